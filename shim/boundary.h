@@ -1,0 +1,78 @@
+/*
+ * The border between the program and us: are we ready, are we wanted, and in which process is this?
+ *
+ * Four ways of getting another process matter. fork: the child has a copy of our memory; the page
+ * that struct process stands on is wiped by the kernel (MADV_WIPEONFORK), which notices any kind of
+ * fork without a call. vfork: the child runs in its parent's memory; the vfork hook leaves a mark
+ * with the thread, and while it stands the real pid is asked. clone with CLONE_VM by other ways:
+ * found when the real pid is compared before anything is written or done (boundary_is_ours). exec:
+ * starts afresh.
+ */
+#ifndef SAFECLOSE_BOUNDARY_H
+#define SAFECLOSE_BOUNDARY_H
+
+#include "verdict.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a process counts for its summary. Written by any hook, read at the end. */
+struct counts {
+    _Atomic uint64_t closes; /* of TCP sockets that were connected or listening */
+    _Atomic uint64_t causes[CAUSE_COUNT];
+    _Atomic uint64_t outcomes[OUTCOME_COUNT];
+    _Atomic uint64_t clean; /* closes that surely did not reset, not asked further */
+    _Atomic uint64_t
+        at_risk; /* closed without a reset, output unacknowledged, the peer still able to send */
+    _Atomic uint64_t drained;
+    _Atomic uint64_t passed;
+    _Atomic uint64_t suppressed; /* events over the rate limit */
+    _Atomic uint64_t lost;       /* lines that could not be written */
+};
+
+/* All of it is zero in a new process. */
+struct process {
+    _Atomic int pid;         /* 0 until the first hook of this process */
+    _Atomic int greeted;     /* what of event_first_use is done */
+    _Atomic int ended;       /* the summary is written */
+    _Atomic uint64_t second; /* rate limit: the second being counted, and the events in it */
+    struct counts counts;
+};
+
+/* This process's page. Valid once boundary_enter has returned true. */
+extern struct process *process;
+
+/* TCP closes that came before the library was ready, which nobody judged. Kept across fork. */
+extern _Atomic uint64_t boundary_too_early;
+
+/* From the constructor: start finds the page; ready comes last, and lets the hooks in unless the
+ * mode is off. */
+void boundary_start(void);
+void boundary_ready(bool on);
+
+/* True until the constructor has run: another library's constructor, or malloc's start-up, is
+ * calling. */
+bool boundary_early(void);
+
+/* True where the shim may look and act: constructor run, mode not off, and not in a vfork child
+ * that is known to be one. Every hook asks this first. No system call, but in a fresh fork child.
+ */
+bool boundary_enter(void);
+
+/* True where the real pid is this process's: asked before writing or acting. One call. */
+bool boundary_is_ours(void);
+
+/* Counts the forks and the like: a descriptor noted at an earlier epoch may be held by a child too.
+ */
+uint32_t boundary_epoch(void);
+
+/* Around a call that forks. Between the two nobody is a sole owner for certain. */
+void boundary_fork_begin(void);
+void boundary_fork_end(void);
+bool boundary_forking(void);
+
+/* The calling thread is about to vfork. */
+void boundary_vfork(void);
+
+#endif

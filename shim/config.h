@@ -1,0 +1,55 @@
+/*
+ * The settings: read from the environment once, by the constructor, constant from then on.
+ */
+#ifndef SAFECLOSE_CONFIG_H
+#define SAFECLOSE_CONFIG_H
+
+#include "format.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SAFECLOSE_VERSION "0.1.0"
+
+enum mode { MODE_OFF, MODE_LOG, MODE_WARN, MODE_DRAIN };
+enum log_target { LOG_STDERR, LOG_SYSLOG, LOG_NONE, LOG_FILE };
+
+struct port_range {
+    uint16_t first;
+    uint16_t last;
+};
+
+#define CONFIG_PORT_RANGES 64
+
+struct config {
+    char comm[16];             /* the program, as ps names it */
+    char executable[PATH_MAX]; /* "" where there is no /proc */
+    enum mode mode;
+    enum log_target log;
+    char log_path[PATH_MAX]; /* absolute; %p and %% still in it */
+    bool json;               /* for a file the default */
+    bool format_given;       /* SAFECLOSE_FORMAT was set */
+    bool all_events;
+    bool in_programs;     /* false: this program is not one of SAFECLOSE_PROGRAMS */
+    unsigned port_ranges; /* 0: every port */
+    struct port_range ports[CONFIG_PORT_RANGES];
+    uint64_t discard_max;
+};
+
+extern struct config config;
+
+/* What could not be used, a sentence a line. The constructor writes it; it is printed at the first
+ * TCP use. */
+extern struct text config_problems;
+
+/* Reads the environment. Every value that can't be used leaves a problem, and the default. */
+void config_read(void);
+
+/* True where SAFECLOSE_PORTS covers this port. */
+bool config_covers_port(uint16_t port);
+
+/* "warn" and so on. */
+const char *config_mode_name(enum mode mode);
+
+#endif

@@ -1,0 +1,170 @@
+#include "safeclose.h"
+
+#include "boundary.h"
+#include "config.h"
+#include "event.h"
+#include "event_json.h"
+#include "event_text.h"
+#include "sink.h"
+#include "sys.h"
+
+/* Call sites that warn has explained: hashes, written once each. A fork child need not hear it
+ * again. */
+#define SITES 256
+static _Atomic uint64_t explained[SITES];
+static _Atomic bool problems_told; /* kept across fork for the same reason */
+
+const char *event_via_name(enum via via)
+{
+    static const char *const names[VIA_COUNT] = {
+#define DOOR(id, name) [VIA_##id] = name,
+#include "doors.def"
+#undef DOOR
+    };
+    return names[via];
+}
+
+const char *event_note_name(enum note note)
+{
+    static const char *const names[NOTE_COUNT] = {
+#define NOTE(id, name, text) [NOTE_##id] = name,
+#include "notes.def"
+#undef NOTE
+    };
+    return names[note];
+}
+
+const char *event_action_name(enum action action)
+{
+    static const char *const names[] = {"none", "drained", "passed"};
+    return names[action];
+}
+
+const char *event_state_name(uint8_t state)
+{
+    static const char *const names[] = {"",           "ESTABLISHED", "SYN_SENT",  "SYN_RECV",
+                                        "FIN_WAIT1",  "FIN_WAIT2",   "TIME_WAIT", "CLOSE",
+                                        "CLOSE_WAIT", "LAST_ACK",    "LISTEN",    "CLOSING"};
+    return state < sizeof(names) / sizeof(names[0]) ? names[state] : "";
+}
+
+/* One more event in this second? The second stands in the upper half of the word, the events below.
+ */
+static bool within_rate(void)
+{
+    struct timespec now = {0, 0};
+    uint64_t word = atomic_load(&process->second);
+    uint64_t next;
+
+    sys2(SYS_clock_gettime, CLOCK_MONOTONIC, SYS_ARG(&now));
+    do {
+        bool same = word >> 32 == (uint32_t)now.tv_sec;
+
+        if (same && (uint32_t)word >= EVENT_RATE) {
+            atomic_fetch_add(&process->counts.suppressed, 1);
+            return false;
+        }
+        next = same ? word + 1 : (uint64_t)now.tv_sec << 32 | 1;
+    } while (!atomic_compare_exchange_weak(&process->second, &word, next));
+    return true;
+}
+
+/* The first time that this call site and cause are seen. A full table explains no more. */
+static bool first_of_site(const struct event *e)
+{
+    uint64_t key = ((uint64_t)(uintptr_t)e->call_site << 3 | e->verdict.cause) * 0x9e3779b97f4a7c15;
+    unsigned at = (unsigned)(key >> 56);
+
+    for (unsigned i = 0; i < SITES; i++) {
+        uint64_t empty = 0;
+        _Atomic uint64_t *slot = &explained[(at + i) % SITES];
+
+        if (atomic_compare_exchange_strong(slot, &empty, key))
+            return true;
+        if (empty == key)
+            return false;
+    }
+    return false;
+}
+
+static bool wants_explanation(const struct event *e)
+{
+    return config.mode == MODE_WARN && e->verdict.cause != CAUSE_NONE && !e->probe.facts.mptcp &&
+           e->verdict.outcome != OUTCOME_NONE && first_of_site(e);
+}
+
+void event_emit(const struct event *e)
+{
+    bool explains;
+    struct line *line;
+
+    if (!within_rate())
+        return;
+    line = sink_claim();
+    if (!line)
+        return;
+    explains = wants_explanation(e);
+    if (sink_json()) {
+        event_json_close(&line->text, e);
+        sink_write_log(line);
+        line->text.len = 0;
+    }
+    if (!sink_json() || explains)
+        event_text_line(&line->text, e);
+    if (explains)
+        event_text_explanation(&line->text, e);
+    if (sink_json())
+        sink_write_stderr(line);
+    else
+        sink_write_log(line);
+    sink_release(line);
+}
+
+/* What the settings got wrong, a line each, for people. */
+static void tell_problems(struct line *line)
+{
+    const char *p = config_problems.bytes;
+    const char *end = p + config_problems.len;
+
+    while (p < end) {
+        const char *newline = memchr(p, '\n', (size_t)(end - p));
+        size_t len = newline ? (size_t)(newline - p) : (size_t)(end - p);
+
+        event_text_head(&line->text);
+        text_bytes(&line->text, p, len);
+        text_put(&line->text, "\n");
+        p += len + 1;
+    }
+    if (sink_json())
+        sink_write_stderr(line);
+    else
+        sink_write_log(line);
+    line->text.len = 0;
+}
+
+enum { GREETED_USE = 1, GREETED_OPENING = 2 };
+
+void event_first_use(bool opening)
+{
+    int wanted = GREETED_USE | (opening ? GREETED_OPENING : 0);
+    int before = atomic_load_explicit(&process->greeted, memory_order_relaxed);
+    struct line *line;
+
+    if ((before & wanted) == wanted || !boundary_is_ours())
+        return;
+    before = atomic_fetch_or(&process->greeted, wanted);
+    line = sink_claim();
+    if (!line)
+        return;
+    if (config_problems.len && !atomic_exchange(&problems_told, true))
+        tell_problems(line);
+    if (sink_json() && !(before & GREETED_USE)) {
+        event_json_start(&line->text);
+        sink_write_log(line);
+    } else if (!sink_json() && opening && config.mode == MODE_WARN) {
+        event_text_head(&line->text);
+        text_put(&line->text, "watching closes; mode warn changes nothing\n");
+        sink_write_log(line);
+    }
+    sink_release(line);
+}

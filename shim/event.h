@@ -1,0 +1,64 @@
+/*
+ * The record of one close, and its way into the log.
+ */
+#ifndef SAFECLOSE_EVENT_H
+#define SAFECLOSE_EVENT_H
+
+#include "owner.h"
+#include "probe.h"
+#include "verdict.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum via {
+#define DOOR(id, name) VIA_##id,
+#include "doors.def"
+#undef DOOR
+    VIA_COUNT
+};
+
+enum action {
+    ACTION_NONE,    /* log and warn do nothing; nothing was to be done */
+    ACTION_DRAINED, /* what was unread is discarded */
+    ACTION_PASSED,  /* drain was asked for and declined; the note says why */
+};
+
+/* Why an action was declined, or an outcome can't be told: the log's `note`. */
+enum note {
+#define NOTE(id, name, text) NOTE_##id,
+#include "notes.def"
+#undef NOTE
+    NOTE_COUNT
+};
+
+struct event {
+    int fd;
+    enum via via;
+    const void *call_site;  /* the hook's return address */
+    struct probe probe;     /* as it was before an action */
+    struct verdict verdict; /* with the outcome that this close really has */
+    enum action action;
+    enum note note;
+    uint64_t discarded;
+    uint64_t cookie;
+};
+
+/* A TCP use of the process; opening: an accept or a connect. The first writes what the settings got
+ * wrong, and to a JSON log the `start` of the process; the first opening announces the watch in
+ * warn. */
+void event_first_use(bool opening);
+
+/* Counts the event, and writes it, with an explanation where warn has not yet explained this call
+ * site and cause. Bounded to EVENT_RATE a second; the rest are counted. errno kept. */
+void event_emit(const struct event *event);
+
+#define EVENT_RATE 100
+
+/* "log", "drained": the words of the log. */
+const char *event_via_name(enum via via);
+const char *event_action_name(enum action action);
+const char *event_note_name(enum note note);
+const char *event_state_name(uint8_t state);
+
+#endif

@@ -1,0 +1,135 @@
+#include "safeclose.h"
+
+#include "boundary.h"
+#include "config.h"
+#include "event_json.h"
+#include "sys.h"
+
+void event_json_head(struct text *t, const char *event_name)
+{
+    struct timespec now = {0, 0};
+
+    sys2(SYS_clock_gettime, CLOCK_REALTIME, SYS_ARG(&now));
+    text_put(t, "{\"v\":1,\"time\":\"");
+    text_time(t, now.tv_sec, now.tv_nsec, true);
+    text_put(t, "\",\"event\":\"%s\",\"pid\":%d", event_name, atomic_load(&process->pid));
+}
+
+void event_json_comm(struct text *t)
+{
+    text_put(t, ",\"comm\":\"");
+    text_json(t, config.comm, strlen(config.comm));
+    text_put(t, "\"");
+}
+
+static void put_endpoint(struct text *t, const char *key, const struct endpoint *e)
+{
+    text_put(t, ",\"%s\":\"", key);
+    if (e->known)
+        text_address(t, e->addr, e->v4, e->port);
+    text_put(t, "\"");
+}
+
+/* The inode of the thread's network namespace, as lsns prints it; 0 without /proc. */
+static unsigned long long network_namespace(void)
+{
+    struct stat st;
+
+    if (sys4(SYS_newfstatat, AT_FDCWD, SYS_ARG("/proc/thread-self/ns/net"), SYS_ARG(&st), 0) < 0)
+        return 0;
+    return st.st_ino;
+}
+
+static unsigned long long monotonic_ns(void)
+{
+    struct timespec now = {0, 0};
+
+    sys2(SYS_clock_gettime, CLOCK_MONOTONIC, SYS_ARG(&now));
+    return (unsigned long long)now.tv_sec * 1000000000 + (unsigned long long)now.tv_nsec;
+}
+
+void event_json_close(struct text *t, const struct event *e)
+{
+    const struct probe *p = &e->probe;
+
+    event_json_head(t, "close");
+    text_put(t, ",\"tid\":%d", sys_gettid());
+    event_json_comm(t);
+    text_put(t, ",\"via\":\"%s\",\"fd\":%d,\"proto\":\"%s\"", event_via_name(e->via), e->fd,
+             p->facts.mptcp ? "mptcp" : "tcp");
+    put_endpoint(t, "local", &p->local);
+    put_endpoint(t, "peer", &p->peer);
+    text_put(t, ",\"state\":\"%s\",\"cause\":\"%s\"", event_state_name(p->facts.state),
+             verdict_cause_name(e->verdict.cause));
+    if (e->verdict.cause == CAUSE_PENDING_ACCEPTS)
+        text_put(t, ",\"pending\":%u", p->facts.pending);
+    text_put(t, ",\"unread\":%u,\"unacked\":%u,\"unsent\":%u", p->unread, p->unacked, p->unsent);
+    text_put(t, ",\"action\":\"%s\",\"outcome\":\"%s\",\"discarded\":%llu",
+             event_action_name(e->action), verdict_outcome_name(e->verdict.outcome),
+             (unsigned long long)e->discarded);
+    text_put(t,
+             ",\"content\":\"\",\"note\":\"%s\",\"preview\":\"\",\"stack\":[],\"truncated\":false",
+             event_note_name(e->note));
+    text_put(t, ",\"urgent\":%s,\"cookie\":\"0x%llx\",\"netns\":%llu,\"mono_ns\":%llu}\n",
+             p->urgent ? "true" : "false", (unsigned long long)e->cookie, network_namespace(),
+             monotonic_ns());
+}
+
+#define NOTE_ALIGN(n) (((size_t)(n) + 3) & ~(size_t)3)
+
+/* The GNU build-id among the notes of one segment, in hexadecimal. */
+static bool put_build_id(struct text *t, const char *notes, size_t size)
+{
+    while (size >= sizeof(ElfW(Nhdr))) {
+        ElfW(Nhdr) note;
+        size_t name;
+        size_t whole;
+
+        memcpy(&note, notes, sizeof(note));
+        name = sizeof(note) + NOTE_ALIGN(note.n_namesz);
+        whole = name + NOTE_ALIGN(note.n_descsz);
+        if (whole > size)
+            return false;
+        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
+            memcmp(notes + sizeof(note), "GNU", 4) == 0) {
+            for (size_t i = 0; i < note.n_descsz && i < 64; i++)
+                text_put(t, "%02x", (unsigned char)notes[name + i]);
+            return true;
+        }
+        notes += whole;
+        size -= whole;
+    }
+    return false;
+}
+
+/* From the program headers that the kernel left in memory, so that no file is read. */
+static void put_executable_build_id(struct text *t)
+{
+    const ElfW(Phdr) *headers = (const ElfW(Phdr) *)getauxval(AT_PHDR);
+    size_t count = headers ? getauxval(AT_PHNUM) : 0;
+    uintptr_t base = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (headers[i].p_type == PT_PHDR)
+            base = (uintptr_t)headers - headers[i].p_vaddr;
+    for (size_t i = 0; i < count; i++)
+        if (headers[i].p_type == PT_NOTE &&
+            put_build_id(t, (const char *)(base + headers[i].p_vaddr), headers[i].p_memsz))
+            return;
+}
+
+void event_json_start(struct text *t)
+{
+    const size_t rest = 512; /* for what follows a very long name of the executable */
+
+    event_json_head(t, "start");
+    event_json_comm(t);
+    text_put(t, ",\"executable\":\"");
+    t->cap -= rest;
+    text_json(t, config.executable, strlen(config.executable));
+    t->cap += rest;
+    text_put(t, "\",\"build_id\":\"");
+    put_executable_build_id(t);
+    text_put(t, "\",\"mode\":\"%s\",\"version\":\"" SAFECLOSE_VERSION "\"}\n",
+             config_mode_name(config.mode));
+}

@@ -1,0 +1,20 @@
+/* Events as JSON, one object a line (the README's table of keys). A key is never renamed. */
+#ifndef SAFECLOSE_EVENT_JSON_H
+#define SAFECLOSE_EVENT_JSON_H
+
+#include "event.h"
+#include "format.h"
+
+/* {"v":1,"time":...,"event":NAME,"pid":N and no more: what every line begins with. */
+void event_json_head(struct text *t, const char *event_name);
+
+/* ,"comm":... of this program. */
+void event_json_comm(struct text *t);
+
+/* A close. */
+void event_json_close(struct text *t, const struct event *event);
+
+/* The start of the process: executable, build-id, mode, version. */
+void event_json_start(struct text *t);
+
+#endif

@@ -1,0 +1,169 @@
+#include "safeclose.h"
+
+#include "boundary.h"
+#include "config.h"
+#include "event_text.h"
+#include "sys.h"
+
+void event_text_head(struct text *t)
+{
+    struct timespec now = {0, 0};
+
+    sys2(SYS_clock_gettime, CLOCK_REALTIME, SYS_ARG(&now));
+    text_put(t, "safeclose: ");
+    text_time(t, now.tv_sec, now.tv_nsec, false);
+    text_put(t, " ");
+    text_plain(t, config.comm, strlen(config.comm));
+    text_put(t, "[%d]: ", atomic_load(&process->pid));
+}
+
+static void put_endpoints(struct text *t, const struct event *e)
+{
+    const struct probe *p = &e->probe;
+
+    text_put(t, " ");
+    text_address(t, p->local.addr, p->local.v4, p->local.port);
+    if (p->peer.known) {
+        text_put(t, "->");
+        text_address(t, p->peer.addr, p->peer.v4, p->peer.port);
+    }
+}
+
+/* "1024 bytes", "urgent data", "10 bytes and urgent data": behind an urgent mark nobody can count.
+ */
+static void put_unread(struct text *t, const struct probe *p)
+{
+    if (p->unread || !p->urgent)
+        text_amount(t, p->unread);
+    if (p->urgent)
+        text_put(t, p->unread ? " and urgent data" : "urgent data");
+}
+
+static void put_outcome(struct text *t, enum outcome outcome)
+{
+    static const char *const words[OUTCOME_COUNT] = {
+        [OUTCOME_NONE] = "nothing sent",
+        [OUTCOME_FIN] = "FIN",
+        [OUTCOME_RST] = "RST",
+        [OUTCOME_UNKNOWN] = "outcome unknown",
+    };
+    text_put(t, "%s", words[outcome]);
+}
+
+static void put_note(struct text *t, enum note note)
+{
+    static const char *const words[NOTE_COUNT] = {
+#define NOTE(id, name, text) [NOTE_##id] = text,
+#include "notes.def"
+#undef NOTE
+    };
+    if (note != NOTE_NONE)
+        text_put(t, ": %s", words[note]);
+}
+
+static void put_unread_data(struct text *t, const struct event *e)
+{
+    if (e->action == ACTION_DRAINED) {
+        text_amount(t, e->discarded);
+        text_put(t, " drained");
+        if (e->verdict.outcome == OUTCOME_RST)
+            text_put(t, ", more were unread");
+        else
+            text_put(t, "; would have been RST");
+        return;
+    }
+    put_unread(t, &e->probe);
+    text_put(t, " unread");
+    if (e->verdict.outcome == OUTCOME_RST)
+        text_put(t, ", %u unacked", e->probe.unacked);
+}
+
+static void put_pending(struct text *t, const struct probe *p)
+{
+    text_put(t, "%u client%s", p->facts.pending, p->facts.pending == 1 ? "" : "s");
+}
+
+void event_text_line(struct text *t, const struct event *e)
+{
+    event_text_head(t);
+    text_put(t, "%s(%d)", event_via_name(e->via), e->fd);
+    put_endpoints(t, e);
+    text_put(t, ": ");
+    if (e->action == ACTION_PASSED)
+        text_put(t, "left alone");
+    else
+        put_outcome(t, e->verdict.outcome);
+    text_put(t, " [%s] ", verdict_cause_name(e->verdict.cause));
+    switch (e->verdict.cause) {
+    case CAUSE_UNREAD_DATA:
+        put_unread_data(t, e);
+        break;
+    case CAUSE_ZERO_LINGER:
+        text_put(t, "asked for by the program");
+        break;
+    case CAUSE_PENDING_ACCEPTS:
+        text_put(t, "to ");
+        put_pending(t, &e->probe);
+        text_put(t, " waiting to be accepted; no mode prevents this");
+        break;
+    default:
+        text_put(t, "%u unacked", e->probe.unacked);
+    }
+    put_note(t, e->note);
+    text_put(t, "\n");
+}
+
+struct explanation {
+    const char *why;
+    const char *peer;
+    const char *fix;
+};
+
+static const struct explanation explanations[CAUSE_COUNT] = {
+#define CAUSE(id, name, why, peer, fix) [CAUSE_##id] = {why, peer, fix},
+#include "causes.def"
+#undef CAUSE
+};
+
+/* One line of it, with {n} replaced by the amount; nothing where the sentence is empty. */
+static void put_sentence(struct text *t, const char *label, const char *sentence,
+                         const struct event *e)
+{
+    const char *amount = strstr(sentence, "{n}");
+
+    if (!*sentence)
+        return;
+    text_put(t, "safeclose:   %s: ", label);
+    if (amount) {
+        text_bytes(t, sentence, (size_t)(amount - sentence));
+        if (e->verdict.cause == CAUSE_PENDING_ACCEPTS)
+            put_pending(t, &e->probe);
+        else
+            put_unread(t, &e->probe);
+        sentence = amount + 3;
+    }
+    text_put(t, "%s\n", sentence);
+}
+
+/* What hurts comes first: a loss of the program's own output stands before the reason. */
+static void put_loss(struct text *t, const struct probe *p)
+{
+    text_put(t, "safeclose:   LOSS: up to ");
+    text_amount(t, p->unacked);
+    text_put(t, " of this program's output (%u never sent)\n", p->unsent);
+}
+
+void event_text_explanation(struct text *t, const struct event *e)
+{
+    const struct explanation *x = &explanations[e->verdict.cause];
+    bool has_output = e->verdict.cause != CAUSE_PENDING_ACCEPTS;
+
+    if (has_output && e->probe.unacked)
+        put_loss(t, &e->probe);
+    put_sentence(t, "why", x->why, e);
+    put_sentence(t, "peer", x->peer, e);
+    if (has_output && !e->probe.unacked)
+        text_put(t, "safeclose:   loss: none here, all output was acknowledged "
+                    "(a Windows peer may still discard it)\n");
+    put_sentence(t, "fix", x->fix, e);
+}

@@ -1,0 +1,83 @@
+#include "safeclose.h"
+
+#include "fdtable.h"
+#include "sys.h"
+
+/* 4096 pages of 256 entries: the numbers below 1,048,576, which is fs.nr_open's default. */
+#define ENTRIES 256
+#define PAGES 4096
+
+struct entry {
+    _Atomic uint64_t peer;
+    _Atomic uint64_t epoch_flags; /* one word, so that flags never pair with another life's epoch */
+};
+
+static _Atomic(struct entry *) pages[PAGES]; /* each written once, from NULL */
+
+static struct entry *map_page(_Atomic(struct entry *) *slot)
+{
+    size_t size = ENTRIES * sizeof(struct entry);
+    long at =
+        sys6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct entry *expected = NULL;
+
+    if (at < 0 && at > -4096)
+        return NULL;
+    if (atomic_compare_exchange_strong(slot, &expected, (struct entry *)at))
+        return (struct entry *)at;
+    sys2(SYS_munmap, at, (long)size);
+    return expected;
+}
+
+static struct entry *entry_of(int fd, bool create)
+{
+    struct entry *page;
+
+    if (fd < 0 || fd >= ENTRIES * PAGES)
+        return NULL;
+    page = atomic_load_explicit(&pages[fd / ENTRIES], memory_order_acquire);
+    if (!page && create)
+        page = map_page(&pages[fd / ENTRIES]);
+    return page ? &page[fd % ENTRIES] : NULL;
+}
+
+void fdtable_set(int fd, struct fd_note note)
+{
+    struct entry *e = entry_of(fd, true);
+
+    if (!e)
+        return;
+    atomic_store_explicit(&e->peer, note.peer, memory_order_relaxed);
+    atomic_store_explicit(&e->epoch_flags, (uint64_t)note.epoch << 32 | note.flags,
+                          memory_order_release);
+}
+
+struct fd_note fdtable_get(int fd)
+{
+    struct entry *e = entry_of(fd, false);
+    struct fd_note note = {0};
+
+    if (e) {
+        uint64_t word = atomic_load_explicit(&e->epoch_flags, memory_order_acquire);
+        note.peer = atomic_load_explicit(&e->peer, memory_order_relaxed);
+        note.epoch = (uint32_t)(word >> 32);
+        note.flags = (uint32_t)word;
+    }
+    return note;
+}
+
+void fdtable_add(int fd, uint32_t flags)
+{
+    struct entry *e = entry_of(fd, true);
+
+    if (e)
+        atomic_fetch_or(&e->epoch_flags, flags);
+}
+
+void fdtable_forget(int fd)
+{
+    struct entry *e = entry_of(fd, false);
+
+    if (e && atomic_load_explicit(&e->epoch_flags, memory_order_relaxed))
+        atomic_store_explicit(&e->epoch_flags, 0, memory_order_release);
+}

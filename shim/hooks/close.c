@@ -1,0 +1,21 @@
+#include "../safeclose.h"
+
+#include "../boundary.h"
+#include "../closing.h"
+#include "../real.h"
+#include "../sink.h"
+
+EXPORT int close(int fd)
+{
+    if (boundary_enter()) {
+        /* A loop that closes every number: ours must look to it like one that is not open. */
+        if (sink_owns(fd)) {
+            errno = EBADF;
+            return -1;
+        }
+        closing(fd, VIA_CLOSE, __builtin_return_address(0));
+    } else if (boundary_early()) {
+        closing_early(fd);
+    }
+    return real_close(fd);
+}

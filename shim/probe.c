@@ -1,0 +1,192 @@
+#include "safeclose.h"
+
+#include "probe.h"
+#include "sys.h"
+
+#include <linux/sock_diag.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <sys/ioctl.h>
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+enum probe_kind probe_kind(int fd)
+{
+    switch (sys_getsockopt_int(fd, SOL_SOCKET, SO_PROTOCOL)) {
+    case IPPROTO_TCP:
+        return PROBE_TCP;
+    case IPPROTO_MPTCP:
+        return PROBE_MPTCP;
+    case -ENOTSOCK:
+    case -EBADF:
+        return PROBE_NOT_SOCKET;
+    default:
+        return PROBE_OTHER;
+    }
+}
+
+bool probe_memory(int fd, struct probe_memory *memory)
+{
+    uint32_t info[SK_MEMINFO_VARS] = {0};
+    unsigned len = sizeof(info);
+
+    if (sys_getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0 ||
+        len <= SK_MEMINFO_WMEM_QUEUED * sizeof(info[0]))
+        return false;
+    memory->received = info[SK_MEMINFO_RMEM_ALLOC];
+    memory->queued = info[SK_MEMINFO_WMEM_QUEUED];
+    return true;
+}
+
+bool probe_zero_linger(int fd)
+{
+    struct linger linger = {0, 0};
+    unsigned len = sizeof(linger);
+
+    return sys_getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 && linger.l_onoff &&
+           linger.l_linger == 0;
+}
+
+static uint32_t count(int fd, unsigned long request)
+{
+    long n = sys_ioctl_int(fd, request);
+    return n > 0 ? (uint32_t)n : 0;
+}
+
+/* Our FIN takes a sequence number, so these counts hold one more than bytes until it is
+ * acknowledged. */
+static bool fin_is_counted(uint8_t state)
+{
+    return state == STATE_FIN_WAIT1 || state == STATE_CLOSING || state == STATE_LAST_ACK;
+}
+
+static uint32_t without_fin(uint32_t sequence_numbers, uint8_t state)
+{
+    return sequence_numbers - (sequence_numbers && fin_is_counted(state));
+}
+
+uint32_t probe_unacked(int fd, uint8_t state)
+{
+    return without_fin(count(fd, SIOCOUTQ), state);
+}
+
+static void probe_output(int fd, struct probe *p)
+{
+    p->facts.unsent = count(fd, SIOCOUTQNSD);
+    p->unsent = without_fin(p->facts.unsent, p->facts.state);
+    p->unacked = probe_unacked(fd, p->facts.state);
+}
+
+/*
+ * FIONREAD stops at the urgent mark, so 0 isn't empty: at the mark (SIOCATMARK) the urgent byte is
+ * still queued, read out of line or not, and resets. Without a mark FIONREAD counts all that is in
+ * order, and what else takes memory is a FIN or came out of order, which does not reset.
+ */
+static void probe_input(int fd, struct probe *p)
+{
+    struct probe_memory memory = {.received = 1};
+    bool at_mark;
+
+    probe_memory(fd, &memory);
+    at_mark = memory.received && sys_ioctl_int(fd, SIOCATMARK) > 0;
+    p->unread = count(fd, FIONREAD);
+    p->facts.unread = p->unread || at_mark;
+    p->urgent = at_mark;
+    if (p->unread && !at_mark) {
+        struct pollfd urgent = {.fd = fd, .events = POLLPRI};
+        struct timespec now = {0, 0};
+
+        p->urgent = sys6(SYS_ppoll, SYS_ARG(&urgent), 1, SYS_ARG(&now), 0, 0, 0) > 0 &&
+                    (urgent.revents & POLLPRI);
+    }
+}
+
+static bool ask_info(int fd, struct tcp_info *info)
+{
+    unsigned len = sizeof(*info);
+
+    memset(info, 0, sizeof(*info));
+    return sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len) == 0;
+}
+
+uint8_t probe_state(int fd)
+{
+    struct tcp_info info;
+
+    return ask_info(fd, &info) ? info.tcpi_state : 0;
+}
+
+bool probe_facts(int fd, enum probe_kind kind, struct probe *p)
+{
+    struct tcp_info info;
+
+    if (!ask_info(fd, &info) && kind != PROBE_MPTCP)
+        return false;
+    p->facts.state = info.tcpi_state;
+    p->facts.mptcp = kind == PROBE_MPTCP;
+    if (p->facts.state == STATE_LISTEN) {
+        p->facts.pending = info.tcpi_unacked; /* sk_ack_backlog, for a listening socket */
+        return true;
+    }
+    p->facts.zero_linger = probe_zero_linger(fd);
+    probe_output(fd, p);
+    probe_input(fd, p);
+    return true;
+}
+
+struct endpoint probe_endpoint(const void *sockaddr, unsigned len)
+{
+    struct endpoint e;
+    sa_family_t family = AF_UNSPEC;
+
+    memset(&e, 0, sizeof(e));
+    if (len >= sizeof(family))
+        memcpy(&family, sockaddr, sizeof(family));
+    if (family == AF_INET && len >= sizeof(struct sockaddr_in)) {
+        struct sockaddr_in in;
+        memcpy(&in, sockaddr, sizeof(in));
+        memcpy(e.addr, &in.sin_addr, 4);
+        e.port = ntohs(in.sin_port);
+        e.v4 = true;
+        e.known = true;
+    } else if (family == AF_INET6 && len >= offsetof(struct sockaddr_in6, sin6_scope_id)) {
+        struct sockaddr_in6 in6;
+        memset(&in6, 0, sizeof(in6));
+        memcpy(&in6, sockaddr, len < sizeof(in6) ? len : sizeof(in6));
+        memcpy(e.addr, &in6.sin6_addr, 16);
+        e.port = ntohs(in6.sin6_port);
+        e.known = true;
+    }
+    return e;
+}
+
+static struct endpoint ask_endpoint(int fd, long call)
+{
+    struct sockaddr_in6 address;
+    unsigned len = sizeof(address);
+
+    if (sys3(call, fd, SYS_ARG(&address), SYS_ARG(&len)) < 0)
+        len = 0;
+    return probe_endpoint(&address, len < sizeof(address) ? len : sizeof(address));
+}
+
+struct endpoint probe_peer(int fd)
+{
+    return ask_endpoint(fd, SYS_getpeername);
+}
+
+void probe_addresses(int fd, struct probe *p)
+{
+    p->local = ask_endpoint(fd, SYS_getsockname);
+    p->peer = probe_peer(fd);
+}
+
+uint64_t probe_cookie(int fd)
+{
+    uint64_t cookie = 0;
+    unsigned len = sizeof(cookie);
+
+    return sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0 ? 0 : cookie;
+}

@@ -1,0 +1,78 @@
+/*
+ * Asks the kernel about a socket. Read-only questions, none of which changes anything on the wire,
+ * in the program or in errno (FIONREAD, getsockopt, getpeername: no peek, since a peek takes a
+ * pending error from the program). Callable from anywhere.
+ */
+#ifndef SAFECLOSE_PROBE_H
+#define SAFECLOSE_PROBE_H
+
+#include "verdict.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum probe_kind {
+    PROBE_NOT_SOCKET, /* or not open */
+    PROBE_OTHER,      /* a socket, not TCP */
+    PROBE_TCP,
+    PROBE_MPTCP, /* also after its fallback to TCP */
+};
+
+struct endpoint {
+    uint8_t addr[16]; /* network order; 4 bytes where v4 */
+    uint16_t port;    /* host order */
+    bool v4;
+    bool known;
+};
+
+/* What SO_MEMINFO says in one call. */
+struct probe_memory {
+    uint32_t received; /* memory of the receive queue: 0 means surely nothing unread */
+    uint32_t queued;   /* memory of the send queue: 0 means all output is acknowledged */
+};
+
+struct probe {
+    struct facts facts;
+    uint32_t unread;  /* bytes, up to the urgent mark where there is one */
+    uint32_t unacked; /* bytes written and not acknowledged, without our FIN */
+    uint32_t unsent;  /* the part of them that never left, without our FIN */
+    bool urgent;      /* urgent data is unread, or was read out of line and is still queued */
+    struct endpoint local;
+    struct endpoint peer;
+};
+
+/* One call: what fd is (SO_PROTOCOL). A raw or netlink socket can pass for TCP until probe_facts.
+ */
+enum probe_kind probe_kind(int fd);
+
+/* One call (SO_MEMINFO, since Linux 4.12). False where the kernel does not answer. */
+bool probe_memory(int fd, struct probe_memory *memory);
+
+/* The TCP state (enum tcp_state), 0 where fd is no TCP socket. One call (TCP_INFO). */
+uint8_t probe_state(int fd);
+
+/* Bytes written and not acknowledged, without our FIN, of a socket in this state. One call
+ * (SIOCOUTQ). */
+uint32_t probe_unacked(int fd, uint8_t state);
+
+/* True where SO_LINGER is {1,0}. One call. */
+bool probe_zero_linger(int fd);
+
+/* Fills facts, unread, unacked, unsent and urgent of a socket of this kind, the unread bytes last.
+ * False where fd is no TCP socket after all. Some eight calls. */
+bool probe_facts(int fd, enum probe_kind kind, struct probe *p);
+
+/* Fills local and peer. Two calls. */
+void probe_addresses(int fd, struct probe *p);
+
+/* The peer's address alone, known false where there is none. One call. */
+struct endpoint probe_peer(int fd);
+
+/* An endpoint from a socket address as the kernel fills it in; known false where it is no IP
+ * address. */
+struct endpoint probe_endpoint(const void *sockaddr, unsigned len);
+
+/* SO_COOKIE, the kernel's own name for the socket; 0 where it has none (before Linux 4.12). */
+uint64_t probe_cookie(int fd);
+
+#endif

@@ -1,0 +1,223 @@
+#define SAFECLOSE_MAY_CALL_LIBC
+#include "safeclose.h"
+
+#include "real.h"
+#include "sys.h"
+
+/* On glibc the name must not bind to a version newer than the oldest glibc that we run on: 2.34
+ * moved dlsym into libc under a new one. */
+#if defined(__GLIBC__) && defined(__x86_64__)
+__asm__(".symver dlsym, dlsym@GLIBC_2.2.5");
+#elif defined(__GLIBC__) && defined(__aarch64__)
+__asm__(".symver dlsym, dlsym@GLIBC_2.17");
+#endif
+
+/* Written by real_resolve. Where libc lacks a function its pointer stays NULL, and no program calls
+ * it. */
+static int (*libc_close)(int);
+static int (*libc_dup)(int);
+static int (*libc_dup2)(int, int);
+static int (*libc_dup3)(int, int, int);
+static int (*libc_fcntl)(int, int, ...);
+static int (*libc_fcntl64)(int, int, ...);
+static int (*libc_socket)(int, int, int);
+static int (*libc_accept)(int, struct sockaddr *, socklen_t *);
+static int (*libc_accept4)(int, struct sockaddr *, socklen_t *, int);
+static int (*libc_connect)(int, const struct sockaddr *, socklen_t);
+static int (*libc_listen)(int, int);
+static int (*libc_setsockopt)(int, int, int, const void *, socklen_t);
+static ssize_t (*libc_sendmsg)(int, const struct msghdr *, int);
+static int (*libc_sendmmsg)(int, struct mmsghdr *, unsigned, int);
+static pid_t (*libc_fork)(void);
+static pid_t (*libc__Fork)(void);
+static void *libc_vfork;
+static int (*libc_system)(const char *);
+static FILE *(*libc_popen)(const char *, const char *);
+static int (*libc_posix_spawn)(pid_t *, const char *, const posix_spawn_file_actions_t *,
+                               const posix_spawnattr_t *, char *const[], char *const[]);
+static int (*libc_posix_spawnp)(pid_t *, const char *, const posix_spawn_file_actions_t *,
+                                const posix_spawnattr_t *, char *const[], char *const[]);
+static const char *libc_single_threaded;
+
+void real_resolve(void)
+{
+    const struct {
+        void *pointer;
+        const char *name;
+    } table[] = {
+        {&libc_close, "close"},
+        {&libc_dup, "dup"},
+        {&libc_dup2, "dup2"},
+        {&libc_dup3, "dup3"},
+        {&libc_fcntl, "fcntl"},
+        {&libc_fcntl64, "fcntl64"},
+        {&libc_socket, "socket"},
+        {&libc_accept, "accept"},
+        {&libc_accept4, "accept4"},
+        {&libc_connect, "connect"},
+        {&libc_listen, "listen"},
+        {&libc_setsockopt, "setsockopt"},
+        {&libc_sendmsg, "sendmsg"},
+        {&libc_sendmmsg, "sendmmsg"},
+        {&libc_fork, "fork"},
+        {&libc__Fork, "_Fork"},
+        {&libc_vfork, "vfork"},
+        {&libc_system, "system"},
+        {&libc_popen, "popen"},
+        {&libc_posix_spawn, "posix_spawn"},
+        {&libc_posix_spawnp, "posix_spawnp"},
+        {&libc_single_threaded, "__libc_single_threaded"},
+    };
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        void *found = dlsym(RTLD_NEXT, table[i].name);
+        memcpy(table[i].pointer, &found, sizeof(found));
+    }
+}
+
+/* The only place where -errno becomes errno. */
+static long result(long ret)
+{
+    if (ret >= 0)
+        return ret;
+    errno = (int)-ret;
+    return -1;
+}
+
+int real_close(int fd)
+{
+    return libc_close ? libc_close(fd) : (int)result(sys1(SYS_close, fd));
+}
+
+int real_dup(int fd)
+{
+    return libc_dup ? libc_dup(fd) : (int)result(sys1(SYS_dup, fd));
+}
+
+int real_dup2(int fd, int target)
+{
+    if (libc_dup2)
+        return libc_dup2(fd, target);
+    if (fd == target) /* which dup3 refuses */
+        return sys2(SYS_fcntl, fd, F_GETFD) < 0 ? (int)result(-EBADF) : fd;
+    return (int)result(sys3(SYS_dup3, fd, target, 0));
+}
+
+int real_dup3(int fd, int target, int flags)
+{
+    return libc_dup3 ? libc_dup3(fd, target, flags)
+                     : (int)result(sys3(SYS_dup3, fd, target, flags));
+}
+
+int real_fcntl(int fd, int command, void *argument)
+{
+    if (libc_fcntl)
+        return libc_fcntl(fd, command, argument);
+    return (int)result(sys3(SYS_fcntl, fd, command, SYS_ARG(argument)));
+}
+
+int real_fcntl64(int fd, int command, void *argument)
+{
+    return libc_fcntl64 ? libc_fcntl64(fd, command, argument) : real_fcntl(fd, command, argument);
+}
+
+int real_socket(int domain, int type, int protocol)
+{
+    if (libc_socket)
+        return libc_socket(domain, type, protocol);
+    return (int)result(sys3(SYS_socket, domain, type, protocol));
+}
+
+int real_accept(int fd, struct sockaddr *address, socklen_t *len)
+{
+    if (libc_accept)
+        return libc_accept(fd, address, len);
+    return (int)result(sys3(SYS_accept, fd, SYS_ARG(address), SYS_ARG(len)));
+}
+
+int real_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
+{
+    if (libc_accept4)
+        return libc_accept4(fd, address, len, flags);
+    return (int)result(sys4(SYS_accept4, fd, SYS_ARG(address), SYS_ARG(len), flags));
+}
+
+int real_connect(int fd, const struct sockaddr *address, socklen_t len)
+{
+    if (libc_connect)
+        return libc_connect(fd, address, len);
+    return (int)result(sys3(SYS_connect, fd, SYS_ARG(address), len));
+}
+
+int real_listen(int fd, int backlog)
+{
+    return libc_listen ? libc_listen(fd, backlog) : (int)result(sys2(SYS_listen, fd, backlog));
+}
+
+int real_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+    if (libc_setsockopt)
+        return libc_setsockopt(fd, level, name, value, len);
+    return (int)result(sys6(SYS_setsockopt, fd, level, name, SYS_ARG(value), len, 0));
+}
+
+ssize_t real_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    if (libc_sendmsg)
+        return libc_sendmsg(fd, message, flags);
+    return result(sys3(SYS_sendmsg, fd, SYS_ARG(message), flags));
+}
+
+int real_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    if (libc_sendmmsg)
+        return libc_sendmmsg(fd, messages, count, flags);
+    return (int)result(sys4(SYS_sendmmsg, fd, SYS_ARG(messages), count, flags));
+}
+
+/* For what no single system call replaces: the pointer, looked up now where the constructor has yet
+ * to. */
+#define LOOKED_UP(pointer) (pointer ? pointer : (real_resolve(), pointer))
+
+pid_t real_fork(void)
+{
+    return LOOKED_UP(libc_fork)();
+}
+
+pid_t real__Fork(void)
+{
+    /* Before glibc 2.34 there is none, but a program that looks for it now finds our hook. */
+    return LOOKED_UP(libc__Fork) ? libc__Fork() : real_fork();
+}
+
+void *real_vfork(void)
+{
+    return LOOKED_UP(libc_vfork);
+}
+
+int real_system(const char *command)
+{
+    return LOOKED_UP(libc_system)(command);
+}
+
+FILE *real_popen(const char *command, const char *type)
+{
+    return LOOKED_UP(libc_popen)(command, type);
+}
+
+int real_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                     const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+{
+    return LOOKED_UP(libc_posix_spawn)(pid, path, actions, attributes, argv, envp);
+}
+
+int real_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+                      const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+{
+    return LOOKED_UP(libc_posix_spawnp)(pid, file, actions, attributes, argv, envp);
+}
+
+bool real_single_threaded(void)
+{
+    return libc_single_threaded && *libc_single_threaded;
+}

@@ -1,0 +1,48 @@
+/*
+ * The functions that our hooks stand in front of, as the program would have got them.
+ *
+ * Looked up once, by the constructor. Until then those on malloc's own start-up path (close, dup,
+ * fcntl) and the other plain system calls are made directly; the rest are looked up when first
+ * called, which only another library's constructor can do.
+ */
+#ifndef SAFECLOSE_REAL_H
+#define SAFECLOSE_REAL_H
+
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+/* Finds them all. For the constructor. */
+void real_resolve(void);
+
+/* Each as its manual page says, errno included. */
+int real_close(int fd);
+int real_dup(int fd);
+int real_dup2(int fd, int target);
+int real_dup3(int fd, int target, int flags);
+int real_fcntl(int fd, int command, void *argument);
+int real_fcntl64(int fd, int command, void *argument);
+int real_socket(int domain, int type, int protocol);
+int real_accept(int fd, struct sockaddr *address, socklen_t *len);
+int real_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
+int real_connect(int fd, const struct sockaddr *address, socklen_t len);
+int real_listen(int fd, int backlog);
+int real_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+ssize_t real_sendmsg(int fd, const struct msghdr *message, int flags);
+int real_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
+pid_t real_fork(void);
+pid_t real__Fork(void);
+int real_system(const char *command);
+FILE *real_popen(const char *command, const char *type);
+int real_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                     const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]);
+int real_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+                      const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]);
+
+/* The address of vfork, which must be jumped to and not called (hooks/fork.c). */
+void *real_vfork(void);
+
+/* True where the process has one thread, as far as libc can tell; false where it can't. */
+bool real_single_threaded(void);
+
+#endif

@@ -1,0 +1,127 @@
+#include "safeclose.h"
+
+#include "boundary.h"
+#include "config.h"
+#include "sink.h"
+#include "sink_file.h"
+#include "sink_stderr.h"
+#include "sink_syslog.h"
+#include "sys.h"
+
+#define LINES 4
+
+static struct line lines[LINES];
+static enum log_target target = LOG_NONE; /* constructor; where the log really goes */
+static bool json;                         /* constructor */
+static _Atomic int lines_of; /* the pid that claims them; a fork child starts with all free */
+
+#define RAISED_BY_WRITING (1ULL << (SIGPIPE - 1) | 1ULL << (SIGXFSZ - 1) | 1ULL << (SIGTTOU - 1))
+
+void sink_start(void)
+{
+    sink_stderr_start();
+    target = config.log;
+    json = config.json;
+    if ((target == LOG_FILE && !sink_file_start()) ||
+        (target == LOG_SYSLOG && !sink_syslog_start())) {
+        target = LOG_STDERR;
+        json = config.json && config.format_given;
+    }
+}
+
+bool sink_json(void)
+{
+    return json;
+}
+
+bool sink_owns(int fd)
+{
+    return sink_file_owns(fd) || sink_syslog_owns(fd);
+}
+
+/* A thread that held a line when another one forked does not exist in the child. */
+static void free_lines_of_parent(void)
+{
+    int pid = atomic_load(&process->pid);
+
+    if (atomic_exchange(&lines_of, pid) != pid)
+        for (int i = 0; i < LINES; i++)
+            atomic_store(&lines[i].taken, 0);
+}
+
+static void mask_signals(int how, const uint64_t *set, uint64_t *before)
+{
+    sys4(SYS_rt_sigprocmask, how, SYS_ARG(set), SYS_ARG(before), sizeof(*set));
+}
+
+struct line *sink_claim(void)
+{
+    uint64_t all = ~0ULL;
+    uint64_t before = 0;
+
+    mask_signals(SIG_BLOCK, &all, &before);
+    free_lines_of_parent();
+    for (int i = 0; i < LINES; i++) {
+        int nobody = 0;
+        if (atomic_compare_exchange_strong(&lines[i].taken, &nobody, 1)) {
+            lines[i].text = text_over(lines[i].bytes, sizeof(lines[i].bytes));
+            lines[i].signals = before;
+            return &lines[i];
+        }
+    }
+    mask_signals(SIG_SETMASK, &before, NULL);
+    atomic_fetch_add(&process->counts.lost, 1);
+    return NULL;
+}
+
+void sink_release(struct line *line)
+{
+    uint64_t before = line->signals;
+
+    atomic_store(&line->taken, 0);
+    mask_signals(SIG_SETMASK, &before, NULL);
+}
+
+static uint64_t pending_signals(void)
+{
+    uint64_t set = 0;
+    sys2(SYS_rt_sigpending, SYS_ARG(&set), sizeof(set));
+    return set;
+}
+
+/* Takes back what our own write raised, but not what the program had pending before. */
+static void take_signals(uint64_t pending_before)
+{
+    uint64_t ours = pending_signals() & RAISED_BY_WRITING & ~pending_before;
+    struct timespec now = {0, 0};
+
+    if (ours)
+        sys4(SYS_rt_sigtimedwait, SYS_ARG(&ours), 0, SYS_ARG(&now), sizeof(ours));
+}
+
+static void write_to(enum log_target where, struct line *line)
+{
+    bool (*const writers[])(const char *, size_t) = {
+        [LOG_STDERR] = sink_stderr_write,
+        [LOG_SYSLOG] = sink_syslog_write,
+        [LOG_FILE] = sink_file_write,
+    };
+    uint64_t pending;
+
+    if (where == LOG_NONE || line->text.len == 0)
+        return;
+    pending = pending_signals();
+    if (!writers[where](line->bytes, line->text.len))
+        atomic_fetch_add(&process->counts.lost, 1);
+    take_signals(pending);
+}
+
+void sink_write_log(struct line *line)
+{
+    write_to(target, line);
+}
+
+void sink_write_stderr(struct line *line)
+{
+    write_to(target == LOG_NONE ? LOG_NONE : LOG_STDERR, line);
+}

@@ -1,0 +1,43 @@
+/*
+ * Where lines go, without ever waiting for whoever reads them.
+ *
+ * A line is built in one of a few static buffers, claimed by compare-and-swap with every signal of
+ * the thread blocked: a handler can't find the buffer half done, and the SIGPIPE, SIGXFSZ or
+ * SIGTTOU that our own write raises is taken back before the program could see it. No buffer free,
+ * or a write that would wait or fails: the line is dropped and counted (counts.lost).
+ */
+#ifndef SAFECLOSE_SINK_H
+#define SAFECLOSE_SINK_H
+
+#include "format.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SINK_LINE 2048 /* bytes of a line, or of an event with its explanation */
+
+struct line {
+    struct text text;
+    uint64_t signals; /* the thread's mask before the claim */
+    char bytes[SINK_LINE];
+    _Atomic int taken;
+};
+
+/* Opens the log that the settings name. For the constructor, before a chroot or setuid. */
+void sink_start(void);
+
+/* An empty line, or NULL where none is free (counted as lost). Give it back with sink_release. */
+struct line *sink_claim(void);
+void sink_release(struct line *line);
+
+/* Writes the line's text to the log, or to stderr, and counts it as lost where that fails. */
+void sink_write_log(struct line *line);
+void sink_write_stderr(struct line *line);
+
+/* True where events are JSON. */
+bool sink_json(void);
+
+/* True where fd is a descriptor of ours, which the program can't have meant. */
+bool sink_owns(int fd);
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * The log file: opened at start, kept through a chroot or setuid, reopened when its name comes to
+ * mean another file (rotation), when the program closed it, and in a fork child where its name
+ * holds the pid.
+ */
+#ifndef SAFECLOSE_SINK_FILE_H
+#define SAFECLOSE_SINK_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Opens config.log_path. False, and a problem noted, where that fails. For the constructor. */
+bool sink_file_start(void);
+
+/* False where the line can't be written without waiting. */
+bool sink_file_write(const char *bytes, size_t len);
+
+/* True where fd is the log's. */
+bool sink_file_owns(int fd);
+
+#endif

@@ -1,0 +1,17 @@
+/* syslog(3)'s socket, /dev/log, spoken to without libc's lock. */
+#ifndef SAFECLOSE_SINK_SYSLOG_H
+#define SAFECLOSE_SINK_SYSLOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Connects. False, and a problem noted, where no syslog listens. For the constructor. */
+bool sink_syslog_start(void);
+
+/* One message for each line of these bytes. False where one was not taken at once. */
+bool sink_syslog_write(const char *bytes, size_t len);
+
+/* True where fd is this socket. */
+bool sink_syslog_owns(int fd);
+
+#endif
