@@ -1,9 +1,10 @@
-# make                 ./libsafeclose.so and the demos
-# make demo            shows the difference, and fails if it is not there
-# make deps test       installs what the tests need, and runs them all
-# make bench           what it costs
-# make lint check      style; what the library exports, needs and calls
-# make install PREFIX=/usr/local DESTDIR=    (and uninstall)
+# make                    ./libsafeclose.so and the demos
+# make demo               shows the difference, and fails where it is not there
+# make deps test          installs what the tests need, and runs them all
+# make bench              what the library costs, beside its budgets
+# make lint check         style; what the library exports, needs and calls
+# make install PREFIX=/usr/local DESTDIR=      and uninstall
+# V=1 prints the commands; WERROR= lets a newer compiler warn without failing.
 
 PREFIX = /usr/local
 DESTDIR =
@@ -14,41 +15,107 @@ CC = gcc
 CFLAGS = -O2 -g
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 WERROR = -Werror
-STD = -std=gnu11
+INSTALL = install
 
-BUILD = build
 LIB = libsafeclose.so
+BUILD = build
+Q = $(if $(V),,@)
+say = @printf '  %-5s %s\n'
 
-SHIM_FLAGS = $(STD) $(CFLAGS) $(WARNINGS) $(WERROR) -fPIC -fvisibility=hidden \
-	-fno-strict-aliasing -Wframe-larger-than=1024
+PLAIN_FLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(WERROR) $(CPPFLAGS)
+# A frame of the library must fit the smallest stack that a program may call close() on.
+SHIM_FLAGS = $(PLAIN_FLAGS) -fPIC -fvisibility=hidden -fno-strict-aliasing -Wframe-larger-than=1024
+# libdl holds dlsym for every glibc before 2.34, and is an empty shell since.
 SHIM_LINK = -shared -Wl,-soname,$(LIB) -Wl,--version-script=shim/libsafeclose.map \
-	-Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack -Wl,-z,nodelete -Wl,-z,defs \
+	-Wl,-z,now,-z,relro,-z,noexecstack,-z,nodelete,-z,defs \
 	-Wl,--hash-style=both -Wl,--no-as-needed -l:libdl.so.2
-PLAIN_FLAGS = $(STD) $(CFLAGS) $(WARNINGS) $(WERROR)
 
-SHIM_SOURCES = $(wildcard shim/*.c shim/hooks/*.c)
-SHIM_OBJECTS = $(SHIM_SOURCES:%.c=$(BUILD)/%.o)
+SHIM_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/*.c shim/hooks/*.c))
+DEMOS = $(patsubst %.c,$(BUILD)/%,$(filter-out demo/net.c,$(wildcard demo/*.c)))
 
-DEMO_PROGRAMS = $(patsubst demo/%.c,$(BUILD)/demo/%,$(filter-out demo/net.c,$(wildcard demo/*.c)))
+# A test is a cmocka program (unit_*, hook_*, kernel_facts_*) or a bats file; the other programs and the
+# libraries (*_lib.c) of tests/ are what the bats files drive.
+CMOCKA_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit_*.c tests/hook_*.c tests/kernel_facts*.c))
+TEST_LIBS = $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/*_lib.c))
+TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(BUILD)/tests/net, \
+	$(patsubst %.c,$(BUILD)/%,$(wildcard tests/*.c)))
+TEST_FLAGS = $(PLAIN_FLAGS) -Itests -Ishim -MMD -pthread
 
-all: $(LIB) $(DEMO_PROGRAMS)
+all: $(LIB) $(DEMOS)
 
 $(LIB): $(SHIM_OBJECTS) shim/libsafeclose.map
-	@echo "  LINK $@"
-	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(SHIM_OBJECTS) $(SHIM_LINK)
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(SHIM_OBJECTS) $(SHIM_LINK)
 
-$(BUILD)/shim/%.o: shim/%.c
-	@mkdir -p $(@D)
-	@echo "  CC   $@"
-	@$(CC) $(SHIM_FLAGS) -MMD -c -o $@ $<
+$(BUILD)/shim/%.o: shim/%.c Makefile
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(SHIM_FLAGS) -MMD -c -o $@ $<
 
-$(BUILD)/demo/%: demo/%.c demo/net.c
-	@mkdir -p $(@D)
-	@echo "  CC   $@"
-	@$(CC) $(PLAIN_FLAGS) -MMD -o $@ $^
+$(BUILD)/demo/%: demo/%.c demo/net.c demo/net.h
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(PLAIN_FLAGS) $(LDFLAGS) -o $@ demo/$*.c demo/net.c
+
+# unit_X tests shim/X.c alone.
+$(BUILD)/tests/unit_%: tests/unit_%.c $(BUILD)/shim/%.o
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ tests/unit_$*.c $(BUILD)/shim/$*.o -lcmocka
+
+$(BUILD)/tests/kernel_facts_%: tests/kernel_facts_%.c tests/net.c
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ tests/kernel_facts_$*.c tests/net.c -lcmocka
+
+$(BUILD)/tests/%_lib.so: tests/%_lib.c
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -fPIC -shared -o $@ $<
+
+$(BUILD)/tests/%: tests/%.c tests/net.c
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ tests/$*.c tests/net.c
+
+$(BUILD)/scripts/%: scripts/%.c
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(PLAIN_FLAGS) $(LDFLAGS) -pthread -o $@ $<
+
+demo: all
+	$(Q)demo/run
+
+deps:
+	$(Q)scripts/deps
+
+tests: all $(TEST_LIBS) $(TEST_PROGRAMS) $(CMOCKA_TESTS)
+
+test: check lint tests
+	$(Q)tests/run
+
+bench: all $(patsubst %.c,$(BUILD)/%,$(wildcard scripts/*.c))
+	$(Q)scripts/bench
+
+lint:
+	$(Q)scripts/lint
+
+check: $(LIB)
+	$(Q)scripts/check-exports
+	$(Q)scripts/check-layers
+
+install: $(LIB)
+	$(INSTALL) -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(DOCDIR)
+	$(INSTALL) -m 755 $(LIB) $(DESTDIR)$(LIBDIR)/$(LIB)
+	$(INSTALL) -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)
+
+uninstall:
+	rm -f $(DESTDIR)$(LIBDIR)/$(LIB)
+	rm -rf $(DESTDIR)$(DOCDIR)
 
 clean:
 	rm -rf $(BUILD) $(LIB)
 
-.PHONY: all clean
--include $(SHIM_OBJECTS:.o=.d)
+.PHONY: all demo deps tests test bench lint check install uninstall clean
+.DELETE_ON_ERROR:
+-include $(SHIM_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*.d)

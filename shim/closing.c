@@ -37,15 +37,16 @@ static bool output_is_safe(int fd)
  */
 static bool surely_clean(int fd, const struct fd_note *note)
 {
-    const uint32_t seen = FD_BORN | FD_PEER;
     const uint32_t doubts = FD_MPTCP | FD_LISTENING | FD_ASK_LINGER;
     struct probe_memory memory;
 
-    if ((note->flags & seen) != seen || (note->flags & doubts) || config.all_events ||
-        config.port_ranges)
+    if (!(note->flags & (FD_BORN | FD_ARRIVED)) || !(note->flags & FD_PEER) ||
+        note->flags & doubts || config.all_events || config.port_ranges)
         return false;
     if (!probe_memory(fd, &memory) || memory.received)
         return false;
+    if (!(note->flags & FD_BORN) && probe_kind(fd) != PROBE_TCP)
+        return false; /* closed unseen, and something else by now */
     bump(&process->counts.closes);
     bump(&process->counts.clean);
     if (memory.queued && !output_is_safe(fd))
@@ -68,18 +69,21 @@ static enum note note_of(enum owner owner)
 }
 
 /* From "the last close would do this" to what this one does, given who else holds the socket. */
-static void apply_owner(struct event *e, enum owner owner)
+static void apply_owner(struct event *e, const struct giving_up *g)
 {
+    enum owner owner;
+
     if (e->probe.facts.mptcp) {
         e->note = NOTE_MPTCP;
         return;
     }
     if (e->verdict.outcome == OUTCOME_NONE)
         return;
+    owner = owner_of(g, &e->holder);
     e->note = note_of(owner);
-    if (owner == OWNER_SHARED)
+    if (owner == OWNER_SHARED || owner == OWNER_IN_USE)
         e->verdict.outcome = OUTCOME_NONE;
-    else if (owner != OWNER_SOLE)
+    else if (owner == OWNER_UNKNOWN)
         e->verdict.outcome = OUTCOME_UNKNOWN;
 }
 
@@ -124,9 +128,17 @@ static void count(const struct event *e)
         bump(&c->at_risk);
 }
 
-/* All that there is to ask, tell and do. */
-static void judge(struct event *e, const struct fd_note *note, enum probe_kind kind)
+/* At its exit a process gives up whatever a fork left it with. That others still hold it, or may,
+ * is no news then: it is counted, and a line each would only hide what is. */
+static bool is_news(const struct event *e, const struct giving_up *g)
 {
+    return !g->exiting || e->note == NOTE_NONE || g->left == 0;
+}
+
+/* All that there is to ask, tell and do. */
+static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
+{
+    const struct fd_note *note = g->note;
     bool reports;
 
     if (!boundary_is_ours() || !probe_facts(e->fd, kind, &e->probe))
@@ -142,29 +154,83 @@ static void judge(struct event *e, const struct fd_note *note, enum probe_kind k
     event_first_use(false);
     if (reports) {
         e->cookie = probe_cookie(e->fd);
-        apply_owner(e, owner_of(e->fd, note, &e->probe));
+        apply_owner(e, g);
         act(e);
+        if (e->note == NOTE_NONE && note->flags & FD_READ_SHUT)
+            e->note = NOTE_READ_SHUT;
     }
     count(e);
-    if (reports)
+    if (reports && is_news(e, g))
         event_emit(e);
 }
+
+static void give_up(struct giving_up *g, enum via via, const void *call_site)
+{
+    enum probe_kind kind;
+
+    if (surely_clean(g->fd, g->note))
+        return;
+    kind = probe_kind(g->fd);
+    if (kind == PROBE_TCP || kind == PROBE_MPTCP) {
+        struct event e = {.fd = g->fd, .via = via, .call_site = call_site};
+        g->probe = &e.probe;
+        judge(&e, g, kind);
+    }
+}
+
+/* The number that this thread is giving up, plus one. A handler that interrupts it may give up
+ * another. */
+static PER_THREAD volatile int in_door;
 
 void closing(int fd, enum via via, const void *call_site)
 {
     struct fd_note note = fdtable_get(fd);
-    enum probe_kind kind = PROBE_TCP;
+    struct giving_up g = {.fd = fd, .note = &note};
 
-    fdtable_forget(fd);
-    if (surely_clean(fd, &note)) {
-        bump(&process->counts.closes);
-        bump(&process->counts.clean);
+    if (in_door == fd + 1)
         return;
+    in_door = fd + 1;
+    fdtable_forget(fd);
+    if (note.share) {
+        g.left = share_drop(&note);
+        g.until = share_deadline();
     }
+    give_up(&g, via, call_site);
+}
+
+void closing_done(void)
+{
+    in_door = 0;
+}
+
+bool closing_concerns(int fd)
+{
+    enum probe_kind kind;
+
+    if (fdtable_get(fd).flags & FD_TCP)
+        return true;
     kind = probe_kind(fd);
-    if (kind == PROBE_TCP || kind == PROBE_MPTCP) {
-        struct event e = {.fd = fd, .via = via, .call_site = call_site};
-        judge(&e, &note, kind);
+    return kind == PROBE_TCP || kind == PROBE_MPTCP;
+}
+
+void closing_range(unsigned first, unsigned last, enum via via, const void *call_site)
+{
+    for (int fd = first > INT_MAX ? -1 : fdtable_next((int)first - 1, FD_TCP);
+         fd >= 0 && (unsigned)fd <= last; fd = fdtable_next(fd, FD_TCP))
+        closing(fd, via, call_site);
+}
+
+void closing_all(enum via via, const void *call_site)
+{
+    int64_t until = share_deadline();
+
+    for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;) {
+        struct fd_note note = fdtable_get(fd);
+        struct giving_up g = {.fd = fd, .note = &note, .until = until, .exiting = true};
+
+        fdtable_forget(fd);
+        g.left = share_drop(&note);
+        give_up(&g, via, call_site);
     }
 }
 

@@ -40,6 +40,7 @@ struct event {
     struct verdict verdict; /* with the outcome that this close really has */
     enum action action;
     enum note note;
+    struct holder holder; /* where the note is "shared" */
     uint64_t discarded;
     uint64_t cookie;
 };
