@@ -22,9 +22,10 @@ struct giving_up {
     int fd;
     const struct fd_note *note;
     const struct probe *probe;
-    uint32_t left; /* holders left, as share_drop said */
-    int64_t until; /* share_deadline */
-    bool exiting;  /* the process ends: its other threads and their calls do too */
+    bool no_output; /* the send queue is known to be empty */
+    uint32_t left;  /* holders left, as share_drop said */
+    int64_t until;  /* share_deadline */
+    bool exiting;   /* the process ends: its other threads and their calls do too */
 };
 
 /* Who else holds the connection; *holder names one where SHARED. No question more to the kernel for
