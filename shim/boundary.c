@@ -7,24 +7,32 @@ static struct process fallback; /* where no page can be had; then the pid is ask
 struct process *process = &fallback;
 _Atomic uint64_t boundary_too_early;
 
-enum { EARLY, OFF, READY };
+enum { EARLY, OFF, READY, GIVEN_UP };
 
 static bool wiped;                        /* the page is wiped by fork; constructor */
 static _Atomic int phase;                 /* constructor, last */
 static _Atomic uint32_t epoch = 1;        /* fork hooks, and the first hook of a fork child */
 static _Atomic int forking;               /* fork hooks; a child starts at 0 */
+static _Atomic int spawning;              /* spawn hooks; likewise */
 static PER_THREAD volatile bool vforking; /* vfork hook, and the next hook of that thread */
+static PER_THREAD volatile bool seen;     /* fork hook: this thread forks through it */
+static void (*tell_child)(bool);          /* constructor */
 
 /* The first hook of a fork child. A signal may run it twice, which does no harm: every step can be
  * repeated, and whatever is noted of descriptors so far is of an earlier epoch either way. */
 static void become_child(int pid)
 {
+    bool by_hook = seen;
+
     if (!wiped)
         memset(process, 0, sizeof(*process));
     atomic_store(&forking, 0);
+    atomic_store(&spawning, 0);
     vforking = false;
+    seen = false;
     atomic_fetch_add(&epoch, 1);
     atomic_store(&process->pid, pid);
+    tell_child(by_hook);
 }
 
 bool boundary_enter(void)
@@ -32,13 +40,8 @@ bool boundary_enter(void)
     if (atomic_load_explicit(&phase, memory_order_acquire) != READY)
         return false;
     if (vforking) {
-        if (!boundary_is_ours()) {
-            /* The child's descriptors are copies of those that its parent had when it really
-             * forked, which is after the hook: what another thread accepted in between is shared
-             * too. */
-            atomic_fetch_add(&epoch, 1);
+        if (!boundary_is_ours())
             return false;
-        }
         vforking = false;
     }
     if (!wiped || atomic_load_explicit(&process->pid, memory_order_relaxed) == 0) {
@@ -61,6 +64,7 @@ uint32_t boundary_epoch(void)
 
 void boundary_fork_begin(void)
 {
+    seen = true;
     atomic_fetch_add(&forking, 1);
     atomic_fetch_add(&epoch, 1);
 }
@@ -69,6 +73,17 @@ void boundary_fork_end(void)
 {
     atomic_fetch_add(&epoch, 1);
     atomic_fetch_sub(&forking, 1);
+    seen = false;
+}
+
+void boundary_spawn_begin(void)
+{
+    atomic_fetch_add(&spawning, 1);
+}
+
+void boundary_spawn_end(void)
+{
+    atomic_fetch_sub(&spawning, 1);
 }
 
 bool boundary_forking(void)
@@ -76,13 +91,32 @@ bool boundary_forking(void)
     return atomic_load(&forking) > 0;
 }
 
+bool boundary_spawning(void)
+{
+    return atomic_load(&spawning) > 0;
+}
+
 void boundary_vfork(void)
 {
-    atomic_fetch_add(&epoch, 1);
     vforking = true;
 }
 
-void boundary_start(void)
+bool boundary_vfork_child(void)
+{
+    return vforking && !boundary_is_ours();
+}
+
+void boundary_give_up(void)
+{
+    atomic_store(&phase, GIVEN_UP);
+}
+
+void boundary_resume(void)
+{
+    atomic_store(&phase, READY);
+}
+
+void boundary_start(void (*in_child)(bool seen_fork))
 {
     long size = 4096;
     long page = sys6(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -95,6 +129,7 @@ void boundary_start(void)
             sys2(SYS_munmap, page, size);
         }
     }
+    tell_child = in_child;
     atomic_store(&process->pid, sys_getpid());
 }
 

@@ -46,9 +46,10 @@ extern struct process *process;
 /* TCP closes that came before the library was ready, which nobody judged. Kept across fork. */
 extern _Atomic uint64_t boundary_too_early;
 
-/* From the constructor: start finds the page; ready comes last, and lets the hooks in unless the
- * mode is off. */
-void boundary_start(void);
+/* From the constructor: start finds the page; in_child is called in every fork child that comes to
+ * notice, told whether the fork went through boundary_fork_begin. ready comes last, and lets the
+ * hooks in unless the mode is off. */
+void boundary_start(void (*in_child)(bool seen_fork));
 void boundary_ready(bool on);
 
 /* True until the constructor has run: another library's constructor, or malloc's start-up, is
@@ -67,12 +68,29 @@ bool boundary_is_ours(void);
  */
 uint32_t boundary_epoch(void);
 
-/* Around a call that forks. Between the two nobody is a sole owner for certain. */
+/* Around a call that forks. Between the two, what has just been created may be in the child or not.
+ */
 void boundary_fork_begin(void);
 void boundary_fork_end(void);
-bool boundary_forking(void);
 
-/* The calling thread is about to vfork. */
+/* Around a call that starts a program: it keeps what is not close-on-exec. */
+void boundary_spawn_begin(void);
+void boundary_spawn_end(void);
+
+/* True between the two of either. */
+bool boundary_forking(void);
+bool boundary_spawning(void);
+
+/* The calling thread is about to vfork; and whether it is in such a child, running in its parent's
+ * memory with descriptors of its own. */
 void boundary_vfork(void);
+bool boundary_vfork_child(void);
+
+/* From now on every hook passes through: the program has made our questions dangerous or our table
+ * wrong. */
+void boundary_give_up(void);
+
+/* What was given up goes on: the call that would have made it necessary failed. */
+void boundary_resume(void);
 
 #endif

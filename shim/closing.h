@@ -15,6 +15,22 @@
  */
 void closing(int fd, enum via via, const void *call_site);
 
+/* The same for every TCP socket known in a range of numbers; the cost is one of the sockets in it.
+ */
+void closing_range(unsigned first, unsigned last, enum via via, const void *call_site);
+
+/* The process ends: the same for all of them, one deadline serving the look at who else holds them.
+ */
+void closing_all(enum via via, const void *call_site);
+
+/* After the real call: a hook that libc, or another preloaded library, enters for the same number
+ * within it is part of the same close. */
+void closing_done(void);
+
+/* Whether closing this number is any business of ours: it is, or may be, a TCP socket. At most one
+ * call. */
+bool closing_concerns(int fd);
+
 /* fd is given up before the library is ready: counted where it is a TCP socket, so that the summary
  * can say that nobody judged it. */
 void closing_early(int fd);

@@ -10,16 +10,17 @@
  */
 struct drained drain(int fd, uint64_t max)
 {
-    struct drained d = {0, false};
+    struct drained d = {0, DRAINED_BOUND};
 
     while (d.bytes < max) {
         uint64_t left = max - d.bytes;
         long n = sys6(SYS_recvfrom, fd, 0, (long)(left < INT_MAX ? left : INT_MAX),
                       MSG_TRUNC | MSG_DONTWAIT, 0, 0);
-        if (n <= 0)
-            return d;
+        if (n <= 0) {
+            d.end = n == -EAGAIN ? DRAINED_EMPTY : DRAINED_ENDED;
+            break;
+        }
         d.bytes += (uint64_t)n;
     }
-    d.bound = true;
     return d;
 }

@@ -4,12 +4,17 @@
 #ifndef SAFECLOSE_DRAIN_H
 #define SAFECLOSE_DRAIN_H
 
-#include <stdbool.h>
 #include <stdint.h>
+
+enum drained_end {
+    DRAINED_EMPTY, /* the queue is empty, and the peer may send more */
+    DRAINED_ENDED, /* the peer's FIN, or its reset */
+    DRAINED_BOUND, /* the bound was reached */
+};
 
 struct drained {
     uint64_t bytes; /* discarded; an urgent byte out of line is not counted */
-    bool bound;     /* stopped at the bound, not at an empty queue */
+    enum drained_end end;
 };
 
 /* Discards up to max bytes of fd's receive queue. Only for the sole owner of a TCP connection: the

@@ -40,8 +40,8 @@ struct event {
     struct verdict verdict; /* with the outcome that this close really has */
     enum action action;
     enum note note;
+    struct holder holder; /* where the note is "shared" */
     uint64_t discarded;
-    uint64_t cookie;
 };
 
 /* A TCP use of the process; opening: an accept or a connect. The first writes what the settings got
@@ -49,8 +49,12 @@ struct event {
  * warn. */
 void event_first_use(bool opening);
 
-/* Counts the event, and writes it, with an explanation where warn has not yet explained this call
- * site and cause. Bounded to EVENT_RATE a second; the rest are counted. errno kept. */
+/* Whether one more event may be written in this second; counted as suppressed where not. Ask before
+ * going to any expense for it. */
+bool event_admit(void);
+
+/* Writes an admitted event, with an explanation where warn has not yet explained this call site and
+ * cause. errno kept. */
 void event_emit(const struct event *event);
 
 #define EVENT_RATE 100

@@ -70,9 +70,12 @@ void event_json_close(struct text *t, const struct event *e)
     text_put(t,
              ",\"content\":\"\",\"note\":\"%s\",\"preview\":\"\",\"stack\":[],\"truncated\":false",
              event_note_name(e->note));
-    text_put(t, ",\"urgent\":%s,\"cookie\":\"0x%llx\",\"netns\":%llu,\"mono_ns\":%llu}\n",
-             p->urgent ? "true" : "false", (unsigned long long)e->cookie, network_namespace(),
+    text_put(t, ",\"urgent\":%s,\"cookie\":\"0x%llx\",\"netns\":%llu,\"mono_ns\":%llu",
+             p->urgent ? "true" : "false", (unsigned long long)p->cookie, network_namespace(),
              monotonic_ns());
+    if (e->note == NOTE_SHARED)
+        text_put(t, ",\"holder_pid\":%d,\"holder_fd\":%d", e->holder.pid, e->holder.fd);
+    text_put(t, "}\n");
 }
 
 #define NOTE_ALIGN(n) (((size_t)(n) + 3) & ~(size_t)3)

@@ -50,15 +50,22 @@ static void put_outcome(struct text *t, enum outcome outcome)
     text_put(t, "%s", words[outcome]);
 }
 
-static void put_note(struct text *t, enum note note)
+static void put_note(struct text *t, const struct event *e)
 {
     static const char *const words[NOTE_COUNT] = {
 #define NOTE(id, name, text) [NOTE_##id] = text,
 #include "notes.def"
 #undef NOTE
     };
-    if (note != NOTE_NONE)
-        text_put(t, ": %s", words[note]);
+    if (e->note == NOTE_NONE)
+        return;
+    text_put(t, ": %s", words[e->note]);
+    if (e->note != NOTE_SHARED)
+        return;
+    if (e->holder.pid == atomic_load(&process->pid))
+        text_put(t, "descriptor %d", e->holder.fd);
+    else
+        text_put(t, "process %d", e->holder.pid);
 }
 
 static void put_unread_data(struct text *t, const struct event *e)
@@ -109,7 +116,7 @@ void event_text_line(struct text *t, const struct event *e)
     default:
         text_put(t, "%u unacked", e->probe.unacked);
     }
-    put_note(t, e->note);
+    put_note(t, e);
     text_put(t, "\n");
 }
 

@@ -3,13 +3,15 @@
 #include "fdtable.h"
 #include "sys.h"
 
-/* 4096 pages of 256 entries: the numbers below 1,048,576, which is fs.nr_open's default. */
-#define ENTRIES 256
-#define PAGES 4096
+/* 2048 tables of 512 entries, three pages of memory each: the numbers below 1,048,576, which is
+ * fs.nr_open's default. */
+#define ENTRIES 512
+#define PAGES 2048
 
 struct entry {
     _Atomic uint64_t peer;
     _Atomic uint64_t epoch_flags; /* one word, so that flags never pair with another life's epoch */
+    _Atomic uint32_t share;
 };
 
 static _Atomic(struct entry *) pages[PAGES]; /* each written once, from NULL */
@@ -48,6 +50,7 @@ void fdtable_set(int fd, struct fd_note note)
     if (!e)
         return;
     atomic_store_explicit(&e->peer, note.peer, memory_order_relaxed);
+    atomic_store_explicit(&e->share, note.share, memory_order_relaxed);
     atomic_store_explicit(&e->epoch_flags, (uint64_t)note.epoch << 32 | note.flags,
                           memory_order_release);
 }
@@ -60,6 +63,7 @@ struct fd_note fdtable_get(int fd)
     if (e) {
         uint64_t word = atomic_load_explicit(&e->epoch_flags, memory_order_acquire);
         note.peer = atomic_load_explicit(&e->peer, memory_order_relaxed);
+        note.share = atomic_load_explicit(&e->share, memory_order_relaxed);
         note.epoch = (uint32_t)(word >> 32);
         note.flags = (uint32_t)word;
     }
@@ -74,10 +78,33 @@ void fdtable_add(int fd, uint32_t flags)
         atomic_fetch_or(&e->epoch_flags, flags);
 }
 
+bool fdtable_set_share(int fd, uint32_t share)
+{
+    struct entry *e = entry_of(fd, false);
+    uint32_t none = 0;
+
+    return e && atomic_compare_exchange_strong(&e->share, &none, share);
+}
+
+int fdtable_next(int fd, uint32_t flags)
+{
+    for (fd++; fd < ENTRIES * PAGES; fd++) {
+        struct entry *e = entry_of(fd, false);
+
+        if (!e)
+            fd |= ENTRIES - 1; /* on to the next page */
+        else if (atomic_load_explicit(&e->epoch_flags, memory_order_relaxed) & flags)
+            return fd;
+    }
+    return -1;
+}
+
 void fdtable_forget(int fd)
 {
     struct entry *e = entry_of(fd, false);
 
-    if (e && atomic_load_explicit(&e->epoch_flags, memory_order_relaxed))
-        atomic_store_explicit(&e->epoch_flags, 0, memory_order_release);
+    if (!e || !atomic_load_explicit(&e->epoch_flags, memory_order_relaxed))
+        return;
+    atomic_store_explicit(&e->share, 0, memory_order_relaxed);
+    atomic_store_explicit(&e->epoch_flags, 0, memory_order_release);
 }

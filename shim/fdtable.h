@@ -4,7 +4,7 @@
  * The program can close a number in ways that nobody can see and get it back as something else, so
  * a note is a hint: whoever acts on one first compares the peer's address (owner.c).
  *
- * No lock: an entry is two words, written by whoever created or closes the descriptor; a program
+ * No lock: an entry is three words, written by whoever created or closes the descriptor; a program
  * that races those calls on one number has no right answer to expect from the kernel either. Pages
  * of entries are mapped when first needed, published by compare-and-swap, and never given back. A
  * fork child inherits a copy; a vfork child writes in its parent's, which boundary.h keeps it from.
@@ -13,24 +13,29 @@
 #ifndef SAFECLOSE_FDTABLE_H
 #define SAFECLOSE_FDTABLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum fd_flag {
-    FD_TCP = 1 << 0,        /* a TCP socket, as its creator or SO_PROTOCOL said */
-    FD_OTHER = 1 << 1,      /* a socket of another kind */
-    FD_MPTCP = 1 << 2,      /* a TCP socket whose kernel answers mislead */
-    FD_BORN = 1 << 3,       /* its creation was seen in this process */
-    FD_PEER = 1 << 4,       /* accepted or connected, peer holds its address */
+    FD_TCP = 1 << 0,   /* a TCP socket, as its creator or SO_PROTOCOL said */
+    FD_OTHER = 1 << 1, /* a socket of another kind */
+    FD_MPTCP = 1 << 2, /* a TCP socket whose kernel answers mislead */
+    FD_BORN = 1 << 3,  /* its creation was seen, in this process or before a fork that was seen */
+    FD_PEER = 1 << 4,  /* accepted or connected, peer holds its address */
     FD_CONNECTED = 1 << 5,  /* opened by connect: its own port means nothing to people */
     FD_LISTENING = 1 << 6,  /* listen was called, or accept succeeded */
     FD_ASK_LINGER = 1 << 7, /* SO_LINGER was set, here or on its listener: ask before a verdict */
-    FD_COPIED = 1 << 8,     /* dup'ed, or passed to somebody over a UNIX socket */
+    FD_LOST = 1 << 8,       /* given to somebody who can't be followed (share.h) */
+    FD_ARRIVED = 1 << 10,   /* created elsewhere; was asked about when it came */
+    FD_READ_SHUT =
+        1 << 9, /* shutdown for reading: later data resets whatever happens at the close */
 };
 
 struct fd_note {
     uint64_t peer;  /* hash of the peer's address, 0 where unseen */
     uint32_t epoch; /* the fork epoch (boundary.h) when it was created */
     uint32_t flags; /* enum fd_flag; 0: nothing is known */
+    uint32_t share; /* its reference count in share.h, 0 while no second holder was ever seen */
 };
 
 /* Replaces what is known of fd. A number beyond what the table covers is not remembered. */
@@ -41,6 +46,13 @@ struct fd_note fdtable_get(int fd);
 
 /* Adds flags to what is known of fd. */
 void fdtable_add(int fd, uint32_t flags);
+
+/* Gives fd a reference count. False where it has one already: another thread was faster. */
+bool fdtable_set_share(int fd, uint32_t share);
+
+/* The next number above fd of which any of these flags is known, -1 where there is none. Start with
+ * -1. */
+int fdtable_next(int fd, uint32_t flags);
 
 /* fd is about to be closed, or to become something else. */
 void fdtable_forget(int fd);

@@ -2,6 +2,7 @@
 
 #include "boundary.h"
 #include "owner.h"
+#include "inuse.h"
 #include "real.h"
 #include "sys.h"
 
@@ -21,10 +22,11 @@ uint64_t owner_peer_hash(const struct endpoint *peer)
 }
 
 /*
- * A thread blocked in a call holds a reference. A reader can't be blocked while something is
- * unread; a writer can, on a blocking descriptor that is not writable.
+ * A thread blocked in a call on the connection holds a reference. A reader can be blocked only
+ * while nothing is unread and no FIN has come, a writer only while poll says not writable, and
+ * either only on a blocking descriptor of a process with threads.
  */
-static bool may_be_in_use(int fd)
+static bool may_be_in_use(int fd, const struct probe *probe)
 {
     struct pollfd writable = {.fd = fd, .events = POLLOUT};
     struct timespec now = {0, 0};
@@ -33,22 +35,56 @@ static bool may_be_in_use(int fd)
     if (real_single_threaded())
         return false;
     flags = sys2(SYS_fcntl, fd, F_GETFL);
-    if (flags >= 0 && (flags & O_NONBLOCK))
+    if (flags >= 0 && flags & O_NONBLOCK)
         return false;
+    if (probe->facts.state == STATE_LISTEN)
+        return probe->facts.pending == 0;
+    if (!probe->facts.unread && verdict_peer_may_send(probe->facts.state))
+        return true;
     return sys6(SYS_ppoll, SYS_ARG(&writable), 1, SYS_ARG(&now), 0, 0, 0) != 1;
 }
 
-enum owner owner_of(int fd, const struct fd_note *note, const struct probe *probe)
+/* Whether the note is of the connection that stands behind the number now: the program may have
+ * closed it in a way that nobody sees, and have got another. A listening socket has no peer to
+ * compare. */
+static bool is_of_this_connection(const struct fd_note *note, const struct probe *probe)
 {
-    bool listening = probe->facts.state == STATE_LISTEN;
-    uint32_t needed = FD_BORN | (listening ? FD_LISTENING : FD_PEER);
+    if (probe->facts.state == STATE_LISTEN)
+        return note->flags & FD_LISTENING;
+    return note->flags & FD_PEER && note->peer == owner_peer_hash(&probe->peer);
+}
 
-    if ((note->flags & needed) != needed || (note->flags & FD_COPIED))
+/* Created here, before no fork that could have copied it unseen. */
+static bool is_unshared(const struct giving_up *g)
+{
+    if (g->note->epoch != boundary_epoch() || boundary_forking())
+        return false;
+    return !boundary_spawning() || sys2(SYS_fcntl, g->fd, F_GETFD) & FD_CLOEXEC;
+}
+
+static enum share shared(const struct giving_up *g, struct holder *holder)
+{
+    if (g->note->share)
+        return share_look(g->fd, g->note, g->left, g->until, holder);
+    return is_unshared(g) ? SHARE_SOLE : SHARE_UNKNOWN;
+}
+
+enum owner owner_of(const struct giving_up *g, struct holder *holder)
+{
+    holder->pid = 0;
+    holder->fd = -1;
+    if (!(g->note->flags & FD_BORN) || g->note->flags & FD_LOST ||
+        !is_of_this_connection(g->note, g->probe))
         return OWNER_UNKNOWN;
-    if (note->epoch != boundary_epoch() || boundary_forking())
+    switch (shared(g, holder)) {
+    case SHARE_HELD:
+        return OWNER_SHARED;
+    case SHARE_UNKNOWN:
         return OWNER_UNKNOWN;
-    /* The number may have been closed unseen and have come back as something else. */
-    if (!listening && note->peer != owner_peer_hash(&probe->peer))
-        return OWNER_UNKNOWN;
-    return may_be_in_use(fd) ? OWNER_IN_USE : OWNER_SOLE;
+    default:
+        break;
+    }
+    if (g->exiting || !may_be_in_use(g->fd, g->probe))
+        return OWNER_SOLE;
+    return inuse_by_thread(g->fd) ? OWNER_IN_USE : OWNER_SOLE;
 }

@@ -8,17 +8,29 @@
 
 #include "fdtable.h"
 #include "probe.h"
+#include "share.h"
 
 enum owner {
     OWNER_SOLE,    /* proven: no one else can hold it */
     OWNER_SHARED,  /* somebody else does */
-    OWNER_IN_USE,  /* a call in another thread may be in progress, which is a reference too */
+    OWNER_IN_USE,  /* a call in another thread is in progress, which is a reference too */
     OWNER_UNKNOWN, /* can't be proven */
 };
 
-/* Who holds fd besides us, from what was noted of it and what the kernel answered. No question more
- * to the kernel unless the process has threads. */
-enum owner owner_of(int fd, const struct fd_note *note, const struct probe *probe);
+/* What is given up, and how much may be spent on the question. */
+struct giving_up {
+    int fd;
+    const struct fd_note *note;
+    const struct probe *probe;
+    bool no_output; /* the send queue is known to be empty */
+    uint32_t left;  /* holders left, as share_drop said */
+    int64_t until;  /* share_deadline */
+    bool exiting;   /* the process ends: its other threads and their calls do too */
+};
+
+/* Who else holds the connection; *holder names one where SHARED. No question more to the kernel for
+ * a connection that was created here and never shared, unless the process has threads. */
+enum owner owner_of(const struct giving_up *g, struct holder *holder);
 
 /* What fd_note.peer holds for this address; never 0 for a known one. */
 uint64_t owner_peer_hash(const struct endpoint *peer);

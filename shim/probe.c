@@ -72,13 +72,6 @@ uint32_t probe_unacked(int fd, uint8_t state)
     return without_fin(count(fd, SIOCOUTQ), state);
 }
 
-static void probe_output(int fd, struct probe *p)
-{
-    p->facts.unsent = count(fd, SIOCOUTQNSD);
-    p->unsent = without_fin(p->facts.unsent, p->facts.state);
-    p->unacked = probe_unacked(fd, p->facts.state);
-}
-
 /*
  * FIONREAD stops at the urgent mark, so 0 isn't empty: at the mark (SIOCATMARK) the urgent byte is
  * still queued, read out of line or not, and resets. Without a mark FIONREAD counts all that is in
@@ -87,20 +80,36 @@ static void probe_output(int fd, struct probe *p)
 static void probe_input(int fd, struct probe *p)
 {
     struct probe_memory memory = {.received = 1};
-    bool at_mark;
 
-    probe_memory(fd, &memory);
-    at_mark = memory.received && sys_ioctl_int(fd, SIOCATMARK) > 0;
     p->unread = count(fd, FIONREAD);
-    p->facts.unread = p->unread || at_mark;
-    p->urgent = at_mark;
-    if (p->unread && !at_mark) {
-        struct pollfd urgent = {.fd = fd, .events = POLLPRI};
-        struct timespec now = {0, 0};
+    p->facts.unread = p->unread > 0;
+    if (p->unread)
+        return;
+    probe_memory(fd, &memory);
+    p->urgent = memory.received && sys_ioctl_int(fd, SIOCATMARK) > 0;
+    p->facts.unread = p->urgent;
+}
 
-        p->urgent = sys6(SYS_ppoll, SYS_ARG(&urgent), 1, SYS_ARG(&now), 0, 0, 0) > 0 &&
-                    (urgent.revents & POLLPRI);
-    }
+/* Urgent data behind what FIONREAD counted, and not yet read. */
+static bool urgent_waits(int fd)
+{
+    struct pollfd urgent = {.fd = fd, .events = POLLPRI};
+    struct timespec now = {0, 0};
+
+    return sys6(SYS_ppoll, SYS_ARG(&urgent), 1, SYS_ARG(&now), 0, 0, 0) > 0 &&
+           urgent.revents & POLLPRI;
+}
+
+void probe_details(int fd, struct probe *p)
+{
+    unsigned len = sizeof(p->cookie);
+
+    p->unacked = probe_unacked(fd, p->facts.state);
+    p->unsent = without_fin(count(fd, SIOCOUTQNSD), p->facts.state);
+    if (p->unread && !p->urgent)
+        p->urgent = urgent_waits(fd);
+    if (sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &p->cookie, &len) < 0)
+        p->cookie = 0;
 }
 
 static bool ask_info(int fd, struct tcp_info *info)
@@ -118,7 +127,7 @@ uint8_t probe_state(int fd)
     return ask_info(fd, &info) ? info.tcpi_state : 0;
 }
 
-bool probe_facts(int fd, enum probe_kind kind, struct probe *p)
+bool probe_facts(int fd, enum probe_kind kind, bool ask_linger, struct probe *p)
 {
     struct tcp_info info;
 
@@ -130,8 +139,9 @@ bool probe_facts(int fd, enum probe_kind kind, struct probe *p)
         p->facts.pending = info.tcpi_unacked; /* sk_ack_backlog, for a listening socket */
         return true;
     }
-    p->facts.zero_linger = probe_zero_linger(fd);
-    probe_output(fd, p);
+    p->facts.zero_linger = ask_linger && probe_zero_linger(fd);
+    if (p->facts.zero_linger)
+        p->facts.unsent = count(fd, SIOCOUTQNSD);
     probe_input(fd, p);
     return true;
 }
@@ -177,16 +187,7 @@ struct endpoint probe_peer(int fd)
     return ask_endpoint(fd, SYS_getpeername);
 }
 
-void probe_addresses(int fd, struct probe *p)
+struct endpoint probe_local(int fd)
 {
-    p->local = ask_endpoint(fd, SYS_getsockname);
-    p->peer = probe_peer(fd);
-}
-
-uint64_t probe_cookie(int fd)
-{
-    uint64_t cookie = 0;
-    unsigned len = sizeof(cookie);
-
-    return sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0 ? 0 : cookie;
+    return ask_endpoint(fd, SYS_getsockname);
 }

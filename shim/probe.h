@@ -39,6 +39,7 @@ struct probe {
     bool urgent;      /* urgent data is unread, or was read out of line and is still queued */
     struct endpoint local;
     struct endpoint peer;
+    uint64_t cookie; /* SO_COOKIE, the kernel's own name for the socket; 0 where it has none */
 };
 
 /* One call: what fd is (SO_PROTOCOL). A raw or netlink socket can pass for TCP until probe_facts.
@@ -58,21 +59,19 @@ uint32_t probe_unacked(int fd, uint8_t state);
 /* True where SO_LINGER is {1,0}. One call. */
 bool probe_zero_linger(int fd);
 
-/* Fills facts, unread, unacked, unsent and urgent of a socket of this kind, the unread bytes last.
- * False where fd is no TCP socket after all. Some eight calls. */
-bool probe_facts(int fd, enum probe_kind kind, struct probe *p);
+/* Fills facts and unread of a socket of this kind, for a verdict; ask_linger: SO_LINGER may have
+ * been set. False where fd is no TCP socket after all. Two to five calls. */
+bool probe_facts(int fd, enum probe_kind kind, bool ask_linger, struct probe *p);
 
-/* Fills local and peer. Two calls. */
-void probe_addresses(int fd, struct probe *p);
+/* Fills the rest, for whoever reads about it, but the addresses. Three calls or four. */
+void probe_details(int fd, struct probe *p);
 
-/* The peer's address alone, known false where there is none. One call. */
+/* Each an address alone, known false where there is none. One call. */
+struct endpoint probe_local(int fd);
 struct endpoint probe_peer(int fd);
 
 /* An endpoint from a socket address as the kernel fills it in; known false where it is no IP
  * address. */
 struct endpoint probe_endpoint(const void *sockaddr, unsigned len);
-
-/* SO_COOKIE, the kernel's own name for the socket; 0 where it has none (before Linux 4.12). */
-uint64_t probe_cookie(int fd);
 
 #endif

@@ -28,6 +28,29 @@ static int (*libc_listen)(int, int);
 static int (*libc_setsockopt)(int, int, int, const void *, socklen_t);
 static ssize_t (*libc_sendmsg)(int, const struct msghdr *, int);
 static int (*libc_sendmmsg)(int, struct mmsghdr *, unsigned, int);
+static ssize_t (*libc_recvmsg)(int, struct msghdr *, int);
+static int (*libc_recvmmsg)(int, struct mmsghdr *, unsigned, int, struct timespec *);
+static int (*libc_shutdown)(int, int);
+static int (*libc_close_range)(unsigned, unsigned, int);
+static void (*libc_closefrom)(int);
+static int (*libc_fclose)(FILE *);
+static int (*libc_pclose)(FILE *);
+static FILE *(*libc_freopen)(const char *, const char *, FILE *);
+static FILE *(*libc_freopen64)(const char *, const char *, FILE *);
+static void (*libc__exit)(int);
+static void (*libc__Exit)(int);
+static long (*libc_syscall)(long, ...);
+static int (*libc_prctl)(int, ...);
+static int (*libc_unshare)(int);
+static int (*libc_clone)(int (*)(void *), void *, int, void *, ...);
+static int (*libc_daemon)(int, int);
+static pid_t (*libc_forkpty)(int *, char *, const struct termios *, const struct winsize *);
+static int (*libc_adddup2)(posix_spawn_file_actions_t *, int, int);
+static int (*libc_execve)(const char *, char *const[], char *const[]);
+static int (*libc_execvp)(const char *, char *const[]);
+static int (*libc_execvpe)(const char *, char *const[], char *const[]);
+static int (*libc_fexecve)(int, char *const[], char *const[]);
+static int (*libc_execveat)(int, const char *, char *const[], char *const[], int);
 static pid_t (*libc_fork)(void);
 static pid_t (*libc__Fork)(void);
 static void *libc_vfork;
@@ -59,6 +82,29 @@ void real_resolve(void)
         {&libc_setsockopt, "setsockopt"},
         {&libc_sendmsg, "sendmsg"},
         {&libc_sendmmsg, "sendmmsg"},
+        {&libc_recvmsg, "recvmsg"},
+        {&libc_recvmmsg, "recvmmsg"},
+        {&libc_shutdown, "shutdown"},
+        {&libc_close_range, "close_range"},
+        {&libc_closefrom, "closefrom"},
+        {&libc_fclose, "fclose"},
+        {&libc_pclose, "pclose"},
+        {&libc_freopen, "freopen"},
+        {&libc_freopen64, "freopen64"},
+        {&libc__exit, "_exit"},
+        {&libc__Exit, "_Exit"},
+        {&libc_syscall, "syscall"},
+        {&libc_prctl, "prctl"},
+        {&libc_unshare, "unshare"},
+        {&libc_clone, "clone"},
+        {&libc_daemon, "daemon"},
+        {&libc_forkpty, "forkpty"},
+        {&libc_adddup2, "posix_spawn_file_actions_adddup2"},
+        {&libc_execve, "execve"},
+        {&libc_execvp, "execvp"},
+        {&libc_execvpe, "execvpe"},
+        {&libc_fexecve, "fexecve"},
+        {&libc_execveat, "execveat"},
         {&libc_fork, "fork"},
         {&libc__Fork, "_Fork"},
         {&libc_vfork, "vfork"},
@@ -175,9 +221,154 @@ int real_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
     return (int)result(sys4(SYS_sendmmsg, fd, SYS_ARG(messages), count, flags));
 }
 
-/* For what no single system call replaces: the pointer, looked up now where the constructor has yet
- * to. */
+ssize_t real_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    if (libc_recvmsg)
+        return libc_recvmsg(fd, message, flags);
+    return result(sys3(SYS_recvmsg, fd, SYS_ARG(message), flags));
+}
+
+int real_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
+                  struct timespec *timeout)
+{
+    if (libc_recvmmsg)
+        return libc_recvmmsg(fd, messages, count, flags, timeout);
+    return (int)result(
+        sys6(SYS_recvmmsg, fd, SYS_ARG(messages), count, flags, SYS_ARG(timeout), 0));
+}
+
+int real_shutdown(int fd, int how)
+{
+    return libc_shutdown ? libc_shutdown(fd, how) : (int)result(sys2(SYS_shutdown, fd, how));
+}
+
+int real_close_range(unsigned first, unsigned last, int flags)
+{
+    if (libc_close_range)
+        return libc_close_range(first, last, flags);
+    return (int)result(sys3(SYS_close_range, first, last, flags));
+}
+
+void real__exit(int status)
+{
+    if (libc__exit)
+        libc__exit(status);
+    for (;;)
+        sys1(SYS_exit_group, status);
+}
+
+void real__Exit(int status)
+{
+    if (libc__Exit)
+        libc__Exit(status);
+    real__exit(status);
+}
+
+long real_syscall(long number, const long a[6])
+{
+    if (libc_syscall)
+        return libc_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    return result(sys6(number, a[0], a[1], a[2], a[3], a[4], a[5]));
+}
+
+int real_prctl(int option, const unsigned long a[4])
+{
+    if (libc_prctl)
+        return libc_prctl(option, a[0], a[1], a[2], a[3]);
+    return (int)result(sys6(SYS_prctl, option, (long)a[0], (long)a[1], (long)a[2], (long)a[3], 0));
+}
+
+int real_unshare(int flags)
+{
+    return libc_unshare ? libc_unshare(flags) : (int)result(sys1(SYS_unshare, flags));
+}
+
+int real_execve(const char *path, char *const argv[], char *const envp[])
+{
+    if (libc_execve)
+        return libc_execve(path, argv, envp);
+    return (int)result(sys3(SYS_execve, SYS_ARG(path), SYS_ARG(argv), SYS_ARG(envp)));
+}
+
+/* For what no single system call replaces: looked up now where the constructor has yet to run. */
 #define LOOKED_UP(pointer) (pointer ? pointer : (real_resolve(), pointer))
+
+/* Before glibc 2.34 there is none, but a program that looks for it now finds our hook. */
+void real_closefrom(int low)
+{
+    if (LOOKED_UP(libc_closefrom))
+        libc_closefrom(low);
+    else
+        sys3(SYS_close_range, low < 0 ? 0 : low, (long)UINT_MAX, 0);
+}
+
+int real_fclose(FILE *stream)
+{
+    return LOOKED_UP(libc_fclose)(stream);
+}
+
+int real_pclose(FILE *stream)
+{
+    return LOOKED_UP(libc_pclose)(stream);
+}
+
+FILE *real_freopen(const char *path, const char *mode, FILE *stream)
+{
+    return LOOKED_UP(libc_freopen)(path, mode, stream);
+}
+
+FILE *real_freopen64(const char *path, const char *mode, FILE *stream)
+{
+    return LOOKED_UP(libc_freopen64)(path, mode, stream);
+}
+
+int real_clone(int (*function)(void *), void *stack, int flags, void *argument, void *const rest[3])
+{
+    return LOOKED_UP(libc_clone)(function, stack, flags, argument, rest[0], rest[1], rest[2]);
+}
+
+int real_daemon(int nochdir, int noclose)
+{
+    return LOOKED_UP(libc_daemon)(nochdir, noclose);
+}
+
+/* In libutil before glibc 2.34, which need not be there; its callers have it. */
+pid_t real_forkpty(int *master, char *name, const struct termios *termios,
+                   const struct winsize *size)
+{
+    if (LOOKED_UP(libc_forkpty))
+        return libc_forkpty(master, name, termios, size);
+    return (pid_t)result(-ENOSYS);
+}
+
+int real_posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int fd, int target)
+{
+    return LOOKED_UP(libc_adddup2)(actions, fd, target);
+}
+
+int real_execvp(const char *file, char *const argv[])
+{
+    return LOOKED_UP(libc_execvp)(file, argv);
+}
+
+int real_execvpe(const char *file, char *const argv[], char *const envp[])
+{
+    return LOOKED_UP(libc_execvpe)(file, argv, envp);
+}
+
+int real_fexecve(int fd, char *const argv[], char *const envp[])
+{
+    return LOOKED_UP(libc_fexecve)(fd, argv, envp);
+}
+
+/* A new name in glibc 2.34, an old system call. */
+int real_execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
+{
+    if (LOOKED_UP(libc_execveat))
+        return libc_execveat(dir, path, argv, envp, flags);
+    return (int)result(
+        sys6(SYS_execveat, dir, SYS_ARG(path), SYS_ARG(argv), SYS_ARG(envp), flags, 0));
+}
 
 pid_t real_fork(void)
 {

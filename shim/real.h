@@ -9,8 +9,13 @@
 #define SAFECLOSE_REAL_H
 
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/types.h>
+#include <termios.h>
+#include <time.h>
 
 /* Finds them all. For the constructor. */
 void real_resolve(void);
@@ -30,6 +35,32 @@ int real_listen(int fd, int backlog);
 int real_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
 ssize_t real_sendmsg(int fd, const struct msghdr *message, int flags);
 int real_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
+ssize_t real_recvmsg(int fd, struct msghdr *message, int flags);
+int real_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
+                  struct timespec *timeout);
+int real_shutdown(int fd, int how);
+int real_close_range(unsigned first, unsigned last, int flags);
+void real_closefrom(int low);
+int real_fclose(FILE *stream);
+int real_pclose(FILE *stream);
+FILE *real_freopen(const char *path, const char *mode, FILE *stream);
+FILE *real_freopen64(const char *path, const char *mode, FILE *stream);
+_Noreturn void real__exit(int status);
+_Noreturn void real__Exit(int status);
+long real_syscall(long number, const long arguments[6]);
+int real_prctl(int option, const unsigned long arguments[4]);
+int real_unshare(int flags);
+int real_clone(int (*function)(void *), void *stack, int flags, void *argument,
+               void *const rest[3]);
+int real_daemon(int nochdir, int noclose);
+pid_t real_forkpty(int *master, char *name, const struct termios *termios,
+                   const struct winsize *size);
+int real_posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int fd, int target);
+int real_execve(const char *path, char *const argv[], char *const envp[]);
+int real_execvp(const char *file, char *const argv[]);
+int real_execvpe(const char *file, char *const argv[], char *const envp[]);
+int real_fexecve(int fd, char *const argv[], char *const envp[]);
+int real_execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags);
 pid_t real_fork(void);
 pid_t real__Fork(void);
 int real_system(const char *command);

@@ -1,28 +1,48 @@
-/* Where it begins: the constructor, and the handler for the end of the process. */
+/* Where it begins: the constructor; and the handlers for the end of the process. */
 #include "safeclose.h"
 
 #include "boundary.h"
+#include "closing.h"
 #include "config.h"
 #include "real.h"
+#include "share.h"
 #include "sink.h"
 #include "summary.h"
+#include "track.h"
 
 /*
  * exit runs its handlers last come, first served, and no one registers before the constructor of a
- * preloaded library: so this one runs after the program's handlers and every destructor, and before
- * stdio is flushed.
+ * preloaded library: so these run after the program's handlers and every destructor, and before
+ * stdio is flushed. The kernel closes the rest right after.
  */
+static void ending(enum via via)
+{
+    if (!boundary_enter())
+        return;
+    closing_all(via, NULL);
+    summary_write();
+}
+
 #ifdef __GLIBC__
 static void at_exit(int status, void *unused)
 {
     (void)status;
     (void)unused;
-    summary_write();
+    ending(VIA_EXIT);
 }
 #define AT_EXIT() on_exit(at_exit, NULL)
 #else
-#define AT_EXIT() atexit(summary_write)
+static void at_exit(void)
+{
+    ending(VIA_EXIT);
+}
+#define AT_EXIT() atexit(at_exit)
 #endif
+
+static void at_quick(void)
+{
+    ending(VIA_QUICK_EXIT);
+}
 
 __attribute__((constructor)) static void start(void)
 {
@@ -31,9 +51,12 @@ __attribute__((constructor)) static void start(void)
     real_resolve();
     config_read();
     if (config.mode != MODE_OFF) {
-        boundary_start();
+        boundary_start(share_fork_child);
+        share_start();
         sink_start();
+        track_inherited();
         AT_EXIT();
+        at_quick_exit(at_quick);
     }
     boundary_ready(config.mode != MODE_OFF);
     errno = saved_errno;

@@ -19,8 +19,12 @@ static void put_count(struct text *t, _Atomic uint64_t *counter, const char *wha
         text_put(t, ", %llu %s", get(counter), what);
 }
 
-static void put_text(struct text *t, struct counts *c)
+static void put_text(struct text *t, struct counts *c, const char *given_up)
 {
+    if (given_up) {
+        event_text_head(t);
+        text_put(t, "passing every close through from here on: %s\n", given_up);
+    }
     event_text_head(t);
     text_put(t, "%llu TCP close%s: %llu RST, %llu unknown", get(&c->closes),
              get(&c->closes) == 1 ? "" : "s", get(&c->outcomes[OUTCOME_RST]),
@@ -36,7 +40,7 @@ static void put_text(struct text *t, struct counts *c)
     text_put(t, "\n");
 }
 
-static void put_json(struct text *t, struct counts *c)
+static void put_json(struct text *t, struct counts *c, const char *given_up)
 {
     event_json_head(t, "summary");
     event_json_comm(t);
@@ -51,11 +55,14 @@ static void put_json(struct text *t, struct counts *c)
     for (int i = 0; i < OUTCOME_COUNT; i++)
         text_put(t, "\"%s\":%llu,", verdict_outcome_name((enum outcome)i), get(&c->outcomes[i]));
     text_put(t, "\"fin-or-none\":%llu},\"at_risk\":%llu", get(&c->clean), get(&c->at_risk));
-    text_put(t, ",\"too_early\":%llu,\"suppressed\":%llu,\"lost\":%llu}\n",
-             get(&boundary_too_early), get(&c->suppressed), get(&c->lost));
+    text_put(t, ",\"too_early\":%llu,\"suppressed\":%llu,\"lost\":%llu", get(&boundary_too_early),
+             get(&c->suppressed), get(&c->lost));
+    if (given_up)
+        text_put(t, ",\"given_up\":\"%s\"", given_up);
+    text_put(t, "}\n");
 }
 
-void summary_write(void)
+static void write_once(const char *given_up)
 {
     struct counts *c = &process->counts;
     struct line *line;
@@ -71,9 +78,19 @@ void summary_write(void)
     if (!line)
         return;
     if (sink_json())
-        put_json(&line->text, c);
+        put_json(&line->text, c, given_up);
     else
-        put_text(&line->text, c);
+        put_text(&line->text, c, given_up);
     sink_write_log(line);
     sink_release(line);
+}
+
+void summary_write(void)
+{
+    write_once(NULL);
+}
+
+void summary_write_early(const char *reason)
+{
+    write_once(reason);
 }

@@ -5,6 +5,9 @@
 #include "fdtable.h"
 #include "owner.h"
 #include "probe.h"
+#include "proc.h"
+#include "share.h"
+#include "sys.h"
 #include "track.h"
 
 #ifndef IPPROTO_MPTCP
@@ -26,25 +29,74 @@ void track_socket(int fd, int domain, int type, int protocol)
     fdtable_set(fd, note);
 }
 
-/* What is known of a socket whose creation may have been missed; asked once, then noted. */
+/* What there is to know of a socket that was created out of sight; 0 where it is none. */
+static uint32_t ask_flags(int fd)
+{
+    uint32_t flags = FD_TCP | FD_ARRIVED;
+
+    switch (probe_kind(fd)) {
+    case PROBE_MPTCP:
+        return flags | FD_MPTCP;
+    case PROBE_TCP:
+        if (probe_zero_linger(fd))
+            flags |= FD_ASK_LINGER;
+        if (probe_state(fd) == STATE_LISTEN)
+            flags |= FD_LISTENING;
+        return flags;
+    case PROBE_OTHER:
+        return FD_OTHER;
+    default:
+        return 0;
+    }
+}
+
+/* What is known of a socket, asked now where it came unseen, and noted. */
 static uint32_t known_flags(int fd)
 {
     uint32_t flags = fdtable_get(fd).flags;
 
-    if (flags & (FD_TCP | FD_OTHER))
-        return flags;
-    switch (probe_kind(fd)) {
-    case PROBE_TCP:
-        flags = FD_TCP | (probe_zero_linger(fd) ? FD_ASK_LINGER : 0);
-        break;
-    case PROBE_MPTCP:
-        flags = FD_TCP | FD_MPTCP;
-        break;
-    default:
-        flags = FD_OTHER;
+    if (!(flags & (FD_TCP | FD_OTHER))) {
+        flags |= ask_flags(fd);
+        fdtable_add(fd, flags);
     }
-    fdtable_add(fd, flags);
     return flags;
+}
+
+void track_arrived(int fd)
+{
+    struct fd_note note = {.epoch = boundary_epoch(), .flags = ask_flags(fd)};
+    struct endpoint peer;
+
+    if (note.flags & FD_TCP && !(note.flags & FD_LISTENING)) {
+        peer = probe_peer(fd);
+        note.peer = owner_peer_hash(&peer);
+        note.flags |= peer.known ? FD_PEER : 0;
+    }
+    fdtable_set(fd, note);
+}
+
+static bool visit_inherited(int dir, const char *name, int number, void *context)
+{
+    (void)name;
+    (void)context;
+    if (number != dir && probe_kind(number) != PROBE_NOT_SOCKET)
+        track_arrived(number);
+    return true;
+}
+
+/* Where there is no /proc, the numbers that are ever handed on: inetd's, and socket activation's.
+ */
+void track_inherited(void)
+{
+    long dir = proc_open("/proc/self/fd");
+
+    if (dir < 0) {
+        for (int fd = 0; fd < 64; fd++)
+            visit_inherited(-1, NULL, fd, NULL);
+        return;
+    }
+    proc_walk((int)dir, visit_inherited, NULL);
+    sys1(SYS_close, dir);
 }
 
 void track_listening(int fd)
@@ -53,19 +105,19 @@ void track_listening(int fd)
         fdtable_add(fd, FD_LISTENING);
 }
 
-void track_accepted(int listener, int fd, const struct sockaddr *address, const socklen_t *len,
-                    socklen_t room, uint32_t epoch)
+bool track_listens_tcp(int listener)
+{
+    return known_flags(listener) & FD_TCP;
+}
+
+void track_accepted(int listener, int fd, const void *address, socklen_t len, socklen_t room,
+                    uint32_t epoch)
 {
     uint32_t flags = known_flags(listener);
-    struct endpoint peer;
+    struct endpoint peer = len <= room ? probe_endpoint(address, len) : probe_peer(fd);
 
-    if (!(flags & FD_TCP)) {
-        fdtable_forget(fd);
-        return;
-    }
     if (!(flags & FD_LISTENING))
         fdtable_add(listener, FD_LISTENING);
-    peer = address && len && *len <= room ? probe_endpoint(address, *len) : probe_peer(fd);
     /* An accepted socket inherits SO_LINGER, and its protocol, from the listening one. */
     fdtable_set(fd, (struct fd_note){
                         .peer = owner_peer_hash(&peer),
@@ -108,35 +160,40 @@ void track_connected(int fd, const struct sockaddr *address, socklen_t len, bool
         event_first_use(true);
 }
 
+void track_shutdown(int fd, int how)
+{
+    if (how != SHUT_WR && fdtable_get(fd).flags & FD_TCP)
+        fdtable_add(fd, FD_READ_SHUT);
+}
+
 void track_copied(int fd, int copy)
 {
-    struct fd_note note;
+    if (boundary_vfork_child())
+        share_lose(fd);
+    else if (fd != copy && boundary_enter())
+        fdtable_set(copy, share_copied(fd));
+}
 
-    if (fd == copy)
-        return;
-    note = fdtable_get(fd);
-    if (note.flags == 0) {
-        fdtable_forget(copy);
-        return;
+static void each_descriptor(const struct msghdr *message, void (*visit)(int fd))
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c;
+         c = CMSG_NXTHDR((struct msghdr *)message, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
+            continue;
+        for (size_t at = 0; at + sizeof(int) <= c->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(c) + at, sizeof(fd));
+            visit(fd);
+        }
     }
-    fdtable_add(fd, FD_COPIED);
-    note.flags |= FD_COPIED;
-    fdtable_set(copy, note);
 }
 
 void track_sent(const struct msghdr *message)
 {
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c;
-         c = CMSG_NXTHDR((struct msghdr *)message, c)) {
-        size_t size = c->cmsg_len - CMSG_LEN(0);
+    each_descriptor(message, share_lose);
+}
 
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
-            continue;
-        for (size_t at = 0; at + sizeof(int) <= size; at += sizeof(int)) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(c) + at, sizeof(fd));
-            if (fdtable_get(fd).flags)
-                fdtable_add(fd, FD_COPIED);
-        }
-    }
+void track_received(const struct msghdr *message)
+{
+    each_descriptor(message, track_arrived);
 }

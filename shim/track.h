@@ -15,20 +15,35 @@ void track_socket(int fd, int domain, int type, int protocol);
 /* listen succeeded. */
 void track_listening(int fd);
 
+/* Whether listener is TCP, so that the peer's address is worth asking accept for. */
+bool track_listens_tcp(int listener);
+
 /*
- * listener gave fd. address and len as the program passed them to accept, room being *len before
- * the call; epoch as it was before the call, since a fork may have come between the accept and now.
+ * listener, which is TCP, gave fd. address is what accept filled in, len what it says of its size,
+ * room what there was; epoch as it was before the call, since a fork may have come between the
+ * accept and now.
  */
-void track_accepted(int listener, int fd, const struct sockaddr *address, const socklen_t *len,
-                    socklen_t room, uint32_t epoch);
+void track_accepted(int listener, int fd, const void *address, socklen_t len, socklen_t room,
+                    uint32_t epoch);
 
 /* connect to address succeeded, or is under way. */
 void track_connected(int fd, const struct sockaddr *address, socklen_t len, bool under_way);
 
-/* copy is a new number for what fd stands for. */
+/* What a program that was just started has inherited. For the constructor. */
+void track_inherited(void);
+
+/* fd came from somewhere that is not followed. */
+void track_arrived(int fd);
+
+/* shutdown of fd succeeded. */
+void track_shutdown(int fd, int how);
+
+/* copy is a new number for what fd stands for; the target of a dup2 has been through its door
+ * already. In a vfork child the copy is likely to survive an exec, out of our sight. */
 void track_copied(int fd, int copy);
 
-/* The message was sent, perhaps with descriptors in it. */
+/* The message was sent, or received, perhaps with descriptors in it. */
 void track_sent(const struct msghdr *message);
+void track_received(const struct msghdr *message);
 
 #endif

@@ -7,15 +7,20 @@
 
 EXPORT int close(int fd)
 {
-    if (boundary_enter()) {
-        /* A loop that closes every number: ours must look to it like one that is not open. */
-        if (sink_owns(fd)) {
-            errno = EBADF;
-            return -1;
-        }
-        closing(fd, VIA_CLOSE, __builtin_return_address(0));
-    } else if (boundary_early()) {
-        closing_early(fd);
+    int ret;
+
+    if (!boundary_enter()) {
+        if (boundary_early())
+            closing_early(fd);
+        return real_close(fd);
     }
-    return real_close(fd);
+    /* A loop that closes every number: ours must look to it like one that is not open. */
+    if (sink_owns(fd)) {
+        errno = EBADF;
+        return -1;
+    }
+    closing(fd, VIA_CLOSE, __builtin_return_address(0));
+    ret = real_close(fd);
+    closing_done();
+    return ret;
 }

@@ -2,33 +2,47 @@
 #include "../safeclose.h"
 
 #include "../boundary.h"
+#include "../forking.h"
+#include "../giveup.h"
 #include "../real.h"
+#include "../share.h"
 
-/* The child leaves through here too; its page is wiped, and its next hook finds out. */
+#include <pty.h>
+#include <sched.h>
+
 EXPORT pid_t fork(void)
 {
-    pid_t pid;
+    bool watched = forking_begin();
 
-    if (!boundary_enter())
-        return real_fork();
-    boundary_fork_begin();
-    pid = real_fork();
-    if (pid != 0)
-        boundary_fork_end();
-    return pid;
+    return forking_end(watched, real_fork());
 }
 
 EXPORT pid_t _Fork(void)
 {
-    pid_t pid;
+    bool watched = forking_begin();
 
-    if (!boundary_enter())
-        return real__Fork();
-    boundary_fork_begin();
-    pid = real__Fork();
-    if (pid != 0)
-        boundary_fork_end();
-    return pid;
+    return forking_end(watched, real__Fork());
+}
+
+EXPORT pid_t forkpty(int *master, char *name, const struct termios *termios,
+                     const struct winsize *size)
+{
+    bool watched = forking_begin();
+
+    return forking_end(watched, real_forkpty(master, name, termios, size));
+}
+
+/* The one who returns is the child; its parent has gone without passing a door. */
+EXPORT int daemon(int nochdir, int noclose)
+{
+    bool watched = forking_begin();
+    int ret = real_daemon(nochdir, noclose);
+
+    if (watched && ret == 0 && boundary_enter())
+        share_parent_gone();
+    else if (watched)
+        forking_end(watched, -1);
+    return ret;
 }
 
 /*
@@ -68,7 +82,7 @@ __asm__(".pushsection .text\n"
         "    hint 34\n" /* bti c */
         "    stp x29, x30, [sp, -16]!\n"
         "    .cfi_adjust_cfa_offset 16\n"
-        "    .cfi_rel_offset x30, 8\n"
+        "    .cfi_rel_offset x30, -8\n"
         "    bl before_vfork\n"
         "    ldp x29, x30, [sp], 16\n"
         "    .cfi_restore x30\n"
@@ -80,60 +94,25 @@ __asm__(".pushsection .text\n"
         ".popsection\n");
 #endif
 
-EXPORT int system(const char *command)
+/* The kinds of clone that are no thread's: see clone(2) for what CLONE_VM and CLONE_FILES share. */
+EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
 {
-    bool in = boundary_enter();
-    int ret;
+    bool shares_memory = flags & CLONE_VM;
+    bool shares_table = flags & CLONE_FILES;
+    void *rest[3];
+    va_list args;
 
-    if (in)
-        boundary_fork_begin();
-    ret = real_system(command);
-    if (in)
-        boundary_fork_end();
-    return ret;
-}
-
-EXPORT FILE *popen(const char *command, const char *type)
-{
-    bool in = boundary_enter();
-    FILE *stream;
-
-    if (in)
-        boundary_fork_begin();
-    stream = real_popen(command, type);
-    if (in)
-        boundary_fork_end();
-    return stream;
-}
-
-EXPORT int posix_spawn(pid_t *restrict pid, const char *restrict path,
-                       const posix_spawn_file_actions_t *actions,
-                       const posix_spawnattr_t *restrict attributes, char *const argv[restrict],
-                       char *const envp[restrict])
-{
-    bool in = boundary_enter();
-    int ret;
-
-    if (in)
-        boundary_fork_begin();
-    ret = real_posix_spawn(pid, path, actions, attributes, argv, envp);
-    if (in)
-        boundary_fork_end();
-    return ret;
-}
-
-EXPORT int posix_spawnp(pid_t *restrict pid, const char *restrict file,
-                        const posix_spawn_file_actions_t *actions,
-                        const posix_spawnattr_t *restrict attributes, char *const argv[restrict],
-                        char *const envp[restrict])
-{
-    bool in = boundary_enter();
-    int ret;
-
-    if (in)
-        boundary_fork_begin();
-    ret = real_posix_spawnp(pid, file, actions, attributes, argv, envp);
-    if (in)
-        boundary_fork_end();
-    return ret;
+    va_start(args, argument);
+    for (int i = 0; i < 3; i++)
+        rest[i] = va_arg(args, void *);
+    va_end(args);
+    if (shares_memory && shares_table)
+        return real_clone(function, stack, flags, argument, rest);
+    if (!shares_memory && !shares_table) {
+        bool watched = forking_begin();
+        return forking_end(watched, real_clone(function, stack, flags, argument, rest));
+    }
+    if (boundary_enter())
+        giveup_for_good(GIVEUP_UNSHARED);
+    return real_clone(function, stack, flags, argument, rest);
 }

@@ -1,4 +1,4 @@
-/* Where TCP sockets come from. These hooks only watch. */
+/* Where TCP sockets come from, and what is asked of them. These hooks only watch. */
 #include "../safeclose.h"
 
 #include "../boundary.h"
@@ -24,35 +24,64 @@ EXPORT int listen(int fd, int backlog)
     return ret;
 }
 
-/* The buffer's size before the call tells afterwards whether the address fitted. It is the
- * program's memory, and read only where the kernel has just written to it. */
-static socklen_t room_for(const struct sockaddr *address, const socklen_t *len)
+/*
+ * Whom a number stands for is known by the peer's address, so a program that doesn't ask for it
+ * must have it asked for. That changes nothing for a TCP socket; of other kinds one could not have
+ * a name to give.
+ */
+struct accepting {
+    bool watched;
+    uint32_t epoch;
+    struct sockaddr_in6 own;
+    struct sockaddr *address;
+    socklen_t *len;
+    socklen_t own_len;
+    socklen_t room;
+};
+
+static void accept_begin(struct accepting *a, int listener, struct sockaddr *address,
+                         socklen_t *len)
 {
-    return address && len ? *len : 0;
+    a->watched = boundary_enter() && track_listens_tcp(listener);
+    a->epoch = boundary_epoch();
+    a->address = address;
+    a->len = len;
+    if (a->watched && !address) {
+        a->own_len = sizeof(a->own);
+        a->address = (struct sockaddr *)&a->own;
+        a->len = &a->own_len;
+    }
+    a->room = a->watched && a->len ? *a->len : 0;
+}
+
+static void accept_end(const struct accepting *a, int listener, int fd)
+{
+    if (fd >= 0 && a->watched)
+        track_accepted(listener, fd, a->address, *a->len, a->room, a->epoch);
+    else if (fd >= 0 && boundary_enter())
+        fdtable_forget(fd);
 }
 
 EXPORT int accept(int listener, struct sockaddr *restrict address, socklen_t *restrict len)
 {
-    bool in = boundary_enter();
-    uint32_t epoch = boundary_epoch();
-    socklen_t room = room_for(address, len);
-    int fd = real_accept(listener, address, len);
+    struct accepting a;
+    int fd;
 
-    if (fd >= 0 && in)
-        track_accepted(listener, fd, address, len, room, epoch);
+    accept_begin(&a, listener, address, len);
+    fd = real_accept(listener, a.address, a.len);
+    accept_end(&a, listener, fd);
     return fd;
 }
 
 EXPORT int accept4(int listener, struct sockaddr *restrict address, socklen_t *restrict len,
                    int flags)
 {
-    bool in = boundary_enter();
-    uint32_t epoch = boundary_epoch();
-    socklen_t room = room_for(address, len);
-    int fd = real_accept4(listener, address, len, flags);
+    struct accepting a;
+    int fd;
 
-    if (fd >= 0 && in)
-        track_accepted(listener, fd, address, len, room, epoch);
+    accept_begin(&a, listener, address, len);
+    fd = real_accept4(listener, a.address, a.len, flags);
+    accept_end(&a, listener, fd);
     return fd;
 }
 
@@ -71,4 +100,13 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
     if (level == SOL_SOCKET && name == SO_LINGER && boundary_enter())
         fdtable_add(fd, FD_ASK_LINGER);
     return real_setsockopt(fd, level, name, value, len);
+}
+
+EXPORT int shutdown(int fd, int how)
+{
+    int ret = real_shutdown(fd, how);
+
+    if (ret == 0 && boundary_enter())
+        track_shutdown(fd, how);
+    return ret;
 }

@@ -1,0 +1,24 @@
+#include "safeclose.h"
+
+#include "boundary.h"
+#include "giveup.h"
+#include "summary.h"
+
+void giveup_for_good(enum giveup reason)
+{
+    static const char *const reasons[] = {
+        [GIVEUP_SECCOMP] = "the program installs a seccomp filter",
+        [GIVEUP_UNSHARED] = "a thread takes a descriptor table of its own",
+    };
+
+    if (!boundary_enter())
+        return;
+    summary_write_early(reasons[reason]);
+    boundary_give_up();
+}
+
+void giveup_undo(void)
+{
+    atomic_store(&process->ended, 0);
+    boundary_resume();
+}

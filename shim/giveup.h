@@ -1,0 +1,18 @@
+/*
+ * When the library must stop asking: the program has installed a seccomp filter, which may kill it
+ * for a system call it does not expect, or a thread has a table of descriptors of its own, so that
+ * ours is wrong.
+ */
+#ifndef SAFECLOSE_GIVEUP_H
+#define SAFECLOSE_GIVEUP_H
+
+enum giveup { GIVEUP_SECCOMP, GIVEUP_UNSHARED };
+
+/* From now on every hook passes through. Said once, with the summary, in a process that used TCP:
+ * later is too late to write anything. Call it before the system call that makes it necessary. */
+void giveup_for_good(enum giveup reason);
+
+/* That call failed: all is as before. */
+void giveup_undo(void);
+
+#endif

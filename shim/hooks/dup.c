@@ -1,0 +1,84 @@
+/*
+ * dup2 and dup3 close what their target stood for; and with their kin they give a connection a
+ * second number.
+ */
+#include "../safeclose.h"
+
+#include "../boundary.h"
+#include "../closing.h"
+#include "../real.h"
+#include "../sys.h"
+#include "../track.h"
+
+/* Only where the call will succeed is the target closed: both numbers valid, and not the same. */
+static void closing_target(int fd, int target, enum via via, const void *call_site)
+{
+    if (boundary_enter() && fd != target && closing_concerns(target) &&
+        sys2(SYS_fcntl, fd, F_GETFD) >= 0)
+        closing(target, via, call_site);
+}
+
+EXPORT int dup(int fd)
+{
+    int copy = real_dup(fd);
+
+    if (copy >= 0)
+        track_copied(fd, copy);
+    return copy;
+}
+
+EXPORT int dup2(int fd, int target)
+{
+    int ret;
+
+    closing_target(fd, target, VIA_DUP2, __builtin_return_address(0));
+    ret = real_dup2(fd, target);
+    closing_done();
+    if (ret >= 0)
+        track_copied(fd, target);
+    return ret;
+}
+
+EXPORT int dup3(int fd, int target, int flags)
+{
+    int ret;
+
+    if ((flags & ~O_CLOEXEC) == 0)
+        closing_target(fd, target, VIA_DUP3, __builtin_return_address(0));
+    ret = real_dup3(fd, target, flags);
+    closing_done();
+    if (ret >= 0)
+        track_copied(fd, target);
+    return ret;
+}
+
+static int after_fcntl(int fd, int command, int ret)
+{
+    if ((command == F_DUPFD || command == F_DUPFD_CLOEXEC) && ret >= 0)
+        track_copied(fd, ret);
+    return ret;
+}
+
+/* The third argument, where a command has one, is an int or a pointer; a pointer's width carries
+ * both. */
+EXPORT int fcntl(int fd, int command, ...)
+{
+    va_list args;
+    void *argument;
+
+    va_start(args, command);
+    argument = va_arg(args, void *);
+    va_end(args);
+    return after_fcntl(fd, command, real_fcntl(fd, command, argument));
+}
+
+EXPORT int fcntl64(int fd, int command, ...)
+{
+    va_list args;
+    void *argument;
+
+    va_start(args, command);
+    argument = va_arg(args, void *);
+    va_end(args);
+    return after_fcntl(fd, command, real_fcntl64(fd, command, argument));
+}

@@ -1,0 +1,179 @@
+/* How programs are started: they keep every descriptor that is not close-on-exec. These hooks only
+ * watch. */
+#include "../safeclose.h"
+
+#include "../boundary.h"
+#include "../forking.h"
+#include "../real.h"
+#include "../share.h"
+
+#include <alloca.h>
+
+EXPORT int system(const char *command)
+{
+    bool watched = spawning_begin();
+    int ret = real_system(command);
+
+    spawning_end(watched);
+    return ret;
+}
+
+EXPORT FILE *popen(const char *command, const char *type)
+{
+    bool watched = spawning_begin();
+    FILE *stream = real_popen(command, type);
+
+    spawning_end(watched);
+    return stream;
+}
+
+EXPORT int posix_spawn(pid_t *restrict pid, const char *restrict path,
+                       const posix_spawn_file_actions_t *actions,
+                       const posix_spawnattr_t *restrict attributes, char *const argv[restrict],
+                       char *const envp[restrict])
+{
+    bool watched = spawning_begin();
+    int ret = real_posix_spawn(pid, path, actions, attributes, argv, envp);
+
+    spawning_end(watched);
+    return ret;
+}
+
+EXPORT int posix_spawnp(pid_t *restrict pid, const char *restrict file,
+                        const posix_spawn_file_actions_t *actions,
+                        const posix_spawnattr_t *restrict attributes, char *const argv[restrict],
+                        char *const envp[restrict])
+{
+    bool watched = spawning_begin();
+    int ret = real_posix_spawnp(pid, file, actions, attributes, argv, envp);
+
+    spawning_end(watched);
+    return ret;
+}
+
+/* The copy that this will make is close-on-exec no longer, and made where no hook sees it. */
+EXPORT int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int fd, int target)
+{
+    int ret = real_posix_spawn_file_actions_adddup2(actions, fd, target);
+
+    if (ret == 0 && boundary_enter())
+        share_lose(fd);
+    return ret;
+}
+
+static int exec_path(const char *path, char *const argv[], char *const envp[])
+{
+    int begun = execing_begin();
+    int ret = real_execve(path, argv, envp);
+
+    execing_failed(begun);
+    return ret;
+}
+
+static int exec_file(const char *file, char *const argv[])
+{
+    int begun = execing_begin();
+    int ret = real_execvp(file, argv);
+
+    execing_failed(begun);
+    return ret;
+}
+
+EXPORT int execve(const char *path, char *const argv[], char *const envp[])
+{
+    return exec_path(path, argv, envp);
+}
+
+EXPORT int execv(const char *path, char *const argv[])
+{
+    return exec_path(path, argv, environ);
+}
+
+EXPORT int execvp(const char *file, char *const argv[])
+{
+    return exec_file(file, argv);
+}
+
+EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
+{
+    int begun = execing_begin();
+    int ret = real_execvpe(file, argv, envp);
+
+    execing_failed(begun);
+    return ret;
+}
+
+EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
+{
+    int begun = execing_begin();
+    int ret = real_fexecve(fd, argv, envp);
+
+    execing_failed(begun);
+    return ret;
+}
+
+EXPORT int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
+{
+    int begun = execing_begin();
+    int ret = real_execveat(dir, path, argv, envp, flags);
+
+    execing_failed(begun);
+    return ret;
+}
+
+/* The list forms: how many arguments there are up to the NULL, and then the same again into an
+ * array on the stack, as libc does it. */
+static size_t count_arguments(va_list *args)
+{
+    size_t n = 1;
+
+    while (va_arg(*args, char *))
+        n++;
+    return n;
+}
+
+#define COLLECT(argv, first, args)                                                                 \
+    do {                                                                                           \
+        va_list counted;                                                                           \
+        va_copy(counted, args);                                                                    \
+        argv = alloca((count_arguments(&counted) + 1) * sizeof(*argv));                            \
+        va_end(counted);                                                                           \
+        argv[0] = (char *)first;                                                                   \
+        for (size_t i = 0; argv[i]; i++)                                                           \
+            argv[i + 1] = va_arg(args, char *);                                                    \
+    } while (0)
+
+EXPORT int execl(const char *path, const char *first, ...)
+{
+    va_list args;
+    char **argv;
+
+    va_start(args, first);
+    COLLECT(argv, first, args);
+    va_end(args);
+    return exec_path(path, argv, environ);
+}
+
+EXPORT int execlp(const char *file, const char *first, ...)
+{
+    va_list args;
+    char **argv;
+
+    va_start(args, first);
+    COLLECT(argv, first, args);
+    va_end(args);
+    return exec_file(file, argv);
+}
+
+EXPORT int execle(const char *path, const char *first, ...)
+{
+    va_list args;
+    char **argv;
+    char **envp;
+
+    va_start(args, first);
+    COLLECT(argv, first, args);
+    envp = va_arg(args, char **);
+    va_end(args);
+    return exec_path(path, argv, envp);
+}

@@ -1,0 +1,62 @@
+/*
+ * Streams. libc closes their descriptors without a call that can be hooked. A stream without a
+ * descriptor (open_memstream, fopencookie) is none of ours; the real call decides about everything.
+ */
+#include "../safeclose.h"
+
+#include "../boundary.h"
+#include "../closing.h"
+#include "../real.h"
+
+static void closing_stream(FILE *stream, enum via via, const void *call_site)
+{
+    int saved_errno = errno;
+    int fd;
+
+    if (!boundary_enter())
+        return;
+    fd = fileno(stream);
+    errno = saved_errno;
+    if (fd >= 0)
+        closing(fd, via, call_site);
+}
+
+EXPORT int fclose(FILE *stream)
+{
+    int ret;
+
+    closing_stream(stream, VIA_FCLOSE, __builtin_return_address(0));
+    ret = real_fclose(stream);
+    closing_done();
+    return ret;
+}
+
+EXPORT int pclose(FILE *stream)
+{
+    int ret;
+
+    closing_stream(stream, VIA_PCLOSE, __builtin_return_address(0));
+    ret = real_pclose(stream);
+    closing_done();
+    return ret;
+}
+
+EXPORT FILE *freopen(const char *restrict path, const char *restrict mode, FILE *restrict stream)
+{
+    FILE *ret;
+
+    closing_stream(stream, VIA_FREOPEN, __builtin_return_address(0));
+    ret = real_freopen(path, mode, stream);
+    closing_done();
+    return ret;
+}
+
+EXPORT FILE *freopen64(const char *restrict path, const char *restrict mode, FILE *restrict stream)
+{
+    FILE *ret;
+
+    closing_stream(stream, VIA_FREOPEN, __builtin_return_address(0));
+    ret = real_freopen64(path, mode, stream);
+    closing_done();
+    return ret;
+}

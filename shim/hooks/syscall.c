@@ -1,0 +1,168 @@
+/*
+ * syscall(2), by which Node closes and libseccomp installs its filter. The numbers of what the
+ * other hooks stand in front of are treated likewise; every number goes to the kernel with six
+ * longs, as it came.
+ */
+#include "../safeclose.h"
+
+#include "../boundary.h"
+#include "../closing.h"
+#include "../fdtable.h"
+#include "../forking.h"
+#include "../giveup.h"
+#include "../real.h"
+#include "../summary.h"
+#include "../sys.h"
+#include "../track.h"
+
+#include <linux/close_range.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/prctl.h>
+
+/* What must be known before the call. */
+static void before(long number, const long a[6], const void *call_site)
+{
+    switch (number) {
+    case SYS_close:
+        closing((int)a[0], VIA_SYSCALL, call_site);
+        break;
+#ifdef SYS_dup2
+    case SYS_dup2:
+#endif
+    case SYS_dup3:
+        if (a[0] != a[1] && closing_concerns((int)a[1]) && sys2(SYS_fcntl, (int)a[0], F_GETFD) >= 0)
+            closing((int)a[1], VIA_SYSCALL, call_site);
+        break;
+    case SYS_close_range:
+        if (a[2] & CLOSE_RANGE_UNSHARE && !real_single_threaded())
+            giveup_for_good(GIVEUP_UNSHARED);
+        else if (!(a[2] & CLOSE_RANGE_CLOEXEC) && (unsigned)a[0] <= (unsigned)a[1])
+            closing_range((unsigned)a[0], (unsigned)a[1], VIA_SYSCALL, call_site);
+        break;
+    case SYS_exit_group:
+        closing_all(VIA_SYSCALL, call_site);
+        summary_write();
+        break;
+    case SYS_setsockopt:
+        if (a[1] == SOL_SOCKET && a[2] == SO_LINGER)
+            fdtable_add((int)a[0], FD_ASK_LINGER);
+        break;
+    case SYS_unshare:
+        if (a[0] & CLONE_FILES && !real_single_threaded())
+            giveup_for_good(GIVEUP_UNSHARED);
+        break;
+    }
+}
+
+/* What is known only after a call that succeeded. */
+static void after(long number, const long a[6], long ret)
+{
+    switch (number) {
+#ifdef SYS_dup2
+    case SYS_dup2:
+#endif
+    case SYS_dup3:
+    case SYS_dup:
+        track_copied((int)a[0], (int)ret);
+        break;
+    case SYS_fcntl:
+        if (a[1] == F_DUPFD || a[1] == F_DUPFD_CLOEXEC)
+            track_copied((int)a[0], (int)ret);
+        break;
+    case SYS_socket:
+        track_socket((int)ret, (int)a[0], (int)a[1], (int)a[2]);
+        break;
+    case SYS_listen:
+        track_listening((int)a[0]);
+        break;
+    case SYS_connect:
+        track_connected((int)a[0], (const struct sockaddr *)a[1], (socklen_t)a[2], false);
+        break;
+#ifdef SYS_accept
+    case SYS_accept:
+#endif
+    case SYS_accept4:
+        track_arrived((int)ret);
+        break;
+    case SYS_shutdown:
+        track_shutdown((int)a[0], (int)a[1]);
+        break;
+    case SYS_sendmsg:
+        track_sent((const struct msghdr *)a[1]);
+        break;
+    case SYS_recvmsg:
+        track_received((const struct msghdr *)a[1]);
+        break;
+#ifdef SYS_pidfd_getfd
+    case SYS_pidfd_getfd:
+        track_arrived((int)ret);
+        break;
+#endif
+    }
+}
+
+/* A filter at NULL is a question whether the kernel has filters at all. */
+static bool installs_filter(long number, const long a[6])
+{
+    if (number == SYS_seccomp)
+        return a[0] == SECCOMP_SET_MODE_STRICT || (a[0] == SECCOMP_SET_MODE_FILTER && a[2]);
+    return number == SYS_prctl && a[0] == PR_SET_SECCOMP && (a[1] == SECCOMP_MODE_STRICT || a[2]);
+}
+
+static bool forks(long number, const long a[6])
+{
+    switch (number) {
+#ifdef SYS_fork
+    case SYS_fork:
+        return true;
+#endif
+    case SYS_clone:
+        return !(a[0] & (CLONE_VM | CLONE_FILES));
+    case SYS_clone3:
+        return a[0] && !(*(const uint64_t *)a[0] & (CLONE_VM | CLONE_FILES));
+    default:
+        return false;
+    }
+}
+
+static long forward(long number, const long a[6])
+{
+    if (installs_filter(number, a)) {
+        long ret;
+
+        giveup_for_good(GIVEUP_SECCOMP);
+        ret = real_syscall(number, a);
+        if (ret < 0)
+            giveup_undo();
+        return ret;
+    }
+    if (forks(number, a)) {
+        bool watched = forking_begin();
+        return forking_end(watched, (pid_t)real_syscall(number, a));
+    }
+    return real_syscall(number, a);
+}
+
+EXPORT long syscall(long number, ...)
+{
+    va_list args;
+    long a[6];
+    long ret;
+
+    va_start(args, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(args, long);
+    va_end(args);
+    if (!boundary_enter()) {
+        if (boundary_early() && number == SYS_close)
+            closing_early((int)a[0]);
+        return real_syscall(number, a);
+    }
+    before(number, a, __builtin_return_address(0));
+    ret = forward(number, a);
+    closing_done();
+    if (ret >= 0 && boundary_enter())
+        after(number, a, ret);
+    return ret;
+}

@@ -1,0 +1,82 @@
+/*
+ * Who else holds a connection: reference counts that a whole family of processes shares.
+ *
+ * A connection that one process creates and one number stands for needs no count. It gets one the
+ * moment a second holder comes to be: at dup, and for every TCP socket at once when the process
+ * forks. The counts live in memory that fork shares (MAP_SHARED), so that a child's close is seen
+ * by its parent and the other way round. A count of one proves that nobody else holds the
+ * connection, whatever /proc shows and to whom.
+ *
+ * What makes a count too high is harmless: a holder killed, or closing in a way that nobody sees.
+ * Then the members of the family are looked at in /proc, within SHARE_LOOK_NS. What would make it
+ * too low must not happen: passing over a UNIX socket, an exec that keeps the number open, a fork
+ * that nobody saw. Each of these marks the connection as lost (FD_LOST here, LOST in the count),
+ * for which "unknown" is the answer.
+ *
+ * Nothing here waits or takes a lock; a process that dies at any point leaves at worst a count too
+ * high.
+ */
+#ifndef SAFECLOSE_SHARE_H
+#define SAFECLOSE_SHARE_H
+
+#include "fdtable.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SHARE_LOOK_NS 1000000 /* how long looking may take */
+
+enum share {
+    SHARE_SOLE,    /* nobody else holds it */
+    SHARE_HELD,    /* somebody does */
+    SHARE_UNKNOWN, /* can't be told */
+};
+
+struct holder {
+    int pid; /* of the process that holds it too; 0 where none was found */
+    int fd;  /* its number there, or here where pid is ours; -1 where unknown */
+};
+
+/* Maps the family's memory. For the constructor. Without it every shared connection is unknown. */
+void share_start(void);
+
+/* Before a fork: counts one holder more of every TCP socket. */
+void share_fork_begin(void);
+
+/* After it, in the parent, with what fork returned; a failed one is taken back. */
+void share_fork_parent(int child);
+
+/* In a fork child, when it first notices; seen: the fork went through share_fork_begin. */
+void share_fork_child(bool seen);
+
+/* In a child whose parent has ended within the very call that forked (daemon(3)). */
+void share_parent_gone(void);
+
+/* fd has got one number more; returns the note for it, all zero where fd is not known to be TCP. */
+struct fd_note share_copied(int fd);
+
+/* A number with this note is given up. Returns how many holders are left; where two give up the
+ * last two at the same time, exactly one of them is told 0. */
+uint32_t share_drop(const struct fd_note *note);
+
+/* fd's connection is out of sight for good. */
+void share_lose(int fd);
+
+/* Every connection that a program started now would keep is lost: what is not close-on-exec. */
+void share_spawn(void);
+
+/* The process is about to exec: likewise, and what the exec closes is dropped. undo: it failed. */
+void share_exec(bool undo);
+
+/*
+ * Who else holds fd's connection, which is given up with this note and had `left` holders left
+ * (share_drop). *holder names one where SHARE_HELD. Looks at other processes only where some are
+ * left, and no longer than until the monotonic time `until` (share_deadline).
+ */
+enum share share_look(int fd, const struct fd_note *note, uint32_t left, int64_t until,
+                      struct holder *holder);
+
+/* SHARE_LOOK_NS from now. */
+int64_t share_deadline(void);
+
+#endif
