@@ -58,6 +58,8 @@ static bool surely_clean(struct giving_up *g)
         return false;
     if (!(note->flags & FD_BORN) && probe_kind(fd) != PROBE_TCP)
         return false; /* closed unseen, and something else by now */
+    if (g->exiting && g->left)
+        return true; /* a fork left it here, and others hold it: no close of this process's */
     bump(&process->counts.closes);
     bump(&process->counts.clean);
     if (memory.queued)
@@ -140,8 +142,8 @@ static void count(const struct event *e, const struct giving_up *g)
         count_risk(e->fd, e->probe.facts.state);
 }
 
-/* At its exit a process gives up whatever a fork left it with. That others still hold it, or may,
- * is no news then: it is counted, and a line each would only hide what is. */
+/* At its exit a process gives up whatever a fork left it with. That others may still hold it is no
+ * news then: it is counted, and a line each would only hide what is. */
 static bool is_news(const struct event *e, const struct giving_up *g)
 {
     return !g->exiting || e->note == NOTE_NONE || g->left == 0;
@@ -169,12 +171,15 @@ static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
         if (!covered(note, &e->probe))
             return;
     }
-    event_first_use(false);
     if (e->verdict.cause == CAUSE_NONE && !config.all_events) {
+        event_first_use(false);
         count(e, g);
         return;
     }
     apply_owner(e, g);
+    if (g->exiting && e->note == NOTE_SHARED)
+        return;
+    event_first_use(false);
     act(e);
     if (e->note == NOTE_NONE && note->flags & FD_READ_SHUT)
         e->note = NOTE_READ_SHUT;

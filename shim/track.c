@@ -14,6 +14,24 @@
 #define IPPROTO_MPTCP 262
 #endif
 
+/* fd is a new number. What was noted of it before was closed unseen, or its count would have been
+ * dropped. */
+static void note_new(int fd, struct fd_note note)
+{
+    struct fd_note old = fdtable_get(fd);
+
+    share_drop(&old);
+    if (note.flags)
+        fdtable_set(fd, note);
+    else
+        fdtable_forget(fd);
+}
+
+void track_other(int fd)
+{
+    note_new(fd, (struct fd_note){0});
+}
+
 void track_socket(int fd, int domain, int type, int protocol)
 {
     bool stream = (type & 0xf) == SOCK_STREAM; /* SOCK_CLOEXEC and SOCK_NONBLOCK are or'ed in */
@@ -21,12 +39,12 @@ void track_socket(int fd, int domain, int type, int protocol)
 
     if ((domain != AF_INET && domain != AF_INET6) || !stream ||
         (protocol && protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP)) {
-        fdtable_forget(fd);
+        track_other(fd);
         return;
     }
     if (protocol == IPPROTO_MPTCP)
         note.flags |= FD_MPTCP;
-    fdtable_set(fd, note);
+    note_new(fd, note);
 }
 
 /* What there is to know of a socket that was created out of sight; 0 where it is none. */
@@ -72,7 +90,7 @@ void track_arrived(int fd)
         note.peer = owner_peer_hash(&peer);
         note.flags |= peer.known ? FD_PEER : 0;
     }
-    fdtable_set(fd, note);
+    note_new(fd, note);
 }
 
 static bool visit_inherited(int dir, const char *name, int number, void *context)
@@ -119,11 +137,11 @@ void track_accepted(int listener, int fd, const void *address, socklen_t len, so
     if (!(flags & FD_LISTENING))
         fdtable_add(listener, FD_LISTENING);
     /* An accepted socket inherits SO_LINGER, and its protocol, from the listening one. */
-    fdtable_set(fd, (struct fd_note){
-                        .peer = owner_peer_hash(&peer),
-                        .epoch = epoch,
-                        .flags = FD_TCP | FD_BORN | FD_PEER | (flags & (FD_MPTCP | FD_ASK_LINGER)),
-                    });
+    note_new(fd, (struct fd_note){
+                     .peer = owner_peer_hash(&peer),
+                     .epoch = epoch,
+                     .flags = FD_TCP | FD_BORN | FD_PEER | (flags & (FD_MPTCP | FD_ASK_LINGER)),
+                 });
     event_first_use(true);
 }
 
@@ -171,7 +189,7 @@ void track_copied(int fd, int copy)
     if (boundary_vfork_child())
         share_lose(fd);
     else if (fd != copy && boundary_enter())
-        fdtable_set(copy, share_copied(fd));
+        note_new(copy, share_copied(fd));
 }
 
 static void each_descriptor(const struct msghdr *message, void (*visit)(int fd))

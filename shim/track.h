@@ -12,6 +12,9 @@
 /* socket returned fd. */
 void track_socket(int fd, int domain, int type, int protocol);
 
+/* fd is a new number for something that is not TCP. */
+void track_other(int fd);
+
 /* listen succeeded. */
 void track_listening(int fd);
 

@@ -112,7 +112,11 @@ EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument
         bool watched = forking_begin();
         return forking_end(watched, real_clone(function, stack, flags, argument, rest));
     }
-    if (boundary_enter())
-        giveup_for_good(GIVEUP_UNSHARED);
+    if (boundary_enter()) {
+        if (shares_memory && flags & CLONE_VFORK)
+            boundary_vfork();
+        else
+            giveup_for_good(GIVEUP_UNSHARED);
+    }
     return real_clone(function, stack, flags, argument, rest);
 }

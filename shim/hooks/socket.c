@@ -59,7 +59,7 @@ static void accept_end(const struct accepting *a, int listener, int fd)
     if (fd >= 0 && a->watched)
         track_accepted(listener, fd, a->address, *a->len, a->room, a->epoch);
     else if (fd >= 0 && boundary_enter())
-        fdtable_forget(fd);
+        track_other(fd);
 }
 
 EXPORT int accept(int listener, struct sockaddr *restrict address, socklen_t *restrict len)

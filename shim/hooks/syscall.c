@@ -56,7 +56,7 @@ static void before(long number, const long a[6], const void *call_site)
 }
 
 /* What is known only after a call that succeeded. */
-static void after(long number, const long a[6], long ret)
+static void after(long number, const long a[6], long ret, uint32_t epoch)
 {
     switch (number) {
 #ifdef SYS_dup2
@@ -83,7 +83,10 @@ static void after(long number, const long a[6], long ret)
     case SYS_accept:
 #endif
     case SYS_accept4:
-        track_arrived((int)ret);
+        if (track_listens_tcp((int)a[0]))
+            track_accepted((int)a[0], (int)ret, NULL, 1, 0, epoch);
+        else
+            track_other((int)ret);
         break;
     case SYS_shutdown:
         track_shutdown((int)a[0], (int)a[1]);
@@ -147,6 +150,7 @@ static long forward(long number, const long a[6])
 EXPORT long syscall(long number, ...)
 {
     va_list args;
+    uint32_t epoch = boundary_epoch();
     long a[6];
     long ret;
 
@@ -163,6 +167,6 @@ EXPORT long syscall(long number, ...)
     ret = forward(number, a);
     closing_done();
     if (ret >= 0 && boundary_enter())
-        after(number, a, ret);
+        after(number, a, ret, epoch);
     return ret;
 }
