@@ -24,7 +24,8 @@ say = @printf '  %-5s %s\n'
 
 PLAIN_FLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(WERROR) $(CPPFLAGS)
 # A frame of the library must fit the smallest stack that a program may call close() on.
-SHIM_FLAGS = $(PLAIN_FLAGS) -fPIC -fvisibility=hidden -fno-strict-aliasing -Wframe-larger-than=1024
+SHIM_FLAGS = $(PLAIN_FLAGS) -fPIC -fvisibility=hidden -fno-strict-aliasing -Wframe-larger-than=1024 \
+	-U_FILE_OFFSET_BITS -U_TIME_BITS
 # libdl holds dlsym for every glibc before 2.34, and is an empty shell since.
 SHIM_LINK = -shared -Wl,-soname,$(LIB) -Wl,--version-script=shim/libsafeclose.map \
 	-Wl,-z,now,-z,relro,-z,noexecstack,-z,nodelete,-z,defs \

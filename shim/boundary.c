@@ -106,9 +106,10 @@ bool boundary_vfork_child(void)
     return vforking && !boundary_is_ours();
 }
 
-void boundary_give_up(void)
+bool boundary_give_up(void)
 {
-    atomic_store(&phase, GIVEN_UP);
+    int on = READY;
+    return atomic_compare_exchange_strong(&phase, &on, GIVEN_UP);
 }
 
 void boundary_resume(void)

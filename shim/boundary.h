@@ -88,7 +88,7 @@ bool boundary_vfork_child(void);
 
 /* From now on every hook passes through: the program has made our questions dangerous or our table
  * wrong. */
-void boundary_give_up(void);
+bool boundary_give_up(void);
 
 /* What was given up goes on: the call that would have made it necessary failed. */
 void boundary_resume(void);

@@ -5,6 +5,7 @@
 #include "config.h"
 #include "drain.h"
 #include "fdtable.h"
+#include "sys.h"
 
 static void bump(_Atomic uint64_t *counter)
 {
@@ -22,10 +23,12 @@ static bool covered(const struct fd_note *note, const struct probe *p)
            (!accepted && p->peer.known && config_covers_port(p->peer.port));
 }
 
-/* A clean end is not the last word where later data can still reset and destroy output. */
-static void count_risk(int fd, uint8_t state)
+/* A clean end is not the last word where later data can still reset and destroy output. Not where
+ * others hold the connection on. */
+static void count_risk(const struct giving_up *g, uint8_t state)
 {
-    if (verdict_peer_may_send(state) && probe_unacked(fd, state))
+    if (!g->no_output && g->left == 0 && verdict_peer_may_send(state) &&
+        probe_unacked(g->fd, state))
         bump(&process->counts.at_risk);
 }
 
@@ -38,32 +41,51 @@ static bool is_plain(const struct fd_note *note)
     return note->flags & (FD_BORN | FD_ARRIVED) && note->flags & FD_PEER && !(note->flags & doubts);
 }
 
+/* Somebody else may have set SO_LINGER through a descriptor of theirs. */
+static bool was_shared(const struct fd_note *note)
+{
+    return note->share || note->flags & (FD_LOST | FD_ARRIVED) || note->epoch != boundary_epoch();
+}
+
+/* What takes memory in the receive queue may be the peer's FIN, or have come out of order. */
+static bool nothing_unread(int fd, const struct probe_memory *memory)
+{
+    struct probe p;
+
+    if (memory->received == 0)
+        return true;
+    memset(&p, 0, sizeof(p));
+    probe_unread(fd, memory, &p);
+    return !p.facts.unread;
+}
+
 /*
  * Most closes end here: nothing unread and no reset asked for, as one call can tell of a connection
- * that was seen from its beginning; two more where the send queue is not empty, one more where it
- * was not. True, and counted, where no more needs to be asked.
+ * that was seen from its beginning and never shared. Two more calls where the peer's FIN is still
+ * queued, two where output is not acknowledged, one or two where others hold or held the
+ * connection. True, and counted, where no more needs to be asked.
  */
 static bool surely_clean(struct giving_up *g)
 {
     const struct fd_note *note = g->note;
-    int fd = g->fd;
     struct probe_memory memory;
 
     if (!is_plain(note) || config.all_events || config.port_ranges)
         return false;
-    if (!probe_memory(fd, &memory))
+    if (!probe_memory(g->fd, &memory))
         return false;
     g->no_output = memory.queued == 0;
-    if (memory.received)
+    if (!nothing_unread(g->fd, &memory) || (was_shared(note) && probe_zero_linger(g->fd)))
         return false;
-    if (!(note->flags & FD_BORN) && probe_kind(fd) != PROBE_TCP)
+    if (!(note->flags & FD_BORN) && probe_kind(g->fd) != PROBE_TCP)
         return false; /* closed unseen, and something else by now */
-    if (g->exiting && g->left)
-        return true; /* a fork left it here, and others hold it: no close of this process's */
+    if (g->exiting && (g->left || !atomic_load(&process->greeted)))
+        return true; /* was left here by a fork or an exec, and never used: no close of this
+                        process's */
     bump(&process->counts.closes);
     bump(&process->counts.clean);
-    if (memory.queued)
-        count_risk(fd, probe_state(fd));
+    if (!g->no_output)
+        count_risk(g, probe_state(g->fd));
     return true;
 }
 
@@ -100,9 +122,22 @@ static void apply_owner(struct event *e, const struct giving_up *g)
         e->verdict.outcome = OUTCOME_UNKNOWN;
 }
 
-/* Discards what is unread. An empty queue is what it looks like; where the drain ended otherwise,
- * at its bound or because the peer ended or reset the connection, the kernel is asked again. */
-static void drain_and_look(struct event *e)
+/* With SO_LINGER and a time, an orderly close waits for the peer; the reset that it replaces did
+ * not. */
+static void dont_wait(int fd)
+{
+    struct linger off = {0, 0};
+
+    sys6(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, SYS_ARG(&off), sizeof(off), 0);
+}
+
+/*
+ * Discards what is unread. An empty queue is what it looks like; where the drain ended otherwise,
+ * at its bound or because the peer ended or reset the connection, the kernel is asked again. (A
+ * thread that is cancelled in the real close leaves the descriptor open, and drained: the program
+ * was about to lose both.)
+ */
+static void drain_and_look(struct event *e, const struct fd_note *note)
 {
     struct drained drained = drain(e->fd, config.discard_max);
     struct probe after = e->probe;
@@ -115,14 +150,16 @@ static void drain_and_look(struct event *e)
     e->verdict.outcome = verdict_of(&after.facts).outcome;
     if (drained.end == DRAINED_BOUND && e->verdict.outcome == OUTCOME_RST)
         e->note = NOTE_BOUND;
+    else if (!is_plain(note) || was_shared(note))
+        dont_wait(e->fd);
 }
 
-static void act(struct event *e)
+static void act(struct event *e, const struct fd_note *note)
 {
     if (config.mode != MODE_DRAIN || e->verdict.cause != CAUSE_UNREAD_DATA)
         return;
     if (e->note == NOTE_NONE)
-        drain_and_look(e);
+        drain_and_look(e, note);
     else
         e->action = ACTION_PASSED;
 }
@@ -138,8 +175,8 @@ static void count(const struct event *e, const struct giving_up *g)
         bump(&c->drained);
     if (e->action == ACTION_PASSED)
         bump(&c->passed);
-    if (e->verdict.outcome != OUTCOME_RST && !g->no_output)
-        count_risk(e->fd, e->probe.facts.state);
+    if (e->verdict.outcome != OUTCOME_RST)
+        count_risk(g, e->probe.facts.state);
 }
 
 /* At its exit a process gives up whatever a fork left it with. That others may still hold it is no
@@ -155,23 +192,35 @@ static bool is_unused(const struct event *e, const struct fd_note *note)
     return e->probe.facts.state == STATE_CLOSE && !(note->flags & (FD_PEER | FD_LISTENING));
 }
 
+/* The facts, and whose they are. A connection that has no peer any more was reset since they were
+ * asked. */
+static bool ask(struct event *e, const struct giving_up *g, enum probe_kind kind)
+{
+    bool ask_linger = !is_plain(g->note) || was_shared(g->note);
+
+    if (!probe_facts(e->fd, kind, ask_linger, &e->probe))
+        return false;
+    e->probe.peer = probe_peer(e->fd);
+    if (!e->probe.peer.known && e->probe.facts.state != STATE_LISTEN)
+        return probe_facts(e->fd, kind, ask_linger, &e->probe);
+    return true;
+}
+
 /* All that there is to ask, tell and do. What only a reader wants to know is asked last, and only
  * if the event is going to be written. */
 static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
 {
-    const struct fd_note *note = g->note;
-
-    if (!boundary_is_ours() || !probe_facts(e->fd, kind, !is_plain(note), &e->probe) ||
-        is_unused(e, note))
+    if (!boundary_is_ours() || !ask(e, g, kind) || is_unused(e, g->note))
         return;
     e->verdict = verdict_of(&e->probe.facts);
-    e->probe.peer = probe_peer(e->fd);
     if (config.port_ranges) {
         e->probe.local = probe_local(e->fd);
-        if (!covered(note, &e->probe))
+        if (!covered(g->note, &e->probe))
             return;
     }
     if (e->verdict.cause == CAUSE_NONE && !config.all_events) {
+        if (g->exiting && (g->left || !atomic_load(&process->greeted)))
+            return;
         event_first_use(false);
         count(e, g);
         return;
@@ -180,8 +229,8 @@ static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
     if (g->exiting && e->note == NOTE_SHARED)
         return;
     event_first_use(false);
-    act(e);
-    if (e->note == NOTE_NONE && note->flags & FD_READ_SHUT)
+    act(e, g->note);
+    if (e->note == NOTE_NONE && g->note->flags & FD_READ_SHUT)
         e->note = NOTE_READ_SHUT;
     count(e, g);
     if (!is_news(e, g) || !event_admit())
@@ -208,18 +257,38 @@ static void give_up(struct giving_up *g, enum via via, const void *call_site)
     }
 }
 
-/* The number that this thread is giving up, plus one. A handler that interrupts it may give up
- * another. */
+/*
+ * The number that this thread is giving up, plus one, and the depth of its door. What libc or
+ * another preloaded library calls within a real call lies deeper: a stream's function may call
+ * close, and that syscall. A door that is not deeper is a new close: the call before was left by
+ * siglongjmp.
+ */
 static PER_THREAD volatile int in_door;
+static PER_THREAD volatile int door_depth;
+
+static int depth_of(enum via via)
+{
+    switch (via) {
+    case VIA_FCLOSE:
+    case VIA_PCLOSE:
+    case VIA_FREOPEN:
+        return 1;
+    case VIA_SYSCALL:
+        return 3;
+    default:
+        return 2;
+    }
+}
 
 void closing(int fd, enum via via, const void *call_site)
 {
     struct fd_note note = fdtable_get(fd);
     struct giving_up g = {.fd = fd, .note = &note};
 
-    if (in_door == fd + 1)
+    if (in_door == fd + 1 && depth_of(via) > door_depth)
         return;
     in_door = fd + 1;
+    door_depth = depth_of(via);
     fdtable_forget(fd);
     if (note.share) {
         g.left = share_drop(&note);

@@ -44,20 +44,20 @@ static bool parse_mode(const char *value)
     return i >= 0;
 }
 
-/* Since the program may change its directory, a relative name is made absolute now. */
+/* Since the program may change its directory, a relative name is made absolute now. A percent sign
+ * in the directory's name is doubled, so that it means itself. */
 static bool absolute_path(const char *value, char *path, size_t size)
 {
     struct text t = text_over(path, size - 1);
+    static char cwd[PATH_MAX]; /* constructor only */
 
     if (value[0] != '/') {
-        /* The system call counts the terminating zero; "(unreachable)" comes before a directory
-         * that is outside our root. */
-        long n = sys2(SYS_getcwd, SYS_ARG(path), (long)size);
-        if (n < 2 || path[0] != '/')
+        /* "(unreachable)" stands before a directory that is outside our root. */
+        if (sys2(SYS_getcwd, SYS_ARG(cwd), sizeof(cwd)) < 2 || cwd[0] != '/')
             return false;
-        t.len = (size_t)n - 1;
-        if (t.len > 1)
-            text_put(&t, "/");
+        for (const char *p = cwd; *p; p++)
+            text_put(&t, *p == '%' ? "%%%%" : "%c", *p);
+        text_put(&t, "/");
     }
     text_put(&t, "%s", value);
     path[t.len] = '\0';
@@ -241,8 +241,9 @@ static void read_variable(const char *variable)
         text_plain(&config_problems, value, len < 64 ? len : 64);
         text_put(&config_problems, "\": must be %s; using the default (%s)\n", allowed, fallback);
     } else {
-        text_put(&config_problems, " is not a setting; the settings are"
-#define OPTION(id, name, allowed_text, default_text, meaning) " " PREFIX name
+        text_put(&config_problems, " is not a setting; "
+                                   "the settings are " PREFIX "..."
+#define OPTION(id, name, allowed_text, default_text, meaning) " " name
 #include "options.def"
 #undef OPTION
                                    "\n");

@@ -159,7 +159,7 @@ void event_first_use(bool opening)
     if (sink_json() && !(before & GREETED_USE)) {
         event_json_start(&line->text);
         sink_write_log(line);
-    } else if (!sink_json() && opening && config.mode == MODE_WARN) {
+    } else if (!sink_json() && opening && !(before & GREETED_OPENING) && config.mode == MODE_WARN) {
         event_text_head(&line->text);
         text_put(&line->text, "watching closes; mode warn changes nothing\n");
         sink_write_log(line);

@@ -165,6 +165,8 @@ void event_text_explanation(struct text *t, const struct event *e)
     const struct explanation *x = &explanations[e->verdict.cause];
     bool has_output = e->verdict.cause != CAUSE_PENDING_ACCEPTS;
 
+    if (e->verdict.outcome == OUTCOME_UNKNOWN)
+        text_put(t, "safeclose:   only if nobody else holds the connection on:\n");
     if (has_output && e->probe.unacked)
         put_loss(t, &e->probe);
     put_sentence(t, "why", x->why, e);

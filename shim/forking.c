@@ -45,22 +45,8 @@ void spawning_end(bool watched)
     boundary_spawn_end();
 }
 
-enum { UNWATCHED, OWN, BORROWED };
-
-int execing_begin(void)
+void execing(void)
 {
-    if (boundary_vfork_child()) {
+    if (boundary_vfork_child() || boundary_enter())
         share_spawn();
-        return BORROWED;
-    }
-    if (!boundary_enter())
-        return UNWATCHED;
-    share_exec(false);
-    return OWN;
-}
-
-void execing_failed(int begun)
-{
-    if (begun == OWN)
-        share_exec(true);
 }

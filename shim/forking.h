@@ -17,9 +17,7 @@ pid_t forking_end(bool watched, pid_t pid);
 bool spawning_begin(void);
 void spawning_end(bool watched);
 
-/* Before an exec, and after one that failed. In a vfork child as well: what it keeps is its
- * parent's. */
-int execing_begin(void);
-void execing_failed(int begun);
+/* Before an exec. In a vfork child as well: what it keeps is its parent's. */
+void execing(void);
 
 #endif

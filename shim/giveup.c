@@ -2,9 +2,10 @@
 
 #include "boundary.h"
 #include "giveup.h"
+#include "share.h"
 #include "summary.h"
 
-void giveup_for_good(enum giveup reason)
+bool giveup_for_good(enum giveup reason)
 {
     static const char *const reasons[] = {
         [GIVEUP_SECCOMP] = "the program installs a seccomp filter",
@@ -12,9 +13,11 @@ void giveup_for_good(enum giveup reason)
     };
 
     if (!boundary_enter())
-        return;
+        return false;
+    if (reason == GIVEUP_UNSHARED)
+        share_distrust();
     summary_write_early(reasons[reason]);
-    boundary_give_up();
+    return boundary_give_up();
 }
 
 void giveup_undo(void)

@@ -6,13 +6,16 @@
 #ifndef SAFECLOSE_GIVEUP_H
 #define SAFECLOSE_GIVEUP_H
 
+#include <stdbool.h>
+
 enum giveup { GIVEUP_SECCOMP, GIVEUP_UNSHARED };
 
 /* From now on every hook passes through. Said once, with the summary, in a process that used TCP:
- * later is too late to write anything. Call it before the system call that makes it necessary. */
-void giveup_for_good(enum giveup reason);
+ * later is too late to write anything. Call it before the system call that makes it
+ * necessary. False where it was so already, or nobody was watching. */
+bool giveup_for_good(enum giveup reason);
 
-/* That call failed: all is as before. */
+/* That call failed after giveup_for_good returned true: all is as before. */
 void giveup_undo(void);
 
 #endif

@@ -9,7 +9,7 @@ struct question {
     int fd;
     int self; /* our own thread, which is in a read of /proc */
     int64_t until;
-    bool in_use;
+    enum inuse answer;
 };
 
 static uint64_t number(const char **s)
@@ -51,51 +51,64 @@ static bool names_fd(const char *call, int fd)
     return false;
 }
 
-static bool look_at_thread(int dir, const char *name, int tid, void *context)
+enum state { ELSEWHERE, HERE, RUNNING, UNREADABLE };
+
+static enum state state_of(int dir, const char *name, int fd)
 {
-    struct question *q = context;
     char path_bytes[32];
     struct text path = text_over(path_bytes, sizeof(path_bytes) - 1);
     char call[128];
     long file;
     long n;
 
-    if (tid == q->self)
-        return true;
-    if (proc_now_ns() > q->until) {
-        q->in_use = true;
-        return false;
-    }
     text_put(&path, "%s/syscall", name);
     path_bytes[path.len] = '\0';
     file = sys4(SYS_openat, dir, SYS_ARG(path_bytes), O_RDONLY | O_CLOEXEC, 0);
     if (file == -ENOENT) {
         /* The thread has ended, or this kernel has no such file at all. */
-        path.len -= sizeof("/syscall") - 1;
-        path_bytes[path.len] = '\0';
-        q->in_use = sys3(SYS_faccessat, dir, SYS_ARG(path_bytes), F_OK) == 0;
-        return !q->in_use;
+        path_bytes[path.len - (sizeof("/syscall") - 1)] = '\0';
+        return sys3(SYS_faccessat, dir, SYS_ARG(path_bytes), F_OK) == 0 ? UNREADABLE : ELSEWHERE;
     }
-    n = file < 0 ? file : sys3(SYS_read, file, SYS_ARG(call), sizeof(call) - 1);
-    if (file >= 0)
-        sys1(SYS_close, file);
-    call[n > 0 ? n : 0] = '\0';
+    if (file < 0)
+        return UNREADABLE;
+    n = sys3(SYS_read, file, SYS_ARG(call), sizeof(call) - 1);
+    sys1(SYS_close, file);
     if (n == 0 || n == -ESRCH)
-        return true;
-    /* "running" could be on its way into a call, or out of one. */
-    q->in_use = n < 0 || call[0] == 'r' || names_fd(call, q->fd);
-    return !q->in_use;
+        return ELSEWHERE;
+    if (n < 0)
+        return UNREADABLE;
+    call[n] = '\0';
+    if (call[0] == 'r')
+        return RUNNING;
+    return names_fd(call, fd) ? HERE : ELSEWHERE;
 }
 
-bool inuse_by_thread(int fd)
+static bool look_at_thread(int dir, const char *name, int tid, void *context)
 {
-    struct question q = {fd, sys_gettid(), proc_now_ns() + INUSE_LOOK_NS, false};
+    struct question *q = context;
+    enum state state;
+
+    if (tid == q->self)
+        return true;
+    /* "running" could be on its way out of a call on this very descriptor. */
+    while ((state = state_of(dir, name, q->fd)) == RUNNING && proc_now_ns() < q->until)
+        sys1(SYS_sched_yield, 0);
+    if (state == HERE)
+        q->answer = INUSE_YES;
+    else if (state != ELSEWHERE)
+        q->answer = INUSE_UNKNOWN;
+    return q->answer == INUSE_NO;
+}
+
+enum inuse inuse_by_thread(int fd)
+{
+    struct question q = {fd, sys_gettid(), proc_now_ns() + INUSE_LOOK_NS, INUSE_NO};
     long dir = proc_open("/proc/self/task");
-    enum proc_walk walked;
 
     if (dir < 0)
-        return true;
-    walked = proc_walk((int)dir, look_at_thread, &q);
+        return INUSE_UNKNOWN;
+    if (proc_walk((int)dir, look_at_thread, &q) == PROC_FAILED)
+        q.answer = INUSE_UNKNOWN;
     sys1(SYS_close, dir);
-    return walked == PROC_FAILED || q.in_use;
+    return q.answer;
 }

@@ -2,15 +2,16 @@
 #ifndef SAFECLOSE_INUSE_H
 #define SAFECLOSE_INUSE_H
 
-#include <stdbool.h>
+enum inuse { INUSE_NO, INUSE_YES, INUSE_UNKNOWN };
 
 /*
- * True where a thread is blocked in a call with this descriptor (/proc/self/task/TID/syscall,
- * proc(5)), or where that can't be told: no /proc, a kernel without the file, a thread on the CPU
- * at this moment. 1 to 2 us a thread; gives up, with true, after INUSE_LOOK_NS.
+ * Whether a thread is blocked in a call with this descriptor (/proc/self/task/TID/syscall,
+ * proc(5)). A thread on the CPU, or about to be, shows nothing: it is looked at again, others being
+ * let run meanwhile, for INUSE_LOOK_NS; then the answer is UNKNOWN, as it is without /proc. 1 to 2
+ * us a thread.
  */
-bool inuse_by_thread(int fd);
+enum inuse inuse_by_thread(int fd);
 
-#define INUSE_LOOK_NS 1000000
+#define INUSE_LOOK_NS 200000
 
 #endif

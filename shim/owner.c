@@ -22,26 +22,19 @@ uint64_t owner_peer_hash(const struct endpoint *peer)
 }
 
 /*
- * A thread blocked in a call on the connection holds a reference. A reader can be blocked only
- * while nothing is unread and no FIN has come, a writer only while poll says not writable, and
- * either only on a blocking descriptor of a process with threads.
+ * A thread blocked in a call on the connection holds a reference, and may be about to take what we
+ * would discard: a writer, a reader that has been woken and has yet to run, a splice that waits for
+ * its pipe. None of them on a descriptor that never blocks, but for the splice, which nobody can
+ * rule out there.
  */
-static bool may_be_in_use(int fd, const struct probe *probe)
+static bool may_be_in_use(int fd)
 {
-    struct pollfd writable = {.fd = fd, .events = POLLOUT};
-    struct timespec now = {0, 0};
     long flags;
 
     if (real_single_threaded())
         return false;
     flags = sys2(SYS_fcntl, fd, F_GETFL);
-    if (flags >= 0 && flags & O_NONBLOCK)
-        return false;
-    if (probe->facts.state == STATE_LISTEN)
-        return probe->facts.pending == 0;
-    if (!probe->facts.unread && verdict_peer_may_send(probe->facts.state))
-        return true;
-    return sys6(SYS_ppoll, SYS_ARG(&writable), 1, SYS_ARG(&now), 0, 0, 0) != 1;
+    return flags < 0 || !(flags & O_NONBLOCK);
 }
 
 /* Whether the note is of the connection that stands behind the number now: the program may have
@@ -84,7 +77,14 @@ enum owner owner_of(const struct giving_up *g, struct holder *holder)
     default:
         break;
     }
-    if (g->exiting || !may_be_in_use(g->fd, g->probe))
+    if (g->exiting || !may_be_in_use(g->fd))
         return OWNER_SOLE;
-    return inuse_by_thread(g->fd) ? OWNER_IN_USE : OWNER_SOLE;
+    switch (inuse_by_thread(g->fd)) {
+    case INUSE_NO:
+        return OWNER_SOLE;
+    case INUSE_YES:
+        return OWNER_IN_USE;
+    default:
+        return OWNER_UNKNOWN;
+    }
 }

@@ -77,7 +77,7 @@ uint32_t probe_unacked(int fd, uint8_t state)
  * still queued, read out of line or not, and resets. Without a mark FIONREAD counts all that is in
  * order, and what else takes memory is a FIN or came out of order, which does not reset.
  */
-static void probe_input(int fd, struct probe *p)
+void probe_unread(int fd, const struct probe_memory *known, struct probe *p)
 {
     struct probe_memory memory = {.received = 1};
 
@@ -85,7 +85,14 @@ static void probe_input(int fd, struct probe *p)
     p->facts.unread = p->unread > 0;
     if (p->unread)
         return;
-    probe_memory(fd, &memory);
+    if (known)
+        memory = *known;
+    else
+        probe_memory(fd, &memory);
+    if (p->facts.state == STATE_SYN_RECV) { /* Fast Open: FIONREAD is 0 there, whatever came */
+        p->facts.unread = memory.received > 0;
+        return;
+    }
     p->urgent = memory.received && sys_ioctl_int(fd, SIOCATMARK) > 0;
     p->facts.unread = p->urgent;
 }
@@ -142,7 +149,7 @@ bool probe_facts(int fd, enum probe_kind kind, bool ask_linger, struct probe *p)
     p->facts.zero_linger = ask_linger && probe_zero_linger(fd);
     if (p->facts.zero_linger)
         p->facts.unsent = count(fd, SIOCOUTQNSD);
-    probe_input(fd, p);
+    probe_unread(fd, NULL, p);
     return true;
 }
 

@@ -63,6 +63,11 @@ bool probe_zero_linger(int fd);
  * been set. False where fd is no TCP socket after all. Two to five calls. */
 bool probe_facts(int fd, enum probe_kind kind, bool ask_linger, struct probe *p);
 
+/* Fills facts.unread, unread, and urgent where urgent data comes first, of a socket in facts.state.
+ * known: what probe_memory said, or NULL. One call where there is something to count, else two or
+ * three. */
+void probe_unread(int fd, const struct probe_memory *known, struct probe *p);
+
 /* Fills the rest, for whoever reads about it, but the addresses. Three calls or four. */
 void probe_details(int fd, struct probe *p);
 

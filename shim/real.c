@@ -21,6 +21,7 @@ static int (*libc_dup3)(int, int, int);
 static int (*libc_fcntl)(int, int, ...);
 static int (*libc_fcntl64)(int, int, ...);
 static int (*libc_socket)(int, int, int);
+static int (*libc_socketpair)(int, int, int, int[2]);
 static int (*libc_accept)(int, struct sockaddr *, socklen_t *);
 static int (*libc_accept4)(int, struct sockaddr *, socklen_t *, int);
 static int (*libc_connect)(int, const struct sockaddr *, socklen_t);
@@ -75,6 +76,7 @@ void real_resolve(void)
         {&libc_fcntl, "fcntl"},
         {&libc_fcntl64, "fcntl64"},
         {&libc_socket, "socket"},
+        {&libc_socketpair, "socketpair"},
         {&libc_accept, "accept"},
         {&libc_accept4, "accept4"},
         {&libc_connect, "connect"},
@@ -172,6 +174,13 @@ int real_socket(int domain, int type, int protocol)
     if (libc_socket)
         return libc_socket(domain, type, protocol);
     return (int)result(sys3(SYS_socket, domain, type, protocol));
+}
+
+int real_socketpair(int domain, int type, int protocol, int pair[2])
+{
+    if (libc_socketpair)
+        return libc_socketpair(domain, type, protocol, pair);
+    return (int)result(sys4(SYS_socketpair, domain, type, protocol, SYS_ARG(pair)));
 }
 
 int real_accept(int fd, struct sockaddr *address, socklen_t *len)

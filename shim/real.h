@@ -28,6 +28,7 @@ int real_dup3(int fd, int target, int flags);
 int real_fcntl(int fd, int command, void *argument);
 int real_fcntl64(int fd, int command, void *argument);
 int real_socket(int domain, int type, int protocol);
+int real_socketpair(int domain, int type, int protocol, int pair[2]);
 int real_accept(int fd, struct sockaddr *address, socklen_t *len);
 int real_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
 int real_connect(int fd, const struct sockaddr *address, socklen_t len);

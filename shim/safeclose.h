@@ -9,8 +9,8 @@
  *   1. No malloc, no stdio, no dlsym, no lock. State is static or mapped once, and changes by
  * atomic operations, so a signal or a fork in the middle leaves nothing held. What must not be
  * called is poisoned below and does not compile.
- *   2. Kernel questions go through sys.h, which returns -errno and never touches errno. The only
- *      call that sets errno is the real one that the program asked for.
+ *   2. Kernel questions go through sys.h, which returns -errno and never touches errno. Only the
+ * real call that the program asked for sets it, or a hook that answers in its place.
  *   3. Frames are small: text is formatted in a few static buffers (sink.h), never on the stack.
  *   4. Nothing waits: not for a peer, not for a full pipe, not for another thread.
  *   5. Bookkeeping comes before the real call; after it the number may be somebody else's.
@@ -51,6 +51,13 @@
 
 /* A hook: one of the few names that leave the library. libsafeclose.map lists them all. */
 #define EXPORT __attribute__((visibility("default")))
+
+/* The same hook by a name that glibc has besides. An alias needs none of the optimizer's hints that
+ * the declaration of the other carries. */
+#define ALIAS(name) __attribute__((visibility("default"), alias(#name)))
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wmissing-attributes"
+#endif
 
 /* Variables of a hook's thread. The model is fixed because the general one may allocate on first
  * use. */

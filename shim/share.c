@@ -3,12 +3,14 @@
 #include "boundary.h"
 #include "format.h"
 #include "proc.h"
+#include "real.h"
 #include "share.h"
 #include "sys.h"
 
-#define COUNTS 16384
+#define COUNTS 65536
 #define MEMBERS 512
-#define LOST 0x80000000u /* in a count: can't be followed any more */
+#define LOST 0x80000000u   /* in a count: can't be followed any more */
+#define UNUSED 0x40000000u /* in a count: only while they are reclaimed */
 
 /* Of which everything is zero at first, and nothing is ever given back. */
 struct family {
@@ -62,8 +64,29 @@ static bool is_void(const struct fd_note *note)
     return unseen_fork && (int32_t)(note->epoch - void_before) < 0;
 }
 
-/* A count of n holders; 0 where there is no room. */
-static uint32_t new_count(uint32_t n)
+/* Where nobody else of the family lives, the counts that this process does not use are dead
+ * holders'. */
+static void reclaim_counts(void)
+{
+    int own = atomic_load(&process->pid);
+
+    if (atomic_load(&family->forking) || atomic_load(&family->untrusted))
+        return;
+    for (int i = 0; i < MEMBERS; i++) {
+        int pid = atomic_load(&family->members[i]);
+        if (pid && pid != own && sys2(SYS_kill, pid, 0) != -ESRCH)
+            return;
+    }
+    for (uint32_t at = 1; at < COUNTS; at++)
+        atomic_fetch_or(&family->counts[at], UNUSED);
+    for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;)
+        atomic_fetch_and(&family->counts[fdtable_get(fd).share], ~UNUSED);
+    for (uint32_t at = 1; at < COUNTS; at++)
+        if (atomic_load(&family->counts[at]) & UNUSED)
+            atomic_store(&family->counts[at], 0);
+}
+
+static uint32_t find_count(uint32_t n)
 {
     uint32_t start = atomic_load_explicit(&family->hint, memory_order_relaxed);
 
@@ -77,6 +100,18 @@ static uint32_t new_count(uint32_t n)
         }
     }
     return 0;
+}
+
+/* A count of n holders; 0 where there is no room. */
+static uint32_t new_count(uint32_t n)
+{
+    uint32_t count = find_count(n);
+
+    if (!count && real_single_threaded()) { /* with threads, somebody might be counting meanwhile */
+        reclaim_counts();
+        count = find_count(n);
+    }
+    return count;
 }
 
 /* One holder more. False where it can't be counted. */
@@ -155,15 +190,29 @@ void share_fork_parent(int child)
     atomic_fetch_sub(&family->forking, 1);
 }
 
+void share_distrust(void)
+{
+    if (family)
+        atomic_store(&family->untrusted, 1);
+}
+
+/* What an unseen fork copied was never counted, so those who count it must know that they can't. */
+static void lose_all_inherited(void)
+{
+    unseen_fork = true;
+    void_before = boundary_epoch();
+    for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;)
+        share_lose(fd);
+    share_distrust();
+}
+
 void share_fork_child(bool seen)
 {
-    if (!seen) {
-        unseen_fork = true;
-        void_before = boundary_epoch();
-    }
+    if (!seen)
+        lose_all_inherited();
     /* A pid in another namespace means somebody else in ours. */
     if (family && pid_namespace() != atomic_load(&family->pid_ns))
-        atomic_store(&family->untrusted, 1);
+        share_distrust();
 }
 
 void share_parent_gone(void)
@@ -185,10 +234,11 @@ struct fd_note share_copied(int fd)
     return fdtable_get(fd);
 }
 
+/* What is not open (in a vfork child that has closed it, for one) is not kept either. */
 static bool closes_on_exec(int fd)
 {
     long flags = sys2(SYS_fcntl, fd, F_GETFD);
-    return flags >= 0 && flags & FD_CLOEXEC;
+    return flags < 0 || flags & FD_CLOEXEC;
 }
 
 void share_spawn(void)
@@ -196,20 +246,6 @@ void share_spawn(void)
     for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;)
         if (!closes_on_exec(fd))
             share_lose(fd);
-}
-
-void share_exec(bool undo)
-{
-    for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;) {
-        struct fd_note note = fdtable_get(fd);
-
-        if (!closes_on_exec(fd))
-            share_lose(fd);
-        else if (!undo)
-            share_drop(&note);
-        else if (note.share)
-            add_holder(fd);
-    }
 }
 
 /* Looking, in /proc. */
@@ -344,6 +380,8 @@ int64_t share_deadline(void)
 enum share share_look(int fd, const struct fd_note *note, uint32_t left, int64_t until,
                       struct holder *holder)
 {
+    enum share found;
+
     holder->pid = 0;
     holder->fd = -1;
     if (!family || is_void(note) || note->flags & FD_LOST || left & LOST)
@@ -354,5 +392,8 @@ enum share share_look(int fd, const struct fd_note *note, uint32_t left, int64_t
         return SHARE_HELD;
     if (atomic_load(&family->forking) || atomic_load(&family->untrusted) || proc_now_ns() > until)
         return SHARE_UNKNOWN;
-    return look_around(fd, until, holder);
+    found = look_around(fd, until, holder);
+    if (found == SHARE_SOLE) /* those who were counted are dead: nobody else will give it back */
+        atomic_store(&family->counts[note->share], 0);
+    return found;
 }

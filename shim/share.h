@@ -62,11 +62,12 @@ uint32_t share_drop(const struct fd_note *note);
 /* fd's connection is out of sight for good. */
 void share_lose(int fd);
 
-/* Every connection that a program started now would keep is lost: what is not close-on-exec. */
+/* Every connection that a program started now, or by an exec of this process, would keep is lost:
+ * what is not close-on-exec. The rest stays counted, since an exec may fail. */
 void share_spawn(void);
 
-/* The process is about to exec: likewise, and what the exec closes is dropped. undo: it failed. */
-void share_exec(bool undo);
+/* A process of the family can't be followed: no count of one proves anything from now on. */
+void share_distrust(void);
 
 /*
  * Who else holds fd's connection, which is given up with this note and had `left` holders left

@@ -13,7 +13,6 @@
 static struct line lines[LINES];
 static enum log_target target = LOG_NONE; /* constructor; where the log really goes */
 static bool json;                         /* constructor */
-static _Atomic int lines_of; /* the pid that claims them; a fork child starts with all free */
 
 #define RAISED_BY_WRITING (1ULL << (SIGPIPE - 1) | 1ULL << (SIGXFSZ - 1) | 1ULL << (SIGTTOU - 1))
 
@@ -39,16 +38,6 @@ bool sink_owns(int fd)
     return sink_file_owns(fd) || sink_syslog_owns(fd);
 }
 
-/* A thread that held a line when another one forked does not exist in the child. */
-static void free_lines_of_parent(void)
-{
-    int pid = atomic_load(&process->pid);
-
-    if (atomic_exchange(&lines_of, pid) != pid)
-        for (int i = 0; i < LINES; i++)
-            atomic_store(&lines[i].taken, 0);
-}
-
 static void mask_signals(int how, const uint64_t *set, uint64_t *before)
 {
     sys4(SYS_rt_sigprocmask, how, SYS_ARG(set), SYS_ARG(before), sizeof(*set));
@@ -58,12 +47,13 @@ struct line *sink_claim(void)
 {
     uint64_t all = ~0ULL;
     uint64_t before = 0;
+    int pid = atomic_load(&process->pid);
 
     mask_signals(SIG_BLOCK, &all, &before);
-    free_lines_of_parent();
     for (int i = 0; i < LINES; i++) {
-        int nobody = 0;
-        if (atomic_compare_exchange_strong(&lines[i].taken, &nobody, 1)) {
+        /* A thread that held it when another one forked does not exist in the child. */
+        int holder = atomic_load(&lines[i].taken);
+        if (holder != pid && atomic_compare_exchange_strong(&lines[i].taken, &holder, pid)) {
             lines[i].text = text_over(lines[i].bytes, sizeof(lines[i].bytes));
             lines[i].signals = before;
             return &lines[i];

@@ -20,7 +20,7 @@ struct line {
     struct text text;
     uint64_t signals; /* the thread's mask before the claim */
     char bytes[SINK_LINE];
-    _Atomic int taken;
+    _Atomic int taken; /* by a thread of this process; 0: free */
 };
 
 /* Opens the log that the settings name. For the constructor, before a chroot or setuid. */

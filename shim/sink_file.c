@@ -29,7 +29,7 @@ static bool name_path(int pid)
             text_put(&t, "%%");
     }
     path[t.len] = '\0';
-    atomic_store(&path_of, pid);
+    atomic_store(&path_of, t.cut ? 0 : pid);
     return !t.cut;
 }
 

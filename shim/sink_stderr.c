@@ -2,13 +2,18 @@
 
 #include "quiet.h"
 #include "sink_stderr.h"
+#include "sys.h"
 
 static struct identity original; /* constructor */
 static _Atomic bool torn;
 
 void sink_stderr_start(void)
 {
-    original = quiet_identity(STDERR_FILENO);
+    long domain = sys_getsockopt_int(STDERR_FILENO, SOL_SOCKET, SO_DOMAIN);
+
+    /* An inetd service's stderr is its connection: what we write there its client would read. */
+    if (domain != AF_INET && domain != AF_INET6)
+        original = quiet_identity(STDERR_FILENO);
 }
 
 /* A daemon closes 0 to 2 and may get a connection as number 2: a line there would go to its client.

@@ -196,9 +196,15 @@ static void each_descriptor(const struct msghdr *message, void (*visit)(int fd))
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c;
          c = CMSG_NXTHDR((struct msghdr *)message, c)) {
+        size_t room = (size_t)((const char *)message->msg_control + message->msg_controllen -
+                               (const char *)CMSG_DATA(c));
+        size_t size = c->cmsg_len - CMSG_LEN(0);
+
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
             continue;
-        for (size_t at = 0; at + sizeof(int) <= c->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
+        /* Only UNIX sockets look at the length; others take a message with any. */
+        for (size_t at = 0; at + sizeof(int) <= size && at + sizeof(int) <= room;
+             at += sizeof(int)) {
             int fd;
             memcpy(&fd, CMSG_DATA(c) + at, sizeof(fd));
             visit(fd);

@@ -24,3 +24,6 @@ EXPORT int close(int fd)
     closing_done();
     return ret;
 }
+
+/* glibc has these names too. */
+ALIAS(close) int __close(int fd);

@@ -82,3 +82,7 @@ EXPORT int fcntl64(int fd, int command, ...)
     va_end(args);
     return after_fcntl(fd, command, real_fcntl64(fd, command, argument));
 }
+
+/* glibc has these names too. */
+ALIAS(dup2) int __dup2(int fd, int target);
+ALIAS(fcntl) int __fcntl(int fd, int command, ...);

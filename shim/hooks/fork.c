@@ -17,6 +17,9 @@ EXPORT pid_t fork(void)
     return forking_end(watched, real_fork());
 }
 
+/* glibc has these names too. */
+ALIAS(fork) pid_t __fork(void);
+
 EXPORT pid_t _Fork(void)
 {
     bool watched = forking_begin();
@@ -59,9 +62,11 @@ __attribute__((used)) static void *before_vfork(void)
 
 #if defined(__x86_64__)
 __asm__(".pushsection .text\n"
-        ".globl vfork\n"
+        ".globl vfork, __vfork\n" /* glibc has both names */
         ".type vfork, @function\n"
+        ".type __vfork, @function\n"
         "vfork:\n"
+        "__vfork:\n"
         "    .cfi_startproc\n"
         "    endbr64\n"
         "    sub $8, %rsp\n"
@@ -75,9 +80,11 @@ __asm__(".pushsection .text\n"
         ".popsection\n");
 #elif defined(__aarch64__)
 __asm__(".pushsection .text\n"
-        ".globl vfork\n"
+        ".globl vfork, __vfork\n"
         ".type vfork, %function\n"
+        ".type __vfork, %function\n"
         "vfork:\n"
+        "__vfork:\n"
         "    .cfi_startproc\n"
         "    hint 34\n" /* bti c */
         "    stp x29, x30, [sp, -16]!\n"
@@ -120,3 +127,6 @@ EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument
     }
     return real_clone(function, stack, flags, argument, rest);
 }
+
+/* glibc has these names too. */
+ALIAS(clone) int __clone(int (*function)(void *), void *stack, int flags, void *argument, ...);

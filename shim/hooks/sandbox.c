@@ -23,10 +23,8 @@ EXPORT int prctl(int option, ...)
         a[i] = va_arg(args, unsigned long);
     va_end(args);
     /* A filter at NULL is a question whether the kernel has filters at all. */
-    gives_up =
-        option == PR_SET_SECCOMP && (a[0] == SECCOMP_MODE_STRICT || a[1]) && boundary_enter();
-    if (gives_up)
-        giveup_for_good(GIVEUP_SECCOMP);
+    gives_up = option == PR_SET_SECCOMP && (a[0] == SECCOMP_MODE_STRICT || a[1]) &&
+               giveup_for_good(GIVEUP_SECCOMP);
     ret = real_prctl(option, a);
     if (gives_up && ret < 0)
         giveup_undo();

@@ -15,6 +15,17 @@ EXPORT int socket(int domain, int type, int protocol)
     return fd;
 }
 
+EXPORT int socketpair(int domain, int type, int protocol, int pair[2])
+{
+    int ret = real_socketpair(domain, type, protocol, pair);
+
+    if (ret == 0 && boundary_enter()) {
+        track_other(pair[0]);
+        track_other(pair[1]);
+    }
+    return ret;
+}
+
 EXPORT int listen(int fd, int backlog)
 {
     int ret = real_listen(fd, backlog);
@@ -110,3 +121,6 @@ EXPORT int shutdown(int fd, int how)
         track_shutdown(fd, how);
     return ret;
 }
+
+/* glibc has these names too. */
+ALIAS(connect) int __connect(int fd, const struct sockaddr *address, socklen_t len);

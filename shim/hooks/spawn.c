@@ -63,20 +63,8 @@ EXPORT int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions,
 
 static int exec_path(const char *path, char *const argv[], char *const envp[])
 {
-    int begun = execing_begin();
-    int ret = real_execve(path, argv, envp);
-
-    execing_failed(begun);
-    return ret;
-}
-
-static int exec_file(const char *file, char *const argv[])
-{
-    int begun = execing_begin();
-    int ret = real_execvp(file, argv);
-
-    execing_failed(begun);
-    return ret;
+    execing();
+    return real_execve(path, argv, envp);
 }
 
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
@@ -89,6 +77,12 @@ EXPORT int execv(const char *path, char *const argv[])
     return exec_path(path, argv, environ);
 }
 
+static int exec_file(const char *file, char *const argv[])
+{
+    execing();
+    return real_execvp(file, argv);
+}
+
 EXPORT int execvp(const char *file, char *const argv[])
 {
     return exec_file(file, argv);
@@ -96,29 +90,20 @@ EXPORT int execvp(const char *file, char *const argv[])
 
 EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-    int begun = execing_begin();
-    int ret = real_execvpe(file, argv, envp);
-
-    execing_failed(begun);
-    return ret;
+    execing();
+    return real_execvpe(file, argv, envp);
 }
 
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
-    int begun = execing_begin();
-    int ret = real_fexecve(fd, argv, envp);
-
-    execing_failed(begun);
-    return ret;
+    execing();
+    return real_fexecve(fd, argv, envp);
 }
 
 EXPORT int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
 {
-    int begun = execing_begin();
-    int ret = real_execveat(dir, path, argv, envp, flags);
-
-    execing_failed(begun);
-    return ret;
+    execing();
+    return real_execveat(dir, path, argv, envp, flags);
 }
 
 /* The list forms: how many arguments there are up to the NULL, and then the same again into an
@@ -177,3 +162,6 @@ EXPORT int execle(const char *path, const char *first, ...)
     va_end(args);
     return exec_path(path, argv, envp);
 }
+
+/* glibc has these names too. */
+ALIAS(popen) FILE *_IO_popen(const char *command, const char *type);

@@ -60,3 +60,6 @@ EXPORT FILE *freopen64(const char *restrict path, const char *restrict mode, FIL
     closing_done();
     return ret;
 }
+
+/* glibc has these names too. */
+ALIAS(fclose) int _IO_fclose(FILE *stream);

@@ -19,6 +19,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/uio.h>
 
 /* What must be known before the call. */
 static void before(long number, const long a[6], const void *call_site)
@@ -43,6 +44,10 @@ static void before(long number, const long a[6], const void *call_site)
     case SYS_exit_group:
         closing_all(VIA_SYSCALL, call_site);
         summary_write();
+        break;
+    case SYS_execve:
+    case SYS_execveat:
+        execing();
         break;
     case SYS_setsockopt:
         if (a[1] == SOL_SOCKET && a[2] == SO_LINGER)
@@ -72,6 +77,10 @@ static void after(long number, const long a[6], long ret, uint32_t epoch)
         break;
     case SYS_socket:
         track_socket((int)ret, (int)a[0], (int)a[1], (int)a[2]);
+        break;
+    case SYS_socketpair:
+        track_other(((const int *)a[3])[0]);
+        track_other(((const int *)a[3])[1]);
         break;
     case SYS_listen:
         track_listening((int)a[0]);
@@ -122,8 +131,14 @@ static bool forks(long number, const long a[6])
 #endif
     case SYS_clone:
         return !(a[0] & (CLONE_VM | CLONE_FILES));
-    case SYS_clone3:
-        return a[0] && !(*(const uint64_t *)a[0] & (CLONE_VM | CLONE_FILES));
+    case SYS_clone3: {
+        /* Its flags are in the program's memory, which only the kernel may find unreadable. */
+        uint64_t flags = 0;
+        struct iovec to = {&flags, sizeof(flags)};
+        struct iovec from = {(void *)a[0], sizeof(flags)};
+        sys6(SYS_process_vm_readv, sys_getpid(), SYS_ARG(&to), 1, SYS_ARG(&from), 1, 0);
+        return !(flags & (CLONE_VM | CLONE_FILES));
+    }
     default:
         return false;
     }
@@ -132,11 +147,10 @@ static bool forks(long number, const long a[6])
 static long forward(long number, const long a[6])
 {
     if (installs_filter(number, a)) {
-        long ret;
+        bool gave_up = giveup_for_good(GIVEUP_SECCOMP);
+        long ret = real_syscall(number, a);
 
-        giveup_for_good(GIVEUP_SECCOMP);
-        ret = real_syscall(number, a);
-        if (ret < 0)
+        if (gave_up && ret < 0)
             giveup_undo();
         return ret;
     }
