@@ -38,8 +38,11 @@ DEMOS = $(patsubst %.c,$(BUILD)/%,$(filter-out demo/net.c,$(wildcard demo/*.c)))
 # libraries (*_lib.c) of tests/ are what the bats files drive.
 CMOCKA_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit_*.c tests/hook_*.c tests/kernel_facts*.c))
 TEST_LIBS = $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/*_lib.c))
-TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(BUILD)/tests/net, \
-	$(patsubst %.c,$(BUILD)/%,$(wildcard tests/*.c)))
+# The programs of several files: X.c and every X_*.c.
+BIG_TESTS = scene referee
+BIG_PARTS = $(foreach big,$(BIG_TESTS),$(wildcard tests/$(big)_*.c))
+TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(BUILD)/tests/net \
+	$(BIG_PARTS:%.c=$(BUILD)/%), $(patsubst %.c,$(BUILD)/%,$(wildcard tests/*.c)))
 TEST_FLAGS = $(PLAIN_FLAGS) -Itests -Ishim -MMD -pthread
 
 all: $(LIB) $(DEMOS)
@@ -77,7 +80,12 @@ $(BUILD)/tests/%_lib.so: tests/%_lib.c
 $(BUILD)/tests/%: tests/%.c tests/net.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ tests/$*.c tests/net.c
+	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ $(sort $(filter %.c,$^))
+
+define big_test
+$(BUILD)/tests/$(1): $(wildcard tests/$(1)_*.c)
+endef
+$(foreach big,$(BIG_TESTS),$(eval $(call big_test,$(big))))
 
 $(BUILD)/scripts/%: scripts/%.c
 	$(say) CC $@

@@ -75,7 +75,7 @@ static bool surely_clean(struct giving_up *g)
     if (!probe_memory(g->fd, &memory))
         return false;
     g->no_output = memory.queued == 0;
-    if (!nothing_unread(g->fd, &memory) || (was_shared(note) && probe_zero_linger(g->fd)))
+    if (!nothing_unread(g->fd, &memory) || (was_shared(note) && probe_zero_linger(g->fd, 0)))
         return false;
     if (!(note->flags & FD_BORN) && probe_kind(g->fd) != PROBE_TCP)
         return false; /* closed unseen, and something else by now */
@@ -225,6 +225,7 @@ static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
         count(e, g);
         return;
     }
+    g->certain = config.mode == MODE_DRAIN && e->verdict.cause == CAUSE_UNREAD_DATA;
     apply_owner(e, g);
     if (g->exiting && e->note == NOTE_SHARED)
         return;

@@ -15,7 +15,7 @@ struct config config = {
     .discard_max = 64 << 20,
 };
 
-static char problem_bytes[1024];
+static char problem_bytes[4096];
 struct text config_problems = {.bytes = problem_bytes, .cap = sizeof(problem_bytes)};
 
 static const char *const mode_names[] = {

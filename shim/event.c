@@ -128,15 +128,16 @@ static void tell_problems(struct line *line)
         const char *newline = memchr(p, '\n', (size_t)(end - p));
         size_t len = newline ? (size_t)(newline - p) : (size_t)(end - p);
 
+        line->text.len = 0;
         event_text_head(&line->text);
         text_bytes(&line->text, p, len);
         text_put(&line->text, "\n");
+        if (sink_json())
+            sink_write_stderr(line);
+        else
+            sink_write_log(line);
         p += len + 1;
     }
-    if (sink_json())
-        sink_write_stderr(line);
-    else
-        sink_write_log(line);
     line->text.len = 0;
 }
 

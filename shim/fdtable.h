@@ -24,7 +24,7 @@ enum fd_flag {
     FD_PEER = 1 << 4,  /* accepted or connected, peer holds its address */
     FD_CONNECTED = 1 << 5,  /* opened by connect: its own port means nothing to people */
     FD_LISTENING = 1 << 6,  /* listen was called, or accept succeeded */
-    FD_ASK_LINGER = 1 << 7, /* SO_LINGER was set, here or on its listener: ask before a verdict */
+    FD_ASK_LINGER = 1 << 7, /* SO_LINGER or TCP_LINGER2 was set, here or on its listener: ask */
     FD_LOST = 1 << 8,       /* given to somebody who can't be followed (share.h) */
     FD_ARRIVED = 1 << 10,   /* created elsewhere; was asked about when it came */
     FD_READ_SHUT =

@@ -8,6 +8,7 @@
 struct question {
     int fd;
     int self; /* our own thread, which is in a read of /proc */
+    bool certain;
     int64_t until;
     enum inuse answer;
 };
@@ -83,6 +84,36 @@ static enum state state_of(int dir, const char *name, int fd)
     return names_fd(call, fd) ? HERE : ELSEWHERE;
 }
 
+/* The time that a thread has spent on the CPU, up to now (CPUCLOCK_SCHED in linux/posix-timers.h).
+ */
+static int64_t cpu_ns(int tid)
+{
+    struct timespec used = {0, 0};
+
+    sys2(SYS_clock_gettime, (int)(~(unsigned)tid << 3 | 6), SYS_ARG(&used));
+    return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+}
+
+/*
+ * A running thread could be on its way out of a call on this very descriptor: woken, and waiting
+ * for a CPU. Then its clock stands still. Once it runs it takes what there is under the socket's
+ * lock, and is out of the call, or blocked in it again, long before its clock has moved by
+ * INUSE_CPU_NS.
+ */
+static enum state watch_running(const struct question *q, int dir, const char *name, int tid)
+{
+    int64_t start = cpu_ns(tid);
+    enum state state = RUNNING;
+
+    while (state == RUNNING && proc_now_ns() < q->until) {
+        sys1(SYS_sched_yield, 0);
+        if (cpu_ns(tid) - start > INUSE_CPU_NS)
+            return ELSEWHERE;
+        state = state_of(dir, name, q->fd);
+    }
+    return state;
+}
+
 static bool look_at_thread(int dir, const char *name, int tid, void *context)
 {
     struct question *q = context;
@@ -90,9 +121,9 @@ static bool look_at_thread(int dir, const char *name, int tid, void *context)
 
     if (tid == q->self)
         return true;
-    /* "running" could be on its way out of a call on this very descriptor. */
-    while ((state = state_of(dir, name, q->fd)) == RUNNING && proc_now_ns() < q->until)
-        sys1(SYS_sched_yield, 0);
+    state = state_of(dir, name, q->fd);
+    if (state == RUNNING)
+        state = q->certain ? watch_running(q, dir, name, tid) : ELSEWHERE;
     if (state == HERE)
         q->answer = INUSE_YES;
     else if (state != ELSEWHERE)
@@ -100,9 +131,13 @@ static bool look_at_thread(int dir, const char *name, int tid, void *context)
     return q->answer == INUSE_NO;
 }
 
-enum inuse inuse_by_thread(int fd)
+enum inuse inuse_by_thread(int fd, bool certain)
 {
-    struct question q = {fd, sys_gettid(), proc_now_ns() + INUSE_LOOK_NS, INUSE_NO};
+    struct question q = {.fd = fd,
+                         .self = sys_gettid(),
+                         .certain = certain,
+                         .until = proc_now_ns() + INUSE_LOOK_NS,
+                         .answer = INUSE_NO};
     long dir = proc_open("/proc/self/task");
 
     if (dir < 0)

@@ -79,7 +79,7 @@ enum owner owner_of(const struct giving_up *g, struct holder *holder)
     }
     if (g->exiting || !may_be_in_use(g->fd))
         return OWNER_SOLE;
-    switch (inuse_by_thread(g->fd)) {
+    switch (inuse_by_thread(g->fd, g->certain)) {
     case INUSE_NO:
         return OWNER_SOLE;
     case INUSE_YES:

@@ -56,8 +56,9 @@ uint8_t probe_state(int fd);
  * (SIOCOUTQ). */
 uint32_t probe_unacked(int fd, uint8_t state);
 
-/* True where SO_LINGER is {1,0}. One call. */
-bool probe_zero_linger(int fd);
+/* True where the program asked for a reset: SO_LINGER {1,0}, or a negative TCP_LINGER2 (tcp(7)),
+ * which counts in FIN_WAIT2 alone; state 0: whichever it will be. One call, or two. */
+bool probe_zero_linger(int fd, uint8_t state);
 
 /* Fills facts and unread of a socket of this kind, for a verdict; ask_linger: SO_LINGER may have
  * been set. False where fd is no TCP socket after all. Two to five calls. */

@@ -10,6 +10,8 @@
 #include "sys.h"
 #include "track.h"
 
+#include <linux/tcp.h>
+
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
 #endif
@@ -56,7 +58,7 @@ static uint32_t ask_flags(int fd)
     case PROBE_MPTCP:
         return flags | FD_MPTCP;
     case PROBE_TCP:
-        if (probe_zero_linger(fd))
+        if (probe_zero_linger(fd, 0))
             flags |= FD_ASK_LINGER;
         if (probe_state(fd) == STATE_LISTEN)
             flags |= FD_LISTENING;
@@ -176,6 +178,12 @@ void track_connected(int fd, const struct sockaddr *address, socklen_t len, bool
     fdtable_set(fd, note);
     if (peer.known) /* not after connect to AF_UNSPEC, which disconnects */
         event_first_use(true);
+}
+
+void track_option(int fd, int level, int name)
+{
+    if ((level == SOL_SOCKET && name == SO_LINGER) || (level == IPPROTO_TCP && name == TCP_LINGER2))
+        fdtable_add(fd, FD_ASK_LINGER);
 }
 
 void track_shutdown(int fd, int how)

@@ -38,6 +38,9 @@ void track_inherited(void);
 /* fd came from somewhere that is not followed. */
 void track_arrived(int fd);
 
+/* setsockopt is about to set this option. */
+void track_option(int fd, int level, int name);
+
 /* shutdown of fd succeeded. */
 void track_shutdown(int fd, int how);
 

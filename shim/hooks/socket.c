@@ -108,8 +108,8 @@ EXPORT int connect(int fd, const struct sockaddr *address, socklen_t len)
 
 EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
-    if (level == SOL_SOCKET && name == SO_LINGER && boundary_enter())
-        fdtable_add(fd, FD_ASK_LINGER);
+    if (boundary_enter())
+        track_option(fd, level, name);
     return real_setsockopt(fd, level, name, value, len);
 }
 

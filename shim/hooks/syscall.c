@@ -7,7 +7,6 @@
 
 #include "../boundary.h"
 #include "../closing.h"
-#include "../fdtable.h"
 #include "../forking.h"
 #include "../giveup.h"
 #include "../real.h"
@@ -50,8 +49,7 @@ static void before(long number, const long a[6], const void *call_site)
         execing();
         break;
     case SYS_setsockopt:
-        if (a[1] == SOL_SOCKET && a[2] == SO_LINGER)
-            fdtable_add((int)a[0], FD_ASK_LINGER);
+        track_option((int)a[0], (int)a[1], (int)a[2]);
         break;
     case SYS_unshare:
         if (a[0] & CLONE_FILES && !real_single_threaded())

@@ -1,0 +1,284 @@
+/* Who holds a connection: only the last reference's close resets, and a call in progress is one.
+ * And how a process learns that it is no longer the one that it was. */
+#define _GNU_SOURCE
+#include "kernel_facts.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+/* ---- References ------------------------------------------------------------------------------ */
+
+static void expect_nothing_sent(const struct net_pair *pair, struct net_resets before)
+{
+    expect_fate(pair, before, sends_no_reset);
+    fact_is(net_state(pair->peer), TCP_ESTABLISHED);
+}
+
+static void only_the_last_duplicate_resets(void **state)
+{
+    (void)state;
+    design_says("dup, ...: only the last reference resets");
+    struct net_pair pair = connected(NULL);
+    int duplicate = dup(pair.ours);
+
+    peer_sends(&pair, "hello");
+    struct net_resets before = net_resets_now();
+    must(close(duplicate) == 0);
+    expect_nothing_sent(&pair, before);
+    close_and_expect(&pair, resets_for_unread);
+    expect_peer_reset(&pair);
+    net_pair_close(&pair);
+}
+
+static void a_fork_child_holds_the_connection(void **state)
+{
+    (void)state;
+    design_says("fork, ...: only the last reference resets");
+    struct net_pair pair = connected(NULL);
+    int hold[2];
+    char byte;
+
+    peer_sends(&pair, "hello");
+    must(pipe(hold) == 0);
+    pid_t child = fork();
+    must(child >= 0);
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        close(hold[1]);
+        _exit(read(hold[0], &byte, 1) != 0);
+    }
+    struct net_resets before = net_resets_now();
+    must(net_close_ours(&pair) == 0);
+    expect_nothing_sent(&pair, before);
+    must(close(hold[1]) == 0);
+    fact_is(wait_child(child), 0);
+    expect_fate(&pair, before, resets_for_unread);
+    expect_peer_reset(&pair);
+    must(close(hold[0]) == 0);
+    net_pair_close(&pair);
+}
+
+static void send_descriptor(int channel, int fd)
+{
+    char byte = 0;
+    struct iovec data = {&byte, 1};
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof fd)];
+    } control = {.header = {CMSG_LEN(sizeof fd), SOL_SOCKET, SCM_RIGHTS}};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+
+    memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+    must(sendmsg(channel, &message, 0) == 1);
+}
+
+static void a_message_in_flight_holds_the_connection(void **state)
+{
+    (void)state;
+    design_says("SCM_RIGHTS (in flight too: no process shows it then)");
+    struct net_pair pair = connected(NULL);
+    int channel[2];
+
+    peer_sends(&pair, "hello");
+    must(socketpair(AF_UNIX, SOCK_STREAM, 0, channel) == 0);
+    send_descriptor(channel[0], pair.ours);
+    struct net_resets before = net_resets_now();
+    must(net_close_ours(&pair) == 0);
+    expect_nothing_sent(&pair, before);
+    must(close(channel[1]) == 0 && close(channel[0]) == 0);
+    expect_fate(&pair, before, resets_for_unread);
+    expect_peer_reset(&pair);
+    net_pair_close(&pair);
+}
+
+/* ---- Calls in progress ----------------------------------------------------------------------- */
+
+/* A thread inside one call on the connection. The main thread reads the results after joining it.
+ */
+struct caller {
+    int fd;
+    pthread_t thread;
+    _Atomic int tid;
+    char *data;
+    size_t size;
+    ssize_t result;
+    int error;
+};
+
+static void *receive(void *arg)
+{
+    struct caller *caller = arg;
+
+    caller->tid = gettid();
+    caller->result = recv(caller->fd, caller->data, caller->size, 0);
+    caller->error = errno;
+    return NULL;
+}
+
+static void *transmit(void *arg)
+{
+    struct caller *caller = arg;
+
+    caller->tid = gettid();
+    caller->result = send(caller->fd, caller->data, caller->size, MSG_NOSIGNAL);
+    caller->error = errno;
+    return NULL;
+}
+
+static bool has_started(void *arg)
+{
+    return ((struct caller *)arg)->tid != 0;
+}
+
+/* Starts CALL in a thread; returns when the thread sleeps in it. */
+static void block_in(struct caller *caller, void *(*call)(void *), long number)
+{
+    must(pthread_create(&caller->thread, NULL, call, caller) == 0);
+    must(net_wait_until(has_started, caller));
+    must(net_wait_thread_in(caller->tid, number));
+}
+
+static void a_blocked_reader_holds_the_connection(void **state)
+{
+    (void)state;
+    design_says(
+        "One thread blocked in recv, another closes: nothing is sent, the reader still gets "
+        "its data");
+    struct net_pair pair = connected(NULL);
+    char buffer[8];
+    struct caller reader = {.fd = pair.ours, .data = buffer, .size = sizeof buffer};
+
+    block_in(&reader, receive, SYS_recvfrom);
+    struct net_resets before = net_resets_now();
+    must(net_close_ours(&pair) == 0);
+    expect_nothing_sent(&pair, before);
+    must(send(pair.peer, "hello", 5, MSG_NOSIGNAL) == 5);
+    must(pthread_join(reader.thread, NULL) == 0);
+    fact_is(reader.result, 5);
+    expect_fate(&pair, before, sends_no_reset);
+    expect_peer_eof(&pair, 0);
+    net_pair_close(&pair);
+}
+
+enum { MUCH = 4 << 20 };
+
+static void a_blocked_writer_holds_the_connection(void **state)
+{
+    (void)state;
+    design_says(
+        "One thread blocked in write ..., another closes with 5 unread: all of them arrive");
+    const struct net_options small = {.our_send_buffer = 8192, .peer_receive_buffer = 4096};
+    struct net_pair pair = connected(&small);
+    struct caller writer = {.fd = pair.ours, .data = calloc(1, MUCH), .size = MUCH};
+    int send_buffer;
+    socklen_t size = sizeof send_buffer;
+
+    must(writer.data);
+    must(getsockopt(pair.ours, SOL_SOCKET, SO_SNDBUF, &send_buffer, &size) == 0);
+    peer_sends(&pair, "hello");
+    block_in(&writer, transmit, SYS_sendto);
+    struct net_resets before = net_resets_now();
+    must(net_close_ours(&pair) == 0);
+    expect_nothing_sent(&pair, before);
+    /* Until write() has returned nothing is lost. It is the writer's return that drops the last
+     * reference, and resets: what then waits in the send queue is lost after all. */
+    struct net_end end = net_read_to_end(pair.peer);
+    must(pthread_join(writer.thread, NULL) == 0);
+    fact_is(writer.result, MUCH);
+    fact(end.bytes >= MUCH - send_buffer);
+    fact_is(end.error, ECONNRESET);
+    expect_fate(&pair, before, resets_for_unread);
+    free(writer.data);
+    net_pair_close(&pair);
+}
+
+static void a_half_close_on_a_duplicate_cuts_a_blocked_writer(void **state)
+{
+    (void)state;
+    design_says("with a half-close on a duplicate 3,919,872 did");
+    const struct net_options small = {.our_send_buffer = 8192, .peer_receive_buffer = 4096};
+    struct net_pair pair = connected(&small);
+    struct caller writer = {.fd = pair.ours, .data = calloc(1, MUCH), .size = MUCH};
+
+    must(writer.data);
+    block_in(&writer, transmit, SYS_sendto);
+    must(shutdown(pair.ours, SHUT_WR) == 0);
+    must(pthread_join(writer.thread, NULL) == 0);
+    fact(writer.result < MUCH);
+    free(writer.data);
+    net_pair_close(&pair);
+}
+
+/* ---- Which process is this ------------------------------------------------------------------- */
+
+static _Atomic int *wiped_page(void)
+{
+    _Atomic int *page =
+        mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    must(page != MAP_FAILED && madvise(page, getpagesize(), MADV_WIPEONFORK) == 0);
+    *page = 42;
+    return page;
+}
+
+static void a_fork_child_finds_the_page_wiped(void **state)
+{
+    (void)state;
+    design_says("A page with MADV_WIPEONFORK notices fork and _Fork without a syscall or a hook");
+    _Atomic int *page = wiped_page();
+    pid_t child = fork();
+
+    must(child >= 0);
+    if (child == 0)
+        _exit(*page);
+    fact_is(wait_child(child), 0);
+    /* As _Fork makes it: no handlers, no library. */
+    child = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+    must(child >= 0);
+    if (child == 0)
+        _exit(*page);
+    fact_is(wait_child(child), 0);
+    fact_is(*page, 42);
+    must(munmap(page, getpagesize()) == 0);
+}
+
+static void a_vfork_child_finds_the_page_as_it_was(void **state)
+{
+    (void)state;
+    design_says("It doesn't notice a vfork child, which runs in the parent's memory");
+    _Atomic int *page = wiped_page();
+    pid_t child = vfork();
+
+    if (child == 0)
+        _exit(*page);
+    must(child >= 0);
+    int status = wait_child(child);
+    fact(WIFEXITED(status));
+    fact_is(WEXITSTATUS(status), 42);
+    must(munmap(page, getpagesize()) == 0);
+}
+
+static const struct CMUnitTest facts[] = {
+    FACT("only the last duplicate's close resets", only_the_last_duplicate_resets, NULL),
+    FACT("a fork child holds the connection", a_fork_child_holds_the_connection, NULL),
+    FACT("a message in flight holds the connection", a_message_in_flight_holds_the_connection,
+         NULL),
+    FACT("a thread blocked in recv holds the connection", a_blocked_reader_holds_the_connection,
+         NULL),
+    FACT("a thread blocked in send holds the connection", a_blocked_writer_holds_the_connection,
+         NULL),
+    FACT("a half-close on a duplicate cuts a blocked writer",
+         a_half_close_on_a_duplicate_cuts_a_blocked_writer, NULL),
+    FACT("a fork child finds a MADV_WIPEONFORK page wiped", a_fork_child_finds_the_page_wiped,
+         NULL),
+    FACT("a vfork child finds it as it was", a_vfork_child_finds_the_page_as_it_was, NULL),
+};
+
+facts_main(facts)
