@@ -154,9 +154,11 @@ static void drain_and_look(struct event *e, const struct fd_note *note)
         dont_wait(e->fd);
 }
 
+/* A reset that the program asked for besides would come all the same. */
 static void act(struct event *e, const struct fd_note *note)
 {
-    if (config.mode != MODE_DRAIN || e->verdict.cause != CAUSE_UNREAD_DATA)
+    if (config.mode != MODE_DRAIN || e->verdict.cause != CAUSE_UNREAD_DATA ||
+        e->probe.facts.zero_linger)
         return;
     if (e->note == NOTE_NONE)
         drain_and_look(e, note);
@@ -210,6 +212,8 @@ static bool ask(struct event *e, const struct giving_up *g, enum probe_kind kind
  * if the event is going to be written. */
 static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
 {
+    bool written;
+
     if (!boundary_is_ours() || !ask(e, g, kind) || is_unused(e, g->note))
         return;
     e->verdict = verdict_of(&e->probe.facts);
@@ -230,15 +234,17 @@ static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
     if (g->exiting && e->note == NOTE_SHARED)
         return;
     event_first_use(false);
+    written = is_news(e, g) && event_admit();
+    if (written) {
+        e->probe.local = probe_local(e->fd);
+        probe_details(e->fd, &e->probe);
+    }
     act(e, g->note);
     if (e->note == NOTE_NONE && g->note->flags & FD_READ_SHUT)
         e->note = NOTE_READ_SHUT;
     count(e, g);
-    if (!is_news(e, g) || !event_admit())
-        return;
-    e->probe.local = probe_local(e->fd);
-    probe_details(e->fd, &e->probe);
-    event_emit(e);
+    if (written)
+        event_emit(e);
 }
 
 static void give_up(struct giving_up *g, enum via via, const void *call_site)

@@ -83,6 +83,8 @@ static void put_unread_data(struct text *t, const struct event *e)
     text_put(t, " unread");
     if (e->verdict.outcome == OUTCOME_RST)
         text_put(t, ", %u unacked", e->probe.unacked);
+    if (e->probe.facts.zero_linger)
+        text_put(t, "; asked for by the program as well");
 }
 
 static void put_pending(struct text *t, const struct probe *p)

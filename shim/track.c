@@ -130,11 +130,10 @@ bool track_listens_tcp(int listener)
     return known_flags(listener) & FD_TCP;
 }
 
-void track_accepted(int listener, int fd, const void *address, socklen_t len, socklen_t room,
-                    uint32_t epoch)
+void track_accepted(int listener, int fd, const void *address, socklen_t len, uint32_t epoch)
 {
     uint32_t flags = known_flags(listener);
-    struct endpoint peer = len <= room ? probe_endpoint(address, len) : probe_peer(fd);
+    struct endpoint peer = address ? probe_endpoint(address, len) : probe_peer(fd);
 
     if (!(flags & FD_LISTENING))
         fdtable_add(listener, FD_LISTENING);

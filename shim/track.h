@@ -21,13 +21,9 @@ void track_listening(int fd);
 /* Whether listener is TCP, so that the peer's address is worth asking accept for. */
 bool track_listens_tcp(int listener);
 
-/*
- * listener, which is TCP, gave fd. address is what accept filled in, len what it says of its size,
- * room what there was; epoch as it was before the call, since a fork may have come between the
- * accept and now.
- */
-void track_accepted(int listener, int fd, const void *address, socklen_t len, socklen_t room,
-                    uint32_t epoch);
+/* listener, which is TCP, gave fd. address is what accept filled in, or NULL; epoch as it was
+ * before the call, since a fork may have come between the accept and now. */
+void track_accepted(int listener, int fd, const void *address, socklen_t len, uint32_t epoch);
 
 /* connect to address succeeded, or is under way. */
 void track_connected(int fd, const struct sockaddr *address, socklen_t len, bool under_way);

@@ -36,9 +36,9 @@ EXPORT int listen(int fd, int backlog)
 }
 
 /*
- * Whom a number stands for is known by the peer's address, so a program that doesn't ask for it
- * must have it asked for. That changes nothing for a TCP socket; of other kinds one could not have
- * a name to give.
+ * Whom a number stands for is known by the peer's address, so where a program doesn't ask for it we
+ * do. That changes nothing for a TCP socket; of other kinds one could not have a name to give. The
+ * program's own buffer and length are touched only when the kernel has just written to them.
  */
 struct accepting {
     bool watched;
@@ -47,7 +47,6 @@ struct accepting {
     struct sockaddr *address;
     socklen_t *len;
     socklen_t own_len;
-    socklen_t room;
 };
 
 static void accept_begin(struct accepting *a, int listener, struct sockaddr *address,
@@ -62,15 +61,22 @@ static void accept_begin(struct accepting *a, int listener, struct sockaddr *add
         a->address = (struct sockaddr *)&a->own;
         a->len = &a->own_len;
     }
-    a->room = a->watched && a->len ? *a->len : 0;
 }
 
+/* The length tells what the address takes, not what there was room for. That an IPv4 address fitted
+ * can be taken for granted; anything longer is asked for anew. */
 static void accept_end(const struct accepting *a, int listener, int fd)
 {
-    if (fd >= 0 && a->watched)
-        track_accepted(listener, fd, a->address, *a->len, a->room, a->epoch);
-    else if (fd >= 0 && boundary_enter())
+    bool whole;
+
+    if (fd < 0 || !boundary_enter())
+        return;
+    if (!a->watched) {
         track_other(fd);
+        return;
+    }
+    whole = a->len == &a->own_len || *a->len == sizeof(struct sockaddr_in);
+    track_accepted(listener, fd, whole ? a->address : NULL, *a->len, a->epoch);
 }
 
 EXPORT int accept(int listener, struct sockaddr *restrict address, socklen_t *restrict len)

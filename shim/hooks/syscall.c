@@ -91,7 +91,7 @@ static void after(long number, const long a[6], long ret, uint32_t epoch)
 #endif
     case SYS_accept4:
         if (track_listens_tcp((int)a[0]))
-            track_accepted((int)a[0], (int)ret, NULL, 1, 0, epoch);
+            track_accepted((int)a[0], (int)ret, NULL, 0, epoch);
         else
             track_other((int)ret);
         break;
