@@ -43,6 +43,7 @@ bool boundary_enter(void)
         if (!boundary_is_ours())
             return false;
         vforking = false;
+        atomic_fetch_sub(&spawning, 1);
     }
     if (!wiped || atomic_load_explicit(&process->pid, memory_order_relaxed) == 0) {
         int pid = sys_getpid();
@@ -86,9 +87,14 @@ void boundary_spawn_end(void)
     atomic_fetch_sub(&spawning, 1);
 }
 
-bool boundary_forking(void)
+int boundary_forking(void)
 {
-    return atomic_load(&forking) > 0;
+    return atomic_load(&forking);
+}
+
+bool boundary_forking_here(void)
+{
+    return seen;
 }
 
 bool boundary_spawning(void)
@@ -98,12 +104,18 @@ bool boundary_spawning(void)
 
 void boundary_vfork(void)
 {
+    atomic_fetch_add(&spawning, 1);
     vforking = true;
 }
 
 bool boundary_vfork_child(void)
 {
     return vforking && !boundary_is_ours();
+}
+
+bool boundary_watches(void)
+{
+    return boundary_enter() || boundary_vfork_child();
 }
 
 bool boundary_give_up(void)

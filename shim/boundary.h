@@ -77,14 +77,22 @@ void boundary_fork_end(void);
 void boundary_spawn_begin(void);
 void boundary_spawn_end(void);
 
-/* True between the two of either. */
-bool boundary_forking(void);
+/* How many threads are between the two; whether one is. */
+int boundary_forking(void);
 bool boundary_spawning(void);
 
-/* The calling thread is about to vfork; and whether it is in such a child, running in its parent's
- * memory with descriptors of its own. */
+/* True where this thread is between boundary_fork_begin and boundary_fork_end. */
+bool boundary_forking_here(void);
+
+/* The calling thread is about to vfork, which is a spawn too, until that thread's next hook. */
 void boundary_vfork(void);
+
+/* Whether the calling thread is in a vfork child, running in its parent's memory with descriptors
+ * of its own. */
 bool boundary_vfork_child(void);
+
+/* boundary_enter, or boundary_vfork_child: where what is given away must be known. */
+bool boundary_watches(void);
 
 /* From now on every hook passes through: the program has made our questions dangerous or our table
  * wrong. */

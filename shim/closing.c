@@ -289,14 +289,14 @@ static int depth_of(enum via via)
 
 void closing(int fd, enum via via, const void *call_site)
 {
-    struct fd_note note = fdtable_get(fd);
+    struct fd_note note;
     struct giving_up g = {.fd = fd, .note = &note};
 
     if (in_door == fd + 1 && depth_of(via) > door_depth)
         return;
     in_door = fd + 1;
     door_depth = depth_of(via);
-    fdtable_forget(fd);
+    note = fdtable_take(fd);
     if (note.share) {
         g.left = share_drop(&note);
         g.until = share_deadline();
@@ -330,11 +330,12 @@ void closing_all(enum via via, const void *call_site)
 {
     int64_t until = share_deadline();
 
+    if (!boundary_is_ours()) /* a clone that runs in our memory: what it ends is not ours */
+        return;
     for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;) {
-        struct fd_note note = fdtable_get(fd);
+        struct fd_note note = fdtable_take(fd);
         struct giving_up g = {.fd = fd, .note = &note, .until = until, .exiting = true};
 
-        fdtable_forget(fd);
         g.left = share_drop(&note);
         give_up(&g, via, call_site);
     }

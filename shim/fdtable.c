@@ -99,12 +99,32 @@ int fdtable_next(int fd, uint32_t flags)
     return -1;
 }
 
-void fdtable_forget(int fd)
+void fdtable_connected(int fd, uint64_t peer)
+{
+    struct entry *e = entry_of(fd, true);
+
+    if (!e)
+        return;
+    atomic_store_explicit(&e->peer, peer, memory_order_relaxed);
+    atomic_fetch_or(&e->epoch_flags, FD_CONNECTED | (peer ? FD_PEER : 0));
+    if (!peer)
+        atomic_fetch_and(&e->epoch_flags, ~(uint64_t)FD_PEER);
+}
+
+struct fd_note fdtable_take(int fd)
 {
     struct entry *e = entry_of(fd, false);
+    struct fd_note note = {0};
+    uint64_t peer;
+    uint64_t word;
 
     if (!e || !atomic_load_explicit(&e->epoch_flags, memory_order_relaxed))
-        return;
-    atomic_store_explicit(&e->share, 0, memory_order_relaxed);
-    atomic_store_explicit(&e->epoch_flags, 0, memory_order_release);
+        return note;
+    peer = atomic_load_explicit(&e->peer, memory_order_relaxed);
+    word = atomic_exchange(&e->epoch_flags, 0);
+    if (!word) /* another thread closes it too, and was faster */
+        return note;
+    note = (struct fd_note){.peer = peer, .epoch = (uint32_t)(word >> 32), .flags = (uint32_t)word};
+    note.share = atomic_exchange(&e->share, 0);
+    return note;
 }

@@ -26,9 +26,9 @@ enum fd_flag {
     FD_LISTENING = 1 << 6,  /* listen was called, or accept succeeded */
     FD_ASK_LINGER = 1 << 7, /* SO_LINGER or TCP_LINGER2 was set, here or on its listener: ask */
     FD_LOST = 1 << 8,       /* given to somebody who can't be followed (share.h) */
+    FD_READ_SHUT = 1 << 9,  /* shut down for reading: later data resets in any case */
     FD_ARRIVED = 1 << 10,   /* created elsewhere; was asked about when it came */
-    FD_READ_SHUT =
-        1 << 9, /* shutdown for reading: later data resets whatever happens at the close */
+    FD_COPIED = 1 << 11,    /* dup'ed: another number of this process may stand for it */
 };
 
 struct fd_note {
@@ -54,7 +54,11 @@ bool fdtable_set_share(int fd, uint32_t share);
  * -1. */
 int fdtable_next(int fd, uint32_t flags);
 
-/* fd is about to be closed, or to become something else. */
-void fdtable_forget(int fd);
+/* fd was connected to this peer, or, peer 0, to nobody. */
+void fdtable_connected(int fd, uint64_t peer);
+
+/* fd is about to be closed, or to become something else: what was known of it, which nobody else is
+ * told. */
+struct fd_note fdtable_take(int fd);
 
 #endif

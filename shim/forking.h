@@ -5,13 +5,20 @@
 #define SAFECLOSE_FORKING_H
 
 #include <stdbool.h>
-#include <sys/types.h>
+#include <stdint.h>
+
+/* Has libc tell of every fork of its own. For the constructor. */
+void forking_start(void);
 
 /* Before a fork. False where nobody is to watch it. */
 bool forking_begin(void);
 
+/* The same before a clone with these flags, where it makes a process: one that shares our memory
+ * but not our life ends our work here (giveup.h), but for a vfork by this name. */
+bool forking_begin_clone(uint64_t flags);
+
 /* After it, in parent and child: what fork returned, passed through. */
-pid_t forking_end(bool watched, pid_t pid);
+long forking_end(bool watched, long pid);
 
 /* Around a call that starts a program and returns when that has its own memory. */
 bool spawning_begin(void);

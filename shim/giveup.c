@@ -14,8 +14,7 @@ bool giveup_for_good(enum giveup reason)
 
     if (!boundary_enter())
         return false;
-    if (reason == GIVEUP_UNSHARED)
-        share_distrust();
+    share_distrust(); /* what it forks or passes from now on, nobody sees */
     summary_write_early(reasons[reason]);
     return boundary_give_up();
 }

@@ -32,13 +32,17 @@ static uint64_t number(const char **s)
     }
 }
 
-/* "NR ARG0 ARG1 ARG2 ...": what reads or writes a connection has it first; splice has a second
- * third. Any other call whose first argument happens to be the same number is taken for one: the
- * cost is a close left alone. */
+/*
+ * "NR ARG0 ARG1 ARG2 ...": what reads or writes a connection has it first; splice has a second
+ * third. Any other call whose first argument happens to be the same number is taken for one, and so
+ * is any sendmsg: it may be passing the connection to somebody. The cost is a close left alone.
+ */
 static bool names_fd(const char *call, int fd)
 {
     uint64_t nr = number(&call);
 
+    if (nr == SYS_sendmsg || nr == SYS_sendmmsg)
+        return true;
     for (int i = 0; i < 3; i++) {
         uint64_t argument;
 

@@ -21,22 +21,6 @@ uint64_t owner_peer_hash(const struct endpoint *peer)
     return hash ? hash : 1;
 }
 
-/*
- * A thread blocked in a call on the connection holds a reference, and may be about to take what we
- * would discard: a writer, a reader that has been woken and has yet to run, a splice that waits for
- * its pipe. None of them on a descriptor that never blocks, but for the splice, which nobody can
- * rule out there.
- */
-static bool may_be_in_use(int fd)
-{
-    long flags;
-
-    if (real_single_threaded())
-        return false;
-    flags = sys2(SYS_fcntl, fd, F_GETFL);
-    return flags < 0 || !(flags & O_NONBLOCK);
-}
-
 /* Whether the note is of the connection that stands behind the number now: the program may have
  * closed it in a way that nobody sees, and have got another. A listening socket has no peer to
  * compare. */
@@ -50,7 +34,7 @@ static bool is_of_this_connection(const struct fd_note *note, const struct probe
 /* Created here, before no fork that could have copied it unseen. */
 static bool is_unshared(const struct giving_up *g)
 {
-    if (g->note->epoch != boundary_epoch() || boundary_forking())
+    if (g->note->epoch != boundary_epoch() || boundary_forking() || share_was_grabbed())
         return false;
     return !boundary_spawning() || sys2(SYS_fcntl, g->fd, F_GETFD) & FD_CLOEXEC;
 }
@@ -62,22 +46,33 @@ static enum share shared(const struct giving_up *g, struct holder *holder)
     return is_unshared(g) ? SHARE_SOLE : SHARE_UNKNOWN;
 }
 
+/* Where sole ownership can't be proven, a second number of our own is still proof of the contrary.
+ */
+static enum owner not_proven(const struct giving_up *g, struct holder *holder)
+{
+    return share_held_here(g->fd, g->note, holder) ? OWNER_SHARED : OWNER_UNKNOWN;
+}
+
 enum owner owner_of(const struct giving_up *g, struct holder *holder)
 {
     holder->pid = 0;
     holder->fd = -1;
     if (!(g->note->flags & FD_BORN) || g->note->flags & FD_LOST ||
         !is_of_this_connection(g->note, g->probe))
-        return OWNER_UNKNOWN;
+        return not_proven(g, holder);
     switch (shared(g, holder)) {
     case SHARE_HELD:
         return OWNER_SHARED;
     case SHARE_UNKNOWN:
-        return OWNER_UNKNOWN;
+        return not_proven(g, holder);
     default:
         break;
     }
-    if (g->exiting || !may_be_in_use(g->fd))
+    /* A thread blocked in a call on the connection holds a reference, and may be about to take what
+     * we would discard: a writer, a reader that was woken and has yet to run, a splice that waits
+     * for its pipe. O_NONBLOCK rules none of them out: it may have been set after the call began.
+     */
+    if (real_single_threaded())
         return OWNER_SOLE;
     switch (inuse_by_thread(g->fd, g->certain)) {
     case INUSE_NO:

@@ -47,6 +47,8 @@ static int (*libc_clone)(int (*)(void *), void *, int, void *, ...);
 static int (*libc_daemon)(int, int);
 static pid_t (*libc_forkpty)(int *, char *, const struct termios *, const struct winsize *);
 static int (*libc_adddup2)(posix_spawn_file_actions_t *, int, int);
+static int (*libc_wordexp)(const char *, wordexp_t *, int);
+static int (*libc_pidfd_getfd)(int, int, unsigned);
 static int (*libc_execve)(const char *, char *const[], char *const[]);
 static int (*libc_execvp)(const char *, char *const[]);
 static int (*libc_execvpe)(const char *, char *const[], char *const[]);
@@ -102,6 +104,8 @@ void real_resolve(void)
         {&libc_daemon, "daemon"},
         {&libc_forkpty, "forkpty"},
         {&libc_adddup2, "posix_spawn_file_actions_adddup2"},
+        {&libc_wordexp, "wordexp"},
+        {&libc_pidfd_getfd, "pidfd_getfd"},
         {&libc_execve, "execve"},
         {&libc_execvp, "execvp"},
         {&libc_execvpe, "execvpe"},
@@ -299,6 +303,14 @@ int real_execve(const char *path, char *const argv[], char *const envp[])
     return (int)result(sys3(SYS_execve, SYS_ARG(path), SYS_ARG(argv), SYS_ARG(envp)));
 }
 
+/* A new name in glibc 2.36, an older system call. */
+int real_pidfd_getfd(int pidfd, int target, unsigned flags)
+{
+    if (libc_pidfd_getfd)
+        return libc_pidfd_getfd(pidfd, target, flags);
+    return (int)result(sys3(SYS_pidfd_getfd, pidfd, target, flags));
+}
+
 /* For what no single system call replaces: looked up now where the constructor has yet to run. */
 #define LOOKED_UP(pointer) (pointer ? pointer : (real_resolve(), pointer))
 
@@ -353,6 +365,11 @@ pid_t real_forkpty(int *master, char *name, const struct termios *termios,
 int real_posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int fd, int target)
 {
     return LOOKED_UP(libc_adddup2)(actions, fd, target);
+}
+
+int real_wordexp(const char *words, wordexp_t *expansion, int flags)
+{
+    return LOOKED_UP(libc_wordexp)(words, expansion, flags);
 }
 
 int real_execvp(const char *file, char *const argv[])

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 #include <termios.h>
 #include <time.h>
+#include <wordexp.h>
 
 /* Finds them all. For the constructor. */
 void real_resolve(void);
@@ -57,6 +58,8 @@ int real_daemon(int nochdir, int noclose);
 pid_t real_forkpty(int *master, char *name, const struct termios *termios,
                    const struct winsize *size);
 int real_posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int fd, int target);
+int real_wordexp(const char *words, wordexp_t *expansion, int flags);
+int real_pidfd_getfd(int pidfd, int target, unsigned flags);
 int real_execve(const char *path, char *const argv[], char *const envp[]);
 int real_execvp(const char *file, char *const argv[]);
 int real_execvpe(const char *file, char *const argv[], char *const envp[]);

@@ -15,6 +15,7 @@
 /* Of which everything is zero at first, and nothing is ever given back. */
 struct family {
     _Atomic int forking;     /* forks whose child is not yet a member */
+    _Atomic int grabbed;     /* pidfd_getfd was called: anybody may hold anything */
     _Atomic int untrusted;   /* a member can't be followed: too many, or in another pid namespace */
     _Atomic uint32_t hint;   /* where a free count may be */
     _Atomic uint64_t pid_ns; /* inode of the namespace that the pids are of */
@@ -35,6 +36,11 @@ static uint64_t pid_namespace(void)
     return st.st_ino;
 }
 
+static bool is_dead(int pid)
+{
+    return sys2(SYS_kill, pid, 0) == -ESRCH;
+}
+
 static void add_member(int pid)
 {
     for (int i = 0; i < MEMBERS; i++)
@@ -45,7 +51,12 @@ static void add_member(int pid)
         if (atomic_compare_exchange_strong(&family->members[i], &free_slot, pid))
             return;
     }
-    atomic_store(&family->untrusted, 1);
+    for (int i = 0; i < MEMBERS; i++) {
+        int old = atomic_load(&family->members[i]);
+        if (is_dead(old) && atomic_compare_exchange_strong(&family->members[i], &old, pid))
+            return;
+    }
+    share_distrust();
 }
 
 void share_start(void)
@@ -74,7 +85,7 @@ static void reclaim_counts(void)
         return;
     for (int i = 0; i < MEMBERS; i++) {
         int pid = atomic_load(&family->members[i]);
-        if (pid && pid != own && sys2(SYS_kill, pid, 0) != -ESRCH)
+        if (pid && pid != own && !is_dead(pid))
             return;
     }
     for (uint32_t at = 1; at < COUNTS; at++)
@@ -114,16 +125,20 @@ static uint32_t new_count(uint32_t n)
     return count;
 }
 
-/* One holder more. False where it can't be counted. */
-static bool add_holder(int fd)
+/*
+ * One holder more. False where it can't be counted. A count may begin only for a connection that
+ * surely nobody holds yet: not one that came while somebody forked, settled being the epoch up to
+ * which nobody did.
+ */
+static bool add_holder(int fd, uint32_t settled, bool others_fork)
 {
     struct fd_note note = fdtable_get(fd);
     uint32_t count;
 
-    if (!family || is_void(&note))
+    if (!family || is_void(&note) || note.flags & FD_LOST || others_fork)
         return false;
     if (!note.share) {
-        count = new_count(1);
+        count = note.epoch == settled ? new_count(1) : 0;
         if (!count)
             return false;
         if (!fdtable_set_share(fd, count))
@@ -162,31 +177,30 @@ void share_lose(int fd)
 
 void share_fork_begin(void)
 {
+    uint32_t settled = boundary_epoch() - 1; /* boundary_fork_begin was the last to count */
+
     if (!family)
         return;
     if (!atomic_load(&family->pid_ns)) {
         atomic_store(&family->pid_ns, pid_namespace());
         if (!atomic_load(&family->pid_ns))
-            atomic_store(&family->untrusted, 1);
+            share_distrust();
         add_member(sys_getpid());
     }
     atomic_fetch_add(&family->forking, 1);
     for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;)
-        if (!add_holder(fd))
+        if (!add_holder(fd, settled, boundary_forking() > 1))
             share_lose(fd);
 }
 
+/* What a failed fork counted stays counted: too high does no harm, and some may be gone meanwhile.
+ */
 void share_fork_parent(int child)
 {
     if (!family)
         return;
     if (child > 0)
         add_member(child);
-    else
-        for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;) {
-            struct fd_note note = fdtable_get(fd);
-            share_drop(&note);
-        }
     atomic_fetch_sub(&family->forking, 1);
 }
 
@@ -201,8 +215,7 @@ static void lose_all_inherited(void)
 {
     unseen_fork = true;
     void_before = boundary_epoch();
-    for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;)
-        share_lose(fd);
+    share_lose_all();
     share_distrust();
 }
 
@@ -227,11 +240,35 @@ void share_parent_gone(void)
     }
 }
 
-struct fd_note share_copied(int fd)
+struct fd_note share_copied(int fd, uint32_t epoch)
 {
-    if (fdtable_get(fd).flags & FD_TCP && !add_holder(fd))
-        share_lose(fd);
+    bool forked = epoch != boundary_epoch() || boundary_forking();
+
+    if (fdtable_get(fd).flags & FD_TCP) {
+        if (!add_holder(fd, epoch, forked))
+            share_lose(fd);
+        fdtable_add(fd, FD_COPIED);
+    }
     return fdtable_get(fd);
+}
+
+void share_lose_all(void)
+{
+    for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;)
+        share_lose(fd);
+}
+
+void share_grabbed(void)
+{
+    share_lose_all();
+    share_distrust();
+    if (family)
+        atomic_store(&family->grabbed, 1);
+}
+
+bool share_was_grabbed(void)
+{
+    return family && atomic_load(&family->grabbed);
 }
 
 /* What is not open (in a vfork child that has closed it, for one) is not kept either. */
@@ -254,88 +291,139 @@ struct look {
     uint64_t inode;
     int64_t until; /* CLOCK_MONOTONIC, ns */
     int except;    /* our own number, which is no other holder; -1 in another process */
-    bool late;
+    int seen;      /* how many numbers there were */
+    enum share answer;
     struct holder *holder;
 };
 
-/* True where name, relative to dir, is a link to the socket that is looked for. */
-static bool is_socket(const struct look *look, int dir, const char *name)
+/* Whether name, relative to dir, is a link to the socket that is looked for. */
+static enum share is_socket(const struct look *look, int dir, const char *name)
 {
     char want_bytes[40];
     char link[40];
     struct text want = text_over(want_bytes, sizeof(want_bytes));
     long n = sys4(SYS_readlinkat, dir, SYS_ARG(name), SYS_ARG(link), sizeof(link));
 
+    if (n < 0)
+        return n == -ENOENT ? SHARE_SOLE : SHARE_UNKNOWN; /* it may be listed but not read */
     text_put(&want, "socket:[%llu]", (unsigned long long)look->inode);
-    return n == (long)want.len && memcmp(link, want_bytes, want.len) == 0;
+    return n == (long)want.len && memcmp(link, want_bytes, want.len) == 0 ? SHARE_HELD : SHARE_SOLE;
 }
 
 static bool visit_number(int dir, const char *name, int number, void *context)
 {
     struct look *look = context;
 
+    look->seen++;
     if (number == look->except)
         return true;
-    if (proc_now_ns() > look->until) {
-        look->late = true;
-        return false;
-    }
-    if (!is_socket(look, dir, name))
-        return true;
+    look->answer = proc_now_ns() > look->until ? SHARE_UNKNOWN : is_socket(look, dir, name);
     look->holder->fd = number;
-    return false;
+    return look->answer == SHARE_SOLE;
 }
 
-static enum share scan(struct look *look, int dir)
+static bool count_thread(int dir, const char *name, int number, void *context)
 {
-    switch (proc_walk(dir, visit_number, look)) {
-    case PROC_ALL:
-        return SHARE_SOLE;
-    case PROC_STOPPED:
-        return look->late ? SHARE_UNKNOWN : SHARE_HELD;
-    default:
-        return SHARE_UNKNOWN;
-    }
+    (void)dir;
+    (void)name;
+    (void)number;
+    ++*(int *)context;
+    return true;
 }
 
-/* One process: at the number that a fork would have kept first. */
-static enum share look_at(struct look *look, int pid, int fd)
+static long open_of(int pid, const char *what)
 {
     char path_bytes[48];
     struct text path = text_over(path_bytes, sizeof(path_bytes) - 1);
+
+    text_put(&path, "/proc/%d/%s", pid, what);
+    path_bytes[path.len] = '\0';
+    return proc_open(path_bytes);
+}
+
+/* A process without any descriptor is a zombie, or one whose first thread has ended before the
+ * others, and then /proc shows nothing of what they hold. */
+static bool is_zombie(int pid)
+{
+    int threads = 0;
+    long dir = open_of(pid, "task");
+
+    if (dir < 0)
+        return dir == -ENOENT && is_dead(pid);
+    proc_walk((int)dir, count_thread, &threads);
+    sys1(SYS_close, dir);
+    return threads <= 1;
+}
+
+/* One process; only the number that a fork would have kept, or all. */
+static enum share look_at(struct look *look, int pid, int fd, bool all)
+{
     char number_bytes[16];
     struct text number = text_over(number_bytes, sizeof(number_bytes) - 1);
-    bool self = pid == atomic_load(&process->pid);
-    enum share found;
     long dir;
 
-    text_put(&path, "/proc/%d/fd", pid);
-    path_bytes[path.len] = '\0';
-    text_put(&number, "%d", fd);
-    number_bytes[number.len] = '\0';
     look->holder->pid = pid;
     look->holder->fd = fd;
-    look->except = self ? fd : -1;
-    dir = proc_open(path_bytes);
+    look->except = pid == atomic_load(&process->pid) ? fd : -1;
+    look->answer = SHARE_SOLE;
+    look->seen = 0;
+    dir = open_of(pid, "fd");
     if (dir < 0)
-        return dir == -ENOENT && sys2(SYS_kill, pid, 0) == -ESRCH ? SHARE_SOLE : SHARE_UNKNOWN;
-    found = !self && is_socket(look, (int)dir, number_bytes) ? SHARE_HELD : scan(look, (int)dir);
+        return dir == -ENOENT && is_dead(pid) ? SHARE_SOLE : SHARE_UNKNOWN;
+    text_put(&number, "%d", fd);
+    number_bytes[number.len] = '\0';
+    if (!all)
+        look->answer = is_socket(look, (int)dir, number_bytes);
+    else if (proc_walk((int)dir, visit_number, look) == PROC_FAILED)
+        look->answer = SHARE_UNKNOWN;
     sys1(SYS_close, dir);
-    return found;
+    if (all && look->seen == 0 && !is_zombie(pid))
+        return SHARE_UNKNOWN;
+    return look->answer;
 }
 
-/* Drops a dead member, so that the next look is shorter. */
-static void forget_dead(_Atomic int *member, int pid)
+/* Every other member of the family; what can't be told of one is the answer unless another holds
+ * it. */
+static enum share look_at_members(struct look *look, int fd, bool all)
 {
-    if (sys2(SYS_kill, pid, 0) == -ESRCH)
-        atomic_compare_exchange_strong(member, &pid, 0);
+    enum share worst = SHARE_SOLE;
+
+    for (int i = 0; i < MEMBERS; i++) {
+        int pid = atomic_load_explicit(&family->members[i], memory_order_relaxed);
+        enum share found;
+
+        if (pid == 0 || pid == atomic_load(&process->pid))
+            continue;
+        if (proc_now_ns() > look->until)
+            return SHARE_UNKNOWN;
+        found = look_at(look, pid, fd, all);
+        if (found == SHARE_HELD)
+            return found;
+        if (found == SHARE_UNKNOWN)
+            worst = found;
+        else if (is_dead(pid)) /* the next look is shorter by it */
+            atomic_compare_exchange_strong(&family->members[i], &pid, 0);
+    }
+    return worst;
 }
 
-/* Another number of our own, as the table knows them. */
-static bool held_here(int fd, const struct fd_note *note, struct holder *holder)
+static bool same_socket(int fd, int other)
 {
-    for (int other = -1; (other = fdtable_next(other, FD_TCP)) >= 0;) {
-        if (other != fd && fdtable_get(other).share == note->share) {
+    struct stat a;
+    struct stat b;
+
+    return sys2(SYS_fstat, fd, SYS_ARG(&a)) == 0 && sys2(SYS_fstat, other, SYS_ARG(&b)) == 0 &&
+           a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* Only what was dup'ed here, or came by an exec or a message, can have a second number. */
+bool share_held_here(int fd, const struct fd_note *note, struct holder *holder)
+{
+    const uint32_t kinds = note->flags & (FD_COPIED | FD_ARRIVED);
+
+    for (int other = kinds ? fdtable_next(-1, kinds) : -1; other >= 0;
+         other = fdtable_next(other, kinds)) {
+        if (other != fd && fdtable_get(other).peer == note->peer && same_socket(fd, other)) {
             holder->pid = atomic_load(&process->pid);
             holder->fd = other;
             return true;
@@ -344,32 +432,35 @@ static bool held_here(int fd, const struct fd_note *note, struct holder *holder)
     return false;
 }
 
+/* A /proc that shows another PID namespace would have us look at other processes. */
+static bool proc_is_ours(void)
+{
+    char link[16];
+    char own_bytes[16];
+    struct text own = text_over(own_bytes, sizeof(own_bytes));
+    long n = sys4(SYS_readlinkat, AT_FDCWD, SYS_ARG("/proc/self"), SYS_ARG(link), sizeof(link));
+
+    text_put(&own, "%d", atomic_load(&process->pid));
+    return n == (long)own.len && memcmp(link, own_bytes, own.len) == 0;
+}
+
+/* Most often the number that a fork kept answers at once. */
 static enum share look_around(int fd, int64_t until, struct holder *holder)
 {
     struct look look = {.until = until, .holder = holder};
-    int own = atomic_load(&process->pid);
-    enum share worst;
+    enum share found;
     struct stat st;
 
-    if (sys2(SYS_fstat, fd, SYS_ARG(&st)) < 0)
+    if (sys2(SYS_fstat, fd, SYS_ARG(&st)) < 0 || !proc_is_ours())
         return SHARE_UNKNOWN;
     look.inode = st.st_ino;
-    worst = look_at(&look, own, fd);
-    for (int i = 0; i < MEMBERS && worst != SHARE_HELD; i++) {
-        int pid = atomic_load_explicit(&family->members[i], memory_order_relaxed);
-        enum share found;
-
-        if (pid == 0 || pid == own)
-            continue;
-        if (proc_now_ns() > until)
-            return SHARE_UNKNOWN;
-        found = look_at(&look, pid, fd);
-        if (found == SHARE_SOLE)
-            forget_dead(&family->members[i], pid);
-        else
-            worst = found;
-    }
-    return worst;
+    found = look_at_members(&look, fd, false);
+    if (found != SHARE_SOLE)
+        return found;
+    found = look_at_members(&look, fd, true);
+    if (found != SHARE_SOLE)
+        return found;
+    return look_at(&look, atomic_load(&process->pid), fd, true);
 }
 
 int64_t share_deadline(void)
@@ -388,7 +479,7 @@ enum share share_look(int fd, const struct fd_note *note, uint32_t left, int64_t
         return SHARE_UNKNOWN;
     if (left == 0)
         return SHARE_SOLE;
-    if (held_here(fd, note, holder))
+    if (share_held_here(fd, note, holder))
         return SHARE_HELD;
     if (atomic_load(&family->forking) || atomic_load(&family->untrusted) || proc_now_ns() > until)
         return SHARE_UNKNOWN;

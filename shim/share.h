@@ -43,7 +43,7 @@ void share_start(void);
 /* Before a fork: counts one holder more of every TCP socket. */
 void share_fork_begin(void);
 
-/* After it, in the parent, with what fork returned; a failed one is taken back. */
+/* After it, in the parent, with what fork returned. */
 void share_fork_parent(int child);
 
 /* In a fork child, when it first notices; seen: the fork went through share_fork_begin. */
@@ -52,8 +52,10 @@ void share_fork_child(bool seen);
 /* In a child whose parent has ended within the very call that forked (daemon(3)). */
 void share_parent_gone(void);
 
-/* fd has got one number more; returns the note for it, all zero where fd is not known to be TCP. */
-struct fd_note share_copied(int fd);
+/* fd has got one number more; returns the note for it, all zero where fd is not known to be TCP.
+ * epoch as it was before the call that copied: a fork that came between may have copied one number
+ * or both. */
+struct fd_note share_copied(int fd, uint32_t epoch);
 
 /* A number with this note is given up. Returns how many holders are left; where two give up the
  * last two at the same time, exactly one of them is told 0. */
@@ -66,6 +68,14 @@ void share_lose(int fd);
  * what is not close-on-exec. The rest stays counted, since an exec may fail. */
 void share_spawn(void);
 
+/* Every connection of this process is out of sight for good. */
+void share_lose_all(void);
+
+/* pidfd_getfd was called here: it takes what it wants from any process, the caller's own included.
+ */
+void share_grabbed(void);
+bool share_was_grabbed(void);
+
 /* A process of the family can't be followed: no count of one proves anything from now on. */
 void share_distrust(void);
 
@@ -76,6 +86,9 @@ void share_distrust(void);
  */
 enum share share_look(int fd, const struct fd_note *note, uint32_t left, int64_t until,
                       struct holder *holder);
+
+/* Whether another number of this process, as far as it is known, stands for fd's connection. */
+bool share_held_here(int fd, const struct fd_note *note, struct holder *holder);
 
 /* SHARE_LOOK_NS from now. */
 int64_t share_deadline(void);

@@ -4,6 +4,7 @@
 #include "boundary.h"
 #include "closing.h"
 #include "config.h"
+#include "forking.h"
 #include "real.h"
 #include "share.h"
 #include "sink.h"
@@ -55,6 +56,7 @@ __attribute__((constructor)) static void start(void)
         share_start();
         sink_start();
         track_inherited();
+        forking_start();
         AT_EXIT();
         at_quick_exit(at_quick);
     }

@@ -20,13 +20,11 @@
  * dropped. */
 static void note_new(int fd, struct fd_note note)
 {
-    struct fd_note old = fdtable_get(fd);
+    struct fd_note old = fdtable_take(fd);
 
     share_drop(&old);
     if (note.flags)
         fdtable_set(fd, note);
-    else
-        fdtable_forget(fd);
 }
 
 void track_other(int fd)
@@ -34,10 +32,10 @@ void track_other(int fd)
     note_new(fd, (struct fd_note){0});
 }
 
-void track_socket(int fd, int domain, int type, int protocol)
+void track_socket(int fd, int domain, int type, int protocol, uint32_t epoch)
 {
     bool stream = (type & 0xf) == SOCK_STREAM; /* SOCK_CLOEXEC and SOCK_NONBLOCK are or'ed in */
-    struct fd_note note = {.epoch = boundary_epoch(), .flags = FD_TCP | FD_BORN};
+    struct fd_note note = {.epoch = epoch, .flags = FD_TCP | FD_BORN};
 
     if ((domain != AF_INET && domain != AF_INET6) || !stream ||
         (protocol && protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP)) {
@@ -160,23 +158,26 @@ static void name_loopback(struct endpoint *peer)
 
 void track_connected(int fd, const struct sockaddr *address, socklen_t len, bool under_way)
 {
-    struct fd_note note;
     struct endpoint peer;
 
     if (!(known_flags(fd) & FD_TCP))
         return;
-    note = fdtable_get(fd);
     if (under_way) {
         peer = probe_endpoint(address, len);
         name_loopback(&peer);
     } else {
         peer = probe_peer(fd);
     }
-    note.peer = owner_peer_hash(&peer);
-    note.flags = (note.flags & ~(uint32_t)FD_PEER) | FD_CONNECTED | (peer.known ? FD_PEER : 0);
-    fdtable_set(fd, note);
+    fdtable_connected(fd, owner_peer_hash(&peer));
     if (peer.known) /* not after connect to AF_UNSPEC, which disconnects */
         event_first_use(true);
+}
+
+void track_grabbed(int fd)
+{
+    share_grabbed();
+    if (boundary_enter())
+        track_arrived(fd);
 }
 
 void track_option(int fd, int level, int name)
@@ -191,12 +192,12 @@ void track_shutdown(int fd, int how)
         fdtable_add(fd, FD_READ_SHUT);
 }
 
-void track_copied(int fd, int copy)
+void track_copied(int fd, int copy, uint32_t epoch)
 {
     if (boundary_vfork_child())
         share_lose(fd);
     else if (fd != copy && boundary_enter())
-        note_new(copy, share_copied(fd));
+        note_new(copy, share_copied(fd, epoch));
 }
 
 static void each_descriptor(const struct msghdr *message, void (*visit)(int fd))

@@ -9,8 +9,9 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* socket returned fd. */
-void track_socket(int fd, int domain, int type, int protocol);
+/* socket returned fd; epoch as it was before the call, here as in what follows, since a fork may
+ * have come between the call and now. */
+void track_socket(int fd, int domain, int type, int protocol, uint32_t epoch);
 
 /* fd is a new number for something that is not TCP. */
 void track_other(int fd);
@@ -21,8 +22,7 @@ void track_listening(int fd);
 /* Whether listener is TCP, so that the peer's address is worth asking accept for. */
 bool track_listens_tcp(int listener);
 
-/* listener, which is TCP, gave fd. address is what accept filled in, or NULL; epoch as it was
- * before the call, since a fork may have come between the accept and now. */
+/* listener, which is TCP, gave fd. address is what accept filled in, or NULL. */
 void track_accepted(int listener, int fd, const void *address, socklen_t len, uint32_t epoch);
 
 /* connect to address succeeded, or is under way. */
@@ -34,6 +34,9 @@ void track_inherited(void);
 /* fd came from somewhere that is not followed. */
 void track_arrived(int fd);
 
+/* fd was taken from some process, this one included, by pidfd_getfd. */
+void track_grabbed(int fd);
+
 /* setsockopt is about to set this option. */
 void track_option(int fd, int level, int name);
 
@@ -42,7 +45,7 @@ void track_shutdown(int fd, int how);
 
 /* copy is a new number for what fd stands for; the target of a dup2 has been through its door
  * already. In a vfork child the copy is likely to survive an exec, out of our sight. */
-void track_copied(int fd, int copy);
+void track_copied(int fd, int copy, uint32_t epoch);
 
 /* The message was sent, or received, perhaps with descriptors in it. */
 void track_sent(const struct msghdr *message);

@@ -3,18 +3,16 @@
 
 #include "../boundary.h"
 #include "../forking.h"
-#include "../giveup.h"
 #include "../real.h"
 #include "../share.h"
 
 #include <pty.h>
-#include <sched.h>
 
 EXPORT pid_t fork(void)
 {
     bool watched = forking_begin();
 
-    return forking_end(watched, real_fork());
+    return (int)forking_end(watched, real_fork());
 }
 
 /* glibc has these names too. */
@@ -24,7 +22,7 @@ EXPORT pid_t _Fork(void)
 {
     bool watched = forking_begin();
 
-    return forking_end(watched, real__Fork());
+    return (int)forking_end(watched, real__Fork());
 }
 
 EXPORT pid_t forkpty(int *master, char *name, const struct termios *termios,
@@ -32,7 +30,7 @@ EXPORT pid_t forkpty(int *master, char *name, const struct termios *termios,
 {
     bool watched = forking_begin();
 
-    return forking_end(watched, real_forkpty(master, name, termios, size));
+    return (int)forking_end(watched, real_forkpty(master, name, termios, size));
 }
 
 /* The one who returns is the child; its parent has gone without passing a door. */
@@ -101,11 +99,10 @@ __asm__(".pushsection .text\n"
         ".popsection\n");
 #endif
 
-/* The kinds of clone that are no thread's: see clone(2) for what CLONE_VM and CLONE_FILES share. */
+/* What is no thread's: see clone(2) for what CLONE_VM and CLONE_FILES share. */
 EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
 {
-    bool shares_memory = flags & CLONE_VM;
-    bool shares_table = flags & CLONE_FILES;
+    bool watched = forking_begin_clone((unsigned)flags);
     void *rest[3];
     va_list args;
 
@@ -113,19 +110,7 @@ EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument
     for (int i = 0; i < 3; i++)
         rest[i] = va_arg(args, void *);
     va_end(args);
-    if (shares_memory && shares_table)
-        return real_clone(function, stack, flags, argument, rest);
-    if (!shares_memory && !shares_table) {
-        bool watched = forking_begin();
-        return forking_end(watched, real_clone(function, stack, flags, argument, rest));
-    }
-    if (boundary_enter()) {
-        if (shares_memory && flags & CLONE_VFORK)
-            boundary_vfork();
-        else
-            giveup_for_good(GIVEUP_UNSHARED);
-    }
-    return real_clone(function, stack, flags, argument, rest);
+    return (int)forking_end(watched, real_clone(function, stack, flags, argument, rest));
 }
 
 /* glibc has these names too. */

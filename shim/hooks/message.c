@@ -12,7 +12,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     ssize_t ret = real_sendmsg(fd, message, flags);
 
-    if (ret >= 0 && message->msg_controllen && boundary_enter())
+    if (ret >= 0 && message->msg_controllen && boundary_watches())
         track_sent(message);
     return ret;
 }
@@ -22,7 +22,7 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
     int ret = real_sendmmsg(fd, messages, count, flags);
 
     for (int i = 0; i < ret; i++)
-        if (messages[i].msg_hdr.msg_controllen && boundary_enter())
+        if (messages[i].msg_hdr.msg_controllen && boundary_watches())
             track_sent(&messages[i].msg_hdr);
     return ret;
 }
@@ -45,4 +45,15 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
         if (messages[i].msg_hdr.msg_controllen && boundary_enter())
             track_received(&messages[i].msg_hdr);
     return ret;
+}
+
+/* Takes a descriptor of any process without a message. Declared since glibc 2.36 only. */
+EXPORT int pidfd_getfd(int pidfd, int target, unsigned flags);
+EXPORT int pidfd_getfd(int pidfd, int target, unsigned flags)
+{
+    int fd = real_pidfd_getfd(pidfd, target, flags);
+
+    if (fd >= 0 && boundary_watches())
+        track_grabbed(fd);
+    return fd;
 }

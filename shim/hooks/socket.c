@@ -8,10 +8,11 @@
 
 EXPORT int socket(int domain, int type, int protocol)
 {
+    uint32_t epoch = boundary_epoch();
     int fd = real_socket(domain, type, protocol);
 
     if (fd >= 0 && boundary_enter())
-        track_socket(fd, domain, type, protocol);
+        track_socket(fd, domain, type, protocol, epoch);
     return fd;
 }
 

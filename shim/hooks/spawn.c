@@ -27,12 +27,38 @@ EXPORT FILE *popen(const char *command, const char *type)
     return stream;
 }
 
+/* The numbers that some list of file actions copies: what stands there when it is used is kept by
+ * the program started, close-on-exec or not. Never taken back; one for the numbers beyond. */
+#define PREPARED 1024
+static _Atomic uint8_t prepared[PREPARED + 1];
+
+EXPORT int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int fd, int target)
+{
+    int ret = real_posix_spawn_file_actions_adddup2(actions, fd, target);
+
+    if (ret == 0 && fd >= 0)
+        prepared[fd < PREPARED ? fd : PREPARED] = 1;
+    return ret;
+}
+
+static bool spawning_with(const posix_spawn_file_actions_t *actions)
+{
+    if (actions && boundary_watches()) {
+        for (int fd = 0; fd < PREPARED; fd++)
+            if (prepared[fd])
+                share_lose(fd);
+        if (prepared[PREPARED])
+            share_lose_all();
+    }
+    return spawning_begin();
+}
+
 EXPORT int posix_spawn(pid_t *restrict pid, const char *restrict path,
                        const posix_spawn_file_actions_t *actions,
                        const posix_spawnattr_t *restrict attributes, char *const argv[restrict],
                        char *const envp[restrict])
 {
-    bool watched = spawning_begin();
+    bool watched = spawning_with(actions);
     int ret = real_posix_spawn(pid, path, actions, attributes, argv, envp);
 
     spawning_end(watched);
@@ -44,20 +70,20 @@ EXPORT int posix_spawnp(pid_t *restrict pid, const char *restrict file,
                         const posix_spawnattr_t *restrict attributes, char *const argv[restrict],
                         char *const envp[restrict])
 {
-    bool watched = spawning_begin();
+    bool watched = spawning_with(actions);
     int ret = real_posix_spawnp(pid, file, actions, attributes, argv, envp);
 
     spawning_end(watched);
     return ret;
 }
 
-/* The copy that this will make is close-on-exec no longer, and made where no hook sees it. */
-EXPORT int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int fd, int target)
+/* Its command substitution starts a shell. */
+EXPORT int wordexp(const char *restrict words, wordexp_t *restrict expansion, int flags)
 {
-    int ret = real_posix_spawn_file_actions_adddup2(actions, fd, target);
+    bool watched = spawning_begin();
+    int ret = real_wordexp(words, expansion, flags);
 
-    if (ret == 0 && boundary_enter())
-        share_lose(fd);
+    spawning_end(watched);
     return ret;
 }
 

@@ -10,11 +10,13 @@
 #include "../forking.h"
 #include "../giveup.h"
 #include "../real.h"
+#include "../share.h"
 #include "../summary.h"
 #include "../sys.h"
 #include "../track.h"
 
 #include <linux/close_range.h>
+#include <linux/io_uring.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -48,6 +50,11 @@ static void before(long number, const long a[6], const void *call_site)
     case SYS_execveat:
         execing();
         break;
+    case SYS_io_uring_register:
+        if (a[1] == IORING_REGISTER_FILES || a[1] == IORING_REGISTER_FILES2 ||
+            a[1] == IORING_REGISTER_FILES_UPDATE || a[1] == IORING_REGISTER_FILES_UPDATE2)
+            share_lose_all();
+        break;
     case SYS_setsockopt:
         track_option((int)a[0], (int)a[1], (int)a[2]);
         break;
@@ -67,14 +74,14 @@ static void after(long number, const long a[6], long ret, uint32_t epoch)
 #endif
     case SYS_dup3:
     case SYS_dup:
-        track_copied((int)a[0], (int)ret);
+        track_copied((int)a[0], (int)ret, epoch);
         break;
     case SYS_fcntl:
         if (a[1] == F_DUPFD || a[1] == F_DUPFD_CLOEXEC)
-            track_copied((int)a[0], (int)ret);
+            track_copied((int)a[0], (int)ret, epoch);
         break;
     case SYS_socket:
-        track_socket((int)ret, (int)a[0], (int)a[1], (int)a[2]);
+        track_socket((int)ret, (int)a[0], (int)a[1], (int)a[2], epoch);
         break;
     case SYS_socketpair:
         track_other(((const int *)a[3])[0]);
@@ -101,14 +108,20 @@ static void after(long number, const long a[6], long ret, uint32_t epoch)
     case SYS_sendmsg:
         track_sent((const struct msghdr *)a[1]);
         break;
+    case SYS_sendmmsg:
+        for (long i = 0; i < ret; i++)
+            track_sent(&((const struct mmsghdr *)a[1])[i].msg_hdr);
+        break;
     case SYS_recvmsg:
         track_received((const struct msghdr *)a[1]);
         break;
-#ifdef SYS_pidfd_getfd
-    case SYS_pidfd_getfd:
-        track_arrived((int)ret);
+    case SYS_recvmmsg:
+        for (long i = 0; i < ret; i++)
+            track_received(&((const struct mmsghdr *)a[1])[i].msg_hdr);
         break;
-#endif
+    case SYS_pidfd_getfd:
+        track_grabbed((int)ret);
+        break;
     }
 }
 
@@ -120,23 +133,32 @@ static bool installs_filter(long number, const long a[6])
     return number == SYS_prctl && a[0] == PR_SET_SECCOMP && (a[1] == SECCOMP_MODE_STRICT || a[2]);
 }
 
-static bool forks(long number, const long a[6])
+/* The flags of clone3 are in the program's memory, which only the kernel may find unreadable. */
+static uint64_t clone3_flags(long arguments)
+{
+    uint64_t flags = 0;
+    struct iovec to = {&flags, sizeof(flags)};
+    struct iovec from = {(void *)arguments, sizeof(flags)};
+
+    sys6(SYS_process_vm_readv, sys_getpid(), SYS_ARG(&to), 1, SYS_ARG(&from), 1, 0);
+    return flags;
+}
+
+static bool begin_fork(long number, const long a[6])
 {
     switch (number) {
 #ifdef SYS_fork
     case SYS_fork:
-        return true;
+        return forking_begin();
+#endif
+#ifdef SYS_vfork
+    case SYS_vfork:
+        return forking_begin_clone(CLONE_VM | CLONE_VFORK);
 #endif
     case SYS_clone:
-        return !(a[0] & (CLONE_VM | CLONE_FILES));
-    case SYS_clone3: {
-        /* Its flags are in the program's memory, which only the kernel may find unreadable. */
-        uint64_t flags = 0;
-        struct iovec to = {&flags, sizeof(flags)};
-        struct iovec from = {(void *)a[0], sizeof(flags)};
-        sys6(SYS_process_vm_readv, sys_getpid(), SYS_ARG(&to), 1, SYS_ARG(&from), 1, 0);
-        return !(flags & (CLONE_VM | CLONE_FILES));
-    }
+        return forking_begin_clone((uint64_t)a[0]);
+    case SYS_clone3:
+        return forking_begin_clone(clone3_flags(a[0]));
     default:
         return false;
     }
@@ -152,11 +174,37 @@ static long forward(long number, const long a[6])
             giveup_undo();
         return ret;
     }
-    if (forks(number, a)) {
-        bool watched = forking_begin();
-        return forking_end(watched, (pid_t)real_syscall(number, a));
+    bool watched = begin_fork(number, a);
+    return forking_end(watched, real_syscall(number, a));
+}
+
+/* What a vfork child gives away is its parent's. */
+static void in_vfork_child(long number, const long a[6])
+{
+    switch (number) {
+    case SYS_dup:
+    case SYS_dup3:
+#ifdef SYS_dup2
+    case SYS_dup2:
+#endif
+        share_lose((int)a[0]);
+        break;
+    case SYS_fcntl:
+        if (a[1] == F_DUPFD || a[1] == F_DUPFD_CLOEXEC)
+            share_lose((int)a[0]);
+        break;
+    case SYS_execve:
+    case SYS_execveat:
+        execing();
+        break;
+    case SYS_sendmsg:
+    case SYS_sendmmsg:
+    case SYS_pidfd_getfd:
+        share_lose_all();
+        break;
+    default:
+        begin_fork(number, a);
     }
-    return real_syscall(number, a);
 }
 
 EXPORT long syscall(long number, ...)
@@ -173,6 +221,8 @@ EXPORT long syscall(long number, ...)
     if (!boundary_enter()) {
         if (boundary_early() && number == SYS_close)
             closing_early((int)a[0]);
+        else if (boundary_vfork_child())
+            in_vfork_child(number, a);
         return real_syscall(number, a);
     }
     before(number, a, __builtin_return_address(0));
