@@ -394,6 +394,10 @@ static enum share look_at_members(struct look *look, int fd, bool all)
 
         if (pid == 0 || pid == atomic_load(&process->pid))
             continue;
+        if (is_dead(pid)) { /* most are, and the next look is shorter by them */
+            atomic_compare_exchange_strong(&family->members[i], &pid, 0);
+            continue;
+        }
         if (proc_now_ns() > look->until)
             return SHARE_UNKNOWN;
         found = look_at(look, pid, fd, all);
@@ -401,8 +405,6 @@ static enum share look_at_members(struct look *look, int fd, bool all)
             return found;
         if (found == SHARE_UNKNOWN)
             worst = found;
-        else if (is_dead(pid)) /* the next look is shorter by it */
-            atomic_compare_exchange_strong(&family->members[i], &pid, 0);
     }
     return worst;
 }
