@@ -4,6 +4,10 @@
 #include "giveup.h"
 #include "share.h"
 #include "summary.h"
+#include "sys.h"
+
+#include <linux/filter.h>
+#include <sys/uio.h>
 
 bool giveup_for_good(enum giveup reason)
 {
@@ -17,6 +21,19 @@ bool giveup_for_good(enum giveup reason)
     share_distrust(); /* what it forks or passes from now on, nobody sees */
     summary_write_early(reasons[reason]);
     return boundary_give_up();
+}
+
+bool giveup_by_filter(bool strict, unsigned long flags, const void *filter)
+{
+    struct sock_fprog program = {0};
+    struct iovec to = {&program, sizeof(program)};
+    struct iovec from = {(void *)filter, sizeof(program)};
+
+    if (strict)
+        return flags == 0;
+    return sys6(SYS_process_vm_readv, sys_getpid(), SYS_ARG(&to), 1, SYS_ARG(&from), 1, 0) ==
+               sizeof(program) &&
+           program.len > 0 && program.len <= BPF_MAXINSNS;
 }
 
 void giveup_undo(void)

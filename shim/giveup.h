@@ -15,6 +15,11 @@ enum giveup { GIVEUP_SECCOMP, GIVEUP_UNSHARED };
  * necessary. False where it was so already, or nobody was watching. */
 bool giveup_for_good(enum giveup reason);
 
+/* Whether a call that installs this seccomp filter, or the strict mode, can succeed: programs ask
+ * with NULL and the like whether the kernel has filters at all. filter is the program's memory, and
+ * read as the kernel would. */
+bool giveup_by_filter(bool strict, unsigned long flags, const void *filter);
+
 /* That call failed after giveup_for_good returned true: all is as before. */
 void giveup_undo(void);
 

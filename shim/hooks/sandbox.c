@@ -22,8 +22,8 @@ EXPORT int prctl(int option, ...)
     for (int i = 0; i < 4; i++)
         a[i] = va_arg(args, unsigned long);
     va_end(args);
-    /* A filter at NULL is a question whether the kernel has filters at all. */
-    gives_up = option == PR_SET_SECCOMP && (a[0] == SECCOMP_MODE_STRICT || a[1]) &&
+    gives_up = option == PR_SET_SECCOMP &&
+               giveup_by_filter(a[0] == SECCOMP_MODE_STRICT, 0, (const void *)a[1]) &&
                giveup_for_good(GIVEUP_SECCOMP);
     ret = real_prctl(option, a);
     if (gives_up && ret < 0)

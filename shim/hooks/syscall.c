@@ -11,6 +11,7 @@
 #include "../giveup.h"
 #include "../real.h"
 #include "../share.h"
+#include "../sink.h"
 #include "../summary.h"
 #include "../sys.h"
 #include "../track.h"
@@ -29,14 +30,19 @@ static void before(long number, const long a[6], const void *call_site)
     case SYS_close:
         closing((int)a[0], VIA_SYSCALL, call_site);
         break;
+    case SYS_dup3:
+        if (a[2] & ~(long)O_CLOEXEC)
+            break;
 #ifdef SYS_dup2
+        /* fall through */
     case SYS_dup2:
 #endif
-    case SYS_dup3:
         if (a[0] != a[1] && closing_concerns((int)a[1]) && sys2(SYS_fcntl, (int)a[0], F_GETFD) >= 0)
             closing((int)a[1], VIA_SYSCALL, call_site);
         break;
     case SYS_close_range:
+        if ((unsigned)a[2] & ~(unsigned)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC))
+            break;
         if (a[2] & CLOSE_RANGE_UNSHARE && !real_single_threaded())
             giveup_for_good(GIVEUP_UNSHARED);
         else if (!(a[2] & CLOSE_RANGE_CLOEXEC) && (unsigned)a[0] <= (unsigned)a[1])
@@ -125,12 +131,13 @@ static void after(long number, const long a[6], long ret, uint32_t epoch)
     }
 }
 
-/* A filter at NULL is a question whether the kernel has filters at all. */
 static bool installs_filter(long number, const long a[6])
 {
     if (number == SYS_seccomp)
-        return a[0] == SECCOMP_SET_MODE_STRICT || (a[0] == SECCOMP_SET_MODE_FILTER && a[2]);
-    return number == SYS_prctl && a[0] == PR_SET_SECCOMP && (a[1] == SECCOMP_MODE_STRICT || a[2]);
+        return giveup_by_filter(a[0] == SECCOMP_SET_MODE_STRICT, a[1], (const void *)a[2]) &&
+               (a[0] == SECCOMP_SET_MODE_STRICT || a[0] == SECCOMP_SET_MODE_FILTER);
+    return number == SYS_prctl && a[0] == PR_SET_SECCOMP &&
+           giveup_by_filter(a[1] == SECCOMP_MODE_STRICT, 0, (const void *)a[2]);
 }
 
 /* The flags of clone3 are in the program's memory, which only the kernel may find unreadable. */
@@ -224,6 +231,10 @@ EXPORT long syscall(long number, ...)
         else if (boundary_vfork_child())
             in_vfork_child(number, a);
         return real_syscall(number, a);
+    }
+    if (number == SYS_close && sink_owns((int)a[0])) { /* as in close() */
+        errno = EBADF;
+        return -1;
     }
     before(number, a, __builtin_return_address(0));
     ret = forward(number, a);
