@@ -31,6 +31,8 @@ bool giveup_by_filter(bool strict, unsigned long flags, const void *filter)
 
     if (strict)
         return flags == 0;
+    if (flags > 0xff) /* more than there are */
+        return false;
     return sys6(SYS_process_vm_readv, sys_getpid(), SYS_ARG(&to), 1, SYS_ARG(&from), 1, 0) ==
                sizeof(program) &&
            program.len > 0 && program.len <= BPF_MAXINSNS;

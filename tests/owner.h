@@ -1,0 +1,238 @@
+/*
+ * What the programs of owner_*.bats have in common. Such a program takes a connection from a peer
+ * (owner_peer.c, which has no library in front of it and started the program), shares it in some
+ * way, and closes its own number while bytes are unread. Then whoever is left reads: had the close
+ * taken a byte, the holder would miss it; had it ended the connection, the peer would miss the
+ * answer.
+ *
+ * Whoever has something for the peer to do asks it over one socket, which all processes of a
+ * program inherit; as they take turns, nobody gets another's answer. A failure that a test can't
+ * mean ends the process with a line on stderr.
+ */
+#ifndef SAFECLOSE_TESTS_OWNER_H
+#define SAFECLOSE_TESTS_OWNER_H
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    OWNER_PEER = 1000,   /* the number of the socket to the peer */
+    OWNER_BYTES = 1000,  /* what the peer sends where nothing else is said */
+    OWNER_NUMBER = 1005, /* a number that no connection gets by itself */
+};
+
+struct owner_question {
+    char what;
+    long number;
+};
+
+struct owner_answer {
+    long bytes; /* how many came */
+    int error;  /* what the last read failed with, 0 at the end of the stream */
+    bool right; /* the bytes that were to come */
+};
+
+/* The byte at this place of either direction's stream. */
+static inline unsigned char owner_byte(long at)
+{
+    return (unsigned char)(at * 31 + at / 251);
+}
+
+/* "program: unable to WHAT: reason of errno", and the end. */
+static inline _Noreturn void owner_fail(const char *what)
+{
+    fprintf(stderr, "owner: unable to %s: %s\n", what, strerror(errno));
+    _exit(99);
+}
+
+/* For what must not be -1. */
+static inline int owner_must(long result, const char *what)
+{
+    if (result == -1)
+        owner_fail(what);
+    return (int)result;
+}
+
+/* One line of what is compared with bare, in one write. */
+__attribute__((format(printf, 1, 2))) static inline void owner_say(const char *format, ...)
+{
+    char line[200];
+    va_list args;
+
+    va_start(args, format);
+    int len = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    if (write(STDOUT_FILENO, line, (size_t)len) != len)
+        _exit(98);
+}
+
+static inline struct owner_answer owner_ask(char what, long number)
+{
+    struct owner_question question = {what, number};
+    struct owner_answer answer;
+
+    if (send(OWNER_PEER, &question, sizeof question, MSG_NOSIGNAL) != sizeof question ||
+        recv(OWNER_PEER, &answer, sizeof answer, 0) != sizeof answer)
+        owner_fail("ask the peer");
+    return answer;
+}
+
+/* A listening socket that the peer knows of. */
+static inline int owner_listens(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    int fd = owner_must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket");
+
+    owner_must(bind(fd, (struct sockaddr *)&address, len), "bind");
+    owner_must(listen(fd, 64), "listen");
+    owner_must(getsockname(fd, (struct sockaddr *)&address, &len), "know the port");
+    owner_ask('P', ntohs(address.sin_port));
+    return fd;
+}
+
+/* The peer's next connection, not close-on-exec. */
+static inline int owner_takes(int listener)
+{
+    owner_ask('C', 0);
+    return owner_must(accept(listener, NULL, NULL), "accept");
+}
+
+/* The first one, its listening socket out of the way. */
+static inline int owner_takes_one(void)
+{
+    int listener = owner_listens();
+    int fd = owner_takes(listener);
+
+    owner_must(close(listener), "close the listening socket");
+    return fd;
+}
+
+/* The peer sends so many more bytes; they are in the receive queue when this returns. */
+static inline void owner_sends(long bytes)
+{
+    owner_ask('S', bytes);
+}
+
+/* Whether what was read from place AT on is what the peer sent. */
+static inline bool owner_right(const unsigned char *bytes, long at, long count)
+{
+    for (long i = 0; i < count; i++)
+        if (bytes[i] != owner_byte(at + i))
+            return false;
+    return true;
+}
+
+/* All that fd gives, from place AT on, up to the end that the peer is told to make, so that whoever
+ * was stolen from does not wait for ever. Says how many bytes, and whether they were right. */
+static inline void owner_reads(const char *who, int in, long at)
+{
+    static unsigned char bytes[4096];
+    long got = 0;
+    ssize_t n;
+    bool right = true;
+
+    owner_ask('F', 0);
+    while ((n = read(in, bytes, sizeof bytes)) > 0) {
+        right = right && owner_right(bytes, at + got, n);
+        got += n;
+    }
+    owner_say("%s read %ld bytes, %s, then %s\n", who, got, right ? "right" : "wrong",
+              n == 0 ? "the end" : strerrorname_np(errno));
+}
+
+/* The holder's part: reads what there is and answers with as much as the peer sent. */
+static inline void owner_serves(const char *who, int in, int out)
+{
+    unsigned char answer[OWNER_BYTES];
+
+    owner_reads(who, in, 0);
+    for (long i = 0; i < OWNER_BYTES; i++)
+        answer[i] = owner_byte(i);
+    if (send(out, answer, sizeof answer, MSG_NOSIGNAL) != (ssize_t)sizeof answer)
+        owner_say("%s can't answer: %s\n", who, strerrorname_np(errno));
+    close(in);
+    if (out != in)
+        close(out);
+}
+
+/* What the peer gets up to the end of the connection. */
+static inline void owner_peer_reads(void)
+{
+    struct owner_answer end = owner_ask('R', 0);
+
+    owner_say("peer read %ld bytes, %s, then %s\n", end.bytes, end.right ? "right" : "wrong",
+              end.error ? strerrorname_np(end.error) : "the end");
+}
+
+/* A gate that one process or thread waits at until another opens it. */
+struct owner_gate {
+    int ends[2];
+};
+
+/* Out of the way of the connections, and kept by an exec. */
+static inline struct owner_gate owner_gate(void)
+{
+    static int number = OWNER_NUMBER + 10;
+    struct owner_gate gate;
+    int ends[2];
+
+    owner_must(pipe(ends), "make a pipe");
+    for (int i = 0; i < 2; i++) {
+        gate.ends[i] = owner_must(dup2(ends[i], number++), "move a pipe");
+        close(ends[i]);
+    }
+    return gate;
+}
+
+static inline void owner_opens(struct owner_gate gate)
+{
+    owner_must(write(gate.ends[1], "", 1), "open a gate");
+}
+
+static inline void owner_waits(struct owner_gate gate)
+{
+    char byte;
+
+    if (read(gate.ends[0], &byte, 1) != 1)
+        owner_fail("wait at a gate");
+}
+
+/* PID's end, if it is a regular one. */
+static inline void owner_reaps(pid_t pid)
+{
+    int status;
+
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            owner_fail("wait for a child");
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        owner_say("child ended with status %#x\n", (unsigned)status);
+}
+
+/* One thing that a program can play. */
+struct owner_scene {
+    const char *name;
+    void (*play)(void);
+};
+
+static inline int owner_plays(const struct owner_scene *scenes, const char *name)
+{
+    for (; scenes->name; scenes++)
+        if (name && strcmp(scenes->name, name) == 0) {
+            scenes->play();
+            return 0;
+        }
+    fprintf(stderr, "owner: no scene \"%s\"\n", name ? name : "");
+    return 2;
+}
+
+#endif

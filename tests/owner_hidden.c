@@ -1,0 +1,920 @@
+/*
+ * owner_hidden SCENE: somebody holds a connection in a way that is easily overlooked. Each scene
+ * makes such a holder, has the peer send, closes the program's own number, and lets the holder read
+ * and answer. A library that takes the close for the last one steals what the holder should have
+ * read. Nothing here is out of a preloaded library's sight: every step is a call of libc's.
+ */
+#define _GNU_SOURCE
+#include "net.h"
+#include "owner.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/io_uring.h>
+#include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <wordexp.h>
+
+static const char *self;              /* this program's name */
+static struct owner_gate closed;      /* opens when the program has closed its number */
+static struct owner_gate served;      /* opens when the holder has done its part */
+static struct owner_gate ready, away; /* of a scene's own */
+
+/* ---- Parts of scenes ------------------------------------------------------------------------- */
+
+/* The holder's whole life from here on. */
+static _Noreturn void hold(int fd)
+{
+    owner_waits(closed);
+    owner_serves("holder", fd, fd);
+    owner_opens(served);
+    _exit(0);
+}
+
+/* The same as the program started as "owner_hidden --hold FD". */
+static const char *number_text(int fd)
+{
+    static char text[16];
+
+    snprintf(text, sizeof text, "%d", fd);
+    return text;
+}
+
+/* The moment of every scene: unread bytes, and the program's own close. */
+static void close_unread(int fd)
+{
+    owner_sends(OWNER_BYTES);
+    owner_must(close(fd), "close");
+    owner_opens(closed);
+}
+
+/* The holder may be an orphan, which can't be waited for. */
+static void end(void)
+{
+    owner_waits(served);
+    owner_peer_reads();
+}
+
+/* Somebody who is done before the holder's turn comes, or after it. */
+static void end_with(pid_t holder)
+{
+    end();
+    owner_reaps(holder);
+}
+
+static void send_descriptor(int wire, int fd, size_t size)
+{
+    char control[CMSG_SPACE(sizeof fd)] = {0};
+    struct iovec data = {calloc(1, size), size};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    sendmsg(wire, &message, MSG_NOSIGNAL);
+    free(data.iov_base);
+}
+
+static int receive_descriptor(int wire)
+{
+    int fd = -1;
+    char byte, control[CMSG_SPACE(sizeof fd)];
+    struct iovec data = {&byte, 1};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
+
+    if (recvmsg(wire, &message, 0) == 1 && CMSG_FIRSTHDR(&message))
+        memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
+    return fd;
+}
+
+/* A child that is there before the connection, and waits for it to be passed. */
+static pid_t receiver(int wires[2], int kind)
+{
+    owner_must(socketpair(AF_UNIX, kind, 0, wires), "make a wire");
+    pid_t pid = owner_must(fork(), "fork");
+    if (pid == 0) {
+        int fd = receive_descriptor(wires[1]);
+        owner_opens(ready);
+        hold(fd);
+    }
+    return pid;
+}
+
+/* ---- The plain case, which the others are variations of -------------------------------------- */
+
+static void plain_fork(void)
+{
+    int fd = owner_takes_one();
+    pid_t pid = owner_must(fork(), "fork");
+
+    if (pid == 0)
+        hold(fd);
+    close_unread(fd);
+    end_with(pid);
+}
+
+/* ---- The child closes, the parent holds; the child may list the parent's descriptors but not read
+ * them ------------------------------------------------------------------------------------------
+ */
+
+static void child_closes_after(void (*confine)(void))
+{
+    int fd = owner_takes_one();
+
+    owner_sends(OWNER_BYTES);
+    pid_t pid = owner_must(fork(), "fork");
+    if (pid == 0) {
+        confine();
+        close(fd);
+        _exit(0);
+    }
+    owner_reaps(pid);
+    owner_serves("holder", fd, fd);
+    owner_peer_reads();
+}
+
+static void drop_capabilities(void)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct none[2];
+
+    memset(none, 0, sizeof none);
+    owner_must(syscall(SYS_capset, &header, none), "drop capabilities");
+}
+
+static void enter_user_namespace(void)
+{
+    owner_must(unshare(CLONE_NEWUSER), "make a user namespace");
+}
+
+static void confine_by_landlock(void)
+{
+    struct landlock_ruleset_attr attribute = {.handled_access_fs = LANDLOCK_ACCESS_FS_MAKE_SYM};
+    int rules = (int)syscall(SYS_landlock_create_ruleset, &attribute, sizeof attribute, 0);
+
+    if (rules < 0)
+        return; /* this kernel has none: then it is a plain fork */
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    owner_must(syscall(SYS_landlock_restrict_self, rules, 0), "restrict itself");
+    close(rules);
+}
+
+static void without_capabilities(void)
+{
+    child_closes_after(drop_capabilities);
+}
+
+static void in_user_namespace(void)
+{
+    child_closes_after(enter_user_namespace);
+}
+
+static void in_landlock(void)
+{
+    child_closes_after(confine_by_landlock);
+}
+
+/* ---- A holder whose /proc/PID/fd does not show what it holds --------------------------------- */
+
+static int held;
+static char leader[64];
+
+/* A thread group whose first thread has ended shows no descriptor at all. */
+static bool leader_is_gone(void *unused)
+{
+    char line[256] = "";
+    int fd = open(leader, O_RDONLY | O_CLOEXEC);
+
+    (void)unused;
+    if (fd < 0 || read(fd, line, sizeof line - 1) < 0)
+        owner_fail("read /proc");
+    close(fd);
+    return strstr(line, ") Z ") != NULL;
+}
+
+static void *hold_in_thread(void *unused)
+{
+    hold(held);
+    return unused;
+}
+
+static void leader_exits(void)
+{
+    pthread_t thread;
+
+    held = owner_takes_one();
+    pid_t pid = owner_must(fork(), "fork");
+    if (pid == 0) {
+        pthread_create(&thread, NULL, hold_in_thread, NULL);
+        pthread_exit(NULL);
+    }
+    snprintf(leader, sizeof leader, "/proc/%d/stat", (int)pid);
+    if (!net_wait_until(leader_is_gone, NULL))
+        owner_fail("see the first thread end");
+    close_unread(held);
+    end_with(pid);
+}
+
+static void *hold_in_own_table(void *unused)
+{
+    owner_must(unshare(CLONE_FILES), "take a table of its own");
+    owner_opens(away);
+    hold(held);
+    return unused;
+}
+
+static void thread_unshares(void)
+{
+    pthread_t thread;
+
+    held = owner_takes_one();
+    pid_t pid = owner_must(fork(), "fork");
+    if (pid == 0) {
+        pthread_create(&thread, NULL, hold_in_own_table, NULL);
+        owner_waits(away);
+        close(held);
+        owner_opens(ready);
+        pthread_join(thread, NULL);
+        _exit(0);
+    }
+    owner_waits(ready);
+    close_unread(held);
+    end_with(pid);
+}
+
+/* A process that has installed a filter is not followed any more; what it does counts all the
+ * same. */
+static void allow_everything(void)
+{
+    struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    struct sock_fprog program = {1, &allow};
+
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    owner_must(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0), "install a filter");
+}
+
+static void filtered_child_forks(void)
+{
+    int fd = owner_takes_one();
+    pid_t pid = owner_must(fork(), "fork");
+
+    if (pid == 0) {
+        allow_everything();
+        if (fork() == 0)
+            hold(fd);
+        _exit(0);
+    }
+    owner_reaps(pid);
+    close_unread(fd);
+    end();
+}
+
+/* Nobody has it while it is under way. */
+static void filtered_child_passes(void)
+{
+    int wires[2];
+    int fd = owner_takes_one();
+
+    owner_must(socketpair(AF_UNIX, SOCK_STREAM, 0, wires), "make a wire");
+    pid_t pid = owner_must(fork(), "fork");
+    if (pid == 0) {
+        allow_everything();
+        send_descriptor(wires[0], fd, 1);
+        _exit(0);
+    }
+    owner_reaps(pid);
+    close_unread(fd);
+    fd = receive_descriptor(wires[1]);
+    owner_serves("holder", fd, fd);
+    owner_peer_reads();
+}
+
+/* An exec by its number, and then a child of a program that nobody follows. */
+static void child_execs_by_number(void)
+{
+    int fd = owner_takes_one();
+    pid_t pid = owner_must(fork(), "fork");
+
+    if (pid == 0) {
+        const char *const arguments[] = {self, "--leave", number_text(fd), NULL};
+        syscall(SYS_execve, self, arguments, environ);
+        _exit(127);
+    }
+    owner_reaps(pid);
+    close_unread(fd);
+    end();
+}
+
+/* ---- Another number in the same process ------------------------------------------------------ */
+
+static void take_copy(bool by_number)
+{
+    int fd = owner_takes_one();
+    int me = owner_must(syscall(SYS_pidfd_open, getpid(), 0), "open a pidfd");
+    int (*call)(int, int, unsigned) =
+        (int (*)(int, int, unsigned))dlsym(RTLD_DEFAULT, "pidfd_getfd");
+    int copy = by_number || !call ? (int)syscall(SYS_pidfd_getfd, me, fd, 0) : call(me, fd, 0);
+
+    owner_must(copy, "take a copy");
+    close_unread(fd);
+    owner_serves("holder", copy, copy);
+    owner_peer_reads();
+}
+
+static void pidfd_getfd_of_itself(void)
+{
+    take_copy(false);
+}
+
+static void pidfd_getfd_by_number(void)
+{
+    take_copy(true);
+}
+
+static void pidfd_getfd_by_child(void)
+{
+    int numbers[2];
+
+    owner_must(pipe(numbers), "make a pipe");
+    pid_t pid = owner_must(fork(), "fork");
+    if (pid == 0) {
+        int number, parent = (int)syscall(SYS_pidfd_open, getppid(), 0);
+        if (read(numbers[0], &number, sizeof number) != sizeof number)
+            _exit(1);
+        number = (int)syscall(SYS_pidfd_getfd, parent, number, 0);
+        owner_opens(ready);
+        hold(number);
+    }
+    int fd = owner_takes_one();
+    owner_must(write(numbers[1], &fd, sizeof fd), "tell the number");
+    owner_waits(ready);
+    close_unread(fd);
+    end_with(pid);
+}
+
+/* ---- Passing --------------------------------------------------------------------------------- */
+
+static void pass_by_number(void)
+{
+    int wires[2];
+    pid_t pid = receiver(wires, SOCK_STREAM);
+    int fd = owner_takes_one();
+    char control[CMSG_SPACE(sizeof fd)] = {0};
+    struct iovec data = {control, 1};
+    struct mmsghdr message = {.msg_hdr = {.msg_iov = &data,
+                                          .msg_iovlen = 1,
+                                          .msg_control = control,
+                                          .msg_controllen = sizeof control}};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message.msg_hdr);
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    owner_must(syscall(SYS_sendmmsg, wires[0], &message, 1, 0), "pass a connection");
+    owner_waits(ready);
+    close_unread(fd);
+    end_with(pid);
+}
+
+enum { LONG_MESSAGE = 4 * 1024 * 1024 };
+
+static int long_wire;
+
+/* The descriptors travel with the first bytes of a message; the call lasts to the last one. */
+static void *send_long(void *unused)
+{
+    send_descriptor(long_wire, held, LONG_MESSAGE);
+    return unused;
+}
+
+static void pass_in_long_message(bool cancelled)
+{
+    int wires[2];
+    pthread_t thread;
+    pid_t pid = receiver(wires, SOCK_STREAM);
+
+    held = owner_takes_one();
+    long_wire = wires[0];
+    pthread_create(&thread, NULL, send_long, NULL);
+    owner_waits(ready);
+    if (cancelled) {
+        pthread_cancel(thread);
+        pthread_join(thread, NULL);
+    }
+    close_unread(held);
+    end_with(pid);
+    shutdown(long_wire, SHUT_RDWR);
+    if (!cancelled)
+        pthread_join(thread, NULL);
+}
+
+static void pass_while_sending(void)
+{
+    pass_in_long_message(false);
+}
+
+static void pass_and_be_cancelled(void)
+{
+    pass_in_long_message(true);
+}
+
+/* ---- What a vfork child does is its own ------------------------------------------------------ */
+
+static int wanted_number;
+
+static void vfork_forks(void)
+{
+    int fd = owner_takes_one();
+    pid_t pid = vfork();
+
+    if (pid == 0) {
+        if (fork() == 0)
+            hold(fd);
+        _exit(0);
+    }
+    owner_reaps(pid);
+    close_unread(fd);
+    end();
+}
+
+static void vfork_spawns(void)
+{
+    static pid_t ignored;
+    int fd = owner_takes_one();
+    char *arguments[] = {(char *)self, "--hold", (char *)number_text(fd), NULL};
+    pid_t pid = vfork();
+
+    if (pid == 0) {
+        posix_spawn(&ignored, self, NULL, NULL, arguments, environ);
+        _exit(0);
+    }
+    owner_reaps(pid);
+    close_unread(fd);
+    end();
+}
+
+static void vfork_passes(void)
+{
+    int wires[2];
+    pid_t holder = receiver(wires, SOCK_STREAM);
+    int fd = owner_takes_one();
+    pid_t pid = vfork();
+
+    if (pid == 0) {
+        send_descriptor(wires[0], fd, 1);
+        _exit(0);
+    }
+    owner_reaps(pid);
+    owner_waits(ready);
+    close_unread(fd);
+    end_with(holder);
+}
+
+static void vfork_execs(bool dup_by_number, bool exec_by_number)
+{
+    int fd = owner_takes_one();
+    char *arguments[] = {(char *)self, "--hold", (char *)number_text(OWNER_NUMBER), NULL};
+
+    owner_must(fcntl(fd, F_SETFD, FD_CLOEXEC), "set close-on-exec");
+    wanted_number = fd;
+    pid_t pid = vfork();
+    if (pid == 0) {
+        if (dup_by_number)
+            syscall(SYS_dup3, wanted_number, OWNER_NUMBER, 0);
+        else
+            dup2(wanted_number, OWNER_NUMBER);
+        if (exec_by_number)
+            syscall(SYS_execve, self, arguments, environ);
+        else
+            execv(self, arguments);
+        _exit(127);
+    }
+    close_unread(fd);
+    end_with(pid);
+}
+
+static void vfork_dups(void)
+{
+    vfork_execs(false, false);
+}
+
+static void vfork_dups_by_number(void)
+{
+    vfork_execs(true, false);
+}
+
+static void vfork_keeps_by_number(void)
+{
+    int fd = owner_takes_one();
+    char *arguments[] = {(char *)self, "--hold", (char *)number_text(fd), NULL};
+    pid_t pid = vfork();
+
+    if (pid == 0) {
+        syscall(SYS_execve, self, arguments, environ);
+        _exit(127);
+    }
+    close_unread(fd);
+    end_with(pid);
+}
+
+static void *close_meanwhile(void *unused)
+{
+    owner_waits(ready);
+    close_unread(held);
+    owner_opens(away);
+    return unused;
+}
+
+/* Another thread closes while the vfork child has not yet come to its exec. */
+static void vfork_and_thread(void)
+{
+    pthread_t thread;
+    static char *arguments[4];
+
+    held = owner_takes_one();
+    arguments[0] = (char *)self;
+    arguments[1] = "--hold";
+    arguments[2] = (char *)number_text(held);
+    pthread_create(&thread, NULL, close_meanwhile, NULL);
+    pid_t pid = vfork();
+    if (pid == 0) {
+        owner_opens(ready);
+        owner_waits(away);
+        execv(self, arguments);
+        _exit(127);
+    }
+    pthread_join(thread, NULL);
+    end_with(pid);
+}
+
+/* ---- Starting programs ----------------------------------------------------------------------- */
+
+static void prepared_actions(void)
+{
+    posix_spawn_file_actions_t actions;
+    char *arguments[] = {(char *)self, "--hold", "0", NULL};
+    pid_t pid;
+
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, OWNER_NUMBER, 0);
+    int fd = owner_takes_one();
+    owner_must(dup3(fd, OWNER_NUMBER, O_CLOEXEC), "move the connection");
+    close(fd);
+    if (posix_spawn(&pid, self, &actions, NULL, arguments, environ) != 0)
+        owner_fail("spawn");
+    close_unread(OWNER_NUMBER);
+    end_with(pid);
+    posix_spawn_file_actions_destroy(&actions);
+}
+
+static void word_expansion(void)
+{
+    wordexp_t words;
+    char text[400];
+    int fd = owner_takes_one();
+
+    snprintf(text, sizeof text, "$(%s --hold %d 1>&9 &)", self, fd);
+    owner_must(dup2(1, 9), "keep stdout");
+    if (wordexp(text, &words, 0) != 0)
+        owner_fail("expand");
+    close_unread(fd);
+    end();
+}
+
+/* A program that looks libc's functions up in libc itself, as foreign function interfaces do. */
+static void fork_of_libc(void)
+{
+    int fd = owner_takes_one();
+    void *libc = dlopen("libc.so.6", RTLD_NOW);
+    pid_t (*its_fork)(void) = libc ? (pid_t(*)(void))dlsym(libc, "fork") : NULL;
+
+    pid_t pid = its_fork ? its_fork() : -1;
+    owner_must(pid, "find libc's fork and call it");
+    if (pid == 0)
+        hold(fd);
+    close_unread(fd);
+    end_with(pid);
+}
+
+/* ---- Processes that share memory, or the table of descriptors -------------------------------- */
+
+static char clone_stack[65536] __attribute__((aligned(16)));
+
+static int exit_at_once(void *unused)
+{
+    (void)unused;
+    _exit(0);
+}
+
+/* The clone ends like a process, in memory that is not its own; then the child closes. */
+static void clone_exits(void)
+{
+    int fd = owner_takes_one();
+    pid_t child = owner_must(fork(), "fork");
+
+    if (child == 0) {
+        owner_waits(ready);
+        close(fd);
+        _exit(0);
+    }
+    pid_t pid = clone(exit_at_once, clone_stack + sizeof clone_stack,
+                      CLONE_VM | CLONE_FILES | SIGCHLD, NULL);
+    owner_reaps(owner_must(pid, "clone"));
+    owner_sends(OWNER_BYTES);
+    owner_opens(ready);
+    owner_reaps(child);
+    owner_serves("holder", fd, fd);
+    owner_peer_reads();
+}
+
+static int clone_holds(void *fd)
+{
+    hold(*(int *)fd);
+}
+
+/* The process ends, and what it cloned lives on with its memory and its descriptors. */
+static void clone_outlives(void)
+{
+    pid_t child = owner_must(fork(), "fork");
+
+    if (child == 0) {
+        held = owner_takes_one();
+        owner_sends(OWNER_BYTES);
+        clone(clone_holds, clone_stack + sizeof clone_stack, CLONE_VM | CLONE_FILES | SIGCHLD,
+              &held);
+        _exit(0);
+    }
+    owner_reaps(child);
+    owner_opens(closed);
+    end();
+}
+
+/* A child in the same table, which then takes a copy of it. */
+static void clone_by_number(void)
+{
+    int fd = owner_takes_one();
+    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+
+    if (pid == 0) {
+        unshare(CLONE_FILES);
+        owner_opens(ready);
+        hold(fd);
+    }
+    owner_waits(ready);
+    close_unread(fd);
+    end_with(pid);
+}
+
+/* ---- In the middle of a fork ----------------------------------------------------------------- */
+
+static void (*prepare)(void);
+static int listener, copy;
+
+/* What other threads do until a fork's handlers let it go on, one thread can do here. */
+static void in_prepare(void)
+{
+    if (prepare)
+        prepare();
+    prepare = NULL;
+}
+
+static void dup_it(void)
+{
+    copy = owner_must(dup(held), "duplicate");
+}
+
+static void accept_it(void)
+{
+    held = owner_takes(listener);
+}
+
+static void fork_dups(void)
+{
+    held = owner_takes_one();
+    prepare = dup_it;
+    pthread_atfork(in_prepare, NULL, NULL);
+    pid_t pid = owner_must(fork(), "fork");
+    if (pid == 0) {
+        close(held);
+        owner_opens(ready);
+        hold(copy);
+    }
+    owner_waits(ready);
+    close(copy);
+    close_unread(held);
+    end_with(pid);
+}
+
+/* Accepted while a fork was under way, so the child has it too; and then duplicated. */
+static void fork_accepts(bool forks_again)
+{
+    listener = owner_listens();
+    prepare = accept_it;
+    pthread_atfork(in_prepare, NULL, NULL);
+    pid_t pid = owner_must(fork(), "fork");
+    if (pid == 0)
+        hold(held);
+    if (forks_again) {
+        pid_t second = owner_must(fork(), "fork");
+        if (second == 0) {
+            close(held);
+            _exit(0);
+        }
+        owner_reaps(second);
+    } else {
+        close(owner_must(dup(held), "duplicate"));
+    }
+    close_unread(held);
+    end_with(pid);
+}
+
+static void fork_accepts_dup(void)
+{
+    fork_accepts(false);
+}
+
+static void fork_accepts_fork(void)
+{
+    fork_accepts(true);
+}
+
+/* A fork that fails takes back what it counted, and no more than that. */
+static void fork_fails(void)
+{
+    struct rlimit none = {0, 0};
+
+    held = owner_takes_one();
+    prepare = dup_it;
+    pthread_atfork(in_prepare, NULL, NULL);
+    owner_must(setresuid(65534, 65534, 65534), "become nobody");
+    owner_must(setrlimit(RLIMIT_NPROC, &none), "forbid forks");
+    if (fork() != -1)
+        owner_fail("have a fork fail");
+    close_unread(held);
+    owner_serves("holder", copy, copy);
+    owner_peer_reads();
+}
+
+/* ---- Calls that fail ------------------------------------------------------------------------- */
+
+/* An exec that fails after a long search, while the child closes. */
+static void exec_fails(void)
+{
+    static char path[120000];
+    int fd = owner_takes_one();
+
+    owner_must(fcntl(fd, F_SETFD, FD_CLOEXEC), "set close-on-exec");
+    for (size_t i = 0; i + 3 < sizeof path; i += 3)
+        memcpy(path + i, "/x:", 4);
+    setenv("PATH", path, 1);
+    owner_sends(OWNER_BYTES);
+    pid_t pid = owner_must(fork(), "fork");
+    if (pid == 0) {
+        owner_waits(ready);
+        close(fd);
+        _exit(0);
+    }
+    owner_opens(ready);
+    execlp("no-such-program", "no-such-program", NULL);
+    owner_reaps(pid);
+    owner_serves("holder", fd, fd);
+    owner_peer_reads();
+}
+
+/* dup2 to a number above the limit closes nothing, though something is open there. */
+static void dup2_fails(void)
+{
+    struct rlimit low = {64, 64};
+    int fd = owner_takes_one();
+
+    owner_must(fcntl(fd, F_DUPFD, OWNER_NUMBER), "move the connection");
+    close(fd);
+    owner_sends(OWNER_BYTES);
+    owner_must(setrlimit(RLIMIT_NOFILE, &low), "lower the limit");
+    if (dup2(2, OWNER_NUMBER) >= 0 || errno != EBADF)
+        owner_fail("have a dup2 fail");
+    owner_serves("holder", OWNER_NUMBER, OWNER_NUMBER);
+    owner_peer_reads();
+}
+
+/* ---- The kernel as a holder ------------------------------------------------------------------ */
+
+/* A file registered with a ring is held by it, whatever number it had. One request, one result. */
+static void io_uring_file(void)
+{
+    static unsigned char bytes[2 * OWNER_BYTES];
+    struct io_uring_params p;
+    int fd = owner_takes_one();
+
+    memset(&p, 0, sizeof p);
+    int ring = (int)syscall(SYS_io_uring_setup, 1, &p);
+    if (ring < 0) {
+        owner_say("no io_uring\n");
+        exit(0);
+    }
+    char *queues = mmap(NULL, p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe) + 4096,
+                        PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
+    struct io_uring_sqe *sqe =
+        mmap(NULL, sizeof *sqe, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES);
+    if (queues == MAP_FAILED || sqe == MAP_FAILED || !(p.features & IORING_FEAT_SINGLE_MMAP))
+        owner_fail("map a ring");
+    owner_must(syscall(SYS_io_uring_register, ring, IORING_REGISTER_FILES, &fd, 1),
+               "register a file");
+    close_unread(fd);
+    memset(sqe, 0, sizeof *sqe);
+    sqe->opcode = IORING_OP_RECV;
+    sqe->flags = IOSQE_FIXED_FILE;
+    sqe->addr = (uintptr_t)bytes;
+    sqe->len = sizeof bytes;
+    ((unsigned *)(void *)(queues + p.sq_off.array))[0] = 0;
+    __atomic_store_n((unsigned *)(void *)(queues + p.sq_off.tail), 1, __ATOMIC_RELEASE);
+    owner_ask('F', 0);
+    owner_must(syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0), "receive");
+    struct io_uring_cqe *cqe = (void *)(queues + p.cq_off.cqes);
+    owner_say("ring read %d bytes, %s\n", cqe->res,
+              owner_right(bytes, 0, OWNER_BYTES) ? "right" : "wrong");
+}
+
+static const struct owner_scene scenes[] = {
+    {"plain-fork", plain_fork},
+    {"without-capabilities", without_capabilities},
+    {"in-user-namespace", in_user_namespace},
+    {"in-landlock", in_landlock},
+    {"leader-exits", leader_exits},
+    {"thread-unshares", thread_unshares},
+    {"filtered-child-forks", filtered_child_forks},
+    {"filtered-child-passes", filtered_child_passes},
+    {"child-execs-by-number", child_execs_by_number},
+    {"pidfd-getfd-of-itself", pidfd_getfd_of_itself},
+    {"pidfd-getfd-by-number", pidfd_getfd_by_number},
+    {"pidfd-getfd-by-child", pidfd_getfd_by_child},
+    {"pass-by-number", pass_by_number},
+    {"pass-while-sending", pass_while_sending},
+    {"pass-and-be-cancelled", pass_and_be_cancelled},
+    {"vfork-forks", vfork_forks},
+    {"vfork-spawns", vfork_spawns},
+    {"vfork-passes", vfork_passes},
+    {"vfork-dups", vfork_dups},
+    {"vfork-dups-by-number", vfork_dups_by_number},
+    {"vfork-keeps-by-number", vfork_keeps_by_number},
+    {"vfork-and-thread", vfork_and_thread},
+    {"prepared-actions", prepared_actions},
+    {"word-expansion", word_expansion},
+    {"fork-of-libc", fork_of_libc},
+    {"clone-exits", clone_exits},
+    {"clone-outlives", clone_outlives},
+    {"clone-by-number", clone_by_number},
+    {"fork-dups", fork_dups},
+    {"fork-accepts-dup", fork_accepts_dup},
+    {"fork-accepts-fork", fork_accepts_fork},
+    {"fork-fails", fork_fails},
+    {"exec-fails", exec_fails},
+    {"dup2-fails", dup2_fails},
+    {"io-uring-file", io_uring_file},
+    {NULL, NULL},
+};
+
+/* The gates' numbers are the same in every program that a scene starts. */
+int main(int argc, char **argv)
+{
+    static const struct owner_gate first = {{OWNER_NUMBER + 10, OWNER_NUMBER + 11}};
+    static const struct owner_gate second = {{OWNER_NUMBER + 12, OWNER_NUMBER + 13}};
+
+    self = argv[0];
+    if (argc == 3 && strcmp(argv[1], "--hold") == 0) {
+        closed = first;
+        served = second;
+        hold(atoi(argv[2]));
+    }
+    if (argc == 3 && strcmp(argv[1], "--leave") == 0) {
+        closed = first;
+        served = second;
+        if (fork() == 0)
+            hold(atoi(argv[2]));
+        _exit(0);
+    }
+    closed = owner_gate();
+    served = owner_gate();
+    ready = owner_gate();
+    away = owner_gate();
+    return owner_plays(scenes, argv[1]);
+}

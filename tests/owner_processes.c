@@ -1,0 +1,743 @@
+/*
+ * owner_processes SCENE: the ways in which processes come to share a connection, as servers do it.
+ * The program closes its number while bytes are unread; the holder reads and answers. Then, where
+ * a scene says so, more bytes come which nobody reads, and the holder's end is the last reference.
+ */
+#define _GNU_SOURCE
+#include "net.h"
+#include "owner.h"
+
+#include <fcntl.h>
+#include <pty.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+enum { MORE = 500 };
+
+static const char *self;
+static struct owner_gate closed, served; /* as in owner_hidden.c */
+
+static _Noreturn void hold(int in, int out)
+{
+    owner_waits(closed);
+    owner_serves("holder", in, out);
+    owner_opens(served);
+    _exit(0);
+}
+
+static void close_unread(int fd)
+{
+    owner_sends(OWNER_BYTES);
+    owner_must(close(fd), "close");
+    owner_opens(closed);
+}
+
+static void end(void)
+{
+    owner_waits(served);
+    owner_peer_reads();
+}
+
+/* Closed as the only holder: bare resets, drained doesn't. */
+static void close_alone(int fd)
+{
+    owner_sends(OWNER_BYTES);
+    owner_must(close(fd), "close");
+    owner_peer_reads();
+}
+
+static const char *number_text(int number)
+{
+    static char text[16];
+
+    snprintf(text, sizeof text, "%d", number);
+    return text;
+}
+
+static void close_on_exec(int fd)
+{
+    owner_must(fcntl(fd, F_SETFD, FD_CLOEXEC), "set close-on-exec");
+}
+
+static void wait_for_holder(int fd, pid_t pid)
+{
+    close_unread(fd);
+    end();
+    owner_reaps(pid);
+}
+
+/* ---- Ways to fork ---------------------------------------------------------------------------- */
+
+static void fork_and_hold(pid_t (*forks)(void))
+{
+    int fd = owner_takes_one();
+    pid_t pid = owner_must(forks(), "fork");
+
+    if (pid == 0)
+        hold(fd, fd);
+    wait_for_holder(fd, pid);
+}
+
+static void with_fork(void)
+{
+    fork_and_hold(fork);
+}
+
+static void with_underscore_fork(void)
+{
+    fork_and_hold(_Fork);
+}
+
+static pid_t fork_terminal(void)
+{
+    int out = dup(1), terminal;
+    pid_t pid = forkpty(&terminal, NULL, NULL, NULL);
+
+    if (pid == 0)
+        dup2(out, 1);
+    return pid;
+}
+
+static void with_forkpty(void)
+{
+    fork_and_hold(fork_terminal);
+}
+
+static pid_t fork_by_number(void)
+{
+    return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+}
+
+static void with_clone_by_number(void)
+{
+    fork_and_hold(fork_by_number);
+}
+
+static char clone_stack[65536] __attribute__((aligned(16)));
+
+static int hold_in_clone(void *fd)
+{
+    hold(*(int *)fd, *(int *)fd);
+}
+
+static void clone_and_hold(int flags)
+{
+    int fd = owner_takes_one();
+    pid_t pid = clone(hold_in_clone, clone_stack + sizeof clone_stack, flags | SIGCHLD, &fd);
+
+    wait_for_holder(fd, owner_must(pid, "clone"));
+}
+
+static void with_clone(void)
+{
+    clone_and_hold(0);
+}
+
+static void in_pid_namespace(void)
+{
+    clone_and_hold(CLONE_NEWPID);
+}
+
+static void with_two_forks(void)
+{
+    int fd = owner_takes_one();
+    pid_t pid = owner_must(fork(), "fork");
+
+    if (pid == 0) {
+        if (fork() == 0)
+            hold(fd, fd);
+        _exit(0);
+    }
+    owner_reaps(pid);
+    close_unread(fd);
+    end();
+}
+
+/* What daemon() leaves behind is the only holder. */
+static void with_daemon(void)
+{
+    pid_t pid = owner_must(fork(), "fork");
+
+    if (pid == 0) {
+        int fd = owner_takes_one();
+        owner_must(daemon(1, 1), "become a daemon");
+        owner_waits(closed);
+        close_alone(fd);
+        owner_opens(served);
+        _exit(0);
+    }
+    owner_reaps(pid);
+    owner_opens(closed);
+    owner_waits(served);
+}
+
+/* ---- Fork per connection --------------------------------------------------------------------- */
+
+/* Reads what there is now and answers it; what comes after that nobody reads. */
+static void serve_once(int fd)
+{
+    unsigned char bytes[OWNER_BYTES];
+    ssize_t n = recv(fd, bytes, sizeof bytes, MSG_WAITALL | MSG_DONTWAIT);
+
+    owner_say("child read %zd bytes, %s\n", n,
+              n > 0 && owner_right(bytes, 0, n) ? "right" : "wrong");
+    if (n > 0 && send(fd, bytes, (size_t)n, MSG_NOSIGNAL) != n)
+        owner_fail("answer");
+    owner_sends(MORE);
+}
+
+static void child_is_last(bool closes)
+{
+    int fd = owner_takes_one();
+    pid_t pid = owner_must(fork(), "fork");
+
+    if (pid == 0) {
+        owner_waits(closed);
+        serve_once(fd);
+        if (closes)
+            close(fd);
+        exit(0);
+    }
+    close_unread(fd);
+    owner_reaps(pid);
+    owner_peer_reads();
+}
+
+static void child_exits_last(void)
+{
+    child_is_last(false);
+}
+
+static void child_closes_last(void)
+{
+    child_is_last(true);
+}
+
+/* The parent is the last. */
+static void child_exits_first(void)
+{
+    int fd = owner_takes_one();
+
+    owner_sends(OWNER_BYTES);
+    pid_t pid = owner_must(fork(), "fork");
+    if (pid == 0)
+        exit(0);
+    owner_reaps(pid);
+    owner_must(close(fd), "close");
+    owner_peer_reads();
+}
+
+/* Nobody sees it give anything up: it has to be looked for. */
+static void child_is_killed(void)
+{
+    int fd = owner_takes_one();
+
+    owner_sends(OWNER_BYTES);
+    pid_t pid = owner_must(fork(), "fork");
+    if (pid == 0)
+        for (;;)
+            pause();
+    owner_must(kill(pid, SIGKILL), "kill");
+    owner_must(waitpid(pid, NULL, 0), "wait");
+    owner_must(close(fd), "close");
+    owner_peer_reads();
+}
+
+/* After so many children that a list of them all would be full. */
+static void child_is_killed_late(void)
+{
+    for (int i = 0; i < 600; i++) {
+        pid_t pid = owner_must(fork(), "fork");
+        if (pid == 0)
+            _exit(0);
+        owner_reaps(pid);
+    }
+    child_is_killed();
+}
+
+static void many_children(void)
+{
+    enum { MANY = 600 };
+    static pid_t pids[MANY];
+    int fd = owner_takes_one();
+
+    for (int i = 0; i < MANY; i++)
+        if ((pids[i] = owner_must(fork(), "fork")) == 0) {
+            if (i == MANY - 1)
+                hold(fd, fd);
+            for (;;)
+                pause();
+        }
+    close_unread(fd);
+    owner_waits(served);
+    for (int i = 0; i < MANY; i++) {
+        kill(pids[i], SIGKILL);
+        owner_must(waitpid(pids[i], NULL, 0), "wait");
+    }
+    owner_peer_reads();
+}
+
+/* The holder becomes somebody whose descriptors only root may look at; and looks itself. */
+static void become_nobody(void)
+{
+    if (setgid(65534) != 0 || setuid(65534) != 0)
+        owner_fail("become nobody");
+}
+
+static void child_is_nobody(void)
+{
+    int fd = owner_takes_one();
+    pid_t pid = owner_must(fork(), "fork");
+
+    if (pid == 0) {
+        become_nobody();
+        hold(fd, fd);
+    }
+    wait_for_holder(fd, pid);
+}
+
+static void nobody_closes(void)
+{
+    int fd = owner_takes_one();
+
+    owner_sends(OWNER_BYTES);
+    pid_t pid = owner_must(fork(), "fork");
+    if (pid == 0) {
+        become_nobody();
+        close(fd);
+        _exit(0);
+    }
+    owner_reaps(pid);
+    owner_serves("holder", fd, fd);
+    owner_peer_reads();
+}
+
+/* ---- Workers that share a listening socket --------------------------------------------------- */
+
+static void workers(void)
+{
+    int listener = owner_listens();
+    pid_t pids[3];
+
+    for (int i = 0; i < 3; i++)
+        if ((pids[i] = owner_must(fork(), "fork")) == 0) {
+            owner_waits(closed);
+            exit(0);
+        }
+    owner_ask('C', 0);
+    owner_must(close(listener), "close");
+    for (int i = 0; i < 3; i++) {
+        owner_opens(closed);
+        owner_must(wait(NULL), "wait");
+    }
+    owner_peer_reads();
+}
+
+/* ---- Starting programs ----------------------------------------------------------------------- */
+
+static char **hold_arguments(int in)
+{
+    static char *arguments[4];
+
+    arguments[0] = (char *)self;
+    arguments[1] = "--hold";
+    arguments[2] = (char *)number_text(in);
+    return arguments;
+}
+
+/* Even 2 is the connection, so nobody may write to what was stderr. */
+static void inetd(bool preloaded)
+{
+    int fd = owner_takes_one();
+
+    owner_sends(OWNER_BYTES);
+    pid_t pid = owner_must(fork(), "fork");
+    if (pid == 0) {
+        dup2(1, OWNER_NUMBER); /* where it says what it read */
+        for (int i = 0; i < 3; i++)
+            dup2(fd, i);
+        close(fd);
+        if (!preloaded)
+            unsetenv("LD_PRELOAD");
+        execl(self, self, "--inetd", NULL);
+        _exit(127);
+    }
+    owner_must(close(fd), "close");
+    owner_opens(closed);
+    end();
+    owner_reaps(pid);
+}
+
+static void inetd_preloaded(void)
+{
+    inetd(true);
+}
+
+static void inetd_bare(void)
+{
+    inetd(false);
+}
+
+static pid_t spawn(posix_spawn_file_actions_t *actions, int number)
+{
+    pid_t pid;
+
+    errno = posix_spawn(&pid, self, actions, NULL, hold_arguments(number), environ);
+    if (errno)
+        owner_fail("spawn");
+    return pid;
+}
+
+static void spawn_kept(void)
+{
+    int fd = owner_takes_one();
+
+    wait_for_holder(fd, spawn(NULL, fd));
+}
+
+static void spawn_moved(void)
+{
+    posix_spawn_file_actions_t actions;
+    int fd = owner_takes_one();
+
+    close_on_exec(fd);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, fd, OWNER_NUMBER);
+    wait_for_holder(fd, spawn(&actions, OWNER_NUMBER));
+    posix_spawn_file_actions_destroy(&actions);
+}
+
+/* A program that did not get it is none that holds it. */
+static void spawn_closed(void)
+{
+    char *arguments[] = {"true", NULL};
+    int fd = owner_takes_one();
+    pid_t pid;
+
+    close_on_exec(fd);
+    if (posix_spawnp(&pid, "true", NULL, NULL, arguments, environ) != 0)
+        owner_fail("spawn");
+    close_alone(fd);
+    owner_reaps(pid);
+}
+
+static void shell(bool popened)
+{
+    char command[400];
+    FILE *stream;
+    int fd = owner_takes_one();
+
+    snprintf(command, sizeof command, "%s --hold %d &", self, fd);
+    if (popened) {
+        stream = popen(command, "w");
+        close_unread(fd);
+        end();
+        owner_say("pclose: %d\n", pclose(stream));
+        return;
+    }
+    owner_say("system: %d\n", system(command));
+    close_unread(fd);
+    end();
+}
+
+static void with_system(void)
+{
+    shell(false);
+}
+
+static void with_popen(void)
+{
+    shell(true);
+}
+
+static void system_closed(void)
+{
+    int fd = owner_takes_one();
+
+    close_on_exec(fd);
+    owner_say("system: %d\n", system("true"));
+    close_alone(fd);
+}
+
+static void popen_closed(void)
+{
+    int fd = owner_takes_one();
+
+    close_on_exec(fd);
+    FILE *stream = popen("cat", "w");
+    close_alone(fd);
+    owner_say("pclose: %d\n", pclose(stream));
+}
+
+static void vfork_kept(void)
+{
+    int fd = owner_takes_one();
+    char **arguments = hold_arguments(fd);
+    pid_t pid = vfork();
+
+    if (pid == 0) {
+        execv(self, arguments);
+        _exit(127);
+    }
+    wait_for_holder(fd, pid);
+}
+
+static int moved_from;
+
+static void vfork_moved(void)
+{
+    char **arguments = hold_arguments(OWNER_NUMBER);
+    pid_t pid;
+
+    moved_from = owner_takes_one();
+    close_on_exec(moved_from);
+    pid = vfork();
+    if (pid == 0) {
+        dup2(moved_from, OWNER_NUMBER);
+        execv(self, arguments);
+        _exit(127);
+    }
+    wait_for_holder(moved_from, pid);
+}
+
+static void vfork_closed(void)
+{
+    int fd = owner_takes_one();
+
+    close_on_exec(fd);
+    pid_t pid = vfork();
+    if (pid == 0) {
+        execlp("true", "true", NULL);
+        _exit(127);
+    }
+    owner_reaps(pid);
+    close_alone(fd);
+}
+
+/* An exec that fails leaves everything as it was. */
+static void exec_failed(void)
+{
+    int fd = owner_takes_one();
+
+    close_on_exec(fd);
+    execl("/no/such/program", "no", NULL);
+    owner_say("exec: %s\n", strerrorname_np(errno));
+    close_alone(fd);
+}
+
+/* And so it does where the connection is shared. */
+static void exec_failed_shared(void)
+{
+    int fd = owner_takes_one();
+    pid_t pid;
+
+    close_on_exec(fd);
+    pid = owner_must(fork(), "fork");
+    if (pid == 0)
+        hold(fd, fd);
+    execl("/no/such/program", "no", NULL);
+    owner_say("exec: %s\n", strerrorname_np(errno));
+    wait_for_holder(fd, pid);
+}
+
+/* ---- In one process -------------------------------------------------------------------------- */
+
+static void stream_halves(void)
+{
+    char text[OWNER_BYTES];
+    int fd = owner_takes_one();
+    FILE *in = fdopen(dup(fd), "r"), *out = fdopen(fd, "w");
+
+    memset(text, 'x', sizeof text);
+    owner_sends(OWNER_BYTES);
+    fclose(in);
+    owner_say("unread %d\n", net_unread(fd));
+    for (int i = 0; i < OWNER_BYTES; i++)
+        text[i] = (char)owner_byte(i);
+    fwrite(text, 1, sizeof text, out);
+    fflush(out);
+    owner_say("peer has %ld\n", owner_ask('R', OWNER_BYTES).bytes);
+    fclose(out);
+    owner_say("then %s\n", owner_ask('R', 0).error ? "a reset" : "the end");
+}
+
+static void passed(bool to_child)
+{
+    int fd, wires[2];
+    pid_t pid = 0;
+    char byte = 0, control[CMSG_SPACE(sizeof fd)] = {0};
+    struct iovec data = {&byte, 1};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
+
+    owner_must(socketpair(AF_UNIX, SOCK_STREAM, 0, wires), "make a wire");
+    if (to_child && (pid = owner_must(fork(), "fork")) == 0) {
+        owner_waits(closed);
+        owner_must(recvmsg(wires[1], &message, 0), "receive");
+        memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
+        owner_opens(closed);
+        hold(fd, fd);
+    }
+    fd = owner_takes_one();
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    owner_must(sendmsg(wires[0], &message, 0), "pass");
+    close_unread(fd);
+    if (pid) {
+        end();
+        owner_reaps(pid);
+        return;
+    }
+    owner_must(recvmsg(wires[1], &message, 0), "receive");
+    memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
+    owner_serves("holder", fd, fd);
+    owner_peer_reads();
+}
+
+static void passed_to_child(void)
+{
+    passed(true);
+}
+
+static void passed_in_flight(void)
+{
+    passed(false);
+}
+
+/* The program was started with it, as by socket activation: who else has it, nobody knows. */
+static void inherited(void)
+{
+    int fd = owner_takes_one();
+
+    owner_must(dup2(fd, OWNER_NUMBER), "move the connection");
+    close(fd);
+    execl(self, self, "--activated", NULL);
+    _exit(127);
+}
+
+/* Likewise, but a listening one; what it accepts is its own. */
+static void inherited_listener(void)
+{
+    owner_must(dup2(owner_listens(), OWNER_NUMBER), "move the listening socket");
+    execl(self, self, "--activated-listener", NULL);
+    _exit(127);
+}
+
+/* ---- Signals while forking ------------------------------------------------------------------- */
+
+static volatile sig_atomic_t signals;
+static int signals_fd;
+
+/* What a handler may do: another number, closed again. */
+static void handle(int signal)
+{
+    int saved = errno;
+
+    (void)signal;
+    signals = signals + 1;
+    close(dup(signals_fd));
+    errno = saved;
+}
+
+static void signals_while_forking(void)
+{
+    struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART};
+    timer_t timer;
+    struct itimerspec often = {{0, 50000}, {0, 50000}}, never = {{0, 0}, {0, 0}};
+    int fd = owner_takes_one();
+    int copies = 0;
+
+    signals_fd = fd;
+    sigaction(SIGALRM, &action, NULL);
+    timer_create(CLOCK_MONOTONIC, NULL, &timer);
+    timer_settime(timer, 0, &often, NULL);
+    for (int i = 0; i < 200 || signals < 50; i++) {
+        pid_t pid = fork();
+        if (pid == 0)
+            _exit(close(dup(fd)));
+        if (pid < 0)
+            continue;
+        copies++;
+        owner_reaps(pid);
+    }
+    owner_say("%s\n", copies ? "forked" : "did not fork");
+    pid_t pid = fork();
+    if (pid == 0)
+        hold(fd, fd);
+    timer_settime(timer, 0, &never, NULL);
+    wait_for_holder(fd, pid);
+}
+
+static const struct owner_scene scenes[] = {
+    {"fork", with_fork},
+    {"_Fork", with_underscore_fork},
+    {"forkpty", with_forkpty},
+    {"clone", with_clone},
+    {"clone-by-number", with_clone_by_number},
+    {"pid-namespace", in_pid_namespace},
+    {"double-fork", with_two_forks},
+    {"daemon", with_daemon},
+    {"child-exits-last", child_exits_last},
+    {"child-closes-last", child_closes_last},
+    {"child-exits-first", child_exits_first},
+    {"child-is-killed", child_is_killed},
+    {"child-is-killed-late", child_is_killed_late},
+    {"many-children", many_children},
+    {"child-is-nobody", child_is_nobody},
+    {"nobody-closes", nobody_closes},
+    {"workers", workers},
+    {"inetd-preloaded", inetd_preloaded},
+    {"inetd-bare", inetd_bare},
+    {"spawn-kept", spawn_kept},
+    {"spawn-moved", spawn_moved},
+    {"spawn-closed", spawn_closed},
+    {"system", with_system},
+    {"system-closed", system_closed},
+    {"popen", with_popen},
+    {"popen-closed", popen_closed},
+    {"vfork-kept", vfork_kept},
+    {"vfork-moved", vfork_moved},
+    {"vfork-closed", vfork_closed},
+    {"exec-failed", exec_failed},
+    {"exec-failed-shared", exec_failed_shared},
+    {"stream-halves", stream_halves},
+    {"passed-to-child", passed_to_child},
+    {"passed-in-flight", passed_in_flight},
+    {"inherited", inherited},
+    {"inherited-listener", inherited_listener},
+    {"signals-while-forking", signals_while_forking},
+    {NULL, NULL},
+};
+
+int main(int argc, char **argv)
+{
+    static const struct owner_gate first = {{OWNER_NUMBER + 10, OWNER_NUMBER + 11}};
+    static const struct owner_gate second = {{OWNER_NUMBER + 12, OWNER_NUMBER + 13}};
+
+    self = argv[0];
+    if (argc > 1 && strncmp(argv[1], "--", 2) == 0) {
+        closed = first;
+        served = second;
+        if (strcmp(argv[1], "--hold") == 0 && argc > 2)
+            hold(atoi(argv[2]), atoi(argv[2]));
+        if (strcmp(argv[1], "--inetd") == 0) {
+            int out = dup(1);
+            dup2(OWNER_NUMBER, 1);
+            hold(0, out);
+        }
+        close_alone(strcmp(argv[1], "--activated") == 0 ? OWNER_NUMBER : owner_takes(OWNER_NUMBER));
+        return 0;
+    }
+    closed = owner_gate();
+    served = owner_gate();
+    return owner_plays(scenes, argv[1]);
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env bats
+# A thread in the middle of a call on the connection is a holder like any other.
+
+load helper
+load owner
+
+@test "a thread that waits to read: what comes after the close is the thread's" {
+    never_touched owner_threads reader
+}
+
+@test "a thread that waits for more than has come (SO_RCVLOWAT): what has come is the thread's" {
+    never_touched owner_threads reader-of-more
+}
+
+@test "a thread that peeks until there is more: what has come is the thread's" {
+    never_touched owner_threads peeker
+}
+
+@test "a thread that was woken and does not run yet: what woke it is the thread's" {
+    never_touched owner_threads reader-about-to-run
+}
+
+@test "a thread that waits since before O_NONBLOCK was set: what has come is the thread's" {
+    never_touched owner_threads reader-before-nonblocking
+}
+
+@test "a thread that writes 20 MB while another closes with 5 bytes unread: its call succeeds" {
+    as_bare log drain -- owner_threads writer
+    tells 'len(unread) == 1' 'unread[0]["note"] == "in-use"' 'unread[0]["outcome"] == "none"'
+}
+
+@test "a thread that writes 20 MB while another closes: all of them arrive, and then the end" {
+    as_bare log drain -- owner_threads writer-then-end
+    matches 'peer read 20971520 bytes, then the end' "$(<"$BATS_TEST_TMPDIR/drain")"
+}
+
+@test "a thread in poll takes nothing: its end resets, which off, log and warn leave as it is" {
+    unchanged owner_threads watcher
+    matches ECONNRESET "$(<"$BATS_TEST_TMPDIR/bare")"
+}
+
+@test "a thread in poll takes nothing: drained, its end is the end" {
+    drained owner_threads watcher 'peer: 0 bytes, end' 'resets for unread data 0'
+}

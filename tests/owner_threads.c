@@ -1,0 +1,313 @@
+/*
+ * owner_threads SCENE: a thread is in the middle of a call on the connection while another closes
+ * it. The call is a reference like any other: what it was going to read must come to it, what it
+ * was going to write must arrive.
+ */
+#define _GNU_SOURCE
+#include "net.h"
+#include "owner.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+
+enum { MUCH = 20 * 1024 * 1024, FEW = 5 };
+
+static int fd;
+static _Atomic int tid;
+static ssize_t result;
+static int error;
+static unsigned char bytes[OWNER_BYTES];
+
+static pthread_t start(void *(*routine)(void *))
+{
+    pthread_t thread;
+
+    errno = pthread_create(&thread, NULL, routine, NULL);
+    if (errno)
+        owner_fail("start a thread");
+    return thread;
+}
+
+/* Returns when it sleeps in the call. */
+static pthread_t start_in(void *(*routine)(void *), long call)
+{
+    pthread_t thread = start(routine);
+
+    while (tid == 0)
+        sched_yield();
+    if (!net_wait_thread_in(tid, call))
+        owner_fail("have a thread in a call");
+    return thread;
+}
+
+static void say_result(const char *who)
+{
+    owner_say("%s: %zd bytes, %s, %s\n", who, result,
+              result < 0 || owner_right(bytes, 0, result) ? "right" : "wrong",
+              result < 0 ? strerrorname_np(error) : "no error");
+}
+
+/* ---- Readers --------------------------------------------------------------------------------- */
+
+static long wanted;
+static int receive_flags;
+
+static void *receive(void *unused)
+{
+    tid = gettid();
+    result = recv(fd, bytes, (size_t)wanted, receive_flags);
+    error = errno;
+    return unused;
+}
+
+/* Blocked while nothing is there. */
+static void reader(void)
+{
+    fd = owner_takes_one();
+    wanted = OWNER_BYTES;
+    pthread_t thread = start_in(receive, SYS_recvfrom);
+    owner_must(close(fd), "close");
+    owner_sends(OWNER_BYTES);
+    pthread_join(thread, NULL);
+    say_result("reader");
+    owner_peer_reads();
+}
+
+/* Blocked while a part of what it waits for is there. */
+static void reader_of_more(void)
+{
+    int least = OWNER_BYTES;
+
+    fd = owner_takes_one();
+    owner_must(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least), "set a low mark");
+    wanted = OWNER_BYTES;
+    pthread_t thread = start_in(receive, SYS_recvfrom);
+    owner_sends(FEW);
+    owner_must(close(fd), "close");
+    owner_sends(OWNER_BYTES - FEW);
+    owner_ask('F', 0);
+    pthread_join(thread, NULL);
+    say_result("reader");
+    owner_peer_reads();
+}
+
+/* Looks at the beginning, which stays in the queue, and waits for the rest. */
+static void peeker(void)
+{
+    fd = owner_takes_one();
+    wanted = 2L * FEW;
+    receive_flags = MSG_PEEK | MSG_WAITALL;
+    owner_sends(FEW);
+    pthread_t thread = start_in(receive, SYS_recvfrom);
+    owner_must(close(fd), "close");
+    owner_sends(FEW);
+    owner_ask('F', 0);
+    pthread_join(thread, NULL);
+    say_result("peeker");
+}
+
+static _Atomic bool spinning;
+
+/* Keeps a processor from everybody who is less important. */
+static void *spin(void *unused)
+{
+    spinning = true;
+    while (spinning)
+        ;
+    return unused;
+}
+
+static void pin(pthread_t thread, int processor)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    CPU_SET((size_t)processor, &set);
+    errno = pthread_setaffinity_np(thread, sizeof set, &set);
+    if (errno)
+        owner_fail("choose a processor");
+}
+
+static int first_processor(void)
+{
+    cpu_set_t set;
+    int i = 0;
+
+    owner_must(sched_getaffinity(0, sizeof set, &set), "know the processors");
+    while (!CPU_ISSET((size_t)i, &set))
+        i++;
+    return i;
+}
+
+/* Woken by what has come, and not yet on a processor: it is in its call still, though the queue is
+ * not empty any more. */
+static void reader_about_to_run(void)
+{
+    struct sched_param none = {0};
+    int processor = first_processor();
+
+    fd = owner_takes_one();
+    wanted = OWNER_BYTES;
+    pthread_t thread = start_in(receive, SYS_recvfrom);
+    pthread_setschedparam(thread, SCHED_IDLE, &none);
+    pin(thread, processor);
+    pthread_t spinner = start(spin);
+    pin(spinner, processor);
+    while (!spinning)
+        sched_yield();
+    owner_sends(FEW);
+    owner_must(close(fd), "close");
+    spinning = false;
+    owner_ask('F', 0);
+    pthread_join(thread, NULL);
+    pthread_join(spinner, NULL);
+    say_result("reader");
+}
+
+/* Its number was closed before: the call goes on, and no list of numbers shows it. */
+static void reader_of_closed_number(void)
+{
+    int least = OWNER_BYTES;
+    int other;
+
+    fd = owner_takes_one();
+    other = owner_must(dup(fd), "duplicate");
+    owner_must(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least), "set a low mark");
+    wanted = OWNER_BYTES;
+    pthread_t thread = start_in(receive, SYS_recvfrom);
+    owner_must(close(fd), "close");
+    owner_sends(FEW);
+    owner_must(close(other), "close");
+    owner_sends(OWNER_BYTES - FEW);
+    owner_ask('F', 0);
+    pthread_join(thread, NULL);
+    say_result("reader");
+    owner_peer_reads();
+}
+
+/* Blocked in a call that began while the connection was a blocking one. */
+static void reader_before_nonblocking(void)
+{
+    int least = OWNER_BYTES;
+
+    fd = owner_takes_one();
+    owner_must(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least), "set a low mark");
+    wanted = OWNER_BYTES;
+    pthread_t thread = start_in(receive, SYS_recvfrom);
+    owner_must(fcntl(fd, F_SETFL, O_NONBLOCK), "set non-blocking");
+    owner_sends(FEW);
+    owner_must(close(fd), "close");
+    owner_sends(OWNER_BYTES - FEW);
+    owner_ask('F', 0);
+    pthread_join(thread, NULL);
+    say_result("reader");
+    owner_peer_reads();
+}
+
+/* ---- Writers --------------------------------------------------------------------------------- */
+
+static void *transmit(void *unused)
+{
+    unsigned char *much = malloc(MUCH);
+
+    for (long i = 0; i < MUCH; i++)
+        much[i] = owner_byte(i);
+    tid = gettid();
+    result = send(fd, much, MUCH, MSG_NOSIGNAL);
+    error = errno;
+    free(much);
+    return unused;
+}
+
+/* Nobody loses anything before the writer's last byte is taken. What comes then is the writer's
+ * close, with FEW unread: how much of the tail its reset takes along is a matter of luck. */
+static void writer(void)
+{
+    fd = owner_takes_one();
+    owner_sends(FEW);
+    pthread_t thread = start_in(transmit, SYS_sendto);
+    owner_must(close(fd), "close");
+    struct owner_answer first = owner_ask('R', MUCH / 2);
+    owner_say("peer read %ld bytes, %s\n", first.bytes, first.right ? "right" : "wrong");
+    owner_ask('R', 0);
+    pthread_join(thread, NULL);
+    owner_say("writer: %zd bytes\n", result);
+}
+
+/* Reads what is unread itself when it has written: nothing may be taken before. */
+static void *transmit_and_read(void *unused)
+{
+    transmit(NULL);
+    return unused;
+}
+
+static void writer_then_end(void)
+{
+    fd = owner_takes_one();
+    pthread_t thread = start_in(transmit_and_read, SYS_sendto);
+    owner_must(close(fd), "close");
+    struct owner_answer all = owner_ask('R', 0);
+    pthread_join(thread, NULL);
+    owner_say("writer: %zd bytes\n", result);
+    owner_say("peer read %ld bytes, then %s\n", all.bytes,
+              all.error ? strerrorname_np(all.error) : "the end");
+}
+
+/* ---- Those who only watch -------------------------------------------------------------------- */
+
+static int timer_ms = -1;
+
+static void *watch(void *unused)
+{
+    struct pollfd set = {.fd = fd, .events = POLLPRI};
+
+    tid = gettid();
+    result = poll(&set, 1, timer_ms);
+    return unused;
+}
+
+/* A thread in poll has a reference, too; it takes nothing, and its end is the connection's. */
+static void watcher(void)
+{
+    fd = owner_takes_one();
+    owner_sends(FEW);
+    pthread_t thread = start_in(watch, SYS_poll);
+    owner_must(close(fd), "close");
+    owner_ask('F', 0);
+    pthread_kill(thread, SIGUSR1);
+    pthread_join(thread, NULL);
+    struct owner_answer end = owner_ask('R', 0);
+    owner_say("peer: %ld bytes, %s\n", end.bytes, end.error ? strerrorname_np(end.error) : "end");
+}
+
+static void nothing(int signal)
+{
+    (void)signal;
+}
+
+static const struct owner_scene scenes[] = {
+    {"reader", reader},
+    {"reader-of-more", reader_of_more},
+    {"peeker", peeker},
+    {"reader-about-to-run", reader_about_to_run},
+    {"reader-of-closed-number", reader_of_closed_number},
+    {"reader-before-nonblocking", reader_before_nonblocking},
+    {"writer", writer},
+    {"writer-then-end", writer_then_end},
+    {"watcher", watcher},
+    {NULL, NULL},
+};
+
+int main(int argc, char **argv)
+{
+    struct sigaction interrupts = {.sa_handler = nothing};
+
+    (void)argc;
+    sigaction(SIGUSR1, &interrupts, NULL);
+    return owner_plays(scenes, argv[1]);
+}
