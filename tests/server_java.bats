@@ -1,0 +1,49 @@
+#!/usr/bin/env bats
+# Servers in Java that answer early. Socket.close half-closes first, so its close finds FIN_WAIT1; and
+# when another thread is at work on the socket, the JDK gives up the connection by dup2 and leaves the
+# number to that thread. HttpServer itself discards up to sun.net.httpserver.drainAmount (64 kB) of a
+# body before it closes; told not to, it does with 20 kB what it else does with more than that.
+
+load helper
+load server_early
+
+setup_file()
+{
+    javac -d "$BATS_FILE_TMPDIR" "$BATS_TEST_DIRNAME/server_java.java"
+}
+
+setup()
+{
+    # Interpreted only: a compiler thread that is waiting for a processor looks, from outside, as if
+    # it were on its way out of a read, and drain then leaves a connection alone for good reason.
+    serve=(java -Xint -cp "$BATS_FILE_TMPDIR" -Dsun.net.httpserver.drainAmount=0 ServerJava)
+}
+
+@test "Java ServerSocket, 20 kB unread: a reset that log explains and changes nothing of" {
+    unchanged_and_told close,FIN_WAIT1 20000 "${serve[@]}" socket "$port"
+}
+
+@test "Java ServerSocket, 20 kB unread: the whole answer arrives under drain" {
+    prevented close,FIN_WAIT1 20000 "${serve[@]}" socket "$port"
+}
+
+@test "Java HttpServer, 20 kB unread: a reset that log explains and changes nothing of" {
+    unchanged_and_told close 20000 "${serve[@]}" http "$port"
+}
+
+@test "Java HttpServer, 20 kB unread: the whole answer arrives under drain" {
+    prevented close 20000 "${serve[@]}" http "$port"
+}
+
+@test "Java, closed by a watchdog under a waiting writer, 20 kB unread: a reset by dup2" {
+    unchanged_and_told dup2,FIN_WAIT1 20000 "${serve[@]}" watchdog "$port"
+}
+
+@test "Java, closed by a watchdog under a waiting writer: what was written arrives under drain" {
+    answered_early drain 20000 "${serve[@]}" watchdog "$port"
+    same EOF "$end"
+    same '0 0' "$aborted $resets"
+    matches '^[0-9]+ right$' "$answer"
+    ((${answer% *} > reply)) || fail "only $answer of an answer without end"
+    tells_drained dup2 ,FIN_WAIT1
+}
