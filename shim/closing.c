@@ -259,8 +259,10 @@ static void give_up(struct giving_up *g, enum via via, const void *call_site)
         kind = probe_kind(g->fd);
     if (kind == PROBE_TCP || kind == PROBE_MPTCP) {
         struct event e = {.fd = g->fd, .via = via, .call_site = call_site};
-        g->probe = &e.probe;
-        judge(&e, g, kind);
+        struct giving_up asked = *g;
+
+        asked.probe = &e.probe;
+        judge(&e, &asked, kind);
     }
 }
 

@@ -58,7 +58,7 @@ __attribute__((constructor)) static void start(void)
         track_inherited();
         forking_start();
         AT_EXIT();
-        at_quick_exit(at_quick);
+        (void)at_quick_exit(at_quick); /* without it, that end goes unseen */
     }
     boundary_ready(config.mode != MODE_OFF);
     errno = saved_errno;

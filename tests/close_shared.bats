@@ -1,0 +1,213 @@
+#!/usr/bin/env bats
+# A connection that somebody else holds too: its close here sends nothing, and may not take or end
+# anything, in any mode. The program closes its number with 20,000 bytes unread; then the other holder
+# reads them and sends them back, or whatever it was doing goes on. The witness is what the peer gets:
+# not one byte may differ from what it gets without the library.
+
+load helper
+load scene
+
+setup()
+{
+    untraced=yes
+    end='peer reads to the end'
+    unread=('peer sends 20000')
+    echo=('program closes' 'program lets the holder echo 20000' "$end")
+}
+
+# leaves_alone [OPTION...] STEP...: all is as bare in every mode. In log and in drain the first close
+# of unread data is one of which the event says that nothing was sent, or that it can't know.
+leaves_alone()
+{
+    never_changed "$@"
+    says_left_alone none
+    scene drain "$@"
+    says_left_alone passed
+}
+
+says_left_alone()
+{
+    tells 1.cause unread-data 1.action "$1" 1.discarded 0 1.fd "${seen[fd]}" 1.cookie "${seen[cookie]}"
+    matches '^(none shared|none in-use|unknown owner-unknown)$' "${told[1.outcome]} ${told[1.note]}"
+}
+
+# echoed: every byte came back, and the last holder's close was an orderly end.
+echoed()
+{
+    saw resets 0 echo right peer_bytes 20000 peer_data right peer_end EOF
+}
+
+# ---- In this process -----------------------------------------------------------------------------------
+
+@test "a dup of it: the other number reads all, and answers" {
+    leaves_alone "${unread[@]}" 'program shares by dup' "${echo[@]}"
+    echoed
+    tells 1.note shared 1.outcome none
+}
+
+@test "a dup2 of it: the other number reads all, and answers" {
+    leaves_alone "${unread[@]}" 'program shares by dup2' "${echo[@]}"
+    echoed
+}
+
+@test "a dup3 of it: the other number reads all, and answers" {
+    leaves_alone "${unread[@]}" 'program shares by dup3' "${echo[@]}"
+    echoed
+}
+
+@test "an F_DUPFD of it: the other number reads all, and answers" {
+    leaves_alone "${unread[@]}" 'program shares by fcntl' "${echo[@]}"
+    echoed
+}
+
+@test "a stream on a dup of it: the stream's number reads all, and answers" {
+    leaves_alone "${unread[@]}" 'program shares with a stream' "${echo[@]}"
+    echoed
+}
+
+@test "in flight in a UNIX socket: who takes it out reads all, and answers" {
+    leaves_alone "${unread[@]}" 'program sends it into flight' 'program closes' 'program has it land' \
+        'program lets the holder echo 20000' "$end"
+    echoed
+    tells 1.note owner-unknown 1.outcome unknown
+}
+
+@test "a dup of it that is closed first: the last close is judged and drained" {
+    local steps=('peer sends 1024' 'program shares by dup' 'program closes the duplicate'
+        'program closes' "$end")
+    unchanged "${steps[@]}"
+    saw resets 1 on_close 1 peer_end ECONNRESET
+    tells 2.cause unread-data 2.outcome rst 2.fd "${seen[fd]}"
+    scene drain "${steps[@]}"
+    saw resets 0 peer_end EOF
+    tells 2.cause unread-data 2.outcome fin 2.action drained 2.discarded 1024
+}
+
+# ---- In another process ----------------------------------------------------------------------------------
+
+@test "fork for each connection: the child reads all, and answers" {
+    leaves_alone "${unread[@]}" 'program shares with a child' "${echo[@]}"
+    echoed
+}
+
+@test "fork for each connection: what the child leaves unread at the last close is judged and drained" {
+    local steps=("${unread[@]}" 'program shares with a child' 'program closes'
+        'program lets the holder echo 15000' "$end")
+    unchanged "${steps[@]}"
+    saw on_close 1 peer_end ECONNRESET
+    tells 2.cause unread-data 2.outcome rst 2.unread 5000 2.cookie "${seen[cookie]}"
+    scene drain "${steps[@]}"
+    saw resets 0 peer_bytes 15000 peer_end EOF
+    tells 2.cause unread-data 2.outcome fin 2.unread 5000 2.action drained
+}
+
+@test "workers forked before: one accepts and reads nothing; its close is judged and drained" {
+    local steps=(--alone 'program listens' 'peer connects' 'peer sends 1024'
+        'program serves in a fork child 3000' "$end")
+    unchanged "${steps[@]}"
+    saw child 0 resets 1 on_close 1
+    tells cause unread-data outcome rst unread 1024 pid "${seen[child_pid]}" peer "${seen[peer]}"
+    scene drain "${steps[@]}"
+    saw child 0 resets 0 peer_bytes 3000 peer_data right peer_end EOF
+    tells cause unread-data outcome fin unread 1024 action drained pid "${seen[child_pid]}"
+}
+
+@test "passed to another process: that one reads all, and answers" {
+    leaves_alone --alone 'program listens' 'program starts a helper' 'peer connects' \
+        'program accepts' "${unread[@]}" 'program passes it to the helper' "${echo[@]}"
+    echoed
+}
+
+@test "handed to a started program as its 0 and 1: that one reads all, and answers" {
+    leaves_alone "${unread[@]}" 'program starts a service for 20000' "${echo[@]}"
+    echoed
+}
+
+@test "inherited from whoever started the program: its close is as bare, and told as unknown" {
+    never_changed --inherited 'peer sends 1024' 'program closes' "$end"
+    saw resets 1 on_close 1 peer_end ECONNRESET
+    tells cause unread-data outcome unknown note owner-unknown action none unread 1024
+    scene drain --inherited 'peer sends 1024' 'program closes' "$end"
+    tells cause unread-data outcome unknown note owner-unknown action passed discarded 0
+}
+
+@test "a child closes its copy: the connection stays as it was for the parent" {
+    leaves_alone "${unread[@]}" 'program closes in a fork child' 'program reads 20000' \
+        'program writes 20000' 'program closes' "$end"
+    saw child 0 read '20000 0' resets 0 peer_bytes 20000 peer_end EOF
+}
+
+@test "a child of clone closes its copy: the connection stays as it was for the parent" {
+    leaves_alone "${unread[@]}" 'program closes in a clone child' 'program reads 20000' \
+        'program writes 20000' 'program closes' "$end"
+    saw child 0 read '20000 0' resets 0 peer_bytes 20000 peer_end EOF
+}
+
+# ---- In a call of another thread ------------------------------------------------------------------------------
+
+@test "a thread blocked in a read: it gets what arrives after the close" {
+    never_changed 'program starts a reader of 1000' 'program closes' 'peer sends 1000' \
+        'program joins the threads' "$end"
+    saw thread '1000 right' resets 0 peer_end EOF
+}
+
+@test "a thread blocked in a read, told when all closes are asked for: nothing is sent" {
+    SAFECLOSE_EVENTS=all scene log 'program starts a reader of 1000' 'program closes' \
+        'peer sends 1000' 'program joins the threads' "$end"
+    saw thread '1000 right' resets 0 peer_end EOF
+    tells cause none outcome none note in-use
+}
+
+# SO_RCVLOWAT lets a reader wait although something is unread.
+@test "a thread blocked in a read with bytes before it: it gets them all" {
+    leaves_alone 'program sets rcvlowat 1000' 'program starts a reader of 1000' 'peer sends 10' \
+        'program closes' 'peer sends 990' 'program joins the threads' "$end"
+    saw thread '1000 right' resets 0 peer_end EOF
+}
+
+@test "a thread blocked in a write of 20 MB: all of it arrives" {
+    never_changed --narrow 'program starts a writer of 20M' 'program closes' "$end" \
+        'program joins the threads'
+    saw thread '20971520 right' peer_bytes 20971520 peer_data right peer_end EOF resets 0
+}
+
+# When the write is over its thread drops the last reference, and the 5 bytes reset the connection: what
+# was still in the send buffer (4 MB at most) is lost, without the library too.
+@test "a thread blocked in a write of 20 MB, 5 bytes unread: its write is not cut short" {
+    local mode
+    for mode in none off log warn drain; do
+        scene "$mode" --narrow 'program starts a writer of 20M' 'peer sends 5' 'program closes' \
+            "$end" 'program joins the threads'
+        saw thread '20971520 right' peer_data right peer_end ECONNRESET on_close 1
+        ((seen[peer_bytes] >= 20971520 - 4194304)) || fail "$mode: ${seen[peer_bytes]} bytes"
+        [[ $mode != log ]] || tells cause unread-data outcome none note in-use action none
+        [[ $mode != drain ]] || tells cause unread-data outcome none note in-use action passed
+    done
+}
+
+# reads_fast MODE HOW_FAR: a thread reads 20 MB in one call while the peer sends them; its number is
+# closed when so much has arrived. It is seldom seen to wait, and what it is busy with shows nowhere.
+reads_fast()
+{
+    scene "$1" --wide 'program starts a reader of 20M' 'peer pours 20M' \
+        "program awaits received $2" 'program closes' 'program joins the threads' "$end"
+    saw thread '20971520 right' peer_end EOF resets 0
+}
+
+# Were one byte taken, the thread would wait for ever. It is a race: many tries.
+@test "a thread that reads as fast as the peer sends: not one byte is taken from it" {
+    local i
+    reads_fast none 100K
+    for ((i = 1; i <= 25; i++)); do
+        reads_fast drain "$((i * 20))K"
+        ((closes == 0)) || tells discarded 0
+    done
+}
+
+@test "a thread that reads as fast as the peer sends: nobody says that its connection was reset" {
+    local i
+    for ((i = 0; i < 5; i++)); do
+        reads_fast log "$((i * 100))K"
+        [[ ${told[outcome]-} != rst ]] || fail "told: $(<"$log")"
+    done
+}

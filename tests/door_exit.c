@@ -1,0 +1,560 @@
+/* Doors of the end: every way for a process to end with connections open, and children that share
+ * their parent's memory. What comes behind such a door is the witness's to tell. */
+#define _GNU_SOURCE
+#include "door.h"
+
+#include <pthread.h>
+
+extern char **environ;
+
+static const char words[] = "words that were never flushed;";
+
+/* ---- Ends ----------------------------------------------------------------------------------------- */
+
+static void do_return(void)
+{
+}
+
+static void do_exit(void)
+{
+    exit(3);
+}
+
+static void do_exit_now(void)
+{
+    _exit(4);
+}
+
+static void do_exit_c99(void)
+{
+    _Exit(5);
+}
+
+static void first_registered(void)
+{
+    say("handler registered first");
+}
+
+static void second_registered(void)
+{
+    say("handler registered second");
+}
+
+static void at_quick_end(void (*handler)(void))
+{
+    if (at_quick_exit(handler) != 0)
+        cannot("register a handler");
+}
+
+static void do_quick_exit(void)
+{
+    at_quick_end(first_registered);
+    at_quick_end(second_registered);
+    atexit(first_registered); /* not for quick_exit */
+    quick_exit(6);
+}
+
+static void say_status(int status, void *argument)
+{
+    say("on_exit %d %s", status, (const char *)argument);
+}
+
+static void do_exit_handlers(void)
+{
+    atexit(first_registered);
+    on_exit(say_status, (void *)"argument");
+    atexit(second_registered);
+    exit(7);
+}
+
+static void exits_again(void)
+{
+    say("exits again");
+    exit(9);
+}
+
+static void do_exit_in_handler(void)
+{
+    atexit(first_registered);
+    atexit(exits_again);
+    exit(8);
+}
+
+static void closes_connection(void)
+{
+    CALL("handler closes", close(door.fd));
+}
+
+static void do_close_in_handler(void)
+{
+    atexit(closes_connection);
+    exit(0);
+}
+
+static void do_close_in_quick_handler(void)
+{
+    at_quick_end(closes_connection);
+    quick_exit(0);
+}
+
+/* All that is unread must still be there for a handler. */
+static void reads_connection(void)
+{
+    static char block[65536];
+
+    say("handler reads=%zd", recv(door.fd, block, sizeof block, MSG_DONTWAIT));
+    say("handler writes=%zd", write(door.fd, "bye", 3));
+}
+
+static void do_read_in_handler(void)
+{
+    atexit(reads_connection);
+    exit(0);
+}
+
+static void do_read_in_quick_handler(void)
+{
+    at_quick_end(reads_connection);
+    quick_exit(0);
+}
+
+static bool destructor_reads;
+
+__attribute__((destructor)) static void at_destruction(void)
+{
+    if (destructor_reads)
+        reads_connection();
+}
+
+static void do_read_in_destructor(void)
+{
+    destructor_reads = true;
+}
+
+static void ends_now(void)
+{
+    _exit(11);
+}
+
+static void do_exit_now_in_handler(void)
+{
+    atexit(ends_now);
+    exit(10);
+}
+
+/* stdio is flushed after every handler, so the connection must still be open for writing then. */
+static void leave_unflushed(void)
+{
+    FILE *stream = fdopen(door.fd, "w");
+
+    if (!stream || fputs(words, stream) < 0)
+        cannot("open a stream");
+}
+
+static void do_exit_unflushed(void)
+{
+    leave_unflushed();
+    exit(0);
+}
+
+static void do_return_unflushed(void)
+{
+    leave_unflushed();
+}
+
+static void do_exit_stdout_unflushed(void)
+{
+    dup2(door.fd, 1);
+    close(door.fd);
+    printf("%s", words);
+    exit(0);
+}
+
+static void do_exit_now_unflushed(void)
+{
+    leave_unflushed();
+    _exit(0);
+}
+
+/* One connection, three numbers. */
+static void do_exit_copies(void)
+{
+    dup2(door.fd, 0);
+    dup2(door.fd, 1);
+    exit(14);
+}
+
+/* Nobody was accepted. */
+static void do_exit_listening(void)
+{
+    int listener = make_socket();
+
+    start_listening(listener);
+    wait_flag(&door.wire->ready, "the peer");
+    say("fd=%d", listener);
+    exit(15);
+}
+
+/* ---- Threads -------------------------------------------------------------------------------------- */
+
+static void *thread_exits(void *unused)
+{
+    (void)unused;
+    exit(12);
+}
+
+static void *thread_exits_now(void *unused)
+{
+    (void)unused;
+    _exit(13);
+}
+
+static void run_thread(void *(*function)(void *))
+{
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, function, NULL) != 0)
+        cannot("start a thread");
+    pthread_join(thread, NULL);
+}
+
+static void do_exit_from_thread(void)
+{
+    run_thread(thread_exits);
+}
+
+static void do_exit_now_from_thread(void)
+{
+    run_thread(thread_exits_now);
+}
+
+static pthread_t main_thread;
+
+static void *last_thread(void *unused)
+{
+    pthread_join(main_thread, NULL);
+    say("alone");
+    pthread_exit(unused);
+}
+
+/* The last thread to end ends the process, with 0. */
+static void do_last_thread(void)
+{
+    pthread_t thread;
+
+    main_thread = pthread_self();
+    if (pthread_create(&thread, NULL, last_thread, NULL) != 0)
+        cannot("start a thread");
+    pthread_exit(NULL);
+}
+
+/* ---- Ends that nobody is told of ------------------------------------------------------------------ */
+
+static void do_abort(void)
+{
+    abort();
+}
+
+static void do_sigterm(void)
+{
+    raise(SIGTERM);
+}
+
+static void do_sigkill(void)
+{
+    raise(SIGKILL);
+}
+
+static void do_exec(void)
+{
+    execl("/bin/true", "true", NULL);
+    cannot("exec");
+}
+
+static void do_exec_fails(void)
+{
+    char *argv[] = {(char *)"nowhere", NULL};
+
+    CALL("execv", execv("/nowhere/at/all", argv));
+    CALL("execl", execl("/nowhere/at/all", "nowhere", NULL));
+    CALL("execlp", execlp("nowhere-at-all", "nowhere", NULL));
+    CALL("execvp", execvp("nowhere-at-all", argv));
+    CALL("execve", execve("/dev/null", argv, environ));
+    CALL("close", close(door.fd));
+    through();
+}
+
+/* ---- clone ---------------------------------------------------------------------------------------- */
+
+static char stack[65536] __attribute__((aligned(64)));
+
+static int closes_and_ends(void *status)
+{
+    close(door.fd);
+    _exit((int)(intptr_t)status);
+}
+
+static int ends(void *status)
+{
+    return (int)(intptr_t)status;
+}
+
+static void close_after_clone(int (*function)(void *), int flags, intptr_t status)
+{
+    pid_t child = clone(function, stack + sizeof stack, flags | SIGCHLD, (void *)status);
+
+    join(child, "child");
+    say("unread=%d", net_unread(door.fd));
+    CALL("close", close(door.fd));
+    through();
+}
+
+static void do_clone(void)
+{
+    close_after_clone(closes_and_ends, 0, 61);
+}
+
+static void do_clone_return(void)
+{
+    close_after_clone(ends, 0, 62);
+}
+
+/* As posix_spawn and many a runtime make their children. */
+static void do_clone_vfork(void)
+{
+    close_after_clone(closes_and_ends, CLONE_VM | CLONE_VFORK, 63);
+}
+
+/* The child's close is its parent's too. */
+static void do_clone_files(void)
+{
+    pid_t child = clone(closes_and_ends, stack + sizeof stack, CLONE_FILES | SIGCHLD, (void *)64L);
+
+    join(child, "child");
+    CALL("again", close(door.fd));
+    through();
+}
+
+static void do_clone_refused(void)
+{
+    CALL("clone no stack", clone(ends, NULL, SIGCHLD, NULL));
+    CALL("clone no function", clone(NULL, stack + sizeof stack, SIGCHLD, NULL));
+    CALL("clone flags", clone(ends, stack + sizeof stack, CLONE_THREAD | SIGCHLD, NULL));
+    CALL("close", close(door.fd));
+    through();
+}
+
+/* ---- vfork ---------------------------------------------------------------------------------------- */
+
+/* The parent's connection is as it was, and its own close is judged as if there had been no child.
+ */
+static void close_after_child(pid_t child)
+{
+    join(child, "child");
+    say("unread=%d", net_unread(door.fd));
+    CALL("close", close(door.fd));
+    through();
+}
+
+static void do_vfork_exit_now(void)
+{
+    pid_t child = vfork();
+
+    if (child == 0)
+        _exit(21);
+    close_after_child(child);
+}
+
+static void do_vfork_exit_c99(void)
+{
+    pid_t child = vfork();
+
+    if (child == 0)
+        _Exit(22);
+    close_after_child(child);
+}
+
+static void do_vfork_exit_group(void)
+{
+    pid_t child = vfork();
+
+    if (child == 0)
+        syscall(SYS_exit_group, 23);
+    close_after_child(child);
+}
+
+static void do_vfork_close(void)
+{
+    pid_t child = vfork();
+
+    if (child == 0) {
+        close(door.fd);
+        close(door.fd);
+        _exit(24);
+    }
+    close_after_child(child);
+}
+
+static void do_vfork_close_syscall(void)
+{
+    pid_t child = vfork();
+
+    if (child == 0) {
+        syscall(SYS_close, door.fd);
+        _exit(25);
+    }
+    close_after_child(child);
+}
+
+static void do_vfork_close_range(void)
+{
+    pid_t child = vfork();
+
+    if (child == 0) {
+        close_range(3, ~0U, 0);
+        _exit(26);
+    }
+    close_after_child(child);
+}
+
+static void do_vfork_closefrom(void)
+{
+    pid_t child = vfork();
+
+    if (child == 0) {
+        closefrom(3);
+        _exit(27);
+    }
+    close_after_child(child);
+}
+
+static void do_vfork_dup2(void)
+{
+    int null = open("/dev/null", O_RDWR);
+    pid_t child = vfork();
+
+    if (child == 0) {
+        dup2(null, door.fd);
+        dup3(null, door.fd, O_CLOEXEC);
+        _exit(28);
+    }
+    close(null);
+    close_after_child(child);
+}
+
+static void do_vfork_exec(void)
+{
+    pid_t child = vfork();
+
+    if (child == 0) {
+        execl("/bin/true", "true", NULL);
+        _exit(127);
+    }
+    close_after_child(child);
+}
+
+static void do_vfork_exec_fails(void)
+{
+    pid_t child = vfork();
+
+    if (child == 0) {
+        execl("/nowhere/at/all", "nowhere", NULL);
+        _exit(29);
+    }
+    close_after_child(child);
+}
+
+/* As a server starts a CGI program: the connection is its standard output. */
+static void do_vfork_dup2_exec(void)
+{
+    pid_t child = vfork();
+
+    if (child == 0) {
+        dup2(door.fd, 1);
+        execl("/bin/echo", "echo", "served", NULL);
+        _exit(127);
+    }
+    close_after_child(child);
+}
+
+static void *vfork_in_thread(void *unused)
+{
+    do_vfork_close();
+    return unused;
+}
+
+static void do_vfork_thread(void)
+{
+    run_thread(vfork_in_thread);
+}
+
+static volatile int times;
+
+/* Many, one after the other. */
+static void do_vfork_often(void)
+{
+    for (times = 0; times < 50; times++) {
+        pid_t child = vfork();
+        if (child == 0) {
+            close(door.fd);
+            _exit(0);
+        }
+        if (waitpid(child, NULL, 0) != child)
+            cannot("wait for a child");
+    }
+    do_vfork_exit_now();
+}
+
+static const struct act acts[] = {
+    {"return", do_return, false},
+    {"exit", do_exit, false},
+    {"_exit", do_exit_now, false},
+    {"_Exit", do_exit_c99, false},
+    {"quick_exit", do_quick_exit, false},
+    {"exit with handlers", do_exit_handlers, false},
+    {"exit in a handler", do_exit_in_handler, false},
+    {"_exit in a handler", do_exit_now_in_handler, false},
+    {"close in a handler", do_close_in_handler, false},
+    {"close in a quick handler", do_close_in_quick_handler, false},
+    {"read in a handler", do_read_in_handler, false},
+    {"read in a quick handler", do_read_in_quick_handler, false},
+    {"read in a destructor", do_read_in_destructor, false},
+    {"exit unflushed", do_exit_unflushed, false},
+    {"exit stdout unflushed", do_exit_stdout_unflushed, false},
+    {"return unflushed", do_return_unflushed, false},
+    {"_exit unflushed", do_exit_now_unflushed, false},
+    {"exit with copies", do_exit_copies, false},
+    {"exit listening", do_exit_listening, true},
+    {"exit from thread", do_exit_from_thread, false},
+    {"_exit from thread", do_exit_now_from_thread, false},
+    {"last thread", do_last_thread, false},
+    {"abort", do_abort, false},
+    {"SIGTERM", do_sigterm, false},
+    {"SIGKILL", do_sigkill, false},
+    {"exec", do_exec, false},
+    {"exec fails", do_exec_fails, false},
+    {"clone", do_clone, false},
+    {"clone return", do_clone_return, false},
+    {"clone vfork", do_clone_vfork, false},
+    {"clone files", do_clone_files, false},
+    {"clone refused", do_clone_refused, false},
+    {"vfork _exit", do_vfork_exit_now, false},
+    {"vfork _Exit", do_vfork_exit_c99, false},
+    {"vfork exit_group", do_vfork_exit_group, false},
+    {"vfork close", do_vfork_close, false},
+    {"vfork close by syscall", do_vfork_close_syscall, false},
+    {"vfork close_range", do_vfork_close_range, false},
+    {"vfork closefrom", do_vfork_closefrom, false},
+    {"vfork dup2", do_vfork_dup2, false},
+    {"vfork exec", do_vfork_exec, false},
+    {"vfork exec fails", do_vfork_exec_fails, false},
+    {"vfork dup2 exec", do_vfork_dup2_exec, false},
+    {"vfork in thread", do_vfork_thread, false},
+    {"vfork often", do_vfork_often, false},
+    {NULL, NULL, false},
+};
+
+int main(int argc, char **argv)
+{
+    return door_main(argc, argv, acts);
+}

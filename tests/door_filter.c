@@ -1,0 +1,278 @@
+/* Programs that forbid themselves system calls, or take a table of descriptors of their own: from
+ * then on the library may ask nothing, and must be as if it were not there. */
+#define _GNU_SOURCE
+#include "door.h"
+
+#include <linux/audit.h>
+#include <linux/close_range.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+
+#if defined(__x86_64__)
+#define ARCHITECTURE AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define ARCHITECTURE AUDIT_ARCH_AARCH64
+#endif
+
+#define ALLOW(number)                                                                              \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+
+/* What a worker needs that reads, writes, closes and ends. All else kills the process. */
+static struct sock_filter code[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    ALLOW(SYS_read),
+    ALLOW(SYS_write),
+    ALLOW(SYS_close),
+    ALLOW(SYS_dup3),
+    ALLOW(SYS_close_range),
+#ifdef SYS_dup2
+    ALLOW(SYS_dup2),
+#endif
+    ALLOW(SYS_rt_sigreturn),
+    ALLOW(SYS_exit),
+    ALLOW(SYS_exit_group),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+};
+
+static struct sock_fprog program = {sizeof code / sizeof code[0], code};
+
+enum way { PRCTL, SYSCALL_SECCOMP, SYSCALL_PRCTL };
+
+static void install(enum way way)
+{
+    long result = -1;
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        cannot("give up privileges");
+    switch (way) {
+    case PRCTL:
+        result = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+        break;
+    case SYSCALL_SECCOMP:
+        result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+        break;
+    case SYSCALL_PRCTL:
+        result = syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0);
+        break;
+    }
+    if (result != 0)
+        cannot("install a filter");
+}
+
+/* A worker's life: one connection is closed before the filter, the others through every door that
+ * the filter leaves. */
+static void work_and_end(enum way way)
+{
+    int null = open("/dev/null", O_RDWR);
+    FILE *stream = fdopen(door.fds[4], "w");
+
+    setvbuf(stream, NULL, _IONBF, 0);
+    say("%s", "worker");
+    CALL("before", close(door.fds[0]));
+    install(way);
+    CALL("write", write(door.fds[1], "bye", 3));
+    CALL("close", close(door.fds[1]));
+    CALL("dup2", dup2(null, door.fds[2]) == door.fds[2]);
+    CALL("syscall", syscall(SYS_close, door.fds[3]));
+    CALL("fclose", fclose(stream));
+    CALL("close_range", close_range((unsigned)door.fds[5], (unsigned)door.fds[5], 0));
+    CALL("close -1", close(-1));
+}
+
+static void do_filter_exit(void)
+{
+    work_and_end(PRCTL);
+    exit(51);
+}
+
+static void do_filter_exit_now(void)
+{
+    work_and_end(SYSCALL_SECCOMP);
+    _exit(52);
+}
+
+static void do_filter_return(void)
+{
+    work_and_end(SYSCALL_PRCTL);
+}
+
+static void do_filter_quick_exit(void)
+{
+    work_and_end(PRCTL);
+    quick_exit(53);
+}
+
+static void do_filter_exit_group(void)
+{
+    work_and_end(SYSCALL_SECCOMP);
+    syscall(SYS_exit_group, 54);
+}
+
+/* That the filter means it. */
+static void do_filter_violates(void)
+{
+    install(PRCTL);
+    syscall(SYS_getppid);
+}
+
+/* Mode 1 knows read, write, exit and sigreturn alone. */
+static void strict(bool by_syscall)
+{
+    CALL("strict", by_syscall ? syscall(SYS_seccomp, SECCOMP_SET_MODE_STRICT, 0, NULL)
+                              : prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT));
+    say("write=%zd", write(door.fd, "bye", 3));
+    syscall(SYS_exit, 55);
+}
+
+static void do_strict(void)
+{
+    strict(false);
+}
+
+static void do_strict_syscall(void)
+{
+    strict(true);
+}
+
+/* ---- Questions, and what fails -------------------------------------------------------------------- */
+
+static void do_probe(void)
+{
+    unsigned action = SECCOMP_RET_KILL_PROCESS;
+
+    /* libseccomp asks in this way what the kernel can do. */
+    CALL("prctl NULL", prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL));
+    CALL("prctl NULL by number",
+         syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL, 0, 0));
+    CALL("seccomp NULL", syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL));
+    CALL("seccomp TSYNC NULL",
+         syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, NULL));
+    CALL("action", syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action));
+    CALL("mode", prctl(PR_GET_SECCOMP));
+    CALL("close", close(door.fd));
+    through();
+}
+
+static void do_install_fails(void)
+{
+    struct sock_fprog empty = {0, NULL};
+
+    CALL("prctl nowhere", prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, (void *)8));
+    CALL("prctl mode", prctl(PR_SET_SECCOMP, 99, 1));
+    CALL("prctl empty", prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &empty));
+    CALL("seccomp empty", syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &empty));
+    CALL("seccomp flags", syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, -1, &program));
+    CALL("strict flags", syscall(SYS_seccomp, SECCOMP_SET_MODE_STRICT, 1, NULL));
+    CALL("close", close(door.fd));
+    through();
+}
+
+/* Whatever the option takes arrives: up to four more arguments, and none that was not passed. */
+static void do_prctl(void)
+{
+    char name[16] = "";
+    int signal_number = -1;
+
+    CALL("dumpable", prctl(PR_GET_DUMPABLE));
+    CALL("name", prctl(PR_SET_NAME, "another"));
+    CALL("get name", prctl(PR_GET_NAME, name));
+    say("name=%s", name);
+    CALL("name nowhere", prctl(PR_GET_NAME, (void *)8));
+    CALL("death", prctl(PR_SET_PDEATHSIG, SIGUSR1));
+    CALL("get death", prctl(PR_GET_PDEATHSIG, &signal_number));
+    say("signal=%d", signal_number == SIGUSR1);
+    CALL("death none", prctl(PR_SET_PDEATHSIG, 0));
+    CALL("new privileges", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
+    CALL("new privileges wrong", prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 9));
+    CALL("option", prctl(-1, 0, 0, 0, 0));
+    CALL("unshare none", unshare(0));
+    CALL("unshare wrong", unshare(1));
+    CALL("close", close(door.fd));
+    through();
+}
+
+/* ---- A table of its own --------------------------------------------------------------------------- */
+
+static void in_a_thread(void *(*function)(void *))
+{
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, function, NULL) != 0 || pthread_join(thread, NULL) != 0)
+        cannot("run a thread");
+}
+
+/* Here the number is closed; the connection stays, in the other thread's table. */
+static void *unshares(void *unused)
+{
+    CALL("unshare", unshare(CLONE_FILES));
+    CALL("close", close(door.fds[0]));
+    return unused;
+}
+
+static void *unshares_by_syscall(void *unused)
+{
+    CALL("unshare", syscall(SYS_unshare, CLONE_FILES));
+    CALL("close", close(door.fds[0]));
+    return unused;
+}
+
+static void close_all_here(void)
+{
+    say("unread=%d", net_unread(door.fds[0]));
+    for (int i = 0; i < door.count; i++)
+        CALL("close here", close(door.fds[i]));
+    through();
+}
+
+static void do_unshare_thread(void)
+{
+    CALL("before", close(door.fds[1]));
+    door.fds[1] = -1;
+    in_a_thread(unshares);
+    close_all_here();
+}
+
+static void do_unshare_thread_syscall(void)
+{
+    CALL("before", close(door.fds[1]));
+    door.fds[1] = -1;
+    in_a_thread(unshares_by_syscall);
+    close_all_here();
+}
+
+static void do_unshare_alone(void)
+{
+    CALL("unshare", unshare(CLONE_FILES));
+    CALL("unshare by number", syscall(SYS_unshare, CLONE_FILES));
+    CALL("close", close(door.fd));
+    through();
+}
+
+static const struct act acts[] = {
+    {"filter, exit", do_filter_exit, false},
+    {"filter, _exit", do_filter_exit_now, false},
+    {"filter, return", do_filter_return, false},
+    {"filter, quick_exit", do_filter_quick_exit, false},
+    {"filter, exit_group", do_filter_exit_group, false},
+    {"filter violated", do_filter_violates, false},
+    {"strict", do_strict, false},
+    {"strict by syscall", do_strict_syscall, false},
+    {"probe", do_probe, false},
+    {"install fails", do_install_fails, false},
+    {"prctl", do_prctl, false},
+    {"unshare in thread", do_unshare_thread, false},
+    {"unshare in thread by syscall", do_unshare_thread_syscall, false},
+    {"unshare alone", do_unshare_alone, false},
+    {NULL, NULL, false},
+};
+
+int main(int argc, char **argv)
+{
+    return door_main(argc, argv, acts);
+}

@@ -1,0 +1,535 @@
+/* Doors by number: close, dup2, dup3, close_range, closefrom; and what is no door, but watched. */
+#define _GNU_SOURCE
+#include "door.h"
+
+#include <linux/close_range.h>
+#include <pthread.h>
+#include <sys/resource.h>
+
+static int open_null(void)
+{
+    int fd = open("/dev/null", O_RDWR);
+
+    if (fd < 0)
+        cannot("open /dev/null");
+    return fd;
+}
+
+/* Nothing was taken from the connection; read empty, it closes without a reset. */
+static void read_and_leave(void)
+{
+    static char block[65536];
+    long got = 0;
+    ssize_t n;
+
+    while (got < door.unread && (n = recv(door.fd, block, sizeof block, MSG_DONTWAIT)) > 0)
+        got += n;
+    say("read=%ld", got);
+    CALL("close", close(door.fd));
+    through();
+}
+
+/* ---- close ---------------------------------------------------------------------------------------- */
+
+static void do_close(void)
+{
+    CALL("close", close(door.fd));
+    CALL("again", close(door.fd));
+    through();
+}
+
+static void do_close_all(void)
+{
+    for (int i = 0; i < door.count; i++)
+        close(door.fds[i]);
+    through();
+}
+
+/* ---- dup2, dup3 ----------------------------------------------------------------------------------- */
+
+/* The number stands for something else afterwards. */
+static void say_is_null(void)
+{
+    char byte;
+
+    CALL("read null", read(door.fd, &byte, 1));
+    say("cloexec=%d", fcntl(door.fd, F_GETFD));
+    through();
+}
+
+static void do_dup2(void)
+{
+    int null = open_null();
+
+    CALL("dup2", dup2(null, door.fd));
+    say_is_null();
+}
+
+static void do_dup3(void)
+{
+    int null = open_null();
+
+    CALL("dup3", dup3(null, door.fd, 0));
+    say_is_null();
+}
+
+static void do_dup3_cloexec(void)
+{
+    int null = open_null();
+
+    CALL("dup3", dup3(null, door.fd, O_CLOEXEC));
+    say_is_null();
+}
+
+/* One connection over another: the second has two numbers from then on. */
+static void do_dup2_connection(void)
+{
+    CALL("dup2", dup2(door.fds[1], door.fds[0]));
+    say("~gone=%d", door.fds[0]);
+    say("unread=%d", net_unread(door.fds[0]));
+    CALL("close one", close(door.fds[1]));
+    say("unread=%d", net_unread(door.fds[0]));
+    CALL("close other", close(door.fds[0]));
+    through();
+}
+
+static void do_dup2_refused(void)
+{
+    CALL("dup2 -1", dup2(-1, door.fd));
+    CALL("dup2 not open", dup2(999, door.fd));
+    CALL("dup2 INT_MAX", dup2(INT32_MAX, door.fd));
+    CALL("dup2 to -1", dup2(door.fd, -1));
+    CALL("dup2 to INT_MAX", dup2(door.fd, INT32_MAX));
+    CALL("dup2 same", dup2(door.fd, door.fd));
+    CALL("dup2 same, not open", dup2(999, 999));
+    say("unread=%d", net_unread(door.fd));
+    read_and_leave();
+}
+
+/* A number that is open, but above the limit by now, can't be the target of anything. */
+static void above_limit(bool by_dup3)
+{
+    struct rlimit limit;
+    int null = open_null();
+    int above = fcntl(door.fd, F_DUPFD, 200);
+
+    close(door.fd);
+    door.fd = above;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = 100;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (by_dup3)
+        CALL("dup3 above the limit", dup3(null, door.fd, 0));
+    else
+        CALL("dup2 above the limit", dup2(null, door.fd));
+    say("unread=%d", net_unread(door.fd));
+    read_and_leave();
+}
+
+static void do_dup2_above_limit(void)
+{
+    above_limit(false);
+}
+
+static void do_dup3_above_limit(void)
+{
+    above_limit(true);
+}
+
+static void do_dup3_refused(void)
+{
+    int null = open_null();
+
+    CALL("dup3 -1", dup3(-1, door.fd, 0));
+    CALL("dup3 not open", dup3(999, door.fd, O_CLOEXEC));
+    CALL("dup3 flags", dup3(null, door.fd, O_NONBLOCK));
+    CALL("dup3 all flags", dup3(null, door.fd, -1));
+    CALL("dup3 same", dup3(door.fd, door.fd, 0));
+    CALL("dup3 same, cloexec", dup3(door.fd, door.fd, O_CLOEXEC));
+    CALL("dup3 same, not open", dup3(999, 999, 0));
+    CALL("dup3 to -1", dup3(door.fd, -1, 0));
+    say("unread=%d", net_unread(door.fd));
+    read_and_leave();
+}
+
+/* ---- close_range, closefrom ----------------------------------------------------------------------- */
+
+static void do_close_range(void)
+{
+    CALL("close_range", close_range((unsigned)door.fd, (unsigned)door.fd, 0));
+    CALL("again", close(door.fd));
+    through();
+}
+
+static void do_close_range_to_end(void)
+{
+    CALL("close_range", close_range((unsigned)door.fd, ~0U, 0));
+    CALL("again", close(door.fd));
+    through();
+}
+
+static void do_closefrom(void)
+{
+    errno = DOOR_KEPT;
+    closefrom(door.fd);
+    say("closefrom %s", errno_text(errno));
+    CALL("again", close(door.fd));
+    through();
+}
+
+static void do_closefrom_negative(void)
+{
+    errno = DOOR_KEPT;
+    closefrom(-5);
+    say("closefrom %s", errno_text(errno));
+    CALL("again", close(door.fd));
+    CALL("stdin", close(0));
+    through();
+}
+
+/* Connections from beside the range must not be touched; those within are told by their numbers. */
+static void do_close_range_part(void)
+{
+    int first = door.fds[1], last = door.fds[door.count - 2];
+
+    CALL("close_range", close_range((unsigned)first, (unsigned)last, 0));
+    say("unread first=%d", net_unread(door.fds[0]));
+    say("unread last=%d", net_unread(door.fds[door.count - 1]));
+    for (int i = 0; i < 2; i++) {
+        static char block[65536];
+        int fd = door.fds[i ? door.count - 1 : 0];
+        say("read=%zd", recv(fd, block, sizeof block, MSG_DONTWAIT));
+        CALL("close", close(fd));
+    }
+    through();
+}
+
+static void do_close_range_refused(void)
+{
+    CALL("close_range backwards", close_range((unsigned)door.fd + 1, (unsigned)door.fd, 0));
+    CALL("close_range flags", close_range((unsigned)door.fd, (unsigned)door.fd, 1 << 10));
+    CALL("close_range all flags", close_range((unsigned)door.fd, (unsigned)door.fd, -1));
+    CALL("close_range of none", close_range(5000, 6000, 0));
+    CALL("close_range high", close_range(0x80000000U, ~0U, 0));
+    say("unread=%d", net_unread(door.fd));
+    read_and_leave();
+}
+
+static void do_close_range_cloexec(void)
+{
+    CALL("close_range", close_range(3, ~0U, CLOSE_RANGE_CLOEXEC));
+    say("cloexec=%d", fcntl(door.fd, F_GETFD));
+    say("unread=%d", net_unread(door.fd));
+    read_and_leave();
+}
+
+static void do_close_range_unshare(void)
+{
+    CALL("close_range", close_range((unsigned)door.fd, ~0U, CLOSE_RANGE_UNSHARE));
+    CALL("again", close(door.fd));
+    through();
+}
+
+static void do_close_range_unshare_cloexec(void)
+{
+    CALL("close_range", close_range(3, ~0U, CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC));
+    say("cloexec=%d", fcntl(door.fd, F_GETFD));
+    read_and_leave();
+}
+
+static void *unshare_range(void *unused)
+{
+    (void)unused;
+    CALL("close_range", close_range(3, ~0U, CLOSE_RANGE_UNSHARE));
+    CALL("again", close(door.fd));
+    return NULL;
+}
+
+static void in_a_thread(void *(*function)(void *))
+{
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, function, NULL) != 0 || pthread_join(thread, NULL) != 0)
+        cannot("run a thread");
+}
+
+/* The other thread's table is a copy, so here nothing was closed. */
+static void do_close_range_unshare_thread(void)
+{
+    in_a_thread(unshare_range);
+    say("unread=%d", net_unread(door.fd));
+    CALL("close", close(door.fd));
+    through();
+}
+
+/* As daemons close what they may have inherited, each number but one. */
+static void close_the_rest(long (*closes)(int fd))
+{
+    int closed = 0, refused = 0;
+
+    for (int fd = 3; fd < 20000; fd++) {
+        if (fd == door.fd)
+            continue;
+        errno = 0;
+        if (closes(fd) == 0)
+            closed++;
+        else if (errno == EBADF)
+            refused++;
+    }
+    say("closed=%d refused=%d", closed, refused);
+    CALL("close", close(door.fd));
+    through();
+}
+
+static long by_close(int fd)
+{
+    return close(fd);
+}
+
+static long by_syscall(int fd)
+{
+    return syscall(SYS_close, fd);
+}
+
+static void do_close_the_rest(void)
+{
+    close_the_rest(by_close);
+}
+
+static void do_close_the_rest_syscall(void)
+{
+    close_the_rest(by_syscall);
+}
+
+static void do_close_the_rest_range(void)
+{
+    CALL("below", close_range(3, (unsigned)door.fd - 1, 0));
+    CALL("above", close_range((unsigned)door.fd + 1, ~0U, 0));
+    CALL("close", close(door.fd));
+    through();
+}
+
+/* Takes every number for its own, the log's too, and closes it again. */
+static void do_dup2_the_rest(void)
+{
+    int null = open_null();
+    long limit = sysconf(_SC_OPEN_MAX);
+    int failed = 0;
+
+    for (int fd = 3; fd < limit && fd < 20000; fd++)
+        if (fd != door.fd && fd != null)
+            failed += dup2(null, fd) != fd || close(fd) != 0;
+    say("failed=%d", failed);
+    CALL("close", close(door.fd));
+    through();
+}
+
+/* Between two calls that no one else makes, for who counts. */
+static void mark(const char *what)
+{
+    syscall(SYS_write, -1, what, strlen(what));
+}
+
+/* Files all over the numbers, 50 for each connection where the limit allows. */
+static void spread(void)
+{
+    struct rlimit limit;
+    int null = open_null();
+    int files = 50 * door.count;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    files = (rlim_t)files < limit.rlim_cur / 2 ? files : (int)limit.rlim_cur / 2;
+    limit.rlim_cur -= limit.rlim_cur > 100000 ? limit.rlim_cur - 100000 : 0;
+    for (int i = 0; i < files; i++)
+        if (fcntl(null, F_DUPFD, (int)limit.rlim_cur / files * i) < 0)
+            cannot("open a file");
+    close(null);
+}
+
+static void do_cost_close_range(void)
+{
+    spread();
+    mark("BEGIN");
+    close_range(3, 100003, 0);
+    mark("END");
+    through();
+}
+
+static void do_cost_closefrom(void)
+{
+    spread();
+    mark("BEGIN");
+    closefrom(3);
+    mark("END");
+    through();
+}
+
+/* ---- What is watched ------------------------------------------------------------------------------ */
+
+static void do_shut(int how)
+{
+    CALL("shutdown", shutdown(door.fd, how));
+    CALL("close", close(door.fd));
+    through();
+}
+
+static void do_shut_rd(void)
+{
+    do_shut(SHUT_RD);
+}
+
+static void do_shut_wr(void)
+{
+    do_shut(SHUT_WR);
+}
+
+static void do_shut_rdwr(void)
+{
+    do_shut(SHUT_RDWR);
+}
+
+static void do_shut_rd_syscall(void)
+{
+    CALL("shutdown", syscall(SYS_shutdown, door.fd, SHUT_RD));
+    CALL("close", close(door.fd));
+    through();
+}
+
+static void do_shut_refused(void)
+{
+    int fd = make_socket();
+
+    CALL("shutdown not connected", shutdown(fd, SHUT_RDWR));
+    CALL("shutdown how", shutdown(door.fd, 3));
+    CALL("shutdown -1", shutdown(-1, SHUT_RD));
+    CALL("shutdown file", shutdown(0, SHUT_RD));
+    close(fd);
+    read_and_leave();
+}
+
+static void do_linger(void)
+{
+    struct linger zero = {1, 0};
+
+    CALL("setsockopt", setsockopt(door.fd, SOL_SOCKET, SO_LINGER, &zero, sizeof zero));
+    CALL("close", close(door.fd));
+    through();
+}
+
+static void do_linger_syscall(void)
+{
+    struct linger zero = {1, 0};
+
+    CALL("setsockopt", syscall(SYS_setsockopt, door.fd, SOL_SOCKET, SO_LINGER, &zero, sizeof zero));
+    CALL("close", close(door.fd));
+    through();
+}
+
+static void listen_with_linger(bool through_syscall, bool before_listen)
+{
+    struct linger zero = {1, 0};
+    int listener = make_socket();
+
+    if (!before_listen)
+        start_listening(listener);
+    if (through_syscall)
+        CALL("setsockopt",
+             syscall(SYS_setsockopt, listener, SOL_SOCKET, SO_LINGER, &zero, sizeof zero));
+    else
+        CALL("setsockopt", setsockopt(listener, SOL_SOCKET, SO_LINGER, &zero, sizeof zero));
+    if (before_listen)
+        start_listening(listener);
+    take_all(listener);
+    CALL("close", close(door.fd));
+    through();
+}
+
+static void do_linger_before_listen(void)
+{
+    listen_with_linger(false, true);
+}
+
+static void do_linger_before_listen_syscall(void)
+{
+    listen_with_linger(true, true);
+}
+
+static void do_linger_off_again(void)
+{
+    struct linger zero = {1, 0}, off = {0, 0};
+
+    CALL("setsockopt", setsockopt(door.fd, SOL_SOCKET, SO_LINGER, &zero, sizeof zero));
+    CALL("setsockopt", setsockopt(door.fd, SOL_SOCKET, SO_LINGER, &off, sizeof off));
+    CALL("close", close(door.fd));
+    through();
+}
+
+/* ---- As bare -------------------------------------------------------------------------------------- */
+
+/* A connection as number 0, 1 or 2. */
+static void do_low_numbers(void)
+{
+    int listener;
+
+    close(0);
+    close(1);
+    close(2);
+    listener = make_socket();
+    say("listener=%d", listener);
+    start_listening(listener);
+    for (int i = 0; i < door.count; i++)
+        door.fds[i] = take_connection(listener);
+    CALL("close listener", close(listener));
+    await_data();
+    for (int i = 0; i < door.count; i++)
+        CALL("close", close(door.fds[i]));
+    through();
+}
+
+static const struct act acts[] = {
+    {"close", do_close, false},
+    {"close all", do_close_all, false},
+    {"dup2", do_dup2, false},
+    {"dup2 connection", do_dup2_connection, false},
+    {"dup2 refused", do_dup2_refused, false},
+    {"dup2 above limit", do_dup2_above_limit, false},
+    {"dup3", do_dup3, false},
+    {"dup3 above limit", do_dup3_above_limit, false},
+    {"dup3 cloexec", do_dup3_cloexec, false},
+    {"dup3 refused", do_dup3_refused, false},
+    {"close_range", do_close_range, false},
+    {"close_range to end", do_close_range_to_end, false},
+    {"close_range part", do_close_range_part, false},
+    {"close_range refused", do_close_range_refused, false},
+    {"close_range cloexec", do_close_range_cloexec, false},
+    {"close_range unshare", do_close_range_unshare, false},
+    {"close_range unshare cloexec", do_close_range_unshare_cloexec, false},
+    {"close_range unshare thread", do_close_range_unshare_thread, false},
+    {"closefrom", do_closefrom, false},
+    {"closefrom negative", do_closefrom_negative, false},
+    {"close the rest", do_close_the_rest, false},
+    {"close the rest by syscall", do_close_the_rest_syscall, false},
+    {"close the rest by close_range", do_close_the_rest_range, false},
+    {"dup2 over the rest", do_dup2_the_rest, false},
+    {"cost of close_range", do_cost_close_range, false},
+    {"cost of closefrom", do_cost_closefrom, false},
+    {"shutdown RD", do_shut_rd, false},
+    {"shutdown WR", do_shut_wr, false},
+    {"shutdown RDWR", do_shut_rdwr, false},
+    {"shutdown RD by syscall", do_shut_rd_syscall, false},
+    {"shutdown refused", do_shut_refused, false},
+    {"linger", do_linger, false},
+    {"linger by syscall", do_linger_syscall, false},
+    {"linger before listen", do_linger_before_listen, true},
+    {"linger before listen by syscall", do_linger_before_listen_syscall, true},
+    {"linger off again", do_linger_off_again, false},
+    {"low numbers", do_low_numbers, true},
+    {NULL, NULL, false},
+};
+
+int main(int argc, char **argv)
+{
+    return door_main(argc, argv, acts);
+}

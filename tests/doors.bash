@@ -1,0 +1,84 @@
+# shellcheck shell=bash
+# What the doors_*.bats files share. The doors (door_*.c) are played, told and compared as scenes are,
+# by the same words; only who plays them differs. Load it behind helper.
+
+load scene
+
+# The program of tests/ that knows the doors of a file: setup() sets it.
+player=door_number
+
+# In scene.bash's place: plays MODE [OPTION...] ACT of this file's program.
+play()
+{
+    local mode=$1 line without=(-u LIBSAFECLOSE)
+    shift
+    seen=()
+    rm -f "$log" "$stderr"
+    [[ $mode == none ]] || without=()
+    # bats talks through number 3; a program that is left behind would keep bats waiting.
+    env "${without[@]}" SAFECLOSE_MODE="$mode" SAFECLOSE_LOG="${SAFECLOSE_LOG-$log}" \
+        timeout 100 "$programs/$player" ${untraced:+--untraced} "$@" >"$log.seen" 2>"$stderr" 3>&- ||
+        fail "mode $mode, door: $*" "$(cat "$log.seen" "$stderr")"
+    while IFS= read -r line; do
+        line=${line#\~}
+        seen[${line%%=*}]=${line#*=}
+    done <"$log.seen"
+}
+
+# one_event KEY VALUE...: there is one close event, of the door's connection, and it says this.
+one_event()
+{
+    same 1 "$closes"
+    tells pid "${seen[pid]}" fd "${seen[fd]}" local "${seen[ours]}" peer "${seen[peer]}" "$@"
+    same 1 "$summaries"
+}
+
+# is_a_door VIA [OPTION...] ACT: giving a connection up in this way resets as bare in off, warn and log,
+# which is one event by this door; in drain it does not, and all else is as bare.
+is_a_door()
+{
+    local via=$1
+    shift
+    unchanged "$@"
+    resets_for TCP_ABORT_ON_CLOSE on_close
+    one_event via "$via" cause unread-data outcome rst unread 1024 action none note ''
+    sums outcomes.rst 1
+    drained "$via" "$@"
+}
+
+# own FILE: what the program itself saw in a run.
+own()
+{
+    grep -Ev '^(~|peer|resets=|on_)' "$1"
+}
+
+# drained VIA [OPTION...] ACT, behind `unchanged` of the same: in drain there is no reset, and the program
+# sees what it saw bare.
+drained()
+{
+    local via=$1
+    shift
+    scene drain "$@"
+    same "$(own "$log.bare")" "$(own "$log.seen")"
+    resets_nobody
+    one_event via "$via" cause unread-data outcome fin unread 1024 action drained discarded 1024 note ''
+    same "" "$(<"$stderr")"
+}
+
+# others_hold N: event N left the connection to others who hold it. Those in another process are looked
+# for within a millisecond; on a busy machine that ends with "unknown".
+others_hold()
+{
+    case ${told[$1.note]} in
+    shared) tells "$1.outcome" none ;;
+    *) tells "$1.outcome" unknown "$1.note" owner-unknown ;;
+    esac
+    matches '^(none|passed)$' "${told[$1.action]}"
+}
+
+# is_no_door [OPTION...] ACT: as bare in every mode, and nothing is told of any close.
+is_no_door()
+{
+    never_changed "$@"
+    same 0 "$closes"
+}

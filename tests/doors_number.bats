@@ -1,0 +1,264 @@
+#!/usr/bin/env bats
+# The doors that take a number: close, dup2, dup3, close_range, closefrom; and the calls that only
+# change what an event says. The witness of all that is said of a connection is its other end, a
+# process without the library, and the kernel (door.h).
+
+load helper
+load doors
+
+setup()
+{
+    player=door_number
+}
+
+# ---- close -------------------------------------------------------------------------------------------
+
+@test "close is a door" {
+    is_a_door close close
+}
+
+@test "close is a door of a connection that the program opened" {
+    is_a_door close --connects close
+}
+
+@test "close of 200 connections: an event each up to the limit, and the kernel counts the same" {
+    scene log --count 200 'close all'
+    saw on_close 200 peers_reset 200
+    # One more is the listening socket.
+    sums closes 201 outcomes.rst 200
+    same 200 "$((closes + summed[suppressed] + summed[lost]))"
+    scene drain --count 200 'close all'
+    saw on_close 0 resets 0 peers_eof 200
+    sums closes 201 outcomes.fin 200 actions.drained 200
+}
+
+@test "a connection as number 0, 1 and 2 is closed like another, and no line of ours is written to it" {
+    local target
+    for target in "$log" stderr; do
+        SAFECLOSE_LOG=$target unchanged --count 3 'low numbers'
+        saw on_close 3 resets 3 peers_reset 3
+        SAFECLOSE_LOG=$target scene drain --count 3 'low numbers'
+        saw on_close 0 resets 0 peers_eof 3
+    done
+    # What was written to a connection would be bytes that its peer reads.
+    SAFECLOSE_LOG=stderr scene drain --count 1 'low numbers'
+    saw peer_bytes 0 peer_end EOF
+}
+
+@test "a second library whose close() calls syscall(SYS_close) makes no second event" {
+    local library=$programs/door_nested_lib.so
+    is_a_door close --behind "$library" close
+    # In front of ours it is the syscall that ours sees.
+    is_a_door syscall --before "$library" close
+}
+
+# ---- dup2 and dup3 -----------------------------------------------------------------------------------
+
+@test "dup2 over a connection is a door" {
+    is_a_door dup2 dup2
+    saw 'read null' '0 kept'
+}
+
+@test "dup3 over a connection is a door" {
+    is_a_door dup3 dup3
+    is_a_door dup3 'dup3 cloexec'
+    saw cloexec 1
+}
+
+@test "dup2 of a connection over another gives up only the other" {
+    unchanged --count 2 'dup2 connection'
+    saw on_close 2 peers_reset 2
+    scene log --count 2 'dup2 connection'
+    same 3 "$closes"
+    tells 1.via dup2 1.fd "${seen[gone]}" 1.outcome rst 2.via close 2.outcome none 2.note shared \
+        3.via close 3.outcome rst 3.note ''
+    scene drain --count 2 'dup2 connection'
+    saw on_close 0 resets 0 peers_eof 2
+    tells 1.action drained 2.action passed 2.note shared 3.action drained
+}
+
+@test "dup2 that is refused, or of a number over itself, gives nothing up" {
+    is_no_door 'dup2 refused'
+    saw 'dup2 -1' '-1 EBADF' 'dup2 not open' '-1 EBADF' 'dup2 to -1' '-1 EBADF' unread 1024 read 1024
+    resets_nobody
+}
+
+@test "dup3 that is refused gives nothing up" {
+    is_no_door 'dup3 refused'
+    saw 'dup3 flags' '-1 EINVAL' 'dup3 same' '-1 EINVAL' 'dup3 -1' '-1 EBADF' unread 1024 read 1024
+    resets_nobody
+}
+
+@test "dup2 and dup3 over a connection above the limit of descriptors are refused and give nothing up" {
+    local door
+    for door in dup2 dup3; do
+        never_changed "$door above limit"
+        saw "$door above the limit" '-1 EBADF' unread 1024 read 1024
+        resets_nobody
+    done
+}
+
+# ---- close_range and closefrom -------------------------------------------------------------------------
+
+@test "close_range is a door" {
+    is_a_door close_range close_range
+    is_a_door close_range 'close_range to end'
+}
+
+@test "closefrom is a door" {
+    is_a_door closefrom closefrom
+}
+
+@test "closefrom a negative number is closefrom 0" {
+    is_a_door closefrom 'closefrom negative'
+    saw stdin '-1 EBADF'
+}
+
+@test "close_range gives up the connections within it, one event each, and no other" {
+    unchanged --count 30 'close_range part'
+    saw on_close 28 resets 28 peers_eof 2 'unread first' 1024 'unread last' 1024
+    same 28 "$closes"
+    same 28 "$(grep -c '"via":"close_range"' "$log")"
+    same 28 "$(grep -o '"fd":[0-9]*,' "$log" | sort -u | wc -l)"
+    scene drain --count 30 'close_range part'
+    saw on_close 0 resets 0 peers_eof 30 'unread first' 1024 'unread last' 1024
+    same 28 "$closes"
+    sums actions.drained 28
+}
+
+@test "close_range that is refused, or covers nothing, gives nothing up" {
+    is_no_door 'close_range refused'
+    saw 'close_range backwards' '-1 EINVAL' 'close_range flags' '-1 EINVAL' unread 1024 read 1024
+    resets_nobody
+}
+
+@test "close_range with CLOSE_RANGE_CLOEXEC closes nothing" {
+    is_no_door 'close_range cloexec'
+    saw cloexec 1 unread 1024 read 1024
+    resets_nobody
+}
+
+@test "close_range with CLOSE_RANGE_UNSHARE in a program of one thread is a door" {
+    is_a_door close_range 'close_range unshare'
+    is_no_door 'close_range unshare cloexec'
+    saw cloexec 1 read 1024
+    sums closes 2
+}
+
+@test "close_range with CLOSE_RANGE_UNSHARE in a thread: all is as bare from then on, and said once" {
+    never_changed 'close_range unshare thread'
+    saw unread 1024 on_close 1
+    same 0 "$closes"
+    same 1 "$summaries"
+    sums given_up 'a thread takes a descriptor table of its own'
+}
+
+@test "a program that closes every number it doesn't know finds none of ours, and its last close is told" {
+    is_a_door close 'close the rest'
+    is_a_door close 'close the rest by close_range'
+}
+
+@test "a program that takes every number for its own gets each, and its last close is told" {
+    is_a_door close 'dup2 over the rest'
+    saw failed 0
+}
+
+@test "a program that closes every number by syscall finds none of ours, and its last close is told" {
+    is_a_door close 'close the rest by syscall'
+}
+
+# extra DOOR COUNT UNREAD: the system calls of the library at this door, with so many connections and
+# fifty times as many files. Between its two marks the program does nothing else.
+extra()
+{
+    local door=$1 count=$2 unread=$3 mode calls=()
+    for mode in none drain; do
+        rm -f "$log.trace"
+        scene "$mode" --strace "$log.trace" --count "$count" --unread "$unread" "$door"
+        calls+=("$(sed -n '/"BEGIN"/,/"END"/p' "$log.trace" | wc -l)")
+    done
+    echo $((calls[1] - calls[0]))
+}
+
+@test "close_range and closefrom over 100,000 numbers ask about the connections there, and nothing else" {
+    local door few many
+    for door in 'cost of close_range' 'cost of closefrom'; do
+        same 2 "$(extra "$door" 2 0)"
+        same 20 "$(extra "$door" 20 0)"
+        # The first event of a process may cost more than the rest.
+        few=$(extra "$door" 2 1024)
+        many=$(extra "$door" 20 1024)
+        ((many - few <= 18 * 30)) || fail "$door: with 20 connections $many calls, with 2 $few"
+    done
+}
+
+# ---- What is watched ---------------------------------------------------------------------------------
+
+# shut ACT: reported as shut down for reading; a reset all the same, which drain prevents here, the
+# kernel having sent nothing later.
+shut()
+{
+    unchanged "$1"
+    resets_for TCP_ABORT_ON_CLOSE on_close
+    one_event via close cause unread-data outcome rst note read-shut
+    scene drain "$1"
+    resets_nobody
+    one_event via close outcome fin action drained note read-shut
+}
+
+@test "shutdown(SHUT_RD) before the close is noted" {
+    shut 'shutdown RD'
+    shut 'shutdown RD by syscall'
+}
+
+# reset_after_fin: the peer saw our FIN first, and SO_ERROR shows the reset behind it.
+reset_after_fin()
+{
+    saw resets 1 on_close 1 peer_end EOF peer_pending EPIPE
+    ! traced || saw reason TCP_ABORT_ON_CLOSE
+}
+
+@test "shutdown(SHUT_RDWR) before the close is noted" {
+    unchanged 'shutdown RDWR'
+    reset_after_fin
+    one_event via close cause unread-data outcome rst note read-shut
+    matches '^FIN_WAIT[12]$' "${told[state]}"
+    scene drain 'shutdown RDWR'
+    resets_nobody
+    one_event via close outcome none action drained note read-shut
+}
+
+@test "shutdown(SHUT_WR) before the close is not noted" {
+    unchanged 'shutdown WR'
+    reset_after_fin
+    one_event via close cause unread-data outcome rst note ''
+}
+
+@test "shutdown that is refused is as bare" {
+    is_no_door 'shutdown refused'
+    resets_nobody
+}
+
+# A reset that is asked for stays in every mode.
+asked_for()
+{
+    never_changed --unread 0 "$@"
+    resets_for TCP_STATE on_data
+    one_event via close cause zero-linger outcome rst unread 0 action none note ''
+}
+
+@test "SO_LINGER {1,0} is seen however it is set" {
+    asked_for linger
+    asked_for 'linger by syscall'
+    asked_for --connects linger
+    asked_for --connects 'linger by syscall'
+}
+
+@test "SO_LINGER {1,0} set before listen is inherited, and seen" {
+    asked_for 'linger before listen'
+    asked_for 'linger before listen by syscall'
+}
+
+@test "SO_LINGER switched off again asks for nothing" {
+    is_a_door close 'linger off again'
+}

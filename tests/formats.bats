@@ -1,0 +1,407 @@
+#!/usr/bin/env bats
+# What a log says, word for word: people search for these sentences, and scripts read these keys.
+# What differs from run to run (times, pids, ports) is compared with what others say of it: the
+# clock, the program's own answers, readelf.
+
+load helper
+
+speaker=$programs/speaker
+
+setup()
+{
+    log=$BATS_TEST_TMPDIR/log
+}
+
+# The text log of a run in MODE, with times, pids and ports taken out.
+text_of()
+{
+    preloaded "$@" 2>&1 >"$BATS_TEST_TMPDIR/said" | undated
+}
+
+# One-liners alone: what stands behind the head of each line about a close.
+closes_of()
+{
+    text_of "$@" | sed -n 's/^safeclose: TIME [^:]*: close(FD) //p'
+}
+
+# The JSON log of a run in MODE, in $log.
+json_of()
+{
+    rm -f "$log"
+    SAFECLOSE_LOG=$log preloaded "$@" >"$BATS_TEST_TMPDIR/said"
+}
+
+# known COMMAND...: what it prints. Others who hold a connection are looked for within a bounded
+# time, which a busy machine may use up: the command is repeated until it didn't.
+known()
+{
+    for _ in {1..20}; do
+        "$@" >"$BATS_TEST_TMPDIR/known"
+        grep -qsE 'is unknown|[1-9][0-9]* unknown|owner-unknown' "$BATS_TEST_TMPDIR/known" "$log" ||
+            break
+    done
+    cat "$BATS_TEST_TMPDIR/known"
+}
+
+v4='127.0.0.1:PORT->127.0.0.1:PORT:'
+head='safeclose: TIME speaker[PID]:'
+
+# ---- Text ------------------------------------------------------------------------------------
+
+@test "a line begins with the time in UTC, the program and its pid" {
+    export TZ=Asia/Tokyo
+    before=$(date -u +%s%3N)
+    run -0 --separate-stderr preloaded log "$speaker" facts
+    after=$(date -u +%s%3N)
+    read -r pid _ <<<"$output"
+    matches "^safeclose: ([0-9]{2}):([0-9]{2}):([0-9]{2})\.([0-9]{3})Z speaker\[$pid\]: close\(" \
+        "${stderr%%$'\n'*}"
+    time=$((((10#${BASH_REMATCH[1]} * 60 + 10#${BASH_REMATCH[2]}) * 60 + \
+        10#${BASH_REMATCH[3]}) * 1000 + 10#${BASH_REMATCH[4]}))
+    # Milliseconds from before, modulo a day: midnight may have come in between.
+    (((time - before % 86400000 + 86400000) % 86400000 <= after - before)) ||
+        fail "not between $before and $after: $stderr"
+}
+
+@test "a line names descriptor and addresses, our own first" {
+    run -0 --separate-stderr preloaded log "$speaker" facts
+    read -r _ _ fd ours peer _ <<<"$output"
+    matches "\]: close\($fd\) $ours->$peer: RST " "$stderr"
+}
+
+@test "warn in full: announcement, one-liner, explanation, summary" {
+    same "$head watching closes; mode warn changes nothing
+$head close(FD) $v4 RST [unread-data] 1024 bytes unread, 0 unacked
+safeclose:   why: 1024 bytes arrived that the program never read; Linux then resets instead of closing (RFC 2525, 2.17)
+safeclose:   peer: \"Connection reset by peer\", perhaps after reading what it already holds
+safeclose:   loss: none here, all output was acknowledged (a Windows peer may still discard it)
+safeclose:   fix: shutdown(fd, SHUT_WR), read to EOF or a time limit, then close; without touching the program: SAFECLOSE_MODE=drain discards what has arrived by then
+$head 1 TCP close: 1 RST, 0 unknown" "$(text_of warn "$speaker" bytes:1024 opened)"
+}
+
+@test "log in full: one-liners and summary" {
+    same "$head close(FD) $v4 RST [unread-data] 5 bytes unread, 0 unacked
+$head close(FD) $v4 RST [unread-data] 5 bytes unread, 0 unacked
+$head 2 TCP closes: 2 RST, 0 unknown" "$(text_of log "$speaker" opened:2)"
+}
+
+@test "drain in full: one-liners and summary" {
+    same "$head close(FD) $v4 FIN [unread-data] 5 bytes drained; would have been RST
+$head 1 TCP close: 0 RST, 0 unknown, 1 drained" "$(text_of drain "$speaker" opened)"
+}
+
+@test "one byte is one byte" {
+    same "$v4 RST [unread-data] 1 byte unread, 0 unacked" \
+        "$(closes_of log "$speaker" bytes:1 unread)"
+    same "$v4 FIN [unread-data] 1 byte drained; would have been RST" \
+        "$(closes_of drain "$speaker" bytes:1 unread)"
+}
+
+@test "a reset that the program asked for says so, in drain too" {
+    for mode in log drain; do
+        same "$v4 RST [zero-linger] asked for by the program" \
+            "$(closes_of $mode "$speaker" zero-linger)"
+    done
+}
+
+@test "clients that wait to be accepted are counted" {
+    same '127.0.0.1:PORT: RST [pending-accepts] to 1 client waiting to be accepted; no mode prevents this' \
+        "$(closes_of log "$speaker" pending:1)"
+    same '127.0.0.1:PORT: RST [pending-accepts] to 7 clients waiting to be accepted; no mode prevents this' \
+        "$(closes_of drain "$speaker" pending:7)"
+}
+
+@test "who else holds a connection that is left alone" {
+    same "$v4 left alone [unread-data] 5 bytes unread: shared with descriptor NUMBER" \
+        "$(known closes_of drain "$speaker" shared | sed -E 's/[0-9]+$/NUMBER/')"
+    same "$v4 nothing sent [unread-data] 5 bytes unread: shared with descriptor NUMBER" \
+        "$(known closes_of log "$speaker" shared | sed -E 's/[0-9]+$/NUMBER/')"
+}
+
+@test "a close without a cause, where all closes are asked for" {
+    same "$v4 FIN [none] 0 unacked" "$(SAFECLOSE_EVENTS=all closes_of log "$speaker" clean)"
+}
+
+@test "IPv6 addresses stand in brackets, mapped ones are IPv4" {
+    same '[::1]:PORT->[::1]:PORT: RST [unread-data] 5 bytes unread, 0 unacked' \
+        "$(closes_of log "$speaker" ipv6 unread)"
+    same "$v4 RST [unread-data] 5 bytes unread, 0 unacked" \
+        "$(closes_of log "$speaker" mapped unread)"
+}
+
+@test "output that a reset loses is told first, as many bytes as the program's own question finds" {
+    told=$(text_of warn "$speaker" answered:1000000)
+    unacked=$(cat "$BATS_TEST_TMPDIR/said")
+    ((unacked > 0))
+    same "$head close(FD) $v4 RST [unread-data] 5 bytes unread, $unacked unacked
+safeclose:   LOSS: up to $unacked bytes of this program's output ($unacked never sent)
+safeclose:   why: 5 bytes arrived that the program never read; Linux then resets instead of closing (RFC 2525, 2.17)
+safeclose:   peer: \"Connection reset by peer\", perhaps after reading what it already holds" \
+        "$(sed -n 2,5p <<<"$told")"
+    same '' "$(grep -F 'loss: none' <<<"$told")"
+}
+
+@test "the explanation of a reset that the program asked for" {
+    same "safeclose:   why: the program asked for a reset: SO_LINGER is on with a time of 0 (socket(7))
+safeclose:   peer: \"Connection reset by peer\"
+safeclose:   loss: none here, all output was acknowledged (a Windows peer may still discard it)
+safeclose:   fix: don't set SO_LINGER with a time of 0, if no reset was meant; no mode undoes it" \
+        "$(text_of warn "$speaker" zero-linger | grep '^safeclose:   ')"
+}
+
+@test "the explanation of clients waiting to be accepted" {
+    same "safeclose:   why: the listening socket was closed with 3 clients connected and waiting; Linux resets each of them
+safeclose:   peer: \"Connection reset by peer\", though its connect had succeeded
+safeclose:   fix: accept what is waiting before closing, or pass the listening socket on (socket activation); no mode prevents this" \
+        "$(text_of warn "$speaker" pending:3 | grep '^safeclose:   ')"
+}
+
+@test "each call site and cause is explained once" {
+    same 1 "$(text_of warn "$speaker" unread:3 unread:2 | grep -c '  why: ')"
+    same 2 "$(text_of warn "$speaker" unread:3 opened:3 | grep -c '  why: ')"
+    same 3 "$(text_of warn "$speaker" unread zero-linger pending:1 unread | grep -c '  why: ')"
+}
+
+@test "a fork child is not told again what its parent was told" {
+    same 1 "$(text_of warn "$speaker" unread children:2 unread | grep -c '  why: ')"
+}
+
+@test "only warn explains and announces itself" {
+    for mode in log drain; do
+        same '' "$(text_of $mode "$speaker" unread zero-linger pending:1 |
+            grep -E '^safeclose:   |watching')"
+    done
+}
+
+@test "the announcement comes once, at the first accept or connect" {
+    same 1 "$(text_of warn "$speaker" clean unread opened clean | grep -c 'watching closes')"
+    same "$head watching closes; mode warn changes nothing" \
+        "$(text_of warn "$speaker" opened | head -n 1)"
+}
+
+# The listening socket, closed by the end of the process, is one of them.
+@test "the summary counts every close once" {
+    same "$head 4 TCP closes: 0 RST, 0 unknown" "$(text_of log "$speaker" clean:3)"
+    same "$head 6 TCP closes: 2 RST, 0 unknown" \
+        "$(text_of log "$speaker" clean:2 unread opened clean | tail -n 1)"
+}
+
+@test "the summary counts what is closed by the end of the process" {
+    same "$head 3 TCP closes: 0 RST, 0 unknown" "$(text_of log "$speaker" keep keep)"
+}
+
+@test "the summary counts what was drained and what was left alone" {
+    same "$head 5 TCP closes: 1 RST, 0 unknown, 2 drained, 1 left alone" \
+        "$(known text_of drain "$speaker" opened shared zero-linger | tail -n 1)"
+}
+
+@test "the summary counts closes after which later data could still do harm" {
+    same "$head 2 TCP closes: 0 RST, 0 unknown, 1 drained, 1 with output unacknowledged while the peer could still send (a later reset of those is not seen here)" \
+        "$(text_of drain "$speaker" answered:1000000 | tail -n 1)"
+}
+
+@test "a process that used no TCP says nothing" {
+    same '' "$(text_of warn "$speaker" say:hello)"
+    json_of warn "$speaker" say:hello
+    [ ! -s "$log" ]
+}
+
+@test "a program's odd name can't forge a line or move a cursor" {
+    name=$'o"d\\\nd\e\xff'
+    cp "$speaker" "$BATS_TEST_TMPDIR/$name"
+    same "safeclose: TIME o\"d\\x5c\\x0ad\\x1b\\xff[PID]: 1 TCP close: 1 RST, 0 unknown" \
+        "$(text_of log "$BATS_TEST_TMPDIR/$name" opened | tail -n 1)"
+}
+
+# ---- JSON ------------------------------------------------------------------------------------
+
+# The keys and values of FILE's event of a kind, numbers that differ from run to run as 0.
+shape()
+{
+    sed -nE '/"event":"'"$1"'"/ {
+        s/"time":"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"/"time":"T"/
+        s/"(pid|tid|fd|netns|mono_ns)":[1-9][0-9]*/"\1":0/g
+        s/"cookie":"0x[0-9a-f]+"/"cookie":"0x0"/
+        s/(127\.0\.0\.1|\[::1\]):[0-9]+/\1:0/g
+        s/"(executable|build_id)":"[^"]*"/"\1":""/g
+        p
+    }' "$log"
+}
+
+@test "the keys of a close are these, in this order" {
+    json_of log "$speaker" unread
+    same '{"v":1,"time":"T","event":"close","pid":0,"tid":0,"comm":"speaker","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"127.0.0.1:0","state":"ESTABLISHED","cause":"unread-data","unread":5,"unacked":0,"unsent":0,"action":"none","outcome":"rst","discarded":0,"content":"","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0}' \
+        "$(shape close)"
+}
+
+@test "a drained close differs in action, outcome and discarded" {
+    json_of drain "$speaker" unread
+    same '{"v":1,"time":"T","event":"close","pid":0,"tid":0,"comm":"speaker","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"127.0.0.1:0","state":"ESTABLISHED","cause":"unread-data","unread":5,"unacked":0,"unsent":0,"action":"drained","outcome":"fin","discarded":5,"content":"","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0}' \
+        "$(shape close)"
+}
+
+@test "a listening socket's close has its number of waiting clients, and no peer" {
+    json_of log "$speaker" pending:2
+    same '{"v":1,"time":"T","event":"close","pid":0,"tid":0,"comm":"speaker","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"","state":"LISTEN","cause":"pending-accepts","pending":2,"unread":0,"unacked":0,"unsent":0,"action":"none","outcome":"rst","discarded":0,"content":"","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0}' \
+        "$(shape close)"
+}
+
+@test "causes, actions, outcomes and notes have the words that the README lists" {
+    SAFECLOSE_EVENTS=all known json_of drain "$speaker" unread zero-linger clean shared
+    json "$log" '
+got = [(e["cause"], e["action"], e["outcome"], e["note"]) for e in closes if e["via"] == "close"]
+assert got == [("unread-data", "drained", "fin", ""), ("zero-linger", "none", "rst", ""),
+    ("none", "none", "fin", ""), ("unread-data", "passed", "none", "shared")], got'
+}
+
+@test "the start names executable, build-id, mode and version" {
+    json_of drain "$speaker" unread
+    same '{"v":1,"time":"T","event":"start","pid":0,"comm":"speaker","executable":"","build_id":"","mode":"drain","version":"0.1.0"}' \
+        "$(shape start)"
+}
+
+@test "the start comes before anything else, once a process" {
+    json_of warn "$speaker" clean opened unread children:2 unread
+    json "$log" '
+for pid in {e["pid"] for e in events}:
+    kinds = [e["event"] for e in events if e["pid"] == pid]
+    assert kinds[0] == "start" and kinds.count("start") == 1, kinds
+    assert kinds[-1] == "summary" and kinds.count("summary") == 1, kinds
+assert len(starts) == 3, starts'
+}
+
+@test "the executable is the file's own name, and comm what ps shows" {
+    ln -s "$(realpath "$speaker")" "$BATS_TEST_TMPDIR/singer"
+    json_of log "$BATS_TEST_TMPDIR/singer" unread
+    json "$log" 'assert all(e["comm"] == "singer" for e in events)
+assert starts[0]["executable"] == "'"$(realpath "$speaker")"'", starts'
+}
+
+@test "the build-id is the one that readelf finds" {
+    build_id=$(readelf -n "$speaker" | awk '/Build ID:/ { print $3 }')
+    matches '^[0-9a-f]{40}$' "$build_id"
+    json_of log "$speaker" unread
+    json "$log" 'assert starts[0]["build_id"] == "'"$build_id"'", starts'
+}
+
+@test "a program without a build-id has an empty one" {
+    objcopy --remove-section .note.gnu.build-id "$speaker" "$BATS_TEST_TMPDIR/speaker"
+    json_of log "$BATS_TEST_TMPDIR/speaker" unread
+    json "$log" 'assert starts[0]["build_id"] == "", starts'
+}
+
+# The duplicate that "shared" leaves is closed, and drained, by the end of the process.
+@test "the summary counts by cause, action and outcome" {
+    known json_of drain "$speaker" unread zero-linger shared pending:1
+    same '{"v":1,"time":"T","event":"summary","pid":0,"comm":"speaker","mode":"drain","closes":5,"causes":{"none":0,"unread-data":3,"zero-linger":1,"pending-accepts":1},"actions":{"none":2,"drained":2,"passed":1},"outcomes":{"none":1,"fin":2,"rst":2,"unknown":0,"fin-or-none":0},"at_risk":0,"too_early":0,"suppressed":0,"lost":0}' \
+        "$(shape summary)"
+}
+
+@test "the summary's causes, actions and outcomes each add up to its closes" {
+    json_of drain "$speaker" clean:3 unread:2 opened zero-linger shared pending:1 clean
+    json "$log" '
+s = summaries[0]
+assert s["closes"] == 12, s
+for key in "causes", "actions", "outcomes":
+    assert sum(s[key].values()) == 12, s'
+}
+
+@test "pid, thread, descriptor, addresses and cookie are what the program itself is told" {
+    json_of log "$speaker" facts
+    read -r pid tid fd ours peer cookie <"$BATS_TEST_TMPDIR/said"
+    json "$log" 'e = closes[0]
+assert [e["pid"], e["tid"], e["fd"], e["local"], e["peer"], e["cookie"]] == [
+    '"$pid, $tid, $fd, \"$ours\", \"$peer\", \"$cookie\""'], e'
+}
+
+@test "a thread's close has the thread's id" {
+    json_of log "$speaker" threads:2=1
+    json "$log" '
+assert len({e["tid"] for e in closes}) == 2, closes
+assert all(e["tid"] != e["pid"] for e in closes), closes'
+}
+
+@test "netns is the number that lsns shows" {
+    json_of log "$speaker" unread
+    json "$log" "assert closes[0]['netns'] == $(stat -Lc %i /proc/self/ns/net), closes"
+}
+
+@test "time is the wall clock's, in UTC, and mono_ns the monotonic clock's" {
+    TZ=Asia/Tokyo python3 - "$log" env LD_PRELOAD="$LIBSAFECLOSE" SAFECLOSE_LOG="$log" \
+        "$speaker" unread 2>/dev/null <<'END'
+import calendar, json, subprocess, sys, time
+before = time.time_ns(), time.monotonic_ns()
+subprocess.run(sys.argv[2:], check=True)
+after = time.time_ns(), time.monotonic_ns()
+event = [e for e in map(json.loads, open(sys.argv[1])) if e["event"] == "close"][0]
+whole, fraction = event["time"][:-1].split(".")
+ns = calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) * 10**9 + int(fraction) * 1000
+assert before[0] // 1000 * 1000 <= ns <= after[0], (before, event, after)
+assert before[1] <= event["mono_ns"] <= after[1], (before, event, after)
+END
+}
+
+@test "IPv6 and mapped addresses are as in text" {
+    json_of log "$speaker" port:7200 ipv6 unread
+    json "$log" 'assert closes[0]["local"] == "[::1]:7200", closes
+assert closes[0]["peer"].startswith("[::1]:"), closes'
+    json_of log "$speaker" port:7200 mapped unread
+    json "$log" 'assert closes[0]["local"] == "127.0.0.1:7200", closes
+assert closes[0]["peer"].startswith("127.0.0.1:"), closes'
+}
+
+@test "unacked and unsent are what the program itself finds" {
+    json_of log "$speaker" answered:1000000
+    json "$log" "assert closes[0]['unacked'] == closes[0]['unsent'] == $(cat "$BATS_TEST_TMPDIR/said"), closes"
+}
+
+# In a JSON string a byte that is no character becomes the character of that number.
+@test "a name with quotes, backslash, newline, escape, an accent and half a character is JSON" {
+    name=$'o"d\\\nd\e\xc3\xa9\xff\xc3'
+    cp "$speaker" "$BATS_TEST_TMPDIR/$name"
+    json_of log "$BATS_TEST_TMPDIR/$name" unread
+    json "$log" '
+assert all(e["comm"] == "o\"d\\\nd\x1b\u00e9\u00ff\u00c3" for e in events), events
+assert starts[0]["executable"].endswith("/o\"d\\\nd\x1b\u00e9\u00ff\u00c3"), starts'
+    same 0 "$(tr -d '\n' <"$log" | grep -caP '[\x00-\x1f\x7f]')"
+}
+
+@test "a name that ps cuts inside a character is JSON" {
+    name=aaaaaaaaaaaaaa$'\xc3\xa9'
+    cp "$speaker" "$BATS_TEST_TMPDIR/$name"
+    json_of log "$BATS_TEST_TMPDIR/$name" unread
+    json "$log" 'assert closes[0]["comm"] == "aaaaaaaaaaaaaa\u00c3", closes'
+}
+
+@test "the longest name of an executable makes no line longer than 2048 bytes" {
+    dir=$BATS_TEST_TMPDIR
+    part=$(printf '%0240d' 0)
+    # Relative, and step by step: no path given to the kernel may be longer than 4096 bytes.
+    cd "$dir"
+    while ((${#PWD} < 3700)); do
+        mkdir "$part"
+        cd "$part"
+    done
+    cp "$speaker" speaker
+    json_of log ./speaker unread
+    json "$log" '
+assert len(closes) == 1 and len(starts) == 1
+assert len(starts[0]["executable"]) > 1000 and len(starts[0]["build_id"]) == 40, starts
+assert starts[0]["mode"] == "log", starts'
+}
+
+@test "the longest name made of what must be escaped makes no line longer than 2048 bytes" {
+    part=$(printf '\001%.0s' {1..200})
+    mkdir -p "$BATS_TEST_TMPDIR/$part/$part/$part"
+    cp "$speaker" "$BATS_TEST_TMPDIR/$part/$part/$part/$part"
+    json_of log "$BATS_TEST_TMPDIR/$part/$part/$part/$part" unread
+    json "$log" 'assert len(closes) == 1 and starts[0]["mode"] == "log", starts'
+}
+
+@test "warn explains on stderr what a JSON log holds, one-liner first" {
+    same "$head close(FD) $v4 RST [unread-data] 5 bytes unread, 0 unacked
+safeclose:   why: 5 bytes arrived that the program never read; Linux then resets instead of closing (RFC 2525, 2.17)" \
+        "$(SAFECLOSE_LOG=$log text_of warn "$speaker" unread:2 | head -n 2)"
+    same 1 "$(SAFECLOSE_LOG=$log text_of warn "$speaker" unread:2 | grep -c 'RST \[')"
+    json "$log" 'assert len(closes) == 4'
+}

@@ -1,0 +1,152 @@
+# shellcheck shell=bash
+# What the bats files share: where things are, the library in front of a program, the kernel's
+# counters, and a program that is stepped through a test. Load it with `load helper`.
+
+bats_require_minimum_version 1.5.0
+
+top=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+export LIBSAFECLOSE=${LIBSAFECLOSE:-$top/libsafeclose.so}
+export programs=${BUILD:-$top/build}/tests
+export LC_ALL=C
+
+# Settings of whoever runs the tests are none of the tests'.
+unset "${!SAFECLOSE_@}"
+
+# preloaded MODE COMMAND...: runs it with the library in front. Further settings stand before:
+#   SAFECLOSE_LOG=$log preloaded drain "$programs/speaker" unread:3
+preloaded()
+{
+    local mode=$1
+    shift
+    # bats talks through number 3; a program that is left behind would keep bats waiting.
+    env LD_PRELOAD="$LIBSAFECLOSE" SAFECLOSE_MODE="$mode" "$@" 3>&-
+}
+
+# counter NAME: TcpExt's NAME in /proc/net/netstat ("TCPAbortOnClose"), or Tcp's in /proc/net/snmp
+# ("OutRsts"), of this network namespace, which is this file's own where tests/run runs it.
+counter()
+{
+    awk -v name="$1" '
+        ($1 == "TcpExt:" || $1 == "Tcp:") && !($1 in titles) { titles[$1] = $0; next }
+        $1 in titles {
+            n = split(titles[$1], title)
+            for (i = 2; i <= n; i++)
+                if (title[i] == name) { print $i; found = 1 }
+        }
+        END { exit !found }' /proc/net/netstat /proc/net/snmp
+}
+
+# counted NAME COMMAND...: prints by how much the kernel's counter rose while the command ran. What
+# the command itself printed goes to stderr.
+counted()
+{
+    local name=$1 before after
+    shift
+    before=$(counter "$name")
+    "$@" >&2 || return
+    after=$(counter "$name")
+    echo $((after - before))
+}
+
+# fail TEXT...: ends the test as failed, and says why.
+fail()
+{
+    printf '%s\n' "$@" >&2
+    return 1
+}
+
+# same EXPECTED ACTUAL: fails and shows both unless they are equal.
+same()
+{
+    [[ $1 == "$2" ]] || fail "expected: $1" "actual:   $2"
+}
+
+# matches PATTERN TEXT: fails and shows both unless the extended regular expression fits the text.
+matches()
+{
+    [[ $2 =~ $1 ]] || fail "pattern: $1" "text:    $2"
+}
+
+# wait_until COMMAND...: until it succeeds, for at most a minute.
+wait_until()
+{
+    local i
+    for ((i = 0; i < 6000; i++)); do
+        if "$@"; then return; fi
+        sleep 0.01
+    done
+    fail "waited in vain for: $*"
+}
+
+# undated: standard input, a log in text, with what differs from run to run replaced by a word.
+undated()
+{
+    sed -E 's/^safeclose: [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z (.*)\[[0-9]+\]: /safeclose: TIME \1[PID]: /
+            s/^(safeclose: TIME [^:]*: close)\([0-9]+\)/\1(FD)/
+            s/(127\.0\.0\.1|\[::1\]):[0-9]+/\1:PORT/g'
+}
+
+# begin COMMAND...: starts it in the background. What it prints is read with `hear`, `go_on` gives it
+# a line to read, `finish` waits for its end. Redirect its stderr where begin is called.
+begin()
+{
+    local pipes=$BATS_TEST_TMPDIR/begin.$RANDOM$RANDOM
+    mkdir "$pipes"
+    mkfifo "$pipes/to" "$pipes/from"
+    exec {to_program}<>"$pipes/to"
+    "$@" <"$pipes/to" >"$pipes/from" {to_program}>&- 3>&- &
+    program=$!
+    exec {from_program}<"$pipes/from"
+}
+
+# hear TEXT: reads a line that the begun program prints, which must be TEXT. Without TEXT any will
+# do; either way it is in $heard.
+hear()
+{
+    heard=''
+    read -r -t 30 heard <&"$from_program" || fail "the program said nothing; expected: ${1-a line}"
+    (($# == 0)) || same "$1" "$heard"
+}
+
+go_on()
+{
+    echo >&"$to_program"
+}
+
+# finish: waits for the end of the begun program. Its exit status is in $status, the rest of what it
+# printed in $output.
+finish()
+{
+    exec {to_program}>&-
+    output=$(timeout 30 cat <&"$from_program") || fail "the program does not end: $output"
+    exec {from_program}<&-
+    status=0
+    # shellcheck disable=SC2034 # for the test, as after bats' own run
+    wait "$program" || status=$?
+}
+
+# json FILE STATEMENTS: runs Python statements on the events in FILE, each line of which must be one
+# JSON object of at most 2048 bytes, no key twice. They are in `events`, those of each kind in
+# `closes`, `starts` and `summaries`.
+json()
+{
+    python3 - "$@" <<'EOF'
+import json, sys
+
+def distinct(pairs):
+    keys = [key for key, value in pairs]
+    assert len(set(keys)) == len(keys), "a key twice: %s" % keys
+    return dict(pairs)
+
+events = []
+for line in open(sys.argv[1], "rb").read().splitlines(True):
+    try:
+        assert line.endswith(b"\n") and len(line) <= 2048, "length, or no newline"
+        events.append(json.loads(line.decode("utf-8"), object_pairs_hook=distinct))
+    except Exception as error:
+        sys.exit("no event: %r: %s" % (line, error))
+closes, starts, summaries = (
+    [e for e in events if e["event"] == kind] for kind in ("close", "start", "summary"))
+exec(sys.argv[2])
+EOF
+}

@@ -1,0 +1,328 @@
+/* The peer of a scene: what it does to the connection, and what it sees there. */
+#define _GNU_SOURCE
+#include "scene.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct peer {
+    int fd;
+    bool ended; /* it was read to its end */
+    long sent;
+    long got;
+    char ours[64]; /* the program's address */
+    char its[64];
+};
+
+const struct net_options *peer_options;
+int peer_port;
+
+static struct peer peers[SCENE_MOST];
+static int count;
+static int listener = -1;
+
+static struct peer *latest(void)
+{
+    errno = ENOTCONN;
+    if (count == 0)
+        scene_fail("speak of a connection");
+    return &peers[count - 1];
+}
+
+int peer_connection(void)
+{
+    return latest()->fd;
+}
+
+/* ---- Meeting -------------------------------------------------------------------------------------- */
+
+static void take(int fd)
+{
+    struct peer *peer = &peers[count++];
+
+    *peer = (struct peer){.fd = fd};
+    if (fd < 0 || count == SCENE_MOST || net_name(fd, true, peer->ours) != 0 ||
+        net_name(fd, false, peer->its) != 0)
+        scene_fail("take connection %d", count);
+}
+
+static void say_names(void)
+{
+    scene_say("~ours=%s", latest()->ours);
+    scene_say("~peer=%s", latest()->its);
+}
+
+/* The peer of a mapped connection is an IPv4 socket. */
+static void connect_to_program(void)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET,
+                             .sin_port = htons(peer_port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 v6 = {
+        .sin6_family = AF_INET6, .sin6_port = htons(peer_port), .sin6_addr = in6addr_loopback};
+    int fd = net_socket(peer_options);
+    int result = peer_options->family == NET_IPV6 ? connect(fd, (struct sockaddr *)&v6, sizeof v6)
+                                                  : connect(fd, (struct sockaddr *)&v4, sizeof v4);
+
+    if (result != 0)
+        scene_fail("connect to port %d", peer_port);
+    take(fd);
+}
+
+/* net_socket gives the connecting end: the peer's, unless the program connects. */
+static void do_connect(const char *rest)
+{
+    for (long i = *rest ? scene_number(rest) : 1; i > 0; i--)
+        connect_to_program();
+    if (!*rest)
+        say_names();
+}
+
+static void do_listen(const char *rest)
+{
+    struct sockaddr_in6 address;
+    socklen_t size = sizeof address;
+
+    (void)rest;
+    listener = net_listen(peer_options, 64);
+    if (listener < 0 || getsockname(listener, (struct sockaddr *)&address, &size) != 0)
+        scene_fail("listen");
+    peer_port = ntohs(address.sin6_port); /* at the same place in both families */
+}
+
+static void do_accept(const char *rest)
+{
+    (void)rest;
+    take(net_accept(listener));
+    say_names();
+}
+
+static void do_ignore_callers(const char *rest)
+{
+    (void)rest;
+    if (net_drop(listener, NET_LOSE_ALL) != 0)
+        scene_fail("ignore callers");
+}
+
+static void do_stop_listening(const char *rest)
+{
+    (void)rest;
+    close(listener);
+    listener = -1;
+}
+
+int peer_makes_pair(void)
+{
+    struct net_pair pair;
+
+    if (net_pair_open(&pair, peer_options) != 0)
+        scene_fail("make a pair");
+    close(pair.listener);
+    take(pair.peer);
+    say_names();
+    return pair.ours;
+}
+
+/* ---- Sending -------------------------------------------------------------------------------------- */
+
+/* Acknowledged is arrived: the program's kernel has it in the receive queue. */
+static void send_and_wait(struct peer *peer, long size)
+{
+    int error = scene_write(peer->fd, peer->sent, size);
+
+    peer->sent += size;
+    errno = error ? error : ETIMEDOUT;
+    if (error || !net_wait_for(net_unacked, peer->fd, 0))
+        scene_fail("send %ld bytes", size);
+}
+
+static void do_send(const char *rest)
+{
+    send_and_wait(latest(), scene_number(rest));
+}
+
+static void do_send_all(const char *rest)
+{
+    for (int i = 0; i < count; i++)
+        if (!peers[i].ended)
+            send_and_wait(&peers[i], scene_number(rest));
+}
+
+static void do_send_urgent(const char *rest)
+{
+    unsigned char byte = scene_byte(latest()->sent++);
+
+    (void)rest;
+    if (send(latest()->fd, &byte, 1, MSG_OOB) != 1 || !net_wait_for(net_unacked, latest()->fd, 0))
+        scene_fail("send an urgent byte");
+}
+
+/* By a process that does nothing else, so that the program can do something meanwhile. */
+static void do_pour(const char *rest)
+{
+    struct peer *peer = latest();
+    pid_t child = fork();
+
+    if (child == 0)
+        _exit(scene_write(peer->fd, peer->sent, scene_number(rest)) != 0);
+    if (child < 0)
+        scene_fail("fork");
+    peer->sent += scene_number(rest);
+}
+
+/* What is answered with a reset is never acknowledged. */
+static void do_send_late(const char *rest)
+{
+    scene_say("late=%s",
+              scene_errno(scene_write(latest()->fd, latest()->sent, scene_number(rest))));
+}
+
+static void do_shut(const char *rest)
+{
+    (void)rest;
+    if (shutdown(latest()->fd, SHUT_WR) != 0 || !net_wait_for(net_unacked, latest()->fd, 0))
+        scene_fail("end the peer's side");
+}
+
+/* ---- Hearing -------------------------------------------------------------------------------------- */
+
+static void ignore(enum net_loss what)
+{
+    if (net_drop(latest()->fd, what) != 0)
+        scene_fail("ignore segments");
+}
+
+static void do_ignore_fin(const char *rest)
+{
+    (void)rest;
+    ignore(NET_LOSE_FIN);
+}
+
+static void do_hear(const char *rest)
+{
+    (void)rest;
+    if (net_hear(latest()->fd) != 0)
+        scene_fail("hear again");
+}
+
+static void do_read(const char *rest)
+{
+    struct peer *peer = latest();
+    bool right;
+    long got;
+    int error = scene_read(peer->fd, peer->got, scene_number(rest), &got, &right);
+
+    peer->got += got;
+    scene_say("peer_read=%ld %s %s", got, right ? "right" : "wrong", scene_errno(error));
+}
+
+/* How the stream ended, all that was read of it before, and whether that was right. SO_ERROR after
+ * an EOF shows a reset that followed the FIN. */
+static void do_read_to_end(const char *rest)
+{
+    struct peer *peer = latest();
+    int pending = 0;
+    socklen_t size = sizeof pending;
+    bool right;
+    long got;
+    int error = scene_read(peer->fd, peer->got, -1, &got, &right);
+
+    (void)rest;
+    peer->got += got;
+    getsockopt(peer->fd, SOL_SOCKET, SO_ERROR, &pending, &size);
+    scene_say("peer_bytes=%ld", peer->got);
+    scene_say("peer_data=%s", right ? "right" : "wrong");
+    scene_say("peer_end=%s", net_end_text(error));
+    scene_say("peer_pending=%s", scene_errno(pending));
+}
+
+/* How many of those that were not read to their end before ended with EOF, and how many with a
+ * reset. They stay open: in a crowd, the kernel answers one or the other peer's FIN with a reset,
+ * when an acknowledgement that was delayed turns the program's end into a TIME_WAIT at that moment.
+ */
+static void do_read_all_to_end(const char *rest)
+{
+    long eof = 0, reset = 0, other = 0;
+
+    (void)rest;
+    for (int i = 0; i < count; i++) {
+        bool right;
+        if (peers[i].ended)
+            continue;
+        int error = scene_read(peers[i].fd, 0, -1, &peers[i].got, &right);
+        eof += error == 0;
+        reset += error == ECONNRESET;
+        other += error && error != ECONNRESET;
+        peers[i].ended = true;
+    }
+    scene_say("peers_eof=%ld", eof);
+    scene_say("peers_reset=%ld", reset);
+    scene_say("peers_other=%ld", other);
+}
+
+/* ---- Leaving -------------------------------------------------------------------------------------- */
+
+static void do_close(const char *rest)
+{
+    (void)rest;
+    close(latest()->fd);
+    latest()->fd = -1;
+}
+
+static void do_reset(const char *rest)
+{
+    if (net_zero_linger(latest()->fd) != 0)
+        scene_fail("reset");
+    do_close(rest);
+}
+
+/* Blanks between. */
+static char reasons[1024];
+
+/* The trace is machine-wide and its buffer small: what others reset meanwhile may push ours out, so
+ * it is looked at after every step, and only few connections are asked for. */
+void peer_notes_reasons(void)
+{
+    enum { FEW = 16 };
+    const char *reason;
+
+    for (int i = 0; i < count && count <= FEW; i++)
+        while ((reason = net_trace_reason(peers[i].ours, peers[i].its)) && *reason)
+            snprintf(reasons + strlen(reasons), sizeof reasons - strlen(reasons), "%s%s",
+                     *reasons ? " " : "", reason);
+}
+
+void peer_says_reasons(void)
+{
+    peer_notes_reasons();
+    scene_say("~reason=%s", reasons);
+}
+
+static const struct verb peer_verbs[] = {
+    {"accepts", do_accept},
+    {"all read to the end", do_read_all_to_end},
+    {"all send", do_send_all},
+    {"closes", do_close},
+    {"connects", do_connect},
+    {"hears again", do_hear},
+    {"ignores FIN", do_ignore_fin},
+    {"ignores who connects", do_ignore_callers},
+    {"listens", do_listen},
+    {"pours", do_pour},
+    {"reads", do_read},
+    {"reads to the end", do_read_to_end},
+    {"resets", do_reset},
+    {"sends", do_send},
+    {"sends late", do_send_late},
+    {"sends urgent", do_send_urgent},
+    {"shuts down", do_shut},
+    {"stops listening", do_stop_listening},
+    {NULL, NULL},
+};
+
+const struct verb *const peer_tables[] = {peer_verbs, NULL};

@@ -1,0 +1,336 @@
+/*
+ * Somebody else who holds the program's connection: a duplicate, a stream, a child, a program that
+ * was started, whoever it was passed to, a thread in the middle of a call. The program closes its
+ * own number while something is unread, and then lets the other one read that and answer: had the
+ * close taken a byte or ended the connection, the peer would miss it.
+ */
+#define _GNU_SOURCE
+#include "scene.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Reads so many bytes and sends them back, as long as they are the right ones. */
+static const char *echo(int from, int to, long size)
+{
+    long got;
+    bool right;
+
+    if (scene_read(from, 0, size, &got, &right) != 0 || got != size)
+        return "too short";
+    if (!right)
+        return "wrong";
+    return scene_write(to, 0, size) == 0 ? "right" : "cut off";
+}
+
+/* ---- Another number in this process ---------------------------------------------------------------- */
+
+static int number = -1; /* -1: it is somebody else */
+
+static void do_dup(const char *how)
+{
+    enum { TARGET = 20 };
+    int fd = program_connection();
+
+    if (strcmp(how, "dup") == 0)
+        number = dup(fd);
+    else if (strcmp(how, "dup2") == 0)
+        number = dup2(fd, TARGET);
+    else if (strcmp(how, "dup3") == 0)
+        number = dup3(fd, TARGET, O_CLOEXEC);
+    else if (strcmp(how, "fcntl") == 0)
+        number = fcntl(fd, F_DUPFD_CLOEXEC, TARGET);
+    if (number < 0)
+        scene_fail("share by %s", how);
+}
+
+static void do_linger_on_duplicate(const char *seconds)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = scene_number(seconds)};
+
+    if (setsockopt(number, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) != 0)
+        scene_fail("set SO_LINGER");
+}
+
+static void do_close_duplicate(const char *rest)
+{
+    (void)rest;
+    program_says_closed("duplicate_close", program_close(number));
+}
+
+/* The program's number becomes that of a stream to write to, beside one on a duplicate to read
+ * from. */
+static void do_dup_for_stream(const char *rest)
+{
+    FILE *in = fdopen(dup(program_connection()), "r");
+
+    (void)rest;
+    if (!in)
+        scene_fail("open a stream");
+    number = fileno(in);
+}
+
+static void send_descriptor(int wire, int fd)
+{
+    char byte = 0, control[CMSG_SPACE(sizeof fd)] = {0};
+    struct iovec data = {&byte, 1};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    if (sendmsg(wire, &message, 0) != 1)
+        scene_fail("pass a descriptor");
+}
+
+static int receive_descriptor(int wire)
+{
+    int fd = -1;
+    char byte, control[CMSG_SPACE(sizeof fd)];
+    struct iovec data = {&byte, 1};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
+
+    if (recvmsg(wire, &message, MSG_CMSG_CLOEXEC) == 1 && CMSG_FIRSTHDR(&message))
+        memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
+    return fd;
+}
+
+static int in_flight[2];
+
+static void do_send_into_flight(const char *rest)
+{
+    (void)rest;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in_flight) != 0)
+        scene_fail("make a socket pair");
+    send_descriptor(in_flight[0], program_connection());
+}
+
+static void do_land(const char *rest)
+{
+    (void)rest;
+    number = receive_descriptor(in_flight[1]);
+}
+
+/* ---- Another process ------------------------------------------------------------------------------- */
+
+static int holder; /* the wire to it: how much to echo goes there, how it went comes back */
+
+/* A child's whole life: with the connection that it inherited, or else one that it is sent. */
+static _Noreturn void hold(int wire, int fd)
+{
+    long size;
+
+    close(holder);
+    if (fd < 0) {
+        fd = receive_descriptor(wire);
+        send(wire, "", 1, MSG_NOSIGNAL);
+    }
+    if (recv(wire, &size, sizeof size, 0) == sizeof size) {
+        const char *how = echo(fd, fd, size);
+        close(fd);
+        send(wire, how, strlen(how), MSG_NOSIGNAL);
+    }
+    _exit(0);
+}
+
+static void fork_holder(int fd)
+{
+    int wires[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, wires) != 0)
+        scene_fail("make a wire");
+    holder = wires[0];
+    pid_t child = fork();
+    if (child == 0)
+        hold(wires[1], fd);
+    if (child < 0)
+        scene_fail("fork");
+    close(wires[1]);
+}
+
+static void do_fork(const char *rest)
+{
+    (void)rest;
+    fork_holder(program_connection());
+}
+
+static void do_start_helper(const char *rest)
+{
+    (void)rest;
+    fork_holder(-1);
+}
+
+static void do_pass_to_helper(const char *rest)
+{
+    char received;
+
+    (void)rest;
+    send_descriptor(holder, program_connection());
+    if (recv(holder, &received, 1, 0) != 1)
+        scene_fail("pass a connection");
+}
+
+/* As inetd does it: the connection is the started program's standard input and output. */
+static void do_start_program(const char *size)
+{
+    int wires[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, wires) != 0)
+        scene_fail("make a wire");
+    holder = wires[0];
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(program_connection(), 0);
+        dup2(program_connection(), 1);
+        dup2(wires[1], SCENE_CONTROL);
+        execl("/proc/self/exe", "scene", "--echo", size, NULL);
+        _exit(127);
+    }
+    if (child < 0)
+        scene_fail("fork");
+    close(wires[1]);
+}
+
+int share_echo_main(const char *count)
+{
+    long size;
+
+    if (recv(SCENE_CONTROL, &size, sizeof size, 0) != sizeof size)
+        return 1;
+    const char *how = echo(0, 1, scene_number(count));
+    close(0);
+    close(1);
+    send(SCENE_CONTROL, how, strlen(how), MSG_NOSIGNAL);
+    return 0;
+}
+
+static void do_let_echo(const char *rest)
+{
+    char how[32] = "";
+    long size = scene_number(rest);
+
+    if (number >= 0) {
+        scene_say("echo=%s", echo(number, number, size));
+        program_says_closed("last_close", program_close(number));
+        return;
+    }
+    if (send(holder, &size, sizeof size, MSG_NOSIGNAL) < 0 ||
+        recv(holder, how, sizeof how - 1, 0) < 0)
+        scene_fail("have the holder echo");
+    scene_say("echo=%s", how);
+    wait(NULL);
+}
+
+/* ---- Other threads, in the middle of a call ----------------------------------------------------- */
+
+/* The whole of it in a single call: a second one would find the number closed. */
+struct call {
+    pthread_t thread;
+    volatile int tid;
+    int fd;
+    long size;
+    ssize_t result;
+    bool right;
+};
+
+enum { MOST_CALLS = 16 };
+
+static struct call calls[MOST_CALLS];
+static int call_count;
+
+static void *receive(void *argument)
+{
+    struct call *call = argument;
+    unsigned char *bytes = malloc(call->size);
+
+    call->tid = gettid();
+    call->result = recv(call->fd, bytes, call->size, MSG_WAITALL);
+    call->right = call->result == call->size;
+    for (long i = 0; i < call->result; i++)
+        call->right &= bytes[i] == scene_byte(i);
+    free(bytes);
+    return NULL;
+}
+
+static void *transmit(void *argument)
+{
+    struct call *call = argument;
+    unsigned char *bytes = malloc(call->size);
+
+    for (long i = 0; i < call->size; i++)
+        bytes[i] = scene_byte(i);
+    call->tid = gettid();
+    call->result = send(call->fd, bytes, call->size, MSG_NOSIGNAL);
+    call->right = call->result == call->size;
+    free(bytes);
+    return NULL;
+}
+
+static bool has_started(void *call)
+{
+    return ((struct call *)call)->tid != 0;
+}
+
+/* Comes back once the thread is blocked in it. */
+static void start_call(void *(*routine)(void *), int fd, const char *size, long syscall_nr)
+{
+    struct call *call = &calls[call_count++];
+
+    *call = (struct call){.fd = fd, .size = scene_number(size)};
+    errno = pthread_create(&call->thread, NULL, routine, call);
+    if (errno || !net_wait_until(has_started, call) || !net_wait_thread_in(call->tid, syscall_nr))
+        scene_fail("have a thread in a call");
+}
+
+static void do_start_reader(const char *size)
+{
+    start_call(receive, program_connection(), size, SYS_recvfrom);
+}
+
+static void do_start_writer(const char *size)
+{
+    start_call(transmit, program_connection(), size, SYS_sendto);
+}
+
+static void do_join_threads(const char *rest)
+{
+    (void)rest;
+    for (int i = 0; i < call_count; i++) {
+        pthread_join(calls[i].thread, NULL);
+        scene_say("thread=%zd %s", calls[i].result, calls[i].right ? "right" : "wrong");
+    }
+}
+
+const struct verb share_verbs[] = {
+    {"closes the duplicate", do_close_duplicate},
+    {"has it land", do_land},
+    {"joins the threads", do_join_threads},
+    {"lets the holder echo", do_let_echo},
+    {"lingers on the duplicate", do_linger_on_duplicate},
+    {"passes it to the helper", do_pass_to_helper},
+    {"sends it into flight", do_send_into_flight},
+    {"shares by", do_dup},
+    {"shares with a child", do_fork},
+    {"shares with a stream", do_dup_for_stream},
+    {"starts a helper", do_start_helper},
+    {"starts a reader of", do_start_reader},
+    {"starts a service for", do_start_program},
+    {"starts a writer of", do_start_writer},
+    {NULL, NULL},
+};

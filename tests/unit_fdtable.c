@@ -1,0 +1,435 @@
+/* What is remembered of a descriptor's number: every number, its borders, and many threads. */
+#define _GNU_SOURCE
+#include "fdtable.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { BEYOND = 1048576 }; /* the first number that the table does not cover */
+
+static void assert_note(int fd, struct fd_note wanted)
+{
+    struct fd_note note = fdtable_get(fd);
+
+    if (note.peer != wanted.peer || note.epoch != wanted.epoch || note.flags != wanted.flags ||
+        note.share != wanted.share)
+        fail_msg("number %d: peer %llx epoch %u flags %x share %u, not peer %llx epoch %u flags %x "
+                 "share %u",
+                 fd, (unsigned long long)note.peer, note.epoch, note.flags, note.share,
+                 (unsigned long long)wanted.peer, wanted.epoch, wanted.flags, wanted.share);
+}
+
+static const struct fd_note nothing = {0, 0, 0, 0};
+
+/* Not by taking, which is among what is tested. */
+static int clear(void **state)
+{
+    (void)state;
+    for (int fd = 0; fd < BEYOND; fd++) {
+        struct fd_note note = fdtable_get(fd);
+        if (note.peer || note.epoch || note.flags || note.share)
+            fdtable_set(fd, nothing);
+    }
+    return 0;
+}
+
+static void nothing_is_known_of_a_number_that_was_never_noted(void **state)
+{
+    const int numbers[] = {0, 1, 255, 256, 511, 512, 1000000, BEYOND - 1};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        assert_note(numbers[i], nothing);
+}
+
+static void a_note_comes_back_as_it_was_set(void **state)
+{
+    const struct fd_note whole = {UINT64_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
+    const struct fd_note other = {1, 2, FD_TCP | FD_BORN, 3};
+    const int numbers[] = {0, 1, 255, 256, 511, 512, 513, 1023, 1024, 524287, BEYOND - 1};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        fdtable_set(numbers[i], whole);
+        assert_note(numbers[i], whole);
+        fdtable_set(numbers[i], other);
+        assert_note(numbers[i], other);
+    }
+}
+
+/* 511 and 512 stand on different pages, 512 and 513 on one. */
+static void neighbours_are_left_alone(void **state)
+{
+    const struct fd_note note = {7, 8, FD_TCP, 9};
+
+    (void)state;
+    for (int fd = 250; fd <= 520; fd++) {
+        fdtable_set(fd, note);
+        assert_note(fd - 1, nothing);
+        assert_note(fd + 1, nothing);
+        fdtable_set(fd, nothing);
+    }
+}
+
+static void every_number_has_a_place_of_its_own(void **state)
+{
+    (void)state;
+    for (int fd = 0; fd < BEYOND; fd++)
+        fdtable_set(fd, (struct fd_note){(uint64_t)fd << 20, (uint32_t)fd, FD_TCP, ~(uint32_t)fd});
+    for (int fd = 0; fd < BEYOND; fd++)
+        assert_note(fd, (struct fd_note){(uint64_t)fd << 20, (uint32_t)fd, FD_TCP, ~(uint32_t)fd});
+}
+
+static void a_number_outside_the_table_is_not_remembered(void **state)
+{
+    const int numbers[] = {-1, -2, -256, INT_MIN, BEYOND, BEYOND + 1, INT_MAX - 1, INT_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        fdtable_set(numbers[i], (struct fd_note){1, 1, FD_TCP, 1});
+        assert_note(numbers[i], nothing);
+        fdtable_add(numbers[i], FD_LOST);
+        assert_note(numbers[i], nothing);
+        fdtable_connected(numbers[i], 1);
+        assert_note(numbers[i], nothing);
+        assert_int_equal(fdtable_take(numbers[i]).flags, 0);
+        assert_note(numbers[i], nothing);
+    }
+}
+
+static void flags_are_added_to_what_is_known(void **state)
+{
+    (void)state;
+    fdtable_set(9, (struct fd_note){3, 4, FD_TCP | FD_BORN, 5});
+    fdtable_add(9, FD_LOST);
+    fdtable_add(9, FD_LOST | FD_ASK_LINGER);
+    assert_note(9, (struct fd_note){3, 4, FD_TCP | FD_BORN | FD_LOST | FD_ASK_LINGER, 5});
+}
+
+static void flags_can_be_the_first_thing_known(void **state)
+{
+    (void)state;
+    fdtable_add(77777, FD_OTHER);
+    assert_note(77777, (struct fd_note){0, 0, FD_OTHER, 0});
+}
+
+static void assert_taken(int fd, struct fd_note wanted)
+{
+    struct fd_note taken = fdtable_take(fd);
+
+    assert_int_equal(taken.peer, wanted.peer);
+    assert_int_equal(taken.epoch, wanted.epoch);
+    assert_int_equal(taken.flags, wanted.flags);
+    assert_int_equal(taken.share, wanted.share);
+}
+
+static void what_was_known_is_taken_once(void **state)
+{
+    const struct fd_note note = {5, 6, FD_TCP | FD_PEER, 7};
+
+    (void)state;
+    fdtable_set(12, note);
+    assert_taken(12, note);
+    assert_taken(12, nothing);
+}
+
+static void nothing_is_known_of_a_number_that_was_taken(void **state)
+{
+    (void)state;
+    fdtable_set(12, (struct fd_note){5, 6, FD_TCP | FD_PEER, 7});
+    fdtable_take(12);
+    assert_note(12, nothing);
+}
+
+static void a_number_that_was_taken_starts_afresh(void **state)
+{
+    (void)state;
+    fdtable_set(13, (struct fd_note){5, 6, FD_TCP | FD_PEER | FD_LOST, 7});
+    fdtable_take(13);
+    fdtable_set(13, (struct fd_note){7, 8, FD_TCP, 0});
+    assert_note(13, (struct fd_note){7, 8, FD_TCP, 0});
+}
+
+/* What comes to stand on the number unseen must not get the reference count of what stood there. */
+static void flags_added_to_a_number_that_was_taken_find_nothing_of_its_former_life(void **state)
+{
+    (void)state;
+    fdtable_set(13, (struct fd_note){5, 6, FD_TCP | FD_PEER | FD_LOST, 7});
+    fdtable_take(13);
+    fdtable_add(13, FD_TCP);
+    assert_note(13, (struct fd_note){0, 0, FD_TCP, 0});
+}
+
+static void connecting_adds_a_peer_and_leaves_the_rest(void **state)
+{
+    (void)state;
+    fdtable_set(17, (struct fd_note){0, 6, FD_TCP | FD_BORN, 7});
+    fdtable_connected(17, 99);
+    assert_note(17, (struct fd_note){99, 6, FD_TCP | FD_BORN | FD_CONNECTED | FD_PEER, 7});
+}
+
+static void connecting_to_nobody_takes_the_peer_away(void **state)
+{
+    (void)state;
+    fdtable_set(18, (struct fd_note){99, 6, FD_TCP | FD_BORN | FD_PEER, 7});
+    fdtable_connected(18, 0);
+    assert_note(18, (struct fd_note){0, 6, FD_TCP | FD_BORN | FD_CONNECTED, 7});
+}
+
+static void a_fork_child_has_a_copy(void **state)
+{
+    const struct fd_note before = {1, 2, FD_TCP, 3};
+    int status = 0;
+    pid_t child;
+
+    (void)state;
+    fdtable_set(14, before);
+    child = fork();
+    if (child == 0) {
+        bool inherited = fdtable_get(14).flags == FD_TCP;
+        fdtable_set(14, (struct fd_note){3, 4, FD_OTHER, 5});
+        _exit(inherited && fdtable_get(14).flags == FD_OTHER ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_note(14, before);
+}
+
+static void a_number_gets_one_reference_count_at_most(void **state)
+{
+    (void)state;
+    fdtable_set(15, (struct fd_note){1, 2, FD_TCP, 0});
+    assert_true(fdtable_set_share(15, 77));
+    assert_false(fdtable_set_share(15, 78));
+    assert_note(15, (struct fd_note){1, 2, FD_TCP, 77});
+    fdtable_take(15);
+    fdtable_set(15, (struct fd_note){1, 2, FD_TCP, 0});
+    assert_true(fdtable_set_share(15, 78));
+    assert_note(15, (struct fd_note){1, 2, FD_TCP, 78});
+}
+
+static void a_number_outside_the_table_gets_no_reference_count(void **state)
+{
+    (void)state;
+    assert_false(fdtable_set_share(-1, 1));
+    assert_false(fdtable_set_share(BEYOND, 1));
+    assert_false(fdtable_set_share(INT_MAX, 1));
+}
+
+static void the_numbers_with_a_flag_are_found_in_order(void **state)
+{
+    const int numbers[] = {0, 1, 511, 512, 70000, BEYOND - 1};
+    const int count = sizeof(numbers) / sizeof(numbers[0]);
+    int fd = -1;
+
+    (void)state;
+    for (int i = 0; i < count; i++)
+        fdtable_set(numbers[i], (struct fd_note){1, 1, FD_TCP | FD_PEER, 0});
+    fdtable_set(513, (struct fd_note){1, 1, FD_OTHER, 0});
+    for (int i = 0; i < count; i++) {
+        fd = fdtable_next(fd, FD_TCP | FD_LISTENING);
+        assert_int_equal(fd, numbers[i]);
+    }
+    assert_int_equal(fdtable_next(fd, FD_TCP), -1);
+    assert_int_equal(fdtable_next(-1, FD_OTHER), 513);
+    assert_int_equal(fdtable_next(513, FD_OTHER), -1);
+    assert_int_equal(fdtable_next(-1, FD_LISTENING), -1);
+}
+
+static void a_number_that_was_taken_is_not_found(void **state)
+{
+    (void)state;
+    fdtable_set(16, (struct fd_note){1, 1, FD_TCP, 0});
+    fdtable_take(16);
+    assert_int_equal(fdtable_next(-1, ~0U), -1);
+}
+
+enum { THREADS = 8, PAGE = 512, PAGES = BEYOND / PAGE };
+
+struct worker {
+    pthread_t thread;
+    unsigned index;
+    pthread_barrier_t *barrier;
+};
+
+static void in_threads(void *(*work)(void *))
+{
+    struct worker workers[THREADS];
+    pthread_barrier_t barrier;
+
+    pthread_barrier_init(&barrier, NULL, THREADS);
+    for (unsigned i = 0; i < THREADS; i++) {
+        workers[i] = (struct worker){.index = i, .barrier = &barrier};
+        assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+    }
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(workers[i].thread, NULL);
+    pthread_barrier_destroy(&barrier);
+}
+
+/* The first note of a page maps it: of all threads that try at once one wins, and no other's note
+ * may be lost with the page that it had mapped. */
+static void *set_first_of_every_page(void *arg)
+{
+    const struct worker *w = arg;
+
+    for (int page = 0; page < PAGES; page++) {
+        if (page % 64 == 0)
+            pthread_barrier_wait(w->barrier);
+        fdtable_set(page * PAGE + (int)w->index, (struct fd_note){w->index, 1, FD_TCP, 0});
+    }
+    return NULL;
+}
+
+static void no_note_is_lost_when_threads_map_one_page_at_once(void **state)
+{
+    int status = 0;
+    pid_t child = fork(); /* the other tests have mapped pages: only the first test has none */
+
+    (void)state;
+    if (child == 0) {
+        in_threads(set_first_of_every_page);
+        for (int page = 0; page < PAGES; page++)
+            for (unsigned i = 0; i < THREADS; i++) {
+                struct fd_note note = fdtable_get(page * PAGE + (int)i);
+                if (note.peer != i || note.flags != FD_TCP)
+                    _exit(1);
+            }
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static void *add_own_flag(void *arg)
+{
+    const struct worker *w = arg;
+
+    pthread_barrier_wait(w->barrier);
+    for (int fd = 0; fd < 10000; fd++)
+        fdtable_add(fd, 1U << w->index);
+    return NULL;
+}
+
+static void no_flag_is_lost_when_threads_add_to_one_number(void **state)
+{
+    (void)state;
+    in_threads(add_own_flag);
+    for (int fd = 0; fd < 10000; fd++)
+        assert_int_equal(fdtable_get(fd).flags, (1U << THREADS) - 1);
+}
+
+static _Atomic int winners;
+
+static void *set_own_share(void *arg)
+{
+    const struct worker *w = arg;
+
+    pthread_barrier_wait(w->barrier);
+    for (int fd = 0; fd < 1000; fd++)
+        if (fdtable_set_share(fd, w->index + 1))
+            atomic_fetch_add(&winners, 1);
+    return NULL;
+}
+
+static void one_thread_of_many_sets_the_reference_count(void **state)
+{
+    (void)state;
+    for (int fd = 0; fd < 1000; fd++)
+        fdtable_set(fd, (struct fd_note){1, 1, FD_TCP, 0});
+    in_threads(set_own_share);
+    assert_int_equal(winners, 1000);
+}
+
+static _Atomic int takers;
+
+static void *take(void *arg)
+{
+    const struct worker *w = arg;
+
+    pthread_barrier_wait(w->barrier);
+    for (int fd = 0; fd < 10000; fd++)
+        if (fdtable_take(fd).flags)
+            atomic_fetch_add(&takers, 1);
+    return NULL;
+}
+
+static void one_thread_of_many_takes_what_was_known(void **state)
+{
+    (void)state;
+    for (int fd = 0; fd < 10000; fd++)
+        fdtable_set(fd, (struct fd_note){1, 1, FD_TCP, 0});
+    in_threads(take);
+    assert_int_equal(takers, 10000);
+}
+
+static _Atomic bool mixed;
+
+/* Even threads write two notes in turn, odd ones read. */
+static void *write_or_read(void *arg)
+{
+    const struct worker *w = arg;
+
+    pthread_barrier_wait(w->barrier);
+    for (uint32_t i = 0; i < 200000; i++) {
+        if (w->index % 2 == 0) {
+            uint32_t life = 1 + (i & 1);
+            fdtable_set(20, (struct fd_note){life, life, life, life});
+        } else {
+            struct fd_note note = fdtable_get(20);
+            if (note.epoch != note.flags)
+                atomic_store(&mixed, true);
+        }
+    }
+    return NULL;
+}
+
+static void the_flags_of_one_life_never_meet_the_epoch_of_another(void **state)
+{
+    (void)state;
+    in_threads(write_or_read);
+    assert_false(mixed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        /* First, while no page is mapped. */
+        cmocka_unit_test(no_note_is_lost_when_threads_map_one_page_at_once),
+        cmocka_unit_test(nothing_is_known_of_a_number_that_was_never_noted),
+        cmocka_unit_test_teardown(a_note_comes_back_as_it_was_set, clear),
+        cmocka_unit_test(neighbours_are_left_alone),
+        cmocka_unit_test_teardown(every_number_has_a_place_of_its_own, clear),
+        cmocka_unit_test(a_number_outside_the_table_is_not_remembered),
+        cmocka_unit_test_teardown(flags_are_added_to_what_is_known, clear),
+        cmocka_unit_test_teardown(flags_can_be_the_first_thing_known, clear),
+        cmocka_unit_test_teardown(what_was_known_is_taken_once, clear),
+        cmocka_unit_test_teardown(nothing_is_known_of_a_number_that_was_taken, clear),
+        cmocka_unit_test_teardown(a_number_that_was_taken_starts_afresh, clear),
+        cmocka_unit_test_teardown(
+            flags_added_to_a_number_that_was_taken_find_nothing_of_its_former_life, clear),
+        cmocka_unit_test_teardown(connecting_adds_a_peer_and_leaves_the_rest, clear),
+        cmocka_unit_test_teardown(connecting_to_nobody_takes_the_peer_away, clear),
+        cmocka_unit_test_teardown(a_fork_child_has_a_copy, clear),
+        cmocka_unit_test_teardown(a_number_gets_one_reference_count_at_most, clear),
+        cmocka_unit_test_teardown(a_number_outside_the_table_gets_no_reference_count, clear),
+        cmocka_unit_test_teardown(the_numbers_with_a_flag_are_found_in_order, clear),
+        cmocka_unit_test_teardown(a_number_that_was_taken_is_not_found, clear),
+        cmocka_unit_test_teardown(one_thread_of_many_sets_the_reference_count, clear),
+        cmocka_unit_test_teardown(one_thread_of_many_takes_what_was_known, clear),
+        cmocka_unit_test_teardown(no_flag_is_lost_when_threads_add_to_one_number, clear),
+        cmocka_unit_test_teardown(the_flags_of_one_life_never_meet_the_epoch_of_another, clear),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
