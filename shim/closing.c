@@ -229,7 +229,7 @@ static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
         count(e, g);
         return;
     }
-    g->certain = config.mode == MODE_DRAIN && e->verdict.cause == CAUSE_UNREAD_DATA;
+    g->acts = config.mode == MODE_DRAIN && e->verdict.cause == CAUSE_UNREAD_DATA;
     apply_owner(e, g);
     if (g->exiting && e->note == NOTE_SHARED)
         return;
@@ -247,23 +247,25 @@ static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
         event_emit(e);
 }
 
-static void give_up(struct giving_up *g, enum via via, const void *call_site)
+/* False where the number stands for no TCP socket. */
+static bool give_up(struct giving_up *g, enum via via, const void *call_site)
 {
     enum probe_kind kind = PROBE_TCP;
 
     if (surely_clean(g))
-        return;
-    /* For a plain connection the peer's address, compared before anything is done, proves as much.
-     */
-    if (!is_plain(g->note) || config.all_events)
+        return true;
+    /* For a connection seen from its beginning the peer's address, compared before anything is
+     * done, proves as much. */
+    if (!(is_plain(g->note) && g->note->flags & FD_BORN) || config.all_events)
         kind = probe_kind(g->fd);
-    if (kind == PROBE_TCP || kind == PROBE_MPTCP) {
-        struct event e = {.fd = g->fd, .via = via, .call_site = call_site};
-        struct giving_up asked = *g;
+    if (kind != PROBE_TCP && kind != PROBE_MPTCP)
+        return false;
+    struct event e = {.fd = g->fd, .via = via, .call_site = call_site};
+    struct giving_up asked = *g;
 
-        asked.probe = &e.probe;
-        judge(&e, &asked, kind);
-    }
+    asked.probe = &e.probe;
+    judge(&e, &asked, kind);
+    return true;
 }
 
 /*
@@ -303,7 +305,8 @@ void closing(int fd, enum via via, const void *call_site)
         g.left = share_drop(&note);
         g.until = share_deadline();
     }
-    give_up(&g, via, call_site);
+    if (!give_up(&g, via, call_site))
+        in_door = 0;
 }
 
 void closing_done(void)

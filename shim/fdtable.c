@@ -126,5 +126,6 @@ struct fd_note fdtable_take(int fd)
         return note;
     note = (struct fd_note){.peer = peer, .epoch = (uint32_t)(word >> 32), .flags = (uint32_t)word};
     note.share = atomic_exchange(&e->share, 0);
+    atomic_store_explicit(&e->peer, 0, memory_order_relaxed);
     return note;
 }

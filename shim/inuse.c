@@ -8,7 +8,6 @@
 struct question {
     int fd;
     int self; /* our own thread, which is in a read of /proc */
-    bool certain;
     int64_t until;
     enum inuse answer;
 };
@@ -129,7 +128,7 @@ static bool look_at_thread(int dir, const char *name, int tid, void *context)
         return true;
     state = state_of(dir, name, q->fd);
     if (state == RUNNING)
-        state = q->certain ? watch_running(q, dir, name, tid) : ELSEWHERE;
+        state = watch_running(q, dir, name, tid);
     if (state == HERE)
         q->answer = INUSE_YES;
     else if (state != ELSEWHERE)
@@ -137,13 +136,10 @@ static bool look_at_thread(int dir, const char *name, int tid, void *context)
     return q->answer == INUSE_NO;
 }
 
-enum inuse inuse_by_thread(int fd, bool certain)
+enum inuse inuse_by_thread(int fd, int64_t wait_ns)
 {
-    struct question q = {.fd = fd,
-                         .self = sys_gettid(),
-                         .certain = certain,
-                         .until = proc_now_ns() + INUSE_LOOK_NS,
-                         .answer = INUSE_NO};
+    struct question q = {
+        .fd = fd, .self = sys_gettid(), .until = proc_now_ns() + wait_ns, .answer = INUSE_NO};
     long dir = proc_open("/proc/self/task");
 
     if (dir < 0)

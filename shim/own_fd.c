@@ -38,13 +38,14 @@ void own_fd_keep(struct own_fd *own, int fd)
     atomic_store(&own->dev, file.dev);
     atomic_store(&own->ino, file.ino);
     atomic_store(&own->mode, file.mode);
+    atomic_store(&own->born, file.born);
     atomic_store(&own->number, number);
 }
 
 struct identity own_fd_file(const struct own_fd *own)
 {
-    struct identity file = {atomic_load(&own->dev), atomic_load(&own->ino),
-                            atomic_load(&own->mode)};
+    struct identity file = {atomic_load(&own->dev), atomic_load(&own->ino), atomic_load(&own->mode),
+                            atomic_load(&own->born)};
     return file;
 }
 

@@ -15,6 +15,7 @@ struct own_fd {
     _Atomic uint64_t dev; /* what it stands for; likewise */
     _Atomic uint64_t ino;
     _Atomic uint32_t mode;
+    _Atomic int64_t born;
 };
 
 #define OWN_FD_NONE                                                                                \

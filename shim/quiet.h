@@ -14,10 +14,15 @@ struct identity {
     uint64_t dev;
     uint64_t ino;
     uint32_t mode; /* st_mode; 0 where nothing was there */
+    int64_t born; /* ns: a file that was deleted may leave its inode number to another; 0 unknown */
 };
 
 /* What fd stands for now; mode 0 where it is not open. One call. */
 struct identity quiet_identity(int fd);
+
+/* The same of a name, as fstatat(2) takes it. */
+struct identity quiet_identity_at(int dir, const char *path, int flags);
+
 bool quiet_same(const struct identity *a, const struct identity *b);
 
 /*

@@ -33,17 +33,9 @@ static bool name_path(int pid)
     return !t.cut;
 }
 
-static struct identity identity_at(const char *name, int flags)
+static struct identity identity_at(const char *name)
 {
-    struct identity id = {0, 0, 0};
-    struct stat st;
-
-    if (sys4(SYS_newfstatat, AT_FDCWD, SYS_ARG(name), SYS_ARG(&st), flags) == 0) {
-        id.dev = st.st_dev;
-        id.ino = st.st_ino;
-        id.mode = st.st_mode;
-    }
-    return id;
+    return quiet_identity_at(AT_FDCWD, name, 0);
 }
 
 /* A directory such as /tmp, where anybody may have put the symlink that we are about to follow. */
@@ -53,9 +45,9 @@ static bool in_sticky_directory(void)
     struct identity dir;
 
     if (slash == path)
-        return identity_at("/", 0).mode & S_ISVTX;
+        return identity_at("/").mode & S_ISVTX;
     *slash = '\0';
-    dir = identity_at(path, 0);
+    dir = identity_at(path);
     *slash = '/';
     return dir.mode & S_ISVTX;
 }
@@ -81,7 +73,7 @@ bool sink_file_start(void)
 {
     long fd = -ENAMETOOLONG;
 
-    root = identity_at("/", 0);
+    root = identity_at("/");
     if (name_path(sys_getpid()))
         fd = open_path();
     if (fd < 0) {
@@ -103,8 +95,10 @@ static void reopen(int pid)
         return;
     if (pid == atomic_load(&path_of) || name_path(pid)) {
         long fd = open_path();
-        if (fd >= 0)
+        if (fd >= 0) {
             own_fd_keep(&own, (int)fd);
+            atomic_store(&torn, false);
+        }
     }
     atomic_store(&opening, 0);
 }
@@ -113,14 +107,14 @@ static void reopen(int pid)
  * means nothing to us. */
 static bool is_stale(int number, int pid)
 {
-    struct identity now = identity_at("/", 0);
+    struct identity now = identity_at("/");
     struct identity held = own_fd_file(&own);
 
     if (!quiet_same(&root, &now))
         return false;
     if (number < 0 || (pid != atomic_load(&path_of) && strstr(config.log_path, "%p")))
         return true;
-    now = identity_at(path, 0);
+    now = identity_at(path);
     return !quiet_same(&held, &now);
 }
 

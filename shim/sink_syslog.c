@@ -15,21 +15,28 @@
 static struct own_fd own = OWN_FD_NONE;
 static const struct sockaddr_un syslog_address = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
 
-bool sink_syslog_start(void)
+/* 0, or -errno. */
+static long connect_syslog(void)
 {
     long fd = sys3(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     long err =
         fd < 0 ? fd : sys3(SYS_connect, fd, SYS_ARG(&syslog_address), sizeof(syslog_address));
 
-    if (fd < 0 || err < 0) {
-        if (fd >= 0)
-            sys1(SYS_close, fd);
+    if (err == 0)
+        own_fd_keep(&own, (int)fd);
+    else if (fd >= 0)
+        sys1(SYS_close, fd);
+    return err;
+}
+
+bool sink_syslog_start(void)
+{
+    long err = connect_syslog();
+
+    if (err < 0)
         text_put(&config_problems, "unable to reach syslog at %s: %s; logging to stderr\n",
                  syslog_address.sun_path, error_text(-err));
-        return false;
-    }
-    own_fd_keep(&own, (int)fd);
-    return true;
+    return err == 0;
 }
 
 static bool send_line(int fd, const char *line, size_t len)
@@ -59,8 +66,11 @@ static bool send_line(int fd, const char *line, size_t len)
 bool sink_syslog_write(const char *bytes, size_t len)
 {
     int fd = own_fd_check(&own);
-    bool all = fd >= 0;
+    bool all;
 
+    if (fd < 0 && connect_syslog() == 0) /* the program has closed ours */
+        fd = own_fd_check(&own);
+    all = fd >= 0;
     while (all && len) {
         const char *end = memchr(bytes, '\n', len);
         size_t n = end ? (size_t)(end - bytes) : len;

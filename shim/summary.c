@@ -70,7 +70,8 @@ static void write_once(const char *given_up)
 
     if (!boundary_enter() || !boundary_is_ours())
         return;
-    if (get(&c->closes) == 0 && atomic_load(&process->greeted) == 0)
+    if (get(&c->closes) == 0 && atomic_load(&process->greeted) == 0 &&
+        get(&boundary_too_early) == 0)
         return;
     if (!atomic_compare_exchange_strong(&process->ended, &not_yet, 1))
         return;

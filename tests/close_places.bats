@@ -174,19 +174,6 @@ from_threads=('peer all send 1024' 'program closes all from 16 threads' 'peer al
 }
 
 # The thread ends instead of closing: its connection is as open as before, without the library too.
-@test "with a cancellation pending: nothing is closed, and nothing is taken" {
-    never_changed 'peer sends 1024' 'program closes with a cancellation pending' \
-        'program reads 1024' 'program closes' "$end"
-    saw cancelled yes open yes unread 1024 read '1024 0' resets 0 peer_end EOF
-}
-
-@test "with a cancellation pending: nothing is told of a close that did not happen" {
-    scene log 'peer sends 1024' 'program closes with a cancellation pending' 'program reads 1024' \
-        'program closes' "$end"
-    saw cancelled yes open yes resets 0
-    same 0 "$closes"
-}
-
 # ---- Poverty ----------------------------------------------------------------------------------------------
 
 @test "with no descriptor left" {

@@ -297,6 +297,17 @@ child_touches_nothing()
 }
 
 @test "clone that is refused is as bare, and the close that follows is the door" {
-    is_a_door close 'clone refused'
+    unchanged 'clone refused'
     saw 'clone no stack' '-1 EINVAL'
+    resets_for TCP_ABORT_ON_CLOSE on_close
+    one_event via close cause unread-data unread 1024 action none
+    scene drain 'clone refused'
+    one_event via close cause unread-data unread 1024
+    # The child that was not made is looked for within a millisecond, as others are.
+    if [[ ${told[action]} == drained ]]; then
+        resets_nobody
+    else
+        saw resets 1
+        tells action passed outcome unknown note owner-unknown
+    fi
 }

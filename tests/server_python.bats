@@ -37,6 +37,20 @@ teardown()
     [[ -z ${server-} ]] || kill -KILL "$server"
 }
 
+# serves_drained METHOD PATH: the same under drain. This server has two threads. On a busy machine the
+# one that accepts may wait for a CPU while the other closes, so nobody can tell whether it is in a call
+# on the connection: then the close is left alone, which has to be said and to show, and is tried again.
+serves_drained()
+{
+    local i
+    for ((i = 0; i < 10; i++)); do
+        serves drain "$@"
+        [[ $(<"$stderr") == *'left alone [unread-data]'*'who else holds it is unknown'* ]] || break
+        same 1 "$resets"
+    done
+    matches '\[unread-data\] [0-9]+ bytes drained' "$(<"$stderr")"
+}
+
 # A POST is refused with 501 and a few hundred bytes.
 refused_and_reset()
 {
@@ -72,9 +86,8 @@ refused_and_reset()
     local bare
     refused_and_reset none
     bare=$body
-    serves drain POST /
+    serves_drained POST /
     same "501 $bare EOF 0, 0 resets" "$code $body $end $pending, $resets resets"
-    matches '\[unread-data\] [0-9]+ bytes drained' "$(<"$stderr")"
 }
 
 long=1000000
@@ -92,7 +105,7 @@ long=1000000
 
 @test "python3 -m http.server, 1 MB for a request with a body: all of it arrives under drain" {
     head -c "$long" /dev/zero >"$BATS_TEST_TMPDIR/long"
-    serves drain GET /long
+    serves_drained GET /long
     same "200 $long EOF 0, 0 resets" "$code $body $end $pending, $resets resets"
 }
 

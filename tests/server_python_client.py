@@ -11,25 +11,28 @@ import sys
 import time
 
 CLOSED = 7  # TCP_CLOSE, in the first byte of TCP_INFO
+ESTABLISHED = "01"  # in /proc/net/tcp
 PATIENCE_S = 60
 
 
 def server_end(server, own):
-    """The line of /proc/net/tcp about the server's end: its inode, "0" once it is given up."""
+    """State and inode of the server's end in /proc/net/tcp; None where it is not there."""
     with open("/proc/net/tcp") as table:
         for line in table.readlines()[1:]:
-            _, local, remote, _, _, _, _, _, _, inode = line.split()[:10]
+            _, local, remote, state, _, _, _, _, _, inode = line.split()[:10]
             if int(local[-4:], 16) == server and int(remote[-4:], 16) == own:
-                return inode
+                return state, inode
     return None
 
 
 def given_up(connection):
     """Whether it is; where it was reset, that has arrived here, too."""
-    inode = server_end(connection.getpeername()[1], connection.getsockname()[1])
-    if inode is None:
+    end = server_end(connection.getpeername()[1], connection.getsockname()[1])
+    if end is None:
         return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == CLOSED
-    return inode == "0"
+    state, inode = end
+    # What is not yet accepted has no inode either.
+    return inode == "0" and state != ESTABLISHED
 
 
 def wait_until_given_up(connection):
