@@ -2,6 +2,7 @@
 
 #include "format.h"
 #include "inuse.h"
+#include "probe.h"
 #include "proc.h"
 #include "sys.h"
 
@@ -9,6 +10,8 @@ struct question {
     int fd;
     int self; /* our own thread, which is in a read of /proc */
     int64_t until;
+    bool watched;      /* a thread was running, and is held to be elsewhere */
+    uint64_t activity; /* probe_activity before that */
     enum inuse answer;
 };
 
@@ -103,12 +106,15 @@ static int64_t cpu_ns(int tid)
  * lock, and is out of the call, or blocked in it again, long before its clock has moved by
  * INUSE_CPU_NS.
  */
-static enum state watch_running(const struct question *q, int dir, const char *name, int tid)
+static enum state watch_running(struct question *q, int dir, const char *name, int tid)
 {
     const struct timespec moment = {0, INUSE_CPU_NS};
     int64_t start = cpu_ns(tid);
     enum state state = RUNNING;
 
+    if (!q->watched)
+        q->activity = probe_activity(q->fd);
+    q->watched = true;
     while (state == RUNNING && proc_now_ns() < q->until) {
         /* Off the CPU, so that it can run: a yield would bring us back before it. */
         sys2(SYS_nanosleep, SYS_ARG(&moment), 0);
@@ -147,5 +153,8 @@ enum inuse inuse_by_thread(int fd, int64_t wait_ns)
     if (proc_walk((int)dir, look_at_thread, &q) == PROC_FAILED)
         q.answer = INUSE_UNKNOWN;
     sys1(SYS_close, dir);
+    /* One that goes from call to call is never seen in one, but what it reads or writes shows. */
+    if (q.answer == INUSE_NO && q.watched && q.activity != probe_activity(fd))
+        return INUSE_UNKNOWN;
     return q.answer;
 }

@@ -137,6 +137,15 @@ uint8_t probe_state(int fd)
     return ask_info(fd, &info) ? info.tcpi_state : 0;
 }
 
+uint64_t probe_activity(int fd)
+{
+    struct tcp_info info;
+
+    ask_info(fd, &info);
+    return (info.tcpi_bytes_received - count(fd, FIONREAD)) * 31 + info.tcpi_bytes_acked +
+           count(fd, SIOCOUTQ);
+}
+
 bool probe_facts(int fd, enum probe_kind kind, bool ask_linger, struct probe *p)
 {
     struct tcp_info info;

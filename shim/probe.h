@@ -60,6 +60,11 @@ uint32_t probe_unacked(int fd, uint8_t state);
  * which counts in FIN_WAIT2 alone; state 0: whichever it will be. One call, or two. */
 bool probe_zero_linger(int fd, uint8_t state);
 
+/* A number that changes when anybody reads from the connection or writes to it: from what it
+ * received and what is unread, what is acknowledged and what is not. What the peer does meanwhile
+ * makes it waver. Three calls. */
+uint64_t probe_activity(int fd);
+
 /* Fills facts and unread of a socket of this kind, for a verdict; ask_linger: SO_LINGER may have
  * been set. False where fd is no TCP socket after all. Two to five calls. */
 bool probe_facts(int fd, enum probe_kind kind, bool ask_linger, struct probe *p);

@@ -180,8 +180,13 @@ echoed()
             "$end" 'program joins the threads'
         saw thread '20971520 right' peer_data right peer_end ECONNRESET on_close 1
         ((seen[peer_bytes] >= 20971520 - 4194304)) || fail "$mode: ${seen[peer_bytes]} bytes"
-        [[ $mode != log ]] || tells cause unread-data outcome none note in-use action none
-        [[ $mode != drain ]] || tells cause unread-data outcome none note in-use action passed
+        # A writer that is woken, and running at that moment, can't be told from one that is elsewhere.
+        case $mode in
+        log) tells cause unread-data action none ;;
+        drain) tells cause unread-data action passed ;;
+        *) continue ;;
+        esac
+        matches '^(none in-use|unknown owner-unknown)$' "${told[outcome]} ${told[note]}"
     done
 }
 

@@ -96,19 +96,6 @@ safeclose: TIME speaker[PID]: 12 TCP closes: 11 RST, 0 unknown, 10 log lines los
     done
 }
 
-@test "an explanation that was lost is given with the next close of its kind" {
-    open_pipe fifo
-    fill_pipe
-    begin preloaded warn "$speaker" unread:3 wait unread:2 2>&"$pipe"
-    hear waiting
-    read_pipe
-    wait_until holds rest 65536
-    go_on
-    finish
-    close_pipe
-    same 1 "$(grep -c '  why: ' <<<"$rest")"
-}
-
 @test "the program's own descriptor is left as it is: O_NONBLOCK is not set on it" {
     # shellcheck disable=SC2016 # for the shell that runs it
     flags='shell:grep flags /proc/$PPID/fdinfo/2'
