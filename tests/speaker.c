@@ -328,8 +328,8 @@ static long number(const char *argument, long otherwise)
     return *argument ? strtol(argument, NULL, 0) : otherwise;
 }
 
-/* Each is one place in the program, as the library sees it, whatever the compiler makes of loops, of
- * last calls and of functions that are alike. */
+/* Each is one place in the program, as the library sees it, whatever the compiler makes of loops,
+ * of last calls and of functions that are alike. */
 __attribute__((noinline)) static void close_accepted(int fd)
 {
     close(fd);
