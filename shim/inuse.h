@@ -16,7 +16,7 @@ enum inuse { INUSE_NO, INUSE_YES, INUSE_UNKNOWN };
 enum inuse inuse_by_thread(int fd, int64_t wait_ns);
 
 #define INUSE_ACTING_NS 1000000
-#define INUSE_TELLING_NS 200000
+#define INUSE_TELLING_NS 1000000
 #define INUSE_CPU_NS 50000
 
 #endif
