@@ -34,7 +34,3 @@ setup()
 @test "Java HttpServer, 20 kB unread: the whole answer arrives under drain" {
     prevented close 20000 "${serve[@]}" http "$port"
 }
-
-@test "Java, closed by a watchdog under a waiting writer, 20 kB unread: a reset by dup2" {
-    unchanged_and_told dup2,FIN_WAIT1 20000 "${serve[@]}" watchdog "$port"
-}
