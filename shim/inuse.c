@@ -142,10 +142,23 @@ static bool look_at_thread(int dir, const char *name, int tid, void *context)
     return q->answer == INUSE_NO;
 }
 
-enum inuse inuse_by_thread(int fd, int64_t wait_ns)
+/* One that goes from call to call is never seen in one, but what it reads or writes shows, and goes
+ * on. A FIN that comes, or one segment more, moves the number once. */
+static bool keeps_moving(const struct question *q, bool acts)
+{
+    const struct timespec moment = {0, INUSE_CPU_NS};
+    uint64_t now = probe_activity(q->fd);
+
+    if (now == q->activity || acts) /* who acts takes no chance */
+        return now != q->activity;
+    sys2(SYS_nanosleep, SYS_ARG(&moment), 0);
+    return probe_activity(q->fd) != now;
+}
+
+enum inuse inuse_by_thread(int fd, bool acts)
 {
     struct question q = {
-        .fd = fd, .self = sys_gettid(), .until = proc_now_ns() + wait_ns, .answer = INUSE_NO};
+        .fd = fd, .self = sys_gettid(), .until = proc_now_ns() + INUSE_LOOK_NS, .answer = INUSE_NO};
     long dir = proc_open("/proc/self/task");
 
     if (dir < 0)
@@ -153,8 +166,7 @@ enum inuse inuse_by_thread(int fd, int64_t wait_ns)
     if (proc_walk((int)dir, look_at_thread, &q) == PROC_FAILED)
         q.answer = INUSE_UNKNOWN;
     sys1(SYS_close, dir);
-    /* One that goes from call to call is never seen in one, but what it reads or writes shows. */
-    if (q.answer == INUSE_NO && q.watched && q.activity != probe_activity(fd))
+    if (q.answer == INUSE_NO && q.watched && keeps_moving(&q, acts))
         return INUSE_UNKNOWN;
     return q.answer;
 }
