@@ -30,7 +30,7 @@ setup()
 @test "1 unread byte: a reset, which off, log and warn leave as it is" {
     unchanged 'peer sends 1' 'program closes' "$end"
     resets_for TCP_ABORT_ON_CLOSE on_close
-    saw close '0 kept'
+    saw close '0 kept' number free
     tells_who
     tells cause unread-data outcome rst state ESTABLISHED unread 1 unacked 0 unsent 0 action none \
         discarded 0 note '' urgent false
@@ -39,7 +39,7 @@ setup()
 @test "1 unread byte: FIN when drained" {
     scene drain 'peer sends 1' 'program closes' "$end"
     resets_nobody
-    saw close '0 kept'
+    saw close '0 kept' number free
     tells_who
     tells cause unread-data outcome fin unread 1 action drained discarded 1 note ''
 }

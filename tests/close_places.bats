@@ -174,6 +174,12 @@ from_threads=('peer all send 1024' 'program closes all from 16 threads' 'peer al
 }
 
 # The thread ends instead of closing: its connection is as open as before, without the library too.
+@test "with a cancellation pending: nothing is closed, and off, log and warn change nothing of it" {
+    unchanged 'peer sends 1024' 'program closes with a cancellation pending' 'program reads 1024' \
+        'program closes' "$end"
+    saw cancelled yes open yes unread 1024 read '1024 0' resets 0 peer_end EOF
+}
+
 # ---- Poverty ----------------------------------------------------------------------------------------------
 
 @test "with no descriptor left" {

@@ -64,9 +64,6 @@ extern const struct net_options *peer_options; /* of the scene; set before the f
 /* Where the peer connects to, or where it listens. */
 extern int peer_port;
 
-/* The connection that both are about, -1 before there is one. */
-int peer_connection(void);
-
 /* Why the kernel reset the connections that there are: notes what is new, says all of it. */
 void peer_notes_reasons(void);
 void peer_says_reasons(void);

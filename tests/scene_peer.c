@@ -34,11 +34,6 @@ static struct peer *latest(void)
     return &peers[count - 1];
 }
 
-int peer_connection(void)
-{
-    return latest()->fd;
-}
-
 /* ---- Meeting -------------------------------------------------------------------------------------- */
 
 static void take(int fd)

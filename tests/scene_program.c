@@ -286,6 +286,7 @@ static void do_close(const char *rest)
     (void)rest;
     scene_say("~tid=%ld", syscall(SYS_gettid));
     program_says_closed("close", program_close(fd));
+    scene_say("number=%s", syscall(SYS_fcntl, fd, F_GETFD) < 0 ? "free" : "taken");
     program_drops(fd);
 }
 
