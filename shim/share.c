@@ -12,6 +12,22 @@
 #define LOST 0x80000000u   /* in a count: can't be followed any more */
 #define UNUSED 0x40000000u /* in a count: only while they are reclaimed */
 
+/*
+ * A count has the holders in its lower half, and in its upper half how often it was given out; an
+ * fd_note has the number of the count in its lower 16 bits, and above them the end of that. So a
+ * note that outlives its count (its number was closed unseen, or a fork copied it that nobody
+ * counted) finds out, and takes nothing from the connection that has the count now.
+ */
+static uint32_t name_of(uint32_t at, uint64_t count)
+{
+    return (uint32_t)(count >> 32) << 16 | at;
+}
+
+static bool is_named(uint64_t count, uint32_t share)
+{
+    return ((count >> 32) & 0xffff) == share >> 16;
+}
+
 /* Of which everything is zero at first, and nothing is ever given back. */
 struct family {
     _Atomic int forking;     /* forks whose child is not yet a member */
@@ -20,12 +36,17 @@ struct family {
     _Atomic uint32_t hint;   /* where a free count may be */
     _Atomic uint64_t pid_ns; /* inode of the namespace that the pids are of */
     _Atomic int members[MEMBERS];    /* pids; 0: free. A dead one is dropped when somebody looks */
-    _Atomic uint32_t counts[COUNTS]; /* the first is never used: 0 means none */
+    _Atomic uint64_t counts[COUNTS]; /* the first is never used: 0 means none */
 };
 
 static struct family *family; /* constructor */
-static bool unseen_fork;      /* this process: its fork was not counted, so old notes are void */
-static uint32_t void_before;  /* this process: notes of epochs before this one */
+
+static _Atomic uint64_t *count_of(uint32_t share)
+{
+    return &family->counts[share & (COUNTS - 1)];
+}
+static bool unseen_fork;     /* this process: its fork was not counted, so old notes are void */
+static uint32_t void_before; /* this process: notes of epochs before this one */
 
 static uint64_t pid_namespace(void)
 {
@@ -91,23 +112,26 @@ static void reclaim_counts(void)
     for (uint32_t at = 1; at < COUNTS; at++)
         atomic_fetch_or(&family->counts[at], UNUSED);
     for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;)
-        atomic_fetch_and(&family->counts[fdtable_get(fd).share], ~UNUSED);
+        atomic_fetch_and(count_of(fdtable_get(fd).share), ~(uint64_t)UNUSED);
     for (uint32_t at = 1; at < COUNTS; at++)
         if (atomic_load(&family->counts[at]) & UNUSED)
-            atomic_store(&family->counts[at], 0);
+            atomic_fetch_and(&family->counts[at], ~(uint64_t)UINT32_MAX);
 }
 
+/* The name of a free count, which has n holders now; 0 where none is free. */
 static uint32_t find_count(uint32_t n)
 {
     uint32_t start = atomic_load_explicit(&family->hint, memory_order_relaxed);
 
     for (uint32_t i = 0; i < COUNTS; i++) {
         uint32_t at = (start + i) % COUNTS;
-        uint32_t unused = 0;
+        uint64_t count = atomic_load_explicit(&family->counts[at], memory_order_relaxed);
+        uint64_t given = ((count >> 32) + 1) << 32 | n;
 
-        if (at && atomic_compare_exchange_strong(&family->counts[at], &unused, n)) {
+        if (at && (uint32_t)count == 0 &&
+            atomic_compare_exchange_strong(&family->counts[at], &count, given)) {
             atomic_store_explicit(&family->hint, at + 1, memory_order_relaxed);
-            return at;
+            return name_of(at, given);
         }
     }
     return 0;
@@ -125,43 +149,88 @@ static uint32_t new_count(uint32_t n)
     return count;
 }
 
+/* Changes a count that this still is the name of, as long as it has holders. What it was before,
+ * with LOST where it is no more. */
+static uint64_t change_count(uint32_t share, uint64_t (*changed)(uint64_t count))
+{
+    _Atomic uint64_t *count = count_of(share);
+    uint64_t now = atomic_load(count);
+
+    do {
+        if (!is_named(now, share) || (now & ~(uint64_t)LOST & UINT32_MAX) == 0)
+            return now | LOST;
+    } while (!atomic_compare_exchange_weak(count, &now, changed(now)));
+    return now;
+}
+
+static uint64_t one_more(uint64_t count)
+{
+    return count + 1;
+}
+
+/* Where nobody is left whom we can follow the count is free for another. */
+static uint64_t one_less(uint64_t count)
+{
+    return (uint32_t)(count - 1) == LOST ? (count - 1) & ~(uint64_t)LOST : count - 1;
+}
+
+static uint64_t none_left(uint64_t count)
+{
+    return count & ~(uint64_t)UINT32_MAX;
+}
+
+static uint64_t lost(uint64_t count)
+{
+    return count | LOST;
+}
+
+/* A count that this process is the first to need. A fork of another thread that came meanwhile may
+ * have copied the note with it, or without. */
+static bool begin_count(int fd, uint32_t settled, int own_forks)
+{
+    uint32_t share;
+
+    if (fdtable_get(fd).epoch != settled)
+        return false;
+    share = new_count(1);
+    if (!share)
+        return false;
+    if (!fdtable_set_share(fd, share))
+        change_count(share, one_less);
+    return boundary_forking() == own_forks && boundary_epoch() == settled + (uint32_t)own_forks;
+}
+
 /*
- * One holder more. False where it can't be counted. A count may begin only for a connection that
- * surely nobody holds yet: not one that came while somebody forked, settled being the epoch up to
- * which nobody did.
+ * One holder more. False where it can't be followed; it is counted all the same where there is a
+ * count, since it will be given up like any other. A count may begin only for a connection that
+ * surely nobody holds yet: not one that came while somebody else forked, settled being the epoch up
+ * to which nobody did; own_forks is 1 in a fork of this thread's.
  */
-static bool add_holder(int fd, uint32_t settled, bool others_fork)
+static bool add_holder(int fd, uint32_t settled, int own_forks)
 {
     struct fd_note note = fdtable_get(fd);
-    uint32_t count;
+    bool follows = boundary_forking() == own_forks && !(note.flags & FD_LOST);
 
-    if (!family || is_void(&note) || note.flags & FD_LOST || others_fork)
+    if (!family || is_void(&note))
         return false;
     if (!note.share) {
-        count = note.epoch == settled ? new_count(1) : 0;
-        if (!count)
-            return false;
-        if (!fdtable_set_share(fd, count))
-            atomic_store(&family->counts[count], 0);
+        follows = follows && begin_count(fd, settled, own_forks);
         note = fdtable_get(fd);
-        if (!note.share) /* closed by another thread meanwhile */
-            return false;
     }
-    atomic_fetch_add(&family->counts[note.share], 1);
-    return true;
+    /* None was begun, or another thread has closed it meanwhile. */
+    if (!note.share)
+        return false;
+    return !(change_count(note.share, one_more) & LOST) && follows;
 }
 
 uint32_t share_drop(const struct fd_note *note)
 {
-    uint32_t only_lost = LOST;
-    uint32_t left;
+    uint64_t before;
 
     if (!family || !note->share || is_void(note))
         return 0;
-    left = atomic_fetch_sub(&family->counts[note->share], 1) - 1;
-    if (left == LOST) /* nobody is left whom we can follow: the count is free for another */
-        atomic_compare_exchange_strong(&family->counts[note->share], &only_lost, 0);
-    return left;
+    before = change_count(note->share, one_less);
+    return before & LOST ? LOST : (uint32_t)before - 1;
 }
 
 void share_lose(int fd)
@@ -172,7 +241,7 @@ void share_lose(int fd)
         return;
     fdtable_add(fd, FD_LOST);
     if (family && note.share)
-        atomic_fetch_or(&family->counts[note.share], LOST);
+        change_count(note.share, lost);
 }
 
 void share_fork_begin(void)
@@ -189,7 +258,7 @@ void share_fork_begin(void)
     }
     atomic_fetch_add(&family->forking, 1);
     for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;)
-        if (!add_holder(fd, settled, boundary_forking() > 1))
+        if (!add_holder(fd, settled, 1))
             share_lose(fd);
 }
 
@@ -242,10 +311,8 @@ void share_parent_gone(void)
 
 struct fd_note share_copied(int fd, uint32_t epoch)
 {
-    bool forked = epoch != boundary_epoch() || boundary_forking();
-
     if (fdtable_get(fd).flags & FD_TCP) {
-        if (!add_holder(fd, epoch, forked))
+        if (!add_holder(fd, epoch, 0) || epoch != boundary_epoch())
             share_lose(fd);
         fdtable_add(fd, FD_COPIED);
     }
@@ -487,6 +554,6 @@ enum share share_look(int fd, const struct fd_note *note, uint32_t left, int64_t
         return SHARE_UNKNOWN;
     found = look_around(fd, until, holder);
     if (found == SHARE_SOLE) /* those who were counted are dead: nobody else will give it back */
-        atomic_store(&family->counts[note->share], 0);
+        change_count(note->share, none_left);
     return found;
 }
