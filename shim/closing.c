@@ -229,7 +229,6 @@ static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
         count(e, g);
         return;
     }
-    g->acts = config.mode == MODE_DRAIN && e->verdict.cause == CAUSE_UNREAD_DATA;
     apply_owner(e, g);
     if (g->exiting && e->note == NOTE_SHARED)
         return;

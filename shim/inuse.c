@@ -10,8 +10,9 @@ struct question {
     int fd;
     int self; /* our own thread, which is in a read of /proc */
     int64_t until;
-    bool watched;      /* a thread was running, and is held to be elsewhere */
-    uint64_t activity; /* probe_activity before that */
+    bool watched; /* a thread was running, and is held to be elsewhere */
+    bool located; /* position could be told before that */
+    struct probe_position position;
     enum inuse answer;
 };
 
@@ -113,7 +114,7 @@ static enum state watch_running(struct question *q, int dir, const char *name, i
     enum state state = RUNNING;
 
     if (!q->watched)
-        q->activity = probe_activity(q->fd);
+        q->located = probe_position(q->fd, &q->position);
     q->watched = true;
     while (state == RUNNING && proc_now_ns() < q->until) {
         /* Off the CPU, so that it can run: a yield would bring us back before it. */
@@ -142,20 +143,17 @@ static bool look_at_thread(int dir, const char *name, int tid, void *context)
     return q->answer == INUSE_NO;
 }
 
-/* One that goes from call to call is never seen in one, but what it reads or writes shows, and goes
- * on. A FIN that comes, or one segment more, moves the number once. */
-static bool keeps_moving(const struct question *q, bool acts)
+/* One that goes from call to call, or that copies for long in one, is never seen in it; but what it
+ * reads or writes shows. */
+static bool has_moved(const struct question *q)
 {
-    const struct timespec moment = {0, INUSE_CPU_NS};
-    uint64_t now = probe_activity(q->fd);
+    struct probe_position now;
 
-    if (now == q->activity || acts) /* who acts takes no chance */
-        return now != q->activity;
-    sys2(SYS_nanosleep, SYS_ARG(&moment), 0);
-    return probe_activity(q->fd) != now;
+    return !q->located || !probe_position(q->fd, &now) || now.read != q->position.read ||
+           now.written != q->position.written;
 }
 
-enum inuse inuse_by_thread(int fd, bool acts)
+enum inuse inuse_by_thread(int fd)
 {
     struct question q = {
         .fd = fd, .self = sys_gettid(), .until = proc_now_ns() + INUSE_LOOK_NS, .answer = INUSE_NO};
@@ -166,7 +164,7 @@ enum inuse inuse_by_thread(int fd, bool acts)
     if (proc_walk((int)dir, look_at_thread, &q) == PROC_FAILED)
         q.answer = INUSE_UNKNOWN;
     sys1(SYS_close, dir);
-    if (q.answer == INUSE_NO && q.watched && keeps_moving(&q, acts))
+    if (q.answer == INUSE_NO && q.watched && has_moved(&q))
         return INUSE_UNKNOWN;
     return q.answer;
 }

@@ -13,7 +13,7 @@ enum inuse { INUSE_NO, INUSE_YES, INUSE_UNKNOWN };
  * such call can be left; for INUSE_LOOK_NS, then the answer is UNKNOWN, as it is without /proc. 1
  * to 2 us for each thread that is not running.
  */
-enum inuse inuse_by_thread(int fd, bool acts);
+enum inuse inuse_by_thread(int fd);
 
 #define INUSE_LOOK_NS 1000000
 #define INUSE_CPU_NS 50000

@@ -74,7 +74,7 @@ enum owner owner_of(const struct giving_up *g, struct holder *holder)
      */
     if (real_single_threaded())
         return OWNER_SOLE;
-    switch (inuse_by_thread(g->fd, g->acts)) {
+    switch (inuse_by_thread(g->fd)) {
     case INUSE_NO:
         return OWNER_SOLE;
     case INUSE_YES:

@@ -137,13 +137,35 @@ uint8_t probe_state(int fd)
     return ask_info(fd, &info) ? info.tcpi_state : 0;
 }
 
-uint64_t probe_activity(int fd)
+/* The peer's FIN is counted as received, but not as unread. */
+static bool fin_is_received(uint8_t state)
 {
-    struct tcp_info info;
+    return state == STATE_CLOSE_WAIT || state == STATE_LAST_ACK || state == STATE_CLOSING ||
+           state == STATE_TIME_WAIT;
+}
 
-    ask_info(fd, &info);
-    return (info.tcpi_bytes_received - count(fd, FIONREAD)) * 31 + info.tcpi_bytes_acked +
-           count(fd, SIOCOUTQ);
+bool probe_position(int fd, struct probe_position *position)
+{
+    struct tcp_info before;
+    struct tcp_info after;
+    uint32_t unread;
+    uint32_t unacked;
+
+    for (int i = 0; i < 8; i++) {
+        if (!ask_info(fd, &before))
+            return false;
+        unread = count(fd, FIONREAD);
+        unacked = count(fd, SIOCOUTQ);
+        if (!ask_info(fd, &after))
+            return false;
+        if (before.tcpi_bytes_received == after.tcpi_bytes_received &&
+            before.tcpi_bytes_acked == after.tcpi_bytes_acked) {
+            position->read = after.tcpi_bytes_received - unread - fin_is_received(after.tcpi_state);
+            position->written = after.tcpi_bytes_acked + unacked;
+            return true;
+        }
+    }
+    return false;
 }
 
 bool probe_facts(int fd, enum probe_kind kind, bool ask_linger, struct probe *p)

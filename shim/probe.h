@@ -60,10 +60,15 @@ uint32_t probe_unacked(int fd, uint8_t state);
  * which counts in FIN_WAIT2 alone; state 0: whichever it will be. One call, or two. */
 bool probe_zero_linger(int fd, uint8_t state);
 
-/* A number that changes when anybody reads from the connection or writes to it: from what it
- * received and what is unread, what is acknowledged and what is not. What the peer does meanwhile
- * makes it waver. Three calls. */
-uint64_t probe_activity(int fd);
+/* How far the connection has been read and written, whatever the peer does meanwhile. Four calls;
+ * some more while it sends or acknowledges between them, and false where that does not end, or with
+ * urgent data queued moves with what arrives behind it (FIONREAD stops there). */
+struct probe_position {
+    uint64_t read;
+    uint64_t written;
+};
+
+bool probe_position(int fd, struct probe_position *position);
 
 /* Fills facts and unread of a socket of this kind, for a verdict; ask_linger: SO_LINGER may have
  * been set. False where fd is no TCP socket after all. Two to five calls. */
