@@ -100,9 +100,8 @@ deps:
 
 tests: all $(TEST_LIBS) $(TEST_PROGRAMS) $(CMOCKA_TESTS)
 
-# One file at a time: what the library can tell of a program with threads depends on their getting a CPU.
 test: check lint tests
-	$(Q)tests/run -j 1
+	$(Q)tests/run
 
 bench: all $(patsubst %.c,$(BUILD)/%,$(wildcard scripts/*.c))
 	$(Q)scripts/bench

@@ -4,6 +4,8 @@
 # reads them and sends them back, or whatever it was doing goes on. The witness is what the peer gets:
 # not one byte may differ from what it gets without the library.
 
+# Runs alone: what can be told of threads depends on their getting a CPU.
+
 load helper
 load scene
 

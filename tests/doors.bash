@@ -10,7 +10,7 @@ player=door_number
 # In scene.bash's place: plays MODE [OPTION...] ACT of this file's program.
 play()
 {
-    local mode=$1 line without=(-u LIBSAFECLOSE)
+    local mode=$1 without=(-u LIBSAFECLOSE)
     shift
     seen=()
     rm -f "$log" "$stderr"
@@ -19,10 +19,7 @@ play()
     env "${without[@]}" SAFECLOSE_MODE="$mode" SAFECLOSE_LOG="${SAFECLOSE_LOG-$log}" \
         timeout 100 "$programs/$player" ${untraced:+--untraced} "$@" >"$log.seen" 2>"$stderr" 3>&- ||
         fail "mode $mode, door: $*" "$(cat "$log.seen" "$stderr")"
-    while IFS= read -r line; do
-        line=${line#\~}
-        seen[${line%%=*}]=${line#*=}
-    done <"$log.seen"
+    untraced_by_bats read_seen
 }
 
 # one_event KEY VALUE...: there is one close event, of the door's connection, and it says this.

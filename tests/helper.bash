@@ -48,6 +48,15 @@ counted()
     echo $((after - before))
 }
 
+# untraced_by_bats COMMAND...: bats stops before every command of every function to note where it is, in
+# case that one fails. In a loop over what a log says that takes longer than all the rest of a test.
+untraced_by_bats()
+{
+    local -
+    set +T
+    "$@"
+}
+
 # fail TEXT...: ends the test as failed, and says why.
 fail()
 {

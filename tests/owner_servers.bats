@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # Servers that fork, with keep-alive and bodies: not one byte different, nobody left behind.
 
+# Runs alone: what can be told of threads depends on their getting a CPU.
+
 load helper
 
 # serves MODE KIND CONNECTIONS REQUESTS UNREAD: what the client says (owner_client.c).

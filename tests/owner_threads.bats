@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # A thread in the middle of a call on the connection is a holder like any other.
 
+# Runs alone: what can be told of threads depends on their getting a CPU.
+
 load helper
 load owner
 

@@ -13,6 +13,11 @@ stderr=$BATS_TEST_TMPDIR/stderr
 # read_log FILE: fills them.
 read_log()
 {
+    untraced_by_bats read_tables "$1"
+}
+
+read_tables()
+{
     told=() summed=() closes=0 cookies=0 summaries=0
     [[ -e $1 ]] || return 0
     python3 -IS "$BATS_TEST_DIRNAME/scene_events.py" "$1" >"$log.tables" || fail "log: $(<"$1")"
@@ -32,7 +37,7 @@ scene()
 # The same, without a look at the log.
 play()
 {
-    local mode=$1 line without=(-u LIBSAFECLOSE)
+    local mode=$1 without=(-u LIBSAFECLOSE)
     shift
     seen=()
     rm -f "$log" "$stderr"
@@ -41,6 +46,12 @@ play()
     env "${without[@]}" SAFECLOSE_MODE="$mode" SAFECLOSE_LOG="${SAFECLOSE_LOG-$log}" \
         "$programs/scene" ${untraced:+--untraced} "$@" >"$log.seen" 2>"$stderr" 3>&- ||
         fail "mode $mode, scene: $*" "$(cat "$log.seen" "$stderr")"
+    untraced_by_bats read_seen
+}
+
+read_seen()
+{
+    local line
     while IFS= read -r line; do
         line=${line#\~}
         seen[${line%%=*}]=${line#*=}
@@ -93,6 +104,11 @@ never_changed()
 
 # expect WHO KEY VALUE...: compares a table with what is expected. Numbers of an unknown key fail too.
 expect()
+{
+    untraced_by_bats compare_table "$@"
+}
+
+compare_table()
 {
     local -n table=$1
     local who=$1

@@ -4,6 +4,8 @@
 # number to that thread. HttpServer itself discards up to sun.net.httpserver.drainAmount (64 kB) of a
 # body before it closes; told not to, it does with 20 kB what it else does with more than that.
 
+# Runs alone: what can be told of threads depends on their getting a CPU.
+
 load helper
 load server_early
 
