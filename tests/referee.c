@@ -1,0 +1,390 @@
+/* What the referee is told, who plays, and what comes of it. See referee.h. */
+#define _GNU_SOURCE
+#include "referee.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* From the command line; the workers only read it. */
+static struct {
+    uint64_t first;
+    long count;
+    int jobs;
+    bool modes[RUN_MODES];
+    bool verbose;
+    bool beyond;
+    bool by_counters;
+    long mismatches_max;
+} options = {.first = 1, .count = 1000, .mismatches_max = 5};
+
+enum { STATES = 12, REASONS = 4 };
+
+/* Shared by the workers. */
+struct totals {
+    _Atomic long next; /* which scenario is played next */
+    _Atomic long played;
+    _Atomic long mismatches;
+    _Atomic long unproven; /* owners that the library had to look for, and did not find in time */
+    _Atomic long states[STATES];
+    _Atomic long reasons[REASONS];
+    _Atomic long held;
+    _Atomic bool traced;
+};
+
+static struct totals *totals;
+
+static const char usage[] =
+    "usage: referee [OPTION...]\n"
+    "  --count N      play N scenarios (1000)\n"
+    "  --first SEED   the first one's seed (1); each has a seed one higher\n"
+    "  --fresh        start somewhere new\n"
+    "  --seed SEED    play this one, and tell what happens\n"
+    "  --mode MODE    log, drain or all (all): log plays each without the library too\n"
+    "  --jobs N       so many at a time (as many as there are processors)\n"
+    "  --stop N       give up after N mismatches (5)\n"
+    "  --beyond       also what the library is known not to see\n"
+    "  --counters     believe the kernel's counters, as without root, instead of its tracepoint\n"
+    "  --race         instead: how often the log is wrong when data comes during a close\n"
+    "LIBSAFECLOSE names the library.\n";
+
+/* ---- One scenario ---------------------------------------------------------------------------- */
+
+/* A worker's stages, opened when needed: by mode, and by which closes are logged. */
+struct stages {
+    struct place place;
+    struct stage *stage[RUN_MODES][2];
+};
+
+static struct stage *stage_for(struct stages *stages, enum run_mode mode, bool resets_only)
+{
+    struct stage **stage = &stages->stage[mode][mode != RUN_BARE && resets_only];
+
+    if (!*stage)
+        *stage = stage_open(mode, mode != RUN_BARE && resets_only, &stages->place);
+    if (!*stage)
+        exit(2);
+    return *stage;
+}
+
+static const char *const mode_names[RUN_MODES] = {"without the library", "log", "drain"};
+
+static void tell_run(const struct run *run)
+{
+    char words[2048];
+
+    run_words(run, words, sizeof words);
+    printf("%s:\n%s", mode_names[run->mode], words);
+    if (run->log_size > 0)
+        printf("  log:\n%s", run->log);
+}
+
+/* In one write, so that workers don't mix their lines. */
+static void report(const struct scenario *s, const char *where, const struct complaints *c,
+                   const struct run *run)
+{
+    char text[12288], words[3072], seen[2048];
+    int n;
+
+    scenario_words(s, words, sizeof words);
+    run_words(run, seen, sizeof seen);
+    n = snprintf(
+        text, sizeof text, "MISMATCH, seed %llu, %s\n  %s\n%s%s  again: make referee SEED=%llu\n",
+        (unsigned long long)s->seed, where, words, seen, c->text, (unsigned long long)s->seed);
+    if (n > 0)
+        fwrite(text, 1, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1, stdout);
+    fflush(stdout);
+    atomic_fetch_add(&totals->mismatches, 1);
+}
+
+static int reason_index(const char *reason)
+{
+    if (!reason[0])
+        return 0;
+    if (strcmp(reason, "TCP_ABORT_ON_CLOSE") == 0)
+        return 1;
+    return strcmp(reason, "TCP_DISCONNECT_WITH_DATA") == 0 ? 3 : 2;
+}
+
+static void count_run(const struct run *run)
+{
+    atomic_fetch_add(&totals->states[run->scene.ours.state % STATES], 1);
+    atomic_fetch_add(&totals->reasons[reason_index(run->witness.reason)], 1);
+    atomic_fetch_add(&totals->held, run->held);
+    if (run->witness.traced)
+        atomic_store(&totals->traced, true);
+}
+
+static void judge_mode(struct stages *stages, const struct scenario *s, enum run_mode mode,
+                       struct run *run)
+{
+    struct complaints c = {.text = ""};
+
+    run_scenario(stage_for(stages, mode, s->resets_only), s, run);
+    if (options.verbose)
+        tell_run(run);
+    judge_run(run, &c);
+    atomic_fetch_add(&totals->unproven, c.unproven);
+    if (c.count)
+        report(s, mode_names[mode], &c, run);
+}
+
+static void play(struct stages *stages, uint64_t seed)
+{
+    static struct run runs[RUN_MODES];
+    struct complaints c = {.text = ""};
+    struct scenario s;
+
+    scenario_draw(&s, seed, options.beyond);
+    if (options.verbose) {
+        char words[3072];
+        scenario_words(&s, words, sizeof words);
+        printf("seed %llu: %s\n", (unsigned long long)seed, words);
+    }
+    for (enum run_mode mode = RUN_BARE; mode < RUN_MODES; mode++)
+        if (options.modes[mode])
+            judge_mode(stages, &s, mode, &runs[mode]);
+    if (options.modes[RUN_BARE] && options.modes[RUN_LOG]) {
+        judge_same(&runs[RUN_BARE], &runs[RUN_LOG], &c);
+        if (c.count)
+            report(&s, "log differs from a run without the library", &c, &runs[RUN_LOG]);
+    }
+    count_run(&runs[options.modes[RUN_LOG] ? RUN_LOG : RUN_DRAIN]);
+    atomic_fetch_add(&totals->played, 1);
+}
+
+/* ---- Workers --------------------------------------------------------------------------------- */
+
+_Noreturn static void fail(const char *what)
+{
+    fprintf(stderr, "referee: unable to %s: %s\n", what, strerror(errno));
+    exit(2);
+}
+
+static void work(void)
+{
+    struct stages stages = {.stage = {{NULL}}};
+    const char *no_trace = NULL;
+    long number;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signal(SIGPIPE, SIG_IGN);
+    if (place_enter(&stages.place) != 0)
+        fail("enter a network namespace");
+    if (!options.by_counters)
+        no_trace = net_trace_start();
+    if (no_trace && options.verbose)
+        printf("no tracepoint: %s\n", no_trace);
+    while ((number = atomic_fetch_add(&totals->next, 1)) < options.count &&
+           atomic_load(&totals->mismatches) < options.mismatches_max)
+        play(&stages, options.first + (uint64_t)number);
+    for (int mode = 0; mode < RUN_MODES; mode++)
+        for (int events = 0; events < 2; events++)
+            if (stages.stage[mode][events])
+                stage_close(stages.stage[mode][events]);
+    net_trace_stop();
+}
+
+/* The number of workers that failed. */
+static int work_together(void)
+{
+    int failed = 0, status;
+
+    fflush(stdout);
+    for (int i = 0; i < options.jobs; i++) {
+        pid_t pid = fork();
+
+        if (pid < 0)
+            fail("fork");
+        if (pid == 0) {
+            work();
+            exit(0);
+        }
+    }
+    while (wait(&status) > 0 || errno == EINTR)
+        failed += status != 0;
+    return failed;
+}
+
+static double seconds_since(struct timespec start)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - start.tv_sec) + (double)(now.tv_nsec - start.tv_nsec) / 1e9;
+}
+
+static void tell_coverage(void)
+{
+    static const char *const states[STATES] = {"",           "ESTABLISHED", "SYN_SENT",  "SYN_RECV",
+                                               "FIN_WAIT1",  "FIN_WAIT2",   "TIME_WAIT", "CLOSE",
+                                               "CLOSE_WAIT", "LAST_ACK",    "LISTEN",    "CLOSING"};
+    static const char *const reasons[REASONS] = {"no reset", "TCP_ABORT_ON_CLOSE", "TCP_STATE",
+                                                 "TCP_DISCONNECT_WITH_DATA"};
+
+    printf("closed in");
+    for (int i = 1; i < STATES; i++)
+        if (totals->states[i])
+            printf(" %s %ld", states[i], atomic_load(&totals->states[i]));
+    printf("; kernel:");
+    for (int i = 0; i < REASONS; i++)
+        printf(" %s %ld", reasons[i], atomic_load(&totals->reasons[i]));
+    printf("; held by another %ld\n", atomic_load(&totals->held));
+}
+
+static int tell_result(double seconds, int failed)
+{
+    long played = atomic_load(&totals->played), mismatches = atomic_load(&totals->mismatches);
+
+    tell_coverage();
+    printf("witnesses: the peer, the kernel's counters%s\n",
+           totals->traced ? ", the tracepoint's reason" : "");
+    if (totals->unproven)
+        printf("%ld times the library looked for another holder and said it can't tell\n",
+               atomic_load(&totals->unproven));
+    printf("%ld scenarios from seed %llu in %.1f s (%.0f a second): %ld mismatches\n", played,
+           (unsigned long long)options.first, seconds, (double)played / seconds, mismatches);
+    if (failed)
+        printf("%d workers failed\n", failed);
+    return mismatches || failed || played == 0;
+}
+
+/* ---- The command line ------------------------------------------------------------------------ */
+
+_Noreturn static void refuse(const char *why)
+{
+    fprintf(stderr, "referee: %s\n%s", why, usage);
+    exit(2);
+}
+
+static uint64_t number_from(const char *text)
+{
+    char *end;
+    uint64_t number;
+
+    errno = 0;
+    number = strtoull(text, &end, 0);
+    if (errno || !*text || *end || *text == '-')
+        refuse("a number was expected");
+    return number;
+}
+
+static void set_modes(const char *mode)
+{
+    bool all = strcmp(mode, "all") == 0;
+
+    options.modes[RUN_LOG] = all || strcmp(mode, "log") == 0;
+    options.modes[RUN_BARE] = options.modes[RUN_LOG];
+    options.modes[RUN_DRAIN] = all || strcmp(mode, "drain") == 0;
+    if (!options.modes[RUN_LOG] && !options.modes[RUN_DRAIN])
+        refuse("--mode is log, drain or all");
+}
+
+static bool parse(int argc, char **argv)
+{
+    static const struct option names[] = {
+        {"count", required_argument, NULL, 'n'}, {"first", required_argument, NULL, 'f'},
+        {"fresh", no_argument, NULL, 'r'},       {"seed", required_argument, NULL, 's'},
+        {"mode", required_argument, NULL, 'm'},  {"jobs", required_argument, NULL, 'j'},
+        {"stop", required_argument, NULL, 'x'},  {"beyond", no_argument, NULL, 'b'},
+        {"race", no_argument, NULL, 'R'},        {"counters", no_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
+    bool racing = false;
+    int option;
+
+    set_modes("all");
+    options.jobs = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
+        switch (option) {
+        case 'n':
+            options.count = (long)number_from(optarg);
+            break;
+        case 'f':
+            options.first = number_from(optarg);
+            break;
+        case 'r': /* short enough to be typed */
+            if (getrandom(&options.first, sizeof options.first, 0) < 0)
+                fail("get a random number");
+            options.first >>= 24;
+            break;
+        case 's':
+            options.first = number_from(optarg);
+            options.count = 1;
+            options.jobs = 1;
+            options.verbose = true;
+            break;
+        case 'm':
+            set_modes(optarg);
+            break;
+        case 'j':
+            options.jobs = (int)number_from(optarg);
+            break;
+        case 'x':
+            options.mismatches_max = (long)number_from(optarg);
+            break;
+        case 'b':
+            options.beyond = true;
+            break;
+        case 'R':
+            racing = true;
+            break;
+        case 'c':
+            options.by_counters = true;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            exit(0);
+        default:
+            refuse("an option is unknown");
+        }
+    }
+    if (optind != argc)
+        refuse("arguments are not expected");
+    return racing;
+}
+
+static int run_race(void)
+{
+    struct place place;
+    const char *no_trace;
+
+    if (place_enter(&place) != 0)
+        fail("enter a network namespace");
+    no_trace = net_trace_start();
+    if (no_trace) {
+        printf("the race is judged by the tracepoint, and there is none: %s\n", no_trace);
+        return 0;
+    }
+    return race((int)options.count, &place);
+}
+
+int main(int argc, char **argv)
+{
+    struct timespec start;
+    bool racing;
+    int failed;
+
+    if (argc == 2 && strcmp(argv[1], "--program") == 0)
+        return program_main();
+    racing = parse(argc, argv);
+    if (!getenv("LIBSAFECLOSE") || access(getenv("LIBSAFECLOSE"), R_OK) != 0)
+        refuse("LIBSAFECLOSE names no library");
+    if (racing)
+        return run_race();
+    totals = mmap(NULL, sizeof *totals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (totals == MAP_FAILED)
+        fail("get memory");
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    failed = work_together();
+    return tell_result(seconds_since(start), failed);
+}

@@ -1,0 +1,100 @@
+# The referee can fail: each test breaks one judgement of a copy of the library, in the source, and
+# the referee must find out. What is broken is named by the line that is replaced, so that a change
+# of the source that moves the line is noticed here.
+
+setup_file()
+{
+    load helper
+    export source=$BATS_FILE_TMPDIR/source
+    mkdir -p "$source/build"
+    cp -Rp "$top/Makefile" "$top/shim" "$source"
+    # What is built already need not be built again.
+    cp -Rp "${BUILD:-$top/build}/shim" "$source/build" || true
+    make -s -C "$source" -j2 libsafeclose.so >&2
+}
+
+setup()
+{
+    load helper
+}
+
+# broken FILE OLD NEW: the library with every OLD in shim/FILE replaced by NEW (basic regular
+# expressions), which must be there.
+broken()
+{
+    local copy=$BATS_TEST_TMPDIR/broken
+    cp -Rp "$source" "$copy"
+    sed -i "s/$2/$3/" "$copy/shim/$1"
+    if cmp -s "$source/shim/$1" "$copy/shim/$1"; then
+        fail "shim/$1 has no line with \"$2\": tell this test what it looks like now"
+    fi
+    make -s -C "$copy" libsafeclose.so >&2
+    export LIBSAFECLOSE=$copy/libsafeclose.so
+}
+
+# is_found WORDS [OPTION...]: within some thousand scenarios there are mismatches, one of them of this kind.
+is_found()
+{
+    run -1 "$programs/referee" --count 4000 --stop 12 "${@:2}"
+    [[ $output == *"$1"* ]] || fail "nothing about: $1" "$output"
+}
+
+@test "it is found when FIONREAD is trusted alone" {
+    broken probe.c 'p->urgent = memory.received && .*' 'p->urgent = false;'
+    is_found 'cause: expected "unread-data", the event says "none"'
+}
+
+@test "it is found when CLOSE is taken for a connection" {
+    broken verdict.c 'if (f->state == STATE_CLOSE)' 'if (false)'
+    is_found 'cause: expected "none", the event says "unread-data"'
+}
+
+@test "it is found when zero linger is missed" {
+    broken verdict.c 'if (f->zero_linger) {' 'if (false) {'
+    is_found 'cause: expected "zero-linger", the event says "none"'
+}
+
+@test "it is found when a shared close is called a reset" {
+    broken owner.c 'return OWNER_SHARED;' 'return OWNER_SOLE;'
+    is_found 'outcome: expected "none", the event says'
+}
+
+@test "it is found when a call in progress is passed over" {
+    broken owner.c 'return OWNER_IN_USE;' 'return OWNER_SOLE;'
+    is_found 'outcome: expected "none", the event says'
+}
+
+@test "it is found when an owner is guessed" {
+    broken owner.c 'OWNER_SHARED : OWNER_UNKNOWN' 'OWNER_SHARED : OWNER_SOLE'
+    is_found 'outcome: expected "none", the event says'
+}
+
+@test "it is found when unread data is thought harmless after a half-close" {
+    broken verdict.c 'if (f->unread)' 'if (f->unread \&\& f->state != STATE_FIN_WAIT2)'
+    is_found 'cause: expected "unread-data", the event says "none"'
+}
+
+@test "it is found when zero linger is thought harmless with a FIN unsent" {
+    broken verdict.c 'bool closing_with_output =' 'bool closing_with_output = false \&\&'
+    is_found 'cause: expected "zero-linger", the event says "none"'
+}
+
+@test "it is found when our FIN counts as output" {
+    broken probe.c 'sequence_numbers && fin_is_counted' 'false \&\& fin_is_counted'
+    is_found 'unacked: expected'
+}
+
+@test "it is found when a drain stops at urgent data" {
+    broken drain.c 'if (n <= 0) {' 'if (d.bytes || n <= 0) {'
+    is_found 'discarded: expected'
+}
+
+@test "it is found when a drain discards what another holder would have read" {
+    broken owner.c 'return OWNER_SHARED;' 'return OWNER_SOLE;'
+    is_found 'the other holder read' --mode drain --stop 60
+}
+
+@test "it is found when a door is not seen" {
+    broken hooks/exit.c 'closing_all(via, call_site);' '(void)via, (void)call_site;'
+    is_found 'no event: expected cause'
+}

@@ -1,0 +1,680 @@
+/* Compares what the library wrote with what the kernel did and what the harness knows. */
+#define _GNU_SOURCE
+#include "referee.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Complaints ------------------------------------------------------------------------------ */
+
+__attribute__((format(printf, 2, 3))) static void complain(struct complaints *c, const char *format,
+                                                           ...)
+{
+    va_list args;
+    int n;
+
+    c->count++;
+    n = snprintf(c->text + c->len, sizeof c->text - c->len, "  ");
+    c->len += (size_t)n < sizeof c->text - c->len ? (size_t)n : 0;
+    va_start(args, format);
+    n = vsnprintf(c->text + c->len, sizeof c->text - c->len, format, args);
+    va_end(args);
+    c->len += (size_t)n < sizeof c->text - c->len - 1 ? (size_t)n : 0;
+    c->text[c->len] = '\0';
+    if (c->len < sizeof c->text - 2) {
+        c->text[c->len++] = '\n';
+        c->text[c->len] = '\0';
+    }
+}
+
+static void expect_text(struct complaints *c, const char *what, const char *expected,
+                        const char *said)
+{
+    if (strcmp(expected, said) != 0)
+        complain(c, "%s: expected \"%s\", the event says \"%s\"", what, expected, said);
+}
+
+static void expect_number(struct complaints *c, const char *what, long expected, long said)
+{
+    if (expected != said)
+        complain(c, "%s: expected %ld, the event says %ld", what, expected, said);
+}
+
+/* ---- Reading the log ------------------------------------------------------------------------- */
+
+static const char *value_of(const char *line, const char *end, const char *key)
+{
+    char quoted[32];
+    int n = snprintf(quoted, sizeof quoted, "\"%s\":", key);
+    const char *found = memmem(line, (size_t)(end - line), quoted, (size_t)n);
+
+    return found ? found + n : NULL;
+}
+
+static void text_of(const char *line, const char *end, const char *key, char *text, size_t size)
+{
+    const char *value = value_of(line, end, key);
+    size_t n = 0;
+
+    if (value && *value == '"')
+        for (value++; *value != '"' && value < end && n + 1 < size; value++)
+            text[n++] = *value;
+    text[n] = '\0';
+}
+
+static long number_of(const char *line, const char *end, const char *key)
+{
+    const char *value = value_of(line, end, key);
+
+    return value ? strtol(value, NULL, 10) : -1;
+}
+
+bool said_next(const char *log, long *at, long end, struct said *said)
+{
+    memset(said, 0, sizeof *said);
+    while (*at < end) {
+        const char *line = log + *at;
+        const char *newline = memchr(line, '\n', (size_t)(end - *at));
+        char event[16], cookie[32], urgent[8] = "";
+        const char *flag;
+
+        if (!newline)
+            return false;
+        *at = newline + 1 - log;
+        text_of(line, newline, "event", event, sizeof event);
+        if (strcmp(event, "close") != 0)
+            continue;
+        said->found = true;
+        said->pid = (int)number_of(line, newline, "pid");
+        said->fd = (int)number_of(line, newline, "fd");
+        said->unread = number_of(line, newline, "unread");
+        said->unacked = number_of(line, newline, "unacked");
+        said->unsent = number_of(line, newline, "unsent");
+        said->pending = number_of(line, newline, "pending");
+        said->discarded = number_of(line, newline, "discarded");
+        text_of(line, newline, "via", said->via, sizeof said->via);
+        text_of(line, newline, "local", said->local, sizeof said->local);
+        text_of(line, newline, "peer", said->peer, sizeof said->peer);
+        text_of(line, newline, "state", said->state, sizeof said->state);
+        text_of(line, newline, "cause", said->cause, sizeof said->cause);
+        text_of(line, newline, "action", said->action, sizeof said->action);
+        text_of(line, newline, "outcome", said->outcome, sizeof said->outcome);
+        text_of(line, newline, "note", said->note, sizeof said->note);
+        text_of(line, newline, "cookie", cookie, sizeof cookie);
+        said->cookie = strtoull(cookie, NULL, 16);
+        flag = value_of(line, newline, "urgent");
+        if (flag)
+            snprintf(urgent, sizeof urgent, "%.4s", flag);
+        said->urgent = strcmp(urgent, "true") == 0;
+        return true;
+    }
+    return false;
+}
+
+/* ---- What the kernel is to do ---------------------------------------------------------------- */
+
+enum deed { NOTHING, FIN, RESET_UNREAD, RESET_LINGER, RESET_LINGER2, RESET_PENDING };
+
+static const char *const deed_names[] = {
+    [NOTHING] = "sends nothing",
+    [FIN] = "sends a FIN",
+    [RESET_UNREAD] = "resets because of unread data",
+    [RESET_LINGER] = "resets because of SO_LINGER {1,0}",
+    [RESET_LINGER2] = "resets because of TCP_LINGER2",
+    [RESET_PENDING] = "resets who waits to be accepted",
+};
+
+/* __tcp_close(), told once more from the kernel's source and not from the library's. */
+static enum deed foretell(const struct scene *scene, bool drained)
+{
+    int state = scene->ours.state;
+
+    if (state == TCP_CLOSE || state == TCP_SYN_SENT)
+        return NOTHING;
+    if (scene->queue.at < scene->queue.arrived && !drained)
+        return RESET_UNREAD;
+    if (scene->linger == 0) {
+        if (state == TCP_LAST_ACK || state == TCP_CLOSING)
+            return scene->ours.unsent > 0 ? RESET_LINGER : NOTHING;
+        return RESET_LINGER;
+    }
+    if (state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT)
+        return FIN;
+    return state == TCP_FIN_WAIT2 && scene->linger2 ? RESET_LINGER2 : NOTHING;
+}
+
+/* What it did, by its own reason. */
+static enum deed deed_of(const struct witness *w, enum deed foretold)
+{
+    if (w->resets == 0) {
+        if (!w->fin_known)
+            return foretold == FIN ? FIN : NOTHING;
+        return w->fin ? FIN : NOTHING;
+    }
+    if (strcmp(w->reason, "TCP_ABORT_ON_CLOSE") == 0)
+        return RESET_UNREAD;
+    if (strcmp(w->reason, "TCP_ABORT_ON_LINGER") == 0)
+        return RESET_LINGER2;
+    return RESET_LINGER;
+}
+
+static const char *outcome_of(enum deed deed)
+{
+    return deed == NOTHING ? "none" : deed == FIN ? "fin" : "rst";
+}
+
+static const char *cause_of(enum deed deed)
+{
+    switch (deed) {
+    case RESET_UNREAD:
+        return "unread-data";
+    case RESET_LINGER:
+    case RESET_LINGER2:
+        return "zero-linger";
+    case RESET_PENDING:
+        return "pending-accepts";
+    default:
+        return "none";
+    }
+}
+
+/* ---- Who else holds it ----------------------------------------------------------------------- */
+
+/* Where the library may say that it can't tell: it sees a descriptor leave and never comes to know
+ * who has it; a thread that computes may be about to use it; or it had to look into /proc, for
+ * which it takes no more than its time. */
+static bool may_be_unknown(const struct scenario *s)
+{
+    switch (s->holder) {
+    case HOLD_FLIGHT:
+    case HOLD_DELIVERED:
+    case HOLD_BUSY:
+    case HOLD_FORK:
+    case HOLD_FORK_KILLED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Of those only the looks are a matter of luck. */
+static bool is_luck(const struct scenario *s)
+{
+    return s->holder == HOLD_FORK || s->holder == HOLD_FORK_KILLED;
+}
+
+/* ---- One close ------------------------------------------------------------------------------- */
+
+/* A close, and what is known about it. */
+struct close_case {
+    const struct run *run;
+    const struct scene *scene;
+    const struct witness *witness;
+    const char *via;
+    int pid;
+    int fd;
+    bool held; /* the kernel had another reference */
+    bool unknown_allowed;
+    bool exiting;
+    bool by_another; /* it was another number that the steps went through */
+    bool nameless;   /* when this one came, the connection was over and had no peer any more */
+};
+
+static const char *state_name(int state)
+{
+    static const char *const names[] = {"",           "ESTABLISHED", "SYN_SENT",  "SYN_RECV",
+                                        "FIN_WAIT1",  "FIN_WAIT2",   "TIME_WAIT", "CLOSE",
+                                        "CLOSE_WAIT", "LAST_ACK",    "LISTEN",    "CLOSING"};
+    return names[state];
+}
+
+static void judge_queues(const struct close_case *k, const struct said *said, struct complaints *c)
+{
+    const struct scene *scene = k->scene;
+
+    expect_number(c, "unread", queue_counted(&scene->queue), said->unread);
+    expect_number(c, "urgent", queue_is_urgent(&scene->queue), said->urgent);
+    if (!scene->unacked_known || k->run->scenario.holder == HOLD_WRITER)
+        return;
+    /* In CLOSE our own FIN still counts, where it was not acknowledged, and nothing tells: the
+     * library must have seen it. */
+    if (scene->ours.state == TCP_CLOSE && scene->our_fin && k->by_another)
+        return;
+    expect_number(c, "unacked", scene->unacked, said->unacked);
+    /* What is settled was acknowledged or never sent. Not so where a reset ended it in between. */
+    if (scene->ours.state != TCP_CLOSE)
+        expect_number(c, "unsent", scene->unacked, said->unsent);
+}
+
+static void judge_names(const struct close_case *k, const struct said *said, struct complaints *c)
+{
+    bool nameless = k->scene->ours.state == TCP_CLOSE; /* the kernel has forgotten the peer's */
+
+    expect_text(c, "via", k->via, said->via);
+    expect_text(c, "local", k->run->ours, said->local);
+    expect_text(c, "peer", nameless ? "" : k->run->peers, said->peer);
+    expect_text(c, "state", state_name(k->scene->ours.state), said->state);
+    if (!k->nameless)
+        expect_number(c, "fd", k->fd, said->fd);
+    expect_number(c, "pid", k->pid, said->pid);
+    if (k->scene->ours.cookie != said->cookie)
+        complain(c, "cookie: expected 0x%llx, the event says 0x%llx",
+                 (unsigned long long)k->scene->ours.cookie, (unsigned long long)said->cookie);
+}
+
+static bool is_in_call(const struct scenario *s)
+{
+    return s->holder == HOLD_READER || s->holder == HOLD_WRITER || s->holder == HOLD_PEEKER ||
+           s->holder == HOLD_POLL;
+}
+
+/* An exit ends the call as well, and so resets; but until then the thread may read, and the library
+ * may leave it what it could. */
+static bool may_pass(const struct close_case *k)
+{
+    return k->exiting && is_in_call(&k->run->scenario);
+}
+
+/* The action, and what it leaves for the kernel to do. */
+static void judge_action(const struct close_case *k, const struct said *said, enum deed whole,
+                         struct complaints *c)
+{
+    /* A reset that the program asked for would come all the same. */
+    bool intended =
+        k->scene->linger == 0 || (k->scene->linger2 && k->scene->ours.state == TCP_FIN_WAIT2);
+    bool drains = k->run->mode == RUN_DRAIN && whole == RESET_UNREAD && !intended;
+    bool passed = strcmp(said->action, "passed") == 0 && may_pass(k);
+    bool drained = drains && !k->held && !passed && strcmp(said->outcome, "unknown") != 0;
+
+    expect_text(c, "action", !drains ? "none" : drained ? "drained" : "passed", said->action);
+    expect_number(c, "discarded", drained ? queue_discards(&k->scene->queue) : 0, said->discarded);
+}
+
+static void judge_note(const struct close_case *k, const struct said *said, enum deed whole,
+                       struct complaints *c)
+{
+    bool in_call = is_in_call(&k->run->scenario);
+    const char *expected = "";
+
+    if (whole == NOTHING)
+        expected = "";
+    else if (strcmp(said->outcome, "unknown") == 0)
+        expected = "owner-unknown";
+    else if (k->held || (may_pass(k) && strcmp(said->note, "in-use") == 0))
+        expected = in_call ? "in-use" : "shared";
+    if (!expected[0] && k->scene->read_shut) {
+        /* Through which number it was shut down is all that the library knows. */
+        if (k->run->scenario.holder != HOLD_NOBODY && !said->note[0])
+            return;
+        expected = "read-shut";
+    }
+    expect_text(c, "note", expected, said->note);
+}
+
+/* What the kernel did, first against what it should have done: else it is not the library that is
+ * wrong. */
+static enum deed judge_kernel(const struct close_case *k, const struct said *said,
+                              struct complaints *c)
+{
+    bool drained = said->found && strcmp(said->action, "drained") == 0;
+    enum deed foretold = k->held ? NOTHING : foretell(k->scene, drained);
+    enum deed deed = deed_of(k->witness, foretold);
+
+    if (deed != foretold && !(k->scene->linger2 && deed >= FIN && foretold >= FIN))
+        complain(c, "the kernel %s (%d resets, %s), where by its source it %s", deed_names[deed],
+                 k->witness->resets, k->witness->reason[0] ? k->witness->reason : "no reason",
+                 deed_names[foretold]);
+    return deed;
+}
+
+static void judge_close(const struct close_case *k, const struct said *said, struct complaints *c)
+{
+    enum deed whole = foretell(k->scene, false);
+    enum deed deed = judge_kernel(k, said, c);
+    bool unknown = strcmp(said->outcome, "unknown") == 0;
+    bool expected = !k->run->scenario.resets_only || strcmp(cause_of(whole), "none") != 0;
+
+    /* At its exit a process says nothing about what others hold on, if that makes a difference. */
+    if (k->exiting && k->held && whole != NOTHING)
+        expected = false;
+    if (!said->found) {
+        if (k->nameless)
+            return;
+        if (expected && k->exiting && k->run->scenario.holder == HOLD_FORK_KILLED)
+            c->unproven = true;
+        else if (expected)
+            complain(c, "no event: expected cause \"%s\", outcome \"%s\"", cause_of(whole),
+                     outcome_of(deed));
+        return;
+    }
+    if (!expected) {
+        complain(c, "an event too many: cause \"%s\", outcome \"%s\"", said->cause, said->outcome);
+        return;
+    }
+    judge_names(k, said, c);
+    expect_text(c, "cause", cause_of(whole), said->cause);
+    if (unknown && k->unknown_allowed)
+        c->unproven |= is_luck(&k->run->scenario);
+    else
+        expect_text(c, "outcome", outcome_of(deed), said->outcome);
+    judge_queues(k, said, c);
+    judge_action(k, said, whole, c);
+    judge_note(k, said, whole, c);
+}
+
+/* ---- Which event is whose -------------------------------------------------------------------- */
+
+static bool is_listener(const struct said *said)
+{
+    return strcmp(said->state, "LISTEN") == 0;
+}
+
+static bool is_about(const struct run *run, const struct said *said)
+{
+    if (run->scenario.listening)
+        return is_listener(said);
+    return !is_listener(said) && strcmp(said->local, run->ours) == 0 &&
+           (!said->peer[0] || strcmp(said->peer, run->peers) == 0);
+}
+
+/* Nobody waits at the other listener, and the first of two numbers to go takes nothing with it. */
+static void judge_bystander(const struct said *said, struct complaints *c)
+{
+    if (strcmp(said->outcome, "none") != 0 && strcmp(said->outcome, "unknown") != 0)
+        complain(c,
+                 "an event about something that was not reset or ended: %s(%d) %s->%s, %s: "
+                 "cause \"%s\", outcome \"%s\"",
+                 said->via, said->fd, said->local, said->peer, said->state, said->cause,
+                 said->outcome);
+}
+
+/* The last event about the connection between FROM and TO; all others harmless. */
+static struct said event_between(const struct run *run, long from, long to, struct complaints *c)
+{
+    struct said last = {0}, said;
+
+    while (said_next(run->log, &from, to, &said)) {
+        if (!is_about(run, &said)) {
+            judge_bystander(&said, c);
+            continue;
+        }
+        if (last.found)
+            judge_bystander(&last, c);
+        last = said;
+    }
+    return last;
+}
+
+static void judge_silence(const struct run *run, long from, long to, struct complaints *c)
+{
+    struct said said = event_between(run, from, to, c);
+
+    if (said.found)
+        judge_bystander(&said, c);
+}
+
+/* ---- What the others found ------------------------------------------------------------------- */
+
+static void judge_holder(const struct run *run, struct complaints *c)
+{
+    if (run->holder_got != -1 && run->holder_got != run->holder_expected)
+        complain(c, "the other holder read %d bytes of %d", run->holder_got, run->holder_expected);
+}
+
+/* What the peer read before which end, where the connection has really ended. */
+static void judge_end(const struct run *run, const struct scene *scene, const struct witness *w,
+                      struct complaints *c)
+{
+    bool reset = w->resets > 0;
+    bool had_fin = scene->our_fin && scene->peer.received == scene->written + 1;
+    int error = reset && !had_fin ? ECONNRESET : 0;
+    long text = scene == &run->scene ? (long)run->text : 0;
+    long bytes = (long)scene->written + text - (reset ? (long)scene->unacked : 0);
+
+    /* What still waits to be sent to us is late data, and answered with a reset. */
+    if (!run->end_known || scene->more_waits || run->scenario.holder == HOLD_WRITER ||
+        w->before[0] || !scene->unacked_known || scene->linger2 || scene->ours.state == TCP_CLOSE)
+        return;
+    if (run->end_error != error)
+        complain(c, "the peer read to %s, expected %s", net_end_text(run->end_error),
+                 net_end_text(error));
+    if ((long)run->end_bytes != bytes)
+        complain(c, "the peer read %u bytes in all, expected %ld", run->end_bytes, bytes);
+}
+
+/* ---- A listener ------------------------------------------------------------------------------ */
+
+static void judge_listener(const struct run *run, struct complaints *c)
+{
+    const struct scenario *s = &run->scenario;
+    const struct witness *w = &run->witness;
+    struct said said = event_between(run, w->events_from, w->events_to, c);
+    int resets = run->held ? 0 : run->alive;
+    bool expected = s->clients ? !(run->held && door_ends(s)) : !s->resets_only;
+    bool unknown = strcmp(said.outcome, "unknown") == 0;
+
+    if (w->resets != resets)
+        complain(c, "the kernel reset %d clients of %d", w->resets, resets);
+    if (!said.found && expected && door_ends(s) && s->holder == HOLD_FORK_KILLED)
+        c->unproven = true;
+    else if (said.found != expected)
+        complain(c, said.found ? "an event too many" : "no event");
+    if (!said.found || !expected)
+        return;
+    expect_text(c, "via", door_name(s->door), said.via);
+    expect_text(c, "state", "LISTEN", said.state);
+    if (s->clients)
+        expect_text(c, "local", run->ours, said.local);
+    expect_text(c, "cause", s->clients ? "pending-accepts" : "none", said.cause);
+    if (s->clients)
+        expect_number(c, "pending", s->clients, said.pending);
+    if (unknown && may_be_unknown(s) && s->clients)
+        c->unproven |= is_luck(s);
+    else
+        expect_text(c, "outcome", resets ? "rst" : "none", said.outcome);
+    expect_text(c, "action", "none", said.action);
+    if (s->clients)
+        expect_text(c, "note", unknown ? "owner-unknown" : run->held ? "shared" : "", said.note);
+    expect_number(c, "pid", run->pid, said.pid);
+    if (!door_takes_both(s))
+        expect_number(c, "fd", run->fd, said.fd);
+}
+
+/* ---- A run ----------------------------------------------------------------------------------- */
+
+/* Where the program gives up both numbers at once it is the holder's that goes last. */
+static int last_number(const struct run *run)
+{
+    bool both = run->scenario.holder == HOLD_DUP || run->scenario.holder == HOLD_DELIVERED;
+
+    return both && door_takes_both(&run->scenario) && run->holder_fd > run->fd ? run->holder_fd
+                                                                               : run->fd;
+}
+
+static struct close_case case_of_program(const struct run *run)
+{
+    const struct scenario *s = &run->scenario;
+
+    return (struct close_case){
+        .run = run,
+        .scene = &run->scene,
+        .witness = &run->witness,
+        .via = door_name(s->door),
+        .pid = run->pid,
+        .fd = last_number(run),
+        .held = run->held,
+        .unknown_allowed = may_be_unknown(s),
+        .exiting = door_ends(s),
+        .by_another = last_number(run) != run->fd,
+        .nameless = last_number(run) != run->fd && s->holder == HOLD_DELIVERED &&
+                    run->scene.ours.state == TCP_CLOSE,
+    };
+}
+
+/* After the program's own; only what came by a message is still not to be told. */
+static struct close_case case_of_holder(const struct run *run)
+{
+    const struct scenario *s = &run->scenario;
+    bool ends = s->holder == HOLD_FORK && s->holder_exits;
+
+    return (struct close_case){
+        .run = run,
+        .scene = &run->holder_scene,
+        .witness = &run->holder_witness,
+        .via = ends ? "_exit" : "close",
+        .pid = run->holder_pid,
+        .fd = run->holder_fd,
+        .unknown_allowed = s->holder == HOLD_DELIVERED,
+        .exiting = ends,
+        .by_another = true,
+        .nameless = s->holder == HOLD_DELIVERED && run->holder_scene.ours.state == TCP_CLOSE,
+    };
+}
+
+/* Under drain a peer with more to send does so the moment there is room: whether it comes before
+ * the close or after it is a race, and nothing can be said. */
+static bool is_race(const struct run *run, const struct scene *scene, const struct witness *w)
+{
+    if (scene->more_waits && !scene->peer_open) /* nobody can be asked whether anything moved */
+        return true;
+    return w->moved ||
+           (run->mode == RUN_DRAIN && scene->more_waits && foretell(scene, false) == RESET_UNREAD);
+}
+
+static void judge_program(const struct run *run, struct complaints *c)
+{
+    const struct witness *w = &run->witness;
+    struct close_case k = case_of_program(run);
+    struct said said = event_between(run, w->events_from, w->events_to, c);
+
+    if (run->mode != RUN_BARE)
+        judge_close(&k, &said, c);
+    else
+        judge_kernel(&k, &said, c);
+    if (!run->held)
+        judge_end(run, &run->scene, w, c);
+}
+
+static void judge_last(const struct run *run, struct complaints *c)
+{
+    const struct witness *w = &run->holder_witness;
+    struct close_case k = case_of_holder(run);
+    struct said said = event_between(run, w->events_from, w->events_to, c);
+
+    if (run->mode != RUN_BARE)
+        judge_close(&k, &said, c);
+    else
+        judge_kernel(&k, &said, c);
+    judge_end(run, &run->holder_scene, w, c);
+}
+
+void judge_run(const struct run *run, struct complaints *c)
+{
+    const struct witness *w = &run->witness, *last = &run->holder_witness;
+
+    if (run->trouble[0])
+        complain(c, "%s", run->trouble);
+    if (run->garbled)
+        complain(c, "the program read something else than the peer sent");
+    if (run->trouble[0])
+        return;
+    judge_silence(run, 0, w->events_from, c);
+    if (run->scenario.listening) {
+        if (run->mode != RUN_BARE)
+            judge_listener(run, c);
+        return;
+    }
+    if (!is_race(run, &run->scene, w))
+        judge_program(run, c);
+    judge_holder(run, c);
+    if (!run->holder_gave_up) {
+        judge_silence(run, w->events_to, run->log_size, c);
+        return;
+    }
+    judge_silence(run, w->events_to, last->events_from, c);
+    if (!is_race(run, &run->holder_scene, last))
+        judge_last(run, c);
+    judge_silence(run, last->events_to, run->log_size, c);
+}
+
+/* ---- Without the library and with it --------------------------------------------------------- */
+
+/* Whether how much fits into the windows is no matter of timing. */
+static bool is_exact(const struct scenario *s)
+{
+    if (s->our_send_buffer || s->our_receive_buffer || s->peer_receive_buffer)
+        return false;
+    for (int i = 0; i < s->count; i++)
+        if ((s->steps[i].op == OP_PEER_SENDS || s->steps[i].op == OP_WRITES) &&
+            s->steps[i].size > 9000)
+            return false;
+    return true;
+}
+
+static void same_number(struct complaints *c, const char *what, long bare, long log)
+{
+    if (bare != log)
+        complain(c, "%s: %ld without the library, %ld with it", what, bare, log);
+}
+
+static void same_witness(struct complaints *c, const struct witness *bare,
+                         const struct witness *log)
+{
+    same_number(c, "resets", bare->resets, log->resets);
+    same_number(c, "FIN at once", bare->fin, log->fin);
+    if (strcmp(bare->reason, log->reason) != 0 || strcmp(bare->before, log->before) != 0)
+        complain(c, "reason: %s without the library, %s with it; before the close %s and %s",
+                 bare->reason, log->reason, bare->before, log->before);
+}
+
+void judge_same(const struct run *bare, const struct run *log, struct complaints *c)
+{
+    if (bare->trouble[0] || log->trouble[0] || bare->witness.moved || log->witness.moved ||
+        bare->holder_witness.moved || log->holder_witness.moved)
+        return;
+    same_witness(c, &bare->witness, &log->witness);
+    same_witness(c, &bare->holder_witness, &log->holder_witness);
+    same_number(c, "the peer's last read", bare->end_error, log->end_error);
+    if (!is_exact(&bare->scenario))
+        return;
+    same_number(c, "bytes for the peer", bare->end_bytes, log->end_bytes);
+    same_number(c, "bytes for the other holder", bare->holder_got, log->holder_got);
+    same_number(c, "what the program's calls returned (a hash)", bare->story, log->story);
+}
+
+/* ---- In words -------------------------------------------------------------------------------- */
+
+static int witness_words(const struct witness *w, char *words, size_t size)
+{
+    return snprintf(words, size, "%d resets%s%s, %s%s%s%s", w->resets, w->reason[0] ? " " : "",
+                    w->reason, w->fin ? "FIN" : "no FIN", w->before[0] ? ", before it " : "",
+                    w->before, w->moved ? ", data moved meanwhile" : "");
+}
+
+void run_words(const struct run *run, char *words, size_t size)
+{
+    const struct scene *scene = &run->scene;
+    size_t n = 0;
+
+    words[0] = '\0';
+    if (!run->scenario.listening)
+        n += (size_t)snprintf(
+            words, size, "  %s->%s, %s: %u arrived, %u read; %u written, %d+%d unacked%s%s\n",
+            run->ours, run->peers, state_name(scene->ours.state), scene->queue.arrived,
+            scene->queue.at, scene->written, scene->ours.unacked, scene->ours.unsent,
+            scene->linger == 0 ? ", zero linger" : "", run->held ? ", held by another" : "");
+    n += (size_t)snprintf(words + n, size - n, "  kernel: ");
+    n += (size_t)witness_words(&run->witness, words + n, size - n);
+    if (run->holder_gave_up) {
+        n += (size_t)snprintf(words + n, size - n, "\n  at the holder's close: ");
+        n += (size_t)witness_words(&run->holder_witness, words + n, size - n);
+    }
+    if (run->end_known && n < size)
+        n += (size_t)snprintf(words + n, size - n, "\n  the peer read %u bytes to %s",
+                              run->end_bytes, net_end_text(run->end_error));
+    if (n < size)
+        snprintf(words + n, size - n, "\n");
+}
