@@ -116,8 +116,8 @@ static void apply_owner(struct event *e, const struct giving_up *g)
         return;
     owner = owner_of(g, &e->holder);
     e->note = note_of(owner);
-    if (owner == OWNER_SHARED || owner == OWNER_IN_USE)
-        e->verdict.outcome = OUTCOME_NONE;
+    if (owner == OWNER_SHARED || (owner == OWNER_IN_USE && !g->exiting))
+        e->verdict.outcome = OUTCOME_NONE; /* an exit ends the call, so it comes then */
     else if (owner == OWNER_UNKNOWN)
         e->verdict.outcome = OUTCOME_UNKNOWN;
 }
@@ -229,6 +229,7 @@ static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
         count(e, g);
         return;
     }
+    g->acts = config.mode == MODE_DRAIN && e->verdict.cause == CAUSE_UNREAD_DATA;
     apply_owner(e, g);
     if (g->exiting && e->note == NOTE_SHARED)
         return;

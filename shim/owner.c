@@ -71,8 +71,8 @@ enum owner owner_of(const struct giving_up *g, struct holder *holder)
     /* A thread blocked in a call on the connection holds a reference, and may be about to take what
      * we would discard: a writer, a reader that was woken and has yet to run, a splice that waits
      * for its pipe. O_NONBLOCK rules none of them out: it may have been set after the call began.
-     */
-    if (real_single_threaded())
+     * An exit ends all of these calls: then they matter only to what we would discard. */
+    if (real_single_threaded() || (g->exiting && !g->acts))
         return OWNER_SOLE;
     switch (inuse_by_thread(g->fd)) {
     case INUSE_NO:

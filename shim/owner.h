@@ -25,6 +25,7 @@ struct giving_up {
     bool no_output; /* the send queue is known to be empty */
     uint32_t left;  /* holders left, as share_drop said */
     int64_t until;  /* share_deadline */
+    bool acts;      /* something will be done if it is ours alone */
     bool exiting;   /* the process ends: its other threads and their calls do too */
 };
 

@@ -36,6 +36,14 @@ load owner
     matches 'peer read 20971520 bytes, then the end' "$(<"$BATS_TEST_TMPDIR/drain")"
 }
 
+@test "a thread that writes when another exits with 5 bytes unread: the reset that comes is told" {
+    as_bare log drain -- owner_threads writer-at-exit
+    matches 'resets for unread data 1' "$(<"$BATS_TEST_TMPDIR/bare")"
+    tells 'unread[0]["note"] == "in-use"' 'unread[0]["action"] == "passed"' 'unread[0]["outcome"] == "rst"'
+    played log owner_threads writer-at-exit
+    tells 'unread[0]["note"] == ""' 'unread[0]["outcome"] == "rst"'
+}
+
 @test "a thread in poll takes nothing: its end resets, which off, log and warn leave as it is" {
     unchanged owner_threads watcher
     matches ECONNRESET "$(<"$BATS_TEST_TMPDIR/bare")"

@@ -258,6 +258,15 @@ static void writer_then_end(void)
               all.error ? strerrorname_np(all.error) : "the end");
 }
 
+/* The exit ends the call too, and with it the last reference goes. */
+static void writer_at_exit(void)
+{
+    fd = owner_takes_one();
+    owner_sends(FEW);
+    start_in(transmit, SYS_sendto);
+    exit(0);
+}
+
 /* ---- Those who only watch -------------------------------------------------------------------- */
 
 static int timer_ms = -1;
@@ -299,6 +308,7 @@ static const struct owner_scene scenes[] = {
     {"reader-before-nonblocking", reader_before_nonblocking},
     {"writer", writer},
     {"writer-then-end", writer_then_end},
+    {"writer-at-exit", writer_at_exit},
     {"watcher", watcher},
     {NULL, NULL},
 };
