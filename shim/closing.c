@@ -237,6 +237,7 @@ static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
     written = is_news(e, g) && event_admit();
     if (written) {
         e->probe.local = probe_local(e->fd);
+        e->probe.half_closed = g->note->flags & FD_HALF_CLOSED;
         probe_details(e->fd, &e->probe);
     }
     act(e, g->note);

@@ -22,13 +22,14 @@ enum fd_flag {
     FD_MPTCP = 1 << 2, /* a TCP socket whose kernel answers mislead */
     FD_BORN = 1 << 3,  /* its creation was seen, in this process or before a fork that was seen */
     FD_PEER = 1 << 4,  /* accepted or connected, peer holds its address */
-    FD_CONNECTED = 1 << 5,  /* opened by connect: its own port means nothing to people */
-    FD_LISTENING = 1 << 6,  /* listen was called, or accept succeeded */
-    FD_ASK_LINGER = 1 << 7, /* SO_LINGER or TCP_LINGER2 was set, here or on its listener: ask */
-    FD_LOST = 1 << 8,       /* given to somebody who can't be followed (share.h) */
-    FD_READ_SHUT = 1 << 9,  /* shut down for reading: later data resets in any case */
-    FD_ARRIVED = 1 << 10,   /* created elsewhere; was asked about when it came */
-    FD_COPIED = 1 << 11,    /* dup'ed: another number of this process may stand for it */
+    FD_CONNECTED = 1 << 5,    /* opened by connect: its own port means nothing to people */
+    FD_LISTENING = 1 << 6,    /* listen was called, or accept succeeded */
+    FD_ASK_LINGER = 1 << 7,   /* SO_LINGER or TCP_LINGER2 was set, here or on its listener: ask */
+    FD_LOST = 1 << 8,         /* given to somebody who can't be followed (share.h) */
+    FD_READ_SHUT = 1 << 9,    /* shut down for reading: later data resets in any case */
+    FD_ARRIVED = 1 << 10,     /* created elsewhere; was asked about when it came */
+    FD_COPIED = 1 << 11,      /* dup'ed: another number of this process may stand for it */
+    FD_HALF_CLOSED = 1 << 12, /* shut down for writing: a FIN is among what is not acknowledged */
 };
 
 struct fd_note {

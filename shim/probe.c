@@ -59,20 +59,22 @@ static uint32_t count(int fd, unsigned long request)
 }
 
 /* Our FIN takes a sequence number, so these counts hold one more than bytes until it is
- * acknowledged. */
-static bool fin_is_counted(uint8_t state)
+ * acknowledged. A reset that comes before leaves them as they were, and nothing else that could be
+ * asked tells of the FIN. */
+static bool fin_is_counted(uint8_t state, bool half_closed)
 {
-    return state == STATE_FIN_WAIT1 || state == STATE_CLOSING || state == STATE_LAST_ACK;
+    return state == STATE_FIN_WAIT1 || state == STATE_CLOSING || state == STATE_LAST_ACK ||
+           (state == STATE_CLOSE && half_closed);
 }
 
-static uint32_t without_fin(uint32_t sequence_numbers, uint8_t state)
+static uint32_t without_fin(uint32_t sequence_numbers, uint8_t state, bool half_closed)
 {
-    return sequence_numbers - (sequence_numbers && fin_is_counted(state));
+    return sequence_numbers - (sequence_numbers && fin_is_counted(state, half_closed));
 }
 
 uint32_t probe_unacked(int fd, uint8_t state)
 {
-    return without_fin(count(fd, SIOCOUTQ), state);
+    return without_fin(count(fd, SIOCOUTQ), state, false);
 }
 
 /*
@@ -114,8 +116,8 @@ void probe_details(int fd, struct probe *p)
 {
     unsigned len = sizeof(p->cookie);
 
-    p->unacked = probe_unacked(fd, p->facts.state);
-    p->unsent = without_fin(count(fd, SIOCOUTQNSD), p->facts.state);
+    p->unacked = without_fin(count(fd, SIOCOUTQ), p->facts.state, p->half_closed);
+    p->unsent = without_fin(count(fd, SIOCOUTQNSD), p->facts.state, p->half_closed);
     if (p->unread && !p->urgent)
         p->urgent = urgent_waits(fd);
     if (sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &p->cookie, &len) < 0)

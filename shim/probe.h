@@ -33,6 +33,7 @@ struct probe_memory {
 
 struct probe {
     struct facts facts;
+    bool half_closed; /* filled in by who asks: the program was seen to shut it down for writing */
     uint32_t unread;  /* bytes, up to the urgent mark where there is one */
     uint32_t unacked; /* bytes written and not acknowledged, without our FIN */
     uint32_t unsent;  /* the part of them that never left, without our FIN */
@@ -52,8 +53,8 @@ bool probe_memory(int fd, struct probe_memory *memory);
 /* The TCP state (enum tcp_state), 0 where fd is no TCP socket. One call (TCP_INFO). */
 uint8_t probe_state(int fd);
 
-/* Bytes written and not acknowledged, without our FIN, of a socket in this state. One call
- * (SIOCOUTQ). */
+/* Bytes written and not acknowledged, without our FIN, of a socket in this state, which is not
+ * CLOSE. One call (SIOCOUTQ). */
 uint32_t probe_unacked(int fd, uint8_t state);
 
 /* True where the program asked for a reset: SO_LINGER {1,0}, or a negative TCP_LINGER2 (tcp(7)),

@@ -188,8 +188,10 @@ void track_option(int fd, int level, int name)
 
 void track_shutdown(int fd, int how)
 {
-    if (how != SHUT_WR && fdtable_get(fd).flags & FD_TCP)
-        fdtable_add(fd, FD_READ_SHUT);
+    uint32_t flags = (how != SHUT_WR ? FD_READ_SHUT : 0) | (how != SHUT_RD ? FD_HALF_CLOSED : 0);
+
+    if (fdtable_get(fd).flags & FD_TCP)
+        fdtable_add(fd, flags);
 }
 
 void track_copied(int fd, int copy, uint32_t epoch)

@@ -302,6 +302,22 @@ static void after_the_peers_reset_wmem_is_0_and_siocoutq_is_not(void **state)
     net_pair_close(&pair);
 }
 
+/* A reset leaves SIOCOUTQ as it was, our FIN in it; in CLOSE nothing tells any more that there was
+ * one. */
+static void after_the_peers_reset_siocoutq_counts_our_fin(void **state)
+{
+    (void)state;
+    design_says("SIOCOUTQ, which after our own half-close counts the FIN as one more");
+    struct net_pair pair = connected(NULL);
+
+    must(net_bring_to(&pair, TCP_FIN_WAIT1) == 0);
+    must(net_zero_linger(pair.peer) == 0 && close(pair.peer) == 0);
+    pair.peer = -1;
+    must(net_wait_for(net_state, pair.ours, TCP_CLOSE));
+    fact_is(net_unacked(pair.ours), 1);
+    net_pair_close(&pair);
+}
+
 /* ---- What kind of socket --------------------------------------------------------------------- */
 
 static void so_protocol_tells_tcp_from_the_rest(void **state)
@@ -402,6 +418,8 @@ static const struct CMUnitTest facts[] = {
     FACT("what is sent and unacknowledged is not unsent", unsent_is_at_most_unacked, NULL),
     FACT("wmem_queued is 0 exactly when all output is acknowledged",
          wmem_is_0_only_when_all_is_acknowledged, NULL),
+    FACT("after the peer's reset SIOCOUTQ counts our FIN",
+         after_the_peers_reset_siocoutq_counts_our_fin, NULL),
     FACT("after the peer's reset wmem_queued is 0, SIOCOUTQ is not",
          after_the_peers_reset_wmem_is_0_and_siocoutq_is_not, NULL),
     FACT("SO_PROTOCOL tells TCP from everything else", so_protocol_tells_tcp_from_the_rest, NULL),
