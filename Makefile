@@ -1,6 +1,8 @@
 # make                    ./libsafeclose.so and the demos
 # make demo               shows the difference, and fails where it is not there
 # make deps test          installs what the tests need, and runs them all
+# make referee N=10000    plays that many connections nobody has played before: is what is logged what the
+#                         kernel did? SEED=... plays one again, and tells; with N, so many from there on.
 # make bench              what the library costs, beside its budgets
 # make lint check         style; what the library exports, needs and calls
 # make install PREFIX=/usr/local DESTDIR=      and uninstall
@@ -103,6 +105,13 @@ tests: all $(TEST_LIBS) $(TEST_PROGRAMS) $(CMOCKA_TESTS)
 test: check lint tests
 	$(Q)tests/run
 
+# RACE=1: how often data that comes during a close makes the log wrong.
+REFEREE_WHICH = $(if $(RACE),--race --count $(or $(N),2000),$(if $(SEED),$(if $(N),--first $(SEED) --count \
+	$(N),--seed $(SEED)),--fresh --count $(or $(N),1000)))
+
+referee: $(LIB) $(BUILD)/tests/referee
+	$(Q)LIBSAFECLOSE=$(CURDIR)/$(LIB) $(BUILD)/tests/referee $(REFEREE_WHICH)
+
 bench: all $(patsubst %.c,$(BUILD)/%,$(wildcard scripts/*.c))
 	$(Q)scripts/bench
 
@@ -125,6 +134,6 @@ uninstall:
 clean:
 	rm -rf $(BUILD) $(LIB)
 
-.PHONY: all demo deps tests test bench lint check install uninstall clean
+.PHONY: all demo deps tests test referee bench lint check install uninstall clean
 .DELETE_ON_ERROR:
 -include $(SHIM_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*.d)
