@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -171,6 +172,22 @@ _Noreturn static void fail(const char *what)
     exit(2);
 }
 
+/* The peer and the program take turns: on one processor that costs no waking of another. number: of
+ * the worker. */
+static void settle_down(int number)
+{
+    cpu_set_t all, one;
+    int which = 0;
+
+    if (sched_getaffinity(0, sizeof all, &all) != 0)
+        return;
+    for (number %= CPU_COUNT(&all); number > 0 || !CPU_ISSET((size_t)which, &all); which++)
+        number -= CPU_ISSET((size_t)which, &all);
+    CPU_ZERO(&one);
+    CPU_SET((size_t)which, &one);
+    sched_setaffinity(0, sizeof one, &one);
+}
+
 static void work(void)
 {
     struct stages stages = {.stage = {{NULL}}};
@@ -179,6 +196,7 @@ static void work(void)
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
+    stream_prepare();
     if (place_enter(&stages.place) != 0)
         fail("enter a network namespace");
     if (!options.by_counters)
@@ -207,6 +225,7 @@ static int work_together(void)
         if (pid < 0)
             fail("fork");
         if (pid == 0) {
+            settle_down(i);
             work();
             exit(0);
         }

@@ -228,7 +228,10 @@ int wire_listen(const struct scenario *s, bool ours, const struct sockaddr_in6 *
 int wire_connect(int fd, const struct sockaddr_in6 *address);
 int wire_port(int fd);
 
-/* Writes SIZE bytes of the stream from AT on, as far as they fit; how many, or -1. */
+/* Once, before either of: */
+void stream_prepare(void);
+
+/* Writes SIZE bytes of the stream from AT on, as far as they fit; how many, or -1. At most 1 MB. */
 int stream_send(int fd, uint32_t at, uint32_t size, int flags);
 
 /* One recv() of at most SIZE bytes; *garbled where they are not the stream's from AT on. */

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -267,6 +268,15 @@ static int start_thread(void *(*body)(void *), long number)
     return number == 0 || net_wait_thread_in(program.tid, number) ? 0 : -1;
 }
 
+/* Onto any processor: a thread that computes would keep the peer from its own. */
+static void move_out(void)
+{
+    cpu_set_t all;
+
+    memset(&all, 0xff, sizeof all);
+    sched_setaffinity(0, sizeof all, &all);
+}
+
 static int hold(void)
 {
     switch (program.scenario.holder) {
@@ -303,6 +313,7 @@ static int hold(void)
     case HOLD_WRITER:
         return start_thread(thread_sends, SYS_sendto);
     case HOLD_BUSY:
+        move_out();
         return start_thread(thread_computes, 0);
     case HOLD_EPOLL:
         return start_thread(thread_polls_by_epoll, SYS_epoll_pwait);
@@ -536,6 +547,7 @@ int program_main(void)
     ssize_t n;
 
     signal(SIGPIPE, SIG_IGN);
+    stream_prepare();
     /* A program's fork child that outlives it is nobody's but ours. */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     program.copy = program.listener = -1;

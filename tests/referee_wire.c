@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static int family_of(const struct scenario *s, bool ours)
@@ -90,17 +91,43 @@ int wire_port(int fd)
 
 /* ---- Bytes ----------------------------------------------------------------------------------- */
 
-enum { MOST = 1 << 20 };
-static unsigned char bytes[MOST]; /* by the one thread that sends and receives */
+enum { MOST = 1 << 20, PERIOD = 1 << 16 };
+static unsigned char bytes[MOST];    /* by the one thread that sends and receives */
+static unsigned char period[PERIOD]; /* the stream, over and over; by stream_prepare only */
+
+/* In the template, so that its children need no pages of their own for it. */
+void stream_prepare(void)
+{
+    for (uint32_t i = 0; i < PERIOD; i++)
+        period[i] = stream_byte(i);
+}
+
+/* The part of the SIZE bytes from AT on that lies in one piece. */
+static struct iovec piece_at(uint32_t at, size_t size)
+{
+    uint32_t from = at % PERIOD;
+
+    return (struct iovec){period + from, size < PERIOD - from ? size : PERIOD - from};
+}
+
+static ssize_t send_once(int fd, uint32_t at, size_t size, int flags)
+{
+    struct iovec pieces[MOST / PERIOD + 1];
+    struct msghdr message = {.msg_iov = pieces};
+
+    for (size_t done = 0; done < size; done += pieces[message.msg_iovlen++].iov_len)
+        pieces[message.msg_iovlen] = piece_at(at + (uint32_t)done, size - done);
+    if (message.msg_iovlen == 1)
+        return send(fd, pieces[0].iov_base, pieces[0].iov_len, flags);
+    return sendmsg(fd, &message, flags);
+}
 
 int stream_send(int fd, uint32_t at, uint32_t size, int flags)
 {
     uint32_t done = 0;
 
-    for (uint32_t i = 0; i < size; i++)
-        bytes[i] = stream_byte(at + i);
     while (done < size) {
-        ssize_t n = send(fd, bytes + done, size - done, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t n = send_once(fd, at + done, size - done, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n <= 0)
             return done ? (int)done : (int)n;
         done += (uint32_t)n;
@@ -113,8 +140,11 @@ int stream_recv(int fd, uint32_t at, uint32_t size, int flags, bool *garbled)
     ssize_t n = recv(fd, bytes, size < MOST ? size : MOST, flags | MSG_DONTWAIT);
     int error = errno;
 
-    for (ssize_t i = 0; i < n; i++)
-        *garbled |= bytes[i] != stream_byte(at + (uint32_t)i);
+    for (size_t done = 0; n > 0 && done < (size_t)n;) {
+        struct iovec piece = piece_at(at + (uint32_t)done, (size_t)n - done);
+        *garbled |= memcmp(bytes + done, piece.iov_base, piece.iov_len) != 0;
+        done += piece.iov_len;
+    }
     errno = error;
     return (int)n;
 }
