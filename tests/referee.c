@@ -37,6 +37,7 @@ struct totals {
     _Atomic long played;
     _Atomic long mismatches;
     _Atomic long unproven; /* owners that the library had to look for, and did not find in time */
+    _Atomic long raced;    /* closes whose end depended on what came meanwhile */
     _Atomic long states[STATES];
     _Atomic long reasons[REASONS];
     _Atomic long held;
@@ -136,6 +137,7 @@ static void judge_mode(struct stages *stages, const struct scenario *s, enum run
         tell_run(run);
     judge_run(run, &c);
     atomic_fetch_add(&totals->unproven, c.unproven);
+    atomic_fetch_add(&totals->raced, c.raced);
     if (c.count)
         report(s, mode_names[mode], &c, run);
 }
@@ -271,6 +273,11 @@ static int tell_result(double seconds, int failed)
     if (totals->unproven)
         printf("%ld times the library looked for another holder and said it can't tell\n",
                atomic_load(&totals->unproven));
+    if (totals->raced)
+        printf(
+            "%ld times the peer sent more into the room that a drain made, or on its own: how that "
+            "close ended was not judged\n",
+            atomic_load(&totals->raced));
     printf("%ld scenarios from seed %llu in %.1f s (%.0f a second): %ld mismatches\n", played,
            (unsigned long long)options.first, seconds, (double)played / seconds, mismatches);
     if (failed)

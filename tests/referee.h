@@ -332,6 +332,7 @@ struct complaints {
     size_t len;
     int count;
     bool unproven; /* the library said that it can't tell, where it may */
+    bool raced;    /* what came during the close decided, and that was not judged */
 };
 
 /* What a run with the library shows to be untrue; and in what it differs from one without. */

@@ -231,6 +231,13 @@ static const char *state_name(int state)
     return names[state];
 }
 
+/* A drain makes room, and a peer with more to send does so that moment: whether it comes before the
+ * close or after it is a race, of which what went before is no part. */
+static bool is_refilled(const struct close_case *k, const struct said *said)
+{
+    return k->scene->more_waits && strcmp(said->action, "drained") == 0;
+}
+
 static void judge_queues(const struct close_case *k, const struct said *said, struct complaints *c)
 {
     const struct scene *scene = k->scene;
@@ -288,9 +295,14 @@ static void judge_action(const struct close_case *k, const struct said *said, en
     bool drains = k->run->mode == RUN_DRAIN && whole == RESET_UNREAD && !intended;
     bool passed = strcmp(said->action, "passed") == 0 && may_pass(k);
     bool drained = drains && !k->held && !passed && strcmp(said->outcome, "unknown") != 0;
+    long discards = queue_discards(&k->scene->queue);
 
     expect_text(c, "action", !drains ? "none" : drained ? "drained" : "passed", said->action);
-    expect_number(c, "discarded", drained ? queue_discards(&k->scene->queue) : 0, said->discarded);
+    if (!is_refilled(k, said))
+        expect_number(c, "discarded", drained ? discards : 0, said->discarded);
+    else if (said->discarded < discards)
+        complain(c, "discarded: expected %ld or more, the event says %ld", discards,
+                 said->discarded);
 }
 
 static void judge_note(const struct close_case *k, const struct said *said, enum deed whole,
@@ -323,7 +335,9 @@ static enum deed judge_kernel(const struct close_case *k, const struct said *sai
     enum deed foretold = k->held ? NOTHING : foretell(k->scene, drained);
     enum deed deed = deed_of(k->witness, foretold);
 
-    if (deed != foretold && !(k->scene->linger2 && deed >= FIN && foretold >= FIN))
+    c->raced |= is_refilled(k, said);
+    if (deed != foretold && !is_refilled(k, said) &&
+        !(k->scene->linger2 && deed >= FIN && foretold >= FIN))
         complain(c, "the kernel %s (%d resets, %s), where by its source it %s", deed_names[deed],
                  k->witness->resets, k->witness->reason[0] ? k->witness->reason : "no reason",
                  deed_names[foretold]);
@@ -358,7 +372,7 @@ static void judge_close(const struct close_case *k, const struct said *said, str
     expect_text(c, "cause", cause_of(whole), said->cause);
     if (unknown && k->unknown_allowed)
         c->unproven |= is_luck(&k->run->scenario);
-    else
+    else if (!is_refilled(k, said))
         expect_text(c, "outcome", outcome_of(deed), said->outcome);
     judge_queues(k, said, c);
     judge_action(k, said, whole, c);
@@ -534,46 +548,34 @@ static struct close_case case_of_holder(const struct run *run)
     };
 }
 
-/* Under drain a peer with more to send does so the moment there is room: whether it comes before
- * the close or after it is a race, and nothing can be said. */
-static bool is_race(const struct run *run, const struct scene *scene, const struct witness *w)
+/* A segment that waited for the window's timer has come since it was looked at; or would have,
+ * where the peer has closed and can't be asked. */
+static bool moved(const struct close_case *k)
 {
-    if (scene->more_waits && !scene->peer_open) /* nobody can be asked whether anything moved */
-        return true;
-    return w->moved ||
-           (run->mode == RUN_DRAIN && scene->more_waits && foretell(scene, false) == RESET_UNREAD);
+    return k->witness->moved || (k->scene->more_waits && !k->scene->peer_open);
 }
 
-static void judge_program(const struct run *run, struct complaints *c)
+static void judge_case(const struct close_case *k, struct complaints *c)
 {
-    const struct witness *w = &run->witness;
-    struct close_case k = case_of_program(run);
-    struct said said = event_between(run, w->events_from, w->events_to, c);
+    const struct run *run = k->run;
+    struct said said = event_between(run, k->witness->events_from, k->witness->events_to, c);
 
+    if (!is_refilled(k, &said) && moved(k)) {
+        c->raced = true;
+        return;
+    }
     if (run->mode != RUN_BARE)
-        judge_close(&k, &said, c);
+        judge_close(k, &said, c);
     else
-        judge_kernel(&k, &said, c);
-    if (!run->held)
-        judge_end(run, &run->scene, w, c);
-}
-
-static void judge_last(const struct run *run, struct complaints *c)
-{
-    const struct witness *w = &run->holder_witness;
-    struct close_case k = case_of_holder(run);
-    struct said said = event_between(run, w->events_from, w->events_to, c);
-
-    if (run->mode != RUN_BARE)
-        judge_close(&k, &said, c);
-    else
-        judge_kernel(&k, &said, c);
-    judge_end(run, &run->holder_scene, w, c);
+        judge_kernel(k, &said, c);
+    if (!k->held)
+        judge_end(run, k->scene, k->witness, c);
 }
 
 void judge_run(const struct run *run, struct complaints *c)
 {
     const struct witness *w = &run->witness, *last = &run->holder_witness;
+    struct close_case of_program, of_holder;
 
     if (run->trouble[0])
         complain(c, "%s", run->trouble);
@@ -587,16 +589,16 @@ void judge_run(const struct run *run, struct complaints *c)
             judge_listener(run, c);
         return;
     }
-    if (!is_race(run, &run->scene, w))
-        judge_program(run, c);
+    of_program = case_of_program(run);
+    judge_case(&of_program, c);
     judge_holder(run, c);
     if (!run->holder_gave_up) {
         judge_silence(run, w->events_to, run->log_size, c);
         return;
     }
     judge_silence(run, w->events_to, last->events_from, c);
-    if (!is_race(run, &run->holder_scene, last))
-        judge_last(run, c);
+    of_holder = case_of_holder(run);
+    judge_case(&of_holder, c);
     judge_silence(run, last->events_to, run->log_size, c);
 }
 
