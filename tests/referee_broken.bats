@@ -1,3 +1,4 @@
+#!/usr/bin/env bats
 # The referee can fail: each test breaks one judgement of a copy of the library, in the source, and
 # the referee must find out. What is broken is named by the line that is replaced, so that a change
 # of the source that moves the line is noticed here.
