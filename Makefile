@@ -105,12 +105,13 @@ tests: all $(TEST_LIBS) $(TEST_PROGRAMS) $(CMOCKA_TESTS)
 test: check lint tests
 	$(Q)tests/run
 
-# RACE=1: how often data that comes during a close makes the log wrong.
+# RACE=1: how often data that comes during a close makes the log wrong. OPTIONS: as the referee's --help
+# lists them.
 REFEREE_WHICH = $(if $(RACE),--race --count $(or $(N),2000),$(if $(SEED),$(if $(N),--first $(SEED) --count \
 	$(N),--seed $(SEED)),--fresh --count $(or $(N),1000)))
 
 referee: $(LIB) $(BUILD)/tests/referee
-	$(Q)LIBSAFECLOSE=$(CURDIR)/$(LIB) $(BUILD)/tests/referee $(REFEREE_WHICH)
+	$(Q)LIBSAFECLOSE=$(CURDIR)/$(LIB) $(BUILD)/tests/referee $(REFEREE_WHICH) $(OPTIONS)
 
 bench: all $(patsubst %.c,$(BUILD)/%,$(wildcard scripts/*.c))
 	$(Q)scripts/bench

@@ -101,8 +101,11 @@ static void report(const struct scenario *s, const char *where, const struct com
     scenario_words(s, words, sizeof words);
     run_words(run, seen, sizeof seen);
     n = snprintf(
-        text, sizeof text, "MISMATCH, seed %llu, %s\n  %s\n%s%s  again: make referee SEED=%llu\n",
-        (unsigned long long)s->seed, where, words, seen, c->text, (unsigned long long)s->seed);
+        text, sizeof text, "MISMATCH, seed %llu, %s\n  %s\n%s%s  again: make referee SEED=%llu%s\n",
+        (unsigned long long)s->seed, where, words, seen, c->text, (unsigned long long)s->seed,
+        options.beyond        ? " OPTIONS=--beyond"
+        : options.by_counters ? " OPTIONS=--counters"
+                              : "");
     if (n > 0)
         fwrite(text, 1, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1, stdout);
     fflush(stdout);
@@ -275,8 +278,7 @@ static int tell_result(double seconds, int failed)
                atomic_load(&totals->unproven));
     if (totals->raced)
         printf(
-            "%ld times the peer sent more into the room that a drain made, or on its own: how that "
-            "close ended was not judged\n",
+            "%ld times the peer had more to send, and how the close ended depended on it: not judged\n",
             atomic_load(&totals->raced));
     printf("%ld scenarios from seed %llu in %.1f s (%.0f a second): %ld mismatches\n", played,
            (unsigned long long)options.first, seconds, (double)played / seconds, mismatches);

@@ -63,6 +63,13 @@ static void tell_by_counters(const struct game *g, struct net_resets before, str
         strcpy(w->reason, "TCP_STATE");
 }
 
+/* A counter does not tell a reset that was asked for from one that answers what came later, where
+ * the peer had more to send. */
+static bool may_be_late(const struct witness *w)
+{
+    return strcmp(w->reason, "TCP_STATE") == 0;
+}
+
 static void tell_by_trace(const struct game *g, struct witness *w)
 {
     w->resets = take_resets(g, g->run->peers, true, w->reason);
@@ -165,6 +172,7 @@ bool game_pass(struct game *g, int channel, enum op op, bool ends, struct witnes
         w->fin = !g->scene.our_fin && peer_has_fin(g, &peer);
         w->moved = g->scene.more_waits && peer.unacked != g->scene.peer.unacked;
     }
+    w->moved |= !w->traced && g->scene.more_waits && may_be_late(w);
     return true;
 }
 
