@@ -315,7 +315,7 @@ void stage_close(struct stage *stage);
 /* Plays SCENARIO in RUN. */
 void run_scenario(struct stage *stage, const struct scenario *scenario, struct run *run);
 
-/* ---- Judging (referee_judge.c) --------------------------------------------------------------- */
+/* ---- What the log says (referee_said.c) ------------------------------------------------------ */
 
 /* What the log said of one close. */
 struct said {
@@ -326,6 +326,11 @@ struct said {
     bool urgent;
     uint64_t cookie;
 };
+
+/* The next close event in LOG from *at on. */
+bool said_next(const char *log, long *at, long end, struct said *said);
+
+/* ---- Judging (referee_judge.c) --------------------------------------------------------------- */
 
 struct complaints {
     char text[4096];
@@ -338,9 +343,6 @@ struct complaints {
 /* What a run with the library shows to be untrue; and in what it differs from one without. */
 void judge_run(const struct run *run, struct complaints *c);
 void judge_same(const struct run *bare, const struct run *log, struct complaints *c);
-
-/* The next close event in LOG from *at on. */
-bool said_next(const char *log, long *at, long end, struct said *said);
 
 /* What was seen, in words, for --verbose. */
 void run_words(const struct run *run, char *words, size_t size);

@@ -85,6 +85,11 @@ is_found()
     is_found 'unacked: expected'
 }
 
+@test "it is found when our FIN counts as output after a reset" {
+    broken probe.c 'state == STATE_CLOSE && half_closed' 'false \&\& half_closed'
+    is_found 'unacked: expected'
+}
+
 @test "it is found when a drain stops at urgent data" {
     broken drain.c 'if (n <= 0) {' 'if (d.bytes || n <= 0) {'
     is_found 'discarded: expected'
