@@ -45,7 +45,7 @@ BIG_TESTS = scene referee
 BIG_PARTS = $(foreach big,$(BIG_TESTS),$(wildcard tests/$(big)_*.c))
 TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(BUILD)/tests/net \
 	$(BIG_PARTS:%.c=$(BUILD)/%), $(patsubst %.c,$(BUILD)/%,$(wildcard tests/*.c)))
-TEST_FLAGS = $(PLAIN_FLAGS) -Itests -Ishim -MMD -pthread
+TEST_FLAGS = $(PLAIN_FLAGS) -Itests -Ishim -MMD -MP -pthread
 
 all: $(LIB) $(DEMOS)
 
@@ -56,7 +56,7 @@ $(LIB): $(SHIM_OBJECTS) shim/libsafeclose.map
 $(BUILD)/shim/%.o: shim/%.c Makefile
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(SHIM_FLAGS) -MMD -c -o $@ $<
+	$(Q)$(CC) $(SHIM_FLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/demo/%: demo/%.c demo/net.c demo/net.h
 	$(say) CC $@

@@ -6,7 +6,8 @@ log=$BATS_TEST_TMPDIR/events
 # shellcheck disable=SC2154 # $programs is the helper's
 
 # played MODE [OPTION...] PROGRAM ARG...: the program with its peer (owner_peer); what both said is in
-# the file $BATS_TEST_TMPDIR/MODE, the library's events in $log. MODE "bare" is no library at all.
+# the file $BATS_TEST_TMPDIR/MODE, the library's events in $log. MODE "bare" is no library at all. Where
+# $knowable is set the library is to find out who holds what, and gets five tries at it.
 played()
 {
     local mode=$1 library=$LIBSAFECLOSE options=()
@@ -16,6 +17,11 @@ played()
         shift
     done
     [[ $mode != bare ]] || library=''
+    ${knowable:+until_known "$log"} play_owner "$@"
+}
+
+play_owner()
+{
     rm -f "$log"
     LIBSAFECLOSE=$library SAFECLOSE_MODE=$mode SAFECLOSE_LOG=${SAFECLOSE_LOG-$log} \
         timeout 80 "$programs/owner_peer" "${options[@]}" "$programs/$1" "${@:2}" \

@@ -23,6 +23,7 @@ held_by()
 # reset, and the lines.
 sole()
 {
+    local knowable=yes
     unchanged owner_processes "$1"
     matches 'resets for unread data 1' "$(<"$BATS_TEST_TMPDIR/bare")"
     tells 'unread[-1]["outcome"] == "rst"' "unread[-1]['via'] == '$2'" 'unread[-1]["note"] == ""'

@@ -34,6 +34,11 @@ unread_at()
 #   $aborted $resets              closes the kernel aborted for unread data; resets of any kind
 answered_early()
 {
+    until_known "$log" answer_early "$@"
+}
+
+answer_early()
+{
     local mode=$1 body=$2 pid word from_client start=(begin)
     local aborted_before resets_before
     shift 2
