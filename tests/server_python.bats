@@ -71,7 +71,7 @@ refused_and_reset()
 
 @test "python3 -m http.server, POST of 20 kB: warn changes nothing and explains the reset" {
     local head='safeclose: [0-9:.]*Z python3\[[0-9]+\]: ' explained
-    refused_and_reset warn
+    until_known "$stderr" refused_and_reset warn
     explained=$(<"$stderr")
     matches "${head}watching closes; mode warn changes nothing" "$explained"
     matches "${head}close\([0-9]+\) 127\.0\.0\.1:$port->127\.0\.0\.1:[0-9]+: RST \[unread-data\] [0-9]+ bytes unread, 0 unacked" \
