@@ -9,14 +9,17 @@ _Atomic uint64_t boundary_too_early;
 
 enum { EARLY, OFF, READY, GIVEN_UP };
 
-static bool wiped;                        /* the page is wiped by fork; constructor */
-static _Atomic int phase;                 /* constructor, last */
-static _Atomic uint32_t epoch = 1;        /* fork hooks, and the first hook of a fork child */
-static _Atomic int forking;               /* fork hooks; a child starts at 0 */
-static _Atomic int spawning;              /* spawn hooks; likewise */
-static PER_THREAD volatile bool vforking; /* vfork hook, and the next hook of that thread */
-static PER_THREAD volatile bool seen;     /* fork hook: this thread forks through it */
-static void (*tell_child)(bool);          /* constructor */
+static bool wiped;                           /* the page is wiped by fork; constructor */
+static _Atomic int phase;                    /* constructor, last */
+static _Atomic uint32_t epoch = 1;           /* fork hooks, and the first hook of a fork child */
+static _Atomic int forking;                  /* fork hooks; a child starts at 0 */
+static _Atomic int spawning;                 /* spawn hooks; likewise */
+static PER_THREAD volatile bool vforking;    /* vfork hook, and the next hook of that thread */
+static PER_THREAD volatile bool seen;        /* fork hook: this thread forks through it */
+static void (*tell_child)(bool);             /* constructor */
+static _Atomic uintptr_t lot_stack;          /* whoever starts a lot; none in a fork child */
+static _Atomic size_t lot_stack_size;        /* likewise */
+static _Atomic(const _Atomic int *) lot_tid; /* likewise */
 
 /* The first hook of a fork child. A signal may run it twice, which does no harm: every step can be
  * repeated, and whatever is noted of descriptors so far is of an earlier epoch either way. */
@@ -30,6 +33,7 @@ static void become_child(int pid)
     atomic_store(&spawning, 0);
     vforking = false;
     seen = false;
+    boundary_set_lot(NULL, 0, NULL);
     atomic_fetch_add(&epoch, 1);
     atomic_store(&process->pid, pid);
     tell_child(by_hook);
@@ -116,6 +120,26 @@ bool boundary_vfork_child(void)
 bool boundary_watches(void)
 {
     return boundary_enter() || boundary_vfork_child();
+}
+
+void boundary_set_lot(const void *stack, size_t size, const _Atomic int *tid)
+{
+    atomic_store(&lot_tid, tid);
+    atomic_store(&lot_stack, (uintptr_t)stack);
+    atomic_store(&lot_stack_size, size);
+}
+
+bool boundary_in_lot(void)
+{
+    return (uintptr_t)__builtin_frame_address(0) - atomic_load(&lot_stack) <
+           atomic_load(&lot_stack_size);
+}
+
+int boundary_lot_tid(void)
+{
+    const _Atomic int *tid = atomic_load(&lot_tid);
+
+    return tid ? atomic_load(tid) : 0;
 }
 
 bool boundary_give_up(void)

@@ -15,7 +15,16 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+/* How a lingering ended. */
+enum ended {
+#define END(id, name, text) ENDED_##id,
+#include "ends.def"
+#undef END
+    ENDED_COUNT
+};
 
 /* What a process counts for its summary. Written by any hook, read at the end. */
 struct counts {
@@ -26,6 +35,8 @@ struct counts {
     _Atomic uint64_t
         at_risk; /* closed without a reset, output unacknowledged, the peer still able to send */
     _Atomic uint64_t drained;
+    _Atomic uint64_t lingering;
+    _Atomic uint64_t ended[ENDED_COUNT]; /* of those in this process's lot, its children's too */
     _Atomic uint64_t passed;
     _Atomic uint64_t suppressed; /* events over the rate limit */
     _Atomic uint64_t lost;       /* lines that could not be written */
@@ -93,6 +104,16 @@ bool boundary_vfork_child(void);
 
 /* boundary_enter, or boundary_vfork_child: where what is given away must be known. */
 bool boundary_watches(void);
+
+/* This process's lot has a thread that is no thread of the program's: it runs on this stack, and
+ * *tid is its tid while it lives. For whoever starts it. */
+void boundary_set_lot(const void *stack, size_t size, const _Atomic int *tid);
+
+/* Whether the calling thread is that one. No call. */
+bool boundary_in_lot(void);
+
+/* Its tid, 0 where there is none. */
+int boundary_lot_tid(void);
 
 /* From now on every hook passes through: the program has made our questions dangerous or our table
  * wrong. */

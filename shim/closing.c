@@ -5,6 +5,7 @@
 #include "config.h"
 #include "drain.h"
 #include "fdtable.h"
+#include "linger.h"
 #include "sys.h"
 
 static void bump(_Atomic uint64_t *counter)
@@ -27,8 +28,11 @@ static bool covered(const struct fd_note *note, const struct probe *p)
  * others hold the connection on. */
 static void count_risk(const struct giving_up *g, uint8_t state)
 {
-    if (!g->no_output && g->left == 0 && verdict_peer_may_send(state) &&
-        probe_unacked(g->fd, state))
+    if (g->no_output || g->left)
+        return;
+    if (g->unasked)
+        state = probe_state(g->fd);
+    if (verdict_peer_may_send(state) && probe_unacked(g->fd, state))
         bump(&process->counts.at_risk);
 }
 
@@ -48,14 +52,15 @@ static bool was_shared(const struct fd_note *note)
 }
 
 /* What takes memory in the receive queue may be the peer's FIN, or have come out of order. */
-static bool nothing_unread(int fd, const struct probe_memory *memory)
+static bool nothing_unread(struct giving_up *g, const struct probe_memory *memory)
 {
     struct probe p;
 
     if (memory->received == 0)
         return true;
     memset(&p, 0, sizeof(p));
-    probe_unread(fd, memory, &p);
+    probe_unread(g->fd, memory, &p);
+    g->unread = p.unread;
     return !p.facts.unread;
 }
 
@@ -70,12 +75,12 @@ static bool surely_clean(struct giving_up *g)
     const struct fd_note *note = g->note;
     struct probe_memory memory;
 
-    if (!is_plain(note) || config.all_events || config.port_ranges)
+    if (!is_plain(note) || config.all_events || config.port_ranges || config.mode == MODE_LINGER)
         return false;
     if (!probe_memory(g->fd, &memory))
         return false;
     g->no_output = memory.queued == 0;
-    if (!nothing_unread(g->fd, &memory) || (was_shared(note) && probe_zero_linger(g->fd, 0)))
+    if (!nothing_unread(g, &memory) || (was_shared(note) && probe_zero_linger(g->fd, 0)))
         return false;
     if (!(note->flags & FD_BORN) && probe_kind(g->fd) != PROBE_TCP)
         return false; /* closed unseen, and something else by now */
@@ -104,7 +109,7 @@ static enum note note_of(enum owner owner)
 }
 
 /* From "the last close would do this" to what this one does, given who else holds the socket. */
-static void apply_owner(struct event *e, const struct giving_up *g)
+static void apply_owner(struct event *e, struct giving_up *g)
 {
     enum owner owner;
 
@@ -112,13 +117,13 @@ static void apply_owner(struct event *e, const struct giving_up *g)
         e->note = NOTE_MPTCP;
         return;
     }
-    if (e->verdict.outcome == OUTCOME_NONE)
+    if (e->verdict.outcome == OUTCOME_NONE && !g->lingers)
         return;
     owner = owner_of(g, &e->holder);
     e->note = note_of(owner);
     if (owner == OWNER_SHARED || (owner == OWNER_IN_USE && !g->exiting))
         e->verdict.outcome = OUTCOME_NONE; /* an exit ends the call, so it comes then */
-    else if (owner == OWNER_UNKNOWN)
+    else if (owner == OWNER_UNKNOWN && e->verdict.outcome != OUTCOME_NONE)
         e->verdict.outcome = OUTCOME_UNKNOWN;
 }
 
@@ -154,16 +159,60 @@ static void drain_and_look(struct event *e, const struct fd_note *note)
         dont_wait(e->fd);
 }
 
-/* A reset that the program asked for besides would come all the same. */
-static void act(struct event *e, const struct fd_note *note)
+/* Whether what the peer may still send could do harm, and lingering can prevent it: after a
+ * shutdown for reading the kernel resets whatever is done, and what a stream has not flushed comes
+ * after us. */
+static bool should_linger(const struct event *e, const struct giving_up *g)
 {
-    if (config.mode != MODE_DRAIN || e->verdict.cause != CAUSE_UNREAD_DATA ||
-        e->probe.facts.zero_linger)
+    uint32_t doubts = FD_READ_SHUT | (e->via == VIA_EXIT ? FD_STREAM : 0);
+    const struct facts *facts = &e->probe.facts;
+
+    return config.mode == MODE_LINGER && verdict_peer_may_send(facts->state) && !facts->mptcp &&
+           !facts->zero_linger && !(g->note->flags & doubts);
+}
+
+/* True where the lot has it. */
+static bool park(struct event *e, const struct giving_up *g, bool told)
+{
+    struct facts clean = e->probe.facts;
+    enum outcome outcome;
+
+    clean.unread = false;
+    outcome = verdict_of(&clean).outcome;
+    e->note = linger_park(e, g->note, told, outcome == OUTCOME_FIN, &g->later);
+    if (e->note != NOTE_NONE)
+        return false;
+    e->action = ACTION_LINGERING;
+    e->verdict.outcome = outcome;
+    return true;
+}
+
+/* Where the lot does not have it nobody can look again, later, at who may be using it. */
+static bool is_sole_at_last(struct event *e, const struct giving_up *g)
+{
+    if (g->later.count == 0 || inuse_by_thread(e->fd, NULL) == INUSE_NO)
+        return true;
+    e->action = ACTION_PASSED;
+    e->note = NOTE_OWNER_UNKNOWN;
+    e->verdict.outcome = OUTCOME_UNKNOWN;
+    return false;
+}
+
+/* A reset that the program asked for besides would come all the same. */
+static void act(struct event *e, const struct giving_up *g, bool told)
+{
+    bool unread = e->verdict.cause == CAUSE_UNREAD_DATA;
+
+    if (config.mode < MODE_DRAIN || e->probe.facts.zero_linger || !(unread || g->lingers))
         return;
-    if (e->note == NOTE_NONE)
-        drain_and_look(e, note);
-    else
+    if (e->note == NOTE_NONE) {
+        if (g->lingers && park(e, g, told))
+            return;
+        if (unread && is_sole_at_last(e, g))
+            drain_and_look(e, g->note);
+    } else if (unread || e->verdict.outcome == OUTCOME_UNKNOWN) {
         e->action = ACTION_PASSED;
+    }
 }
 
 static void count(const struct event *e, const struct giving_up *g)
@@ -175,9 +224,11 @@ static void count(const struct event *e, const struct giving_up *g)
     bump(&c->outcomes[e->verdict.outcome]);
     if (e->action == ACTION_DRAINED)
         bump(&c->drained);
+    if (e->action == ACTION_LINGERING)
+        bump(&c->lingering);
     if (e->action == ACTION_PASSED)
         bump(&c->passed);
-    if (e->verdict.outcome != OUTCOME_RST)
+    if (e->verdict.outcome != OUTCOME_RST && e->action != ACTION_LINGERING)
         count_risk(g, e->probe.facts.state);
 }
 
@@ -194,12 +245,31 @@ static bool is_unused(const struct event *e, const struct fd_note *note)
     return e->probe.facts.state == STATE_CLOSE && !(note->flags & (FD_PEER | FD_LISTENING));
 }
 
+/*
+ * Bytes that are unread, and a peer: then the verdict is the same in whatever state the connection
+ * is (verdict.c). Most often it is ESTABLISHED, or CLOSE_WAIT, where everything is as there, so the
+ * kernel is asked only for somebody who reads it, or where it matters what else may come.
+ */
+static bool guess_state(struct event *e, struct giving_up *g, bool ask_linger)
+{
+    if (!g->unread || ask_linger || g->note->flags & FD_HALF_CLOSED)
+        return false;
+    e->probe.peer = probe_peer(e->fd);
+    g->unasked = e->probe.peer.known;
+    e->probe.unread = g->unread;
+    e->probe.facts.unread = true;
+    e->probe.facts.state = STATE_ESTABLISHED;
+    return g->unasked;
+}
+
 /* The facts, and whose they are. A connection that has no peer any more was reset since they were
  * asked. */
-static bool ask(struct event *e, const struct giving_up *g, enum probe_kind kind)
+static bool ask(struct event *e, struct giving_up *g, enum probe_kind kind)
 {
     bool ask_linger = !is_plain(g->note) || was_shared(g->note);
 
+    if (guess_state(e, g, ask_linger))
+        return true;
     if (!probe_facts(e->fd, kind, ask_linger, &e->probe))
         return false;
     e->probe.peer = probe_peer(e->fd);
@@ -222,25 +292,29 @@ static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
         if (!covered(g->note, &e->probe))
             return;
     }
-    if (e->verdict.cause == CAUSE_NONE && !config.all_events) {
+    g->lingers = should_linger(e, g);
+    if (e->verdict.cause == CAUSE_NONE && !config.all_events && !g->lingers) {
         if (g->exiting && (g->left || !atomic_load(&process->greeted)))
             return;
         event_first_use(false);
         count(e, g);
         return;
     }
-    g->acts = config.mode == MODE_DRAIN && e->verdict.cause == CAUSE_UNREAD_DATA;
+    g->acts = g->lingers || (config.mode >= MODE_DRAIN && e->verdict.cause == CAUSE_UNREAD_DATA);
     apply_owner(e, g);
     if (g->exiting && e->note == NOTE_SHARED)
         return;
     event_first_use(false);
-    written = is_news(e, g) && event_admit();
+    written =
+        (e->verdict.cause != CAUSE_NONE || config.all_events) && is_news(e, g) && event_admit();
+    if (written && g->unasked)
+        e->probe.facts.state = probe_state(e->fd);
     if (written) {
         e->probe.local = probe_local(e->fd);
         e->probe.half_closed = g->note->flags & FD_HALF_CLOSED;
         probe_details(e->fd, &e->probe);
     }
-    act(e, g->note);
+    act(e, g, written);
     if (e->note == NOTE_NONE && g->note->flags & FD_READ_SHUT)
         e->note = NOTE_READ_SHUT;
     count(e, g);
@@ -292,6 +366,19 @@ static int depth_of(enum via via)
     }
 }
 
+/* One holder less. A registration in an epoll set outlives its number while others hold the
+ * connection; who gives it up last must know. */
+static void drop(struct giving_up *g)
+{
+    bool stuck = config.mode == MODE_LINGER && share_is_stuck(g->note);
+
+    if (config.mode == MODE_LINGER && g->note->epolls)
+        share_stick(g->note);
+    g->left = share_drop(g->note);
+    if (stuck)
+        g->note->flags |= FD_EPOLL_STUCK;
+}
+
 void closing(int fd, enum via via, const void *call_site)
 {
     struct fd_note note;
@@ -303,7 +390,7 @@ void closing(int fd, enum via via, const void *call_site)
     door_depth = depth_of(via);
     note = fdtable_take(fd);
     if (note.share) {
-        g.left = share_drop(&note);
+        drop(&g);
         g.until = share_deadline();
     }
     if (!give_up(&g, via, call_site))
@@ -342,7 +429,7 @@ void closing_all(enum via via, const void *call_site)
         struct fd_note note = fdtable_take(fd);
         struct giving_up g = {.fd = fd, .note = &note, .until = until, .exiting = true};
 
-        g.left = share_drop(&note);
+        drop(&g);
         give_up(&g, via, call_site);
     }
 }

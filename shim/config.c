@@ -7,19 +7,27 @@
 #include <sys/prctl.h>
 
 #define PREFIX "SAFECLOSE_"
+#define MS 1000000LL
+#define SECOND (1000 * MS)
 
 struct config config = {
     .mode = MODE_WARN,
     .log = LOG_STDERR,
     .in_programs = true,
     .discard_max = 64 << 20,
+    .linger_idle = 5 * SECOND,
+    .linger_time = 30 * SECOND,
+    .exit_wait = 1 * SECOND,
 };
 
 static char problem_bytes[4096];
 struct text config_problems = {.bytes = problem_bytes, .cap = sizeof(problem_bytes)};
 
-static const char *const mode_names[] = {
-    [MODE_OFF] = "off", [MODE_LOG] = "log", [MODE_WARN] = "warn", [MODE_DRAIN] = "drain"};
+static const char *const mode_names[] = {[MODE_OFF] = "off",
+                                         [MODE_LOG] = "log",
+                                         [MODE_WARN] = "warn",
+                                         [MODE_DRAIN] = "drain",
+                                         [MODE_LINGER] = "linger"};
 
 const char *config_mode_name(enum mode mode)
 {
@@ -144,6 +152,44 @@ static bool parse_discard_max(const char *value)
         return false;
     config.discard_max = n << shift;
     return true;
+}
+
+/* A number alone could mean anything, but for 0. */
+static bool parse_duration(const char *value, int64_t *ns)
+{
+    static const struct {
+        const char *name;
+        int64_t ns;
+    } units[] = {{"ms", MS}, {"s", SECOND}, {"m", 60 * SECOND}, {"h", 3600 * SECOND}};
+    uint64_t n;
+
+    if (!parse_number(&value, INT32_MAX, &n))
+        return false;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+        if (strcmp(value, units[i].name) == 0 &&
+            n <= (uint64_t)(24 * 3600 * SECOND / units[i].ns)) {
+            *ns = (int64_t)n * units[i].ns;
+            return true;
+        }
+    if (n || *value)
+        return false;
+    *ns = 0;
+    return true;
+}
+
+static bool parse_linger_idle(const char *value)
+{
+    return parse_duration(value, &config.linger_idle);
+}
+
+static bool parse_linger_time(const char *value)
+{
+    return parse_duration(value, &config.linger_time);
+}
+
+static bool parse_exit_wait(const char *value)
+{
+    return parse_duration(value, &config.exit_wait);
 }
 
 static bool parse_port(const char **s, uint16_t *port)

@@ -12,7 +12,7 @@
 
 #define SAFECLOSE_VERSION "0.1.0"
 
-enum mode { MODE_OFF, MODE_LOG, MODE_WARN, MODE_DRAIN };
+enum mode { MODE_OFF, MODE_LOG, MODE_WARN, MODE_DRAIN, MODE_LINGER };
 enum log_target { LOG_STDERR, LOG_SYSLOG, LOG_NONE, LOG_FILE };
 
 struct port_range {
@@ -35,6 +35,9 @@ struct config {
     unsigned port_ranges; /* 0: every port */
     struct port_range ports[CONFIG_PORT_RANGES];
     uint64_t discard_max;
+    int64_t linger_idle; /* ns, as the next two */
+    int64_t linger_time;
+    int64_t exit_wait;
 };
 
 extern struct config config;

@@ -17,7 +17,7 @@ struct drained drain(int fd, uint64_t max)
         long n = sys6(SYS_recvfrom, fd, 0, (long)(left < INT_MAX ? left : INT_MAX),
                       MSG_TRUNC | MSG_DONTWAIT, 0, 0);
         if (n <= 0) {
-            d.end = n == -EAGAIN ? DRAINED_EMPTY : DRAINED_ENDED;
+            d.end = n == -EAGAIN ? DRAINED_EMPTY : n == 0 ? DRAINED_FIN : DRAINED_ERROR;
             break;
         }
         d.bytes += (uint64_t)n;

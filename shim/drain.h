@@ -8,7 +8,8 @@
 
 enum drained_end {
     DRAINED_EMPTY, /* the queue is empty, and the peer may send more */
-    DRAINED_ENDED, /* the peer's FIN, or its reset */
+    DRAINED_FIN,   /* the peer's FIN: nothing more can come */
+    DRAINED_ERROR, /* the peer's reset, or it is out of reach: nothing is left to save */
     DRAINED_BOUND, /* the bound was reached */
 };
 

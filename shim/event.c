@@ -36,8 +36,28 @@ const char *event_note_name(enum note note)
 
 const char *event_action_name(enum action action)
 {
-    static const char *const names[] = {"none", "drained", "passed"};
+    static const char *const names[ACTION_COUNT] = {
+        [ACTION_NONE] = "none",
+        [ACTION_DRAINED] = "drained",
+        [ACTION_LINGERING] = "lingering",
+        [ACTION_PASSED] = "passed",
+    };
     return names[action];
+}
+
+const char *event_ended_name(enum ended ended)
+{
+    static const char *const names[ENDED_COUNT] = {
+#define END(id, name, text) [ENDED_##id] = name,
+#include "ends.def"
+#undef END
+    };
+    return names[ended];
+}
+
+bool event_is_exit(enum via via)
+{
+    return via == VIA_EXIT || via == VIA_QUICK_EXIT || via == VIA_EXIT_NOW || via == VIA_EXIT_C99;
 }
 
 const char *event_state_name(uint8_t state)

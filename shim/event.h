@@ -4,6 +4,7 @@
 #ifndef SAFECLOSE_EVENT_H
 #define SAFECLOSE_EVENT_H
 
+#include "boundary.h"
 #include "owner.h"
 #include "probe.h"
 #include "verdict.h"
@@ -19,9 +20,11 @@ enum via {
 };
 
 enum action {
-    ACTION_NONE,    /* log and warn do nothing; nothing was to be done */
-    ACTION_DRAINED, /* what was unread is discarded */
-    ACTION_PASSED,  /* drain was asked for and declined; the note says why */
+    ACTION_NONE,      /* log and warn do nothing; nothing was to be done */
+    ACTION_DRAINED,   /* what was unread is discarded */
+    ACTION_LINGERING, /* half-closed, and parked in the lot */
+    ACTION_PASSED,    /* drain or linger was asked for and declined; the note says why */
+    ACTION_COUNT
 };
 
 /* Why an action was declined, or an outcome can't be told: the log's `note`. */
@@ -42,6 +45,11 @@ struct event {
     enum note note;
     struct holder holder; /* where the note is "shared" */
     uint64_t discarded;
+    int pid; /* whose close it was, and which thread's, where that is not the caller's; else 0 */
+    int tid;
+    bool is_end; /* of a lingering, which the close began */
+    enum ended ended;
+    uint64_t ms; /* since that close */
 };
 
 /* A TCP use of the process; opening: an accept or a connect. The first writes what the settings got
@@ -62,6 +70,10 @@ void event_emit(const struct event *event);
 /* "log", "drained": the words of the log. */
 const char *event_via_name(enum via via);
 const char *event_action_name(enum action action);
+const char *event_ended_name(enum ended ended);
+
+/* Whether through this door go all descriptors of a process that ends. */
+bool event_is_exit(enum via via);
 const char *event_note_name(enum note note);
 const char *event_state_name(uint8_t state);
 

@@ -5,14 +5,19 @@
 #include "event_json.h"
 #include "sys.h"
 
-void event_json_head(struct text *t, const char *event_name)
+static void put_head(struct text *t, const char *event_name, int pid)
 {
     struct timespec now = {0, 0};
 
     sys2(SYS_clock_gettime, CLOCK_REALTIME, SYS_ARG(&now));
     text_put(t, "{\"v\":1,\"time\":\"");
     text_time(t, now.tv_sec, now.tv_nsec, true);
-    text_put(t, "\",\"event\":\"%s\",\"pid\":%d", event_name, atomic_load(&process->pid));
+    text_put(t, "\",\"event\":\"%s\",\"pid\":%d", event_name, pid);
+}
+
+void event_json_head(struct text *t, const char *event_name)
+{
+    put_head(t, event_name, atomic_load(&process->pid));
 }
 
 void event_json_comm(struct text *t)
@@ -30,13 +35,28 @@ static void put_endpoint(struct text *t, const char *key, const struct endpoint 
     text_put(t, "\"");
 }
 
+/* Asked once while no thread has moved to another: looking it up costs as much as writing the line.
+ */
+static _Atomic uint64_t namespace_known;
+static _Atomic bool namespaces_differ; /* whoever moves */
+
+void event_json_moved(void)
+{
+    atomic_store(&namespaces_differ, true);
+}
+
 /* The inode of the thread's network namespace, as lsns prints it; 0 without /proc. */
 static unsigned long long network_namespace(void)
 {
+    uint64_t known = atomic_load(&namespace_known);
     struct stat st;
+
+    if (known && !atomic_load(&namespaces_differ))
+        return known;
 
     if (sys4(SYS_newfstatat, AT_FDCWD, SYS_ARG("/proc/thread-self/ns/net"), SYS_ARG(&st), 0) < 0)
         return 0;
+    atomic_store(&namespace_known, st.st_ino);
     return st.st_ino;
 }
 
@@ -52,8 +72,8 @@ void event_json_close(struct text *t, const struct event *e)
 {
     const struct probe *p = &e->probe;
 
-    event_json_head(t, "close");
-    text_put(t, ",\"tid\":%d", sys_gettid());
+    put_head(t, e->is_end ? "linger-end" : "close", e->pid ? e->pid : atomic_load(&process->pid));
+    text_put(t, ",\"tid\":%d", e->tid ? e->tid : sys_gettid());
     event_json_comm(t);
     text_put(t, ",\"via\":\"%s\",\"fd\":%d,\"proto\":\"%s\"", event_via_name(e->via), e->fd,
              p->facts.mptcp ? "mptcp" : "tcp");
@@ -75,6 +95,9 @@ void event_json_close(struct text *t, const struct event *e)
              monotonic_ns());
     if (e->note == NOTE_SHARED)
         text_put(t, ",\"holder_pid\":%d,\"holder_fd\":%d", e->holder.pid, e->holder.fd);
+    if (e->is_end)
+        text_put(t, ",\"ended_by\":\"%s\",\"ms\":%llu", event_ended_name(e->ended),
+                 (unsigned long long)e->ms);
     text_put(t, "}\n");
 }
 

@@ -17,4 +17,7 @@ void event_json_close(struct text *t, const struct event *event);
 /* The start of the process: executable, build-id, mode, version. */
 void event_json_start(struct text *t);
 
+/* A thread of the program may have gone to another network namespace. */
+void event_json_moved(void);
+
 #endif

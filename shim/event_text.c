@@ -5,7 +5,7 @@
 #include "event_text.h"
 #include "sys.h"
 
-void event_text_head(struct text *t)
+static void put_head(struct text *t, int pid)
 {
     struct timespec now = {0, 0};
 
@@ -14,7 +14,12 @@ void event_text_head(struct text *t)
     text_time(t, now.tv_sec, now.tv_nsec, false);
     text_put(t, " ");
     text_plain(t, config.comm, strlen(config.comm));
-    text_put(t, "[%d]: ", atomic_load(&process->pid));
+    text_put(t, "[%d]: ", pid);
+}
+
+void event_text_head(struct text *t)
+{
+    put_head(t, atomic_load(&process->pid));
 }
 
 static void put_endpoints(struct text *t, const struct event *e)
@@ -79,6 +84,11 @@ static void put_unread_data(struct text *t, const struct event *e)
             text_put(t, "; would have been RST");
         return;
     }
+    if (e->action == ACTION_LINGERING) {
+        put_unread(t, &e->probe);
+        text_put(t, " unread; lingering; would have been RST");
+        return;
+    }
     put_unread(t, &e->probe);
     text_put(t, " unread");
     if (e->verdict.outcome == OUTCOME_RST)
@@ -92,12 +102,31 @@ static void put_pending(struct text *t, const struct probe *p)
     text_put(t, "%u client%s", p->facts.pending, p->facts.pending == 1 ? "" : "s");
 }
 
+/* The end of a lingering. */
+static void put_end(struct text *t, const struct event *e)
+{
+    static const char *const words[ENDED_COUNT] = {
+#define END(id, name, text) [ENDED_##id] = text,
+#include "ends.def"
+#undef END
+    };
+    text_put(t, " [%s] after lingering for %llu ms, ", verdict_cause_name(e->verdict.cause),
+             (unsigned long long)e->ms);
+    text_amount(t, e->discarded);
+    text_put(t, " discarded: %s\n", words[e->ended]);
+}
+
 void event_text_line(struct text *t, const struct event *e)
 {
-    event_text_head(t);
+    put_head(t, e->pid ? e->pid : atomic_load(&process->pid));
     text_put(t, "%s(%d)", event_via_name(e->via), e->fd);
     put_endpoints(t, e);
     text_put(t, ": ");
+    if (e->is_end) {
+        put_outcome(t, e->verdict.outcome);
+        put_end(t, e);
+        return;
+    }
     if (e->action == ACTION_PASSED)
         text_put(t, "left alone");
     else
@@ -117,6 +146,8 @@ void event_text_line(struct text *t, const struct event *e)
         break;
     default:
         text_put(t, "%u unacked", e->probe.unacked);
+        if (e->action == ACTION_LINGERING)
+            text_put(t, "; lingering");
     }
     put_note(t, e);
     text_put(t, "\n");

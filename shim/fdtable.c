@@ -3,15 +3,16 @@
 #include "fdtable.h"
 #include "sys.h"
 
-/* 2048 tables of 512 entries, three pages of memory each: the numbers below 1,048,576, which is
- * fs.nr_open's default. */
-#define ENTRIES 512
-#define PAGES 2048
+/* 256 tables of 4096 entries: the numbers below 1,048,576, which is fs.nr_open's default. Memory is
+ * taken only for the pages of a table that are used. */
+#define ENTRIES 4096
+#define PAGES 256
 
 struct entry {
     _Atomic uint64_t peer;
     _Atomic uint64_t epoch_flags; /* one word, so that flags never pair with another life's epoch */
     _Atomic uint32_t share;
+    _Atomic uint32_t epolls;
 };
 
 static _Atomic(struct entry *) pages[PAGES]; /* each written once, from NULL */
@@ -51,6 +52,7 @@ void fdtable_set(int fd, struct fd_note note)
         return;
     atomic_store_explicit(&e->peer, note.peer, memory_order_relaxed);
     atomic_store_explicit(&e->share, note.share, memory_order_relaxed);
+    atomic_store_explicit(&e->epolls, note.epolls, memory_order_relaxed);
     atomic_store_explicit(&e->epoch_flags, (uint64_t)note.epoch << 32 | note.flags,
                           memory_order_release);
 }
@@ -64,6 +66,7 @@ struct fd_note fdtable_get(int fd)
         uint64_t word = atomic_load_explicit(&e->epoch_flags, memory_order_acquire);
         note.peer = atomic_load_explicit(&e->peer, memory_order_relaxed);
         note.share = atomic_load_explicit(&e->share, memory_order_relaxed);
+        note.epolls = atomic_load_explicit(&e->epolls, memory_order_relaxed);
         note.epoch = (uint32_t)(word >> 32);
         note.flags = (uint32_t)word;
     }
@@ -78,12 +81,58 @@ void fdtable_add(int fd, uint32_t flags)
         atomic_fetch_or(&e->epoch_flags, flags);
 }
 
+void fdtable_drop(int fd, uint32_t flags)
+{
+    struct entry *e = entry_of(fd, false);
+
+    if (e)
+        atomic_fetch_and(&e->epoch_flags, ~(uint64_t)flags);
+}
+
 bool fdtable_set_share(int fd, uint32_t share)
 {
     struct entry *e = entry_of(fd, false);
     uint32_t none = 0;
 
     return e && atomic_compare_exchange_strong(&e->share, &none, share);
+}
+
+void fdtable_enter_epoll(int fd, int epoll)
+{
+    struct entry *e = entry_of(fd, false);
+    uint32_t set = (uint32_t)epoll + 1;
+    uint32_t sets;
+    uint32_t more;
+
+    if (!e || !atomic_load_explicit(&e->epoch_flags, memory_order_relaxed))
+        return;
+    sets = atomic_load(&e->epolls);
+    do {
+        if ((sets & 0xffff) == set || sets >> 16 == set)
+            return; /* it was taken out in a way that nobody saw */
+        more = !(sets & 0xffff) ? sets | set : sets >> 16 ? 0 : sets | set << 16;
+        if (set > 0xffff || !more) {
+            atomic_fetch_or(&e->epoch_flags, FD_EPOLL_STUCK);
+            return;
+        }
+    } while (!atomic_compare_exchange_weak(&e->epolls, &sets, more));
+}
+
+void fdtable_leave_epoll(int fd, int epoll)
+{
+    struct entry *e = entry_of(fd, false);
+    uint32_t set = (uint32_t)epoll + 1;
+    uint32_t sets;
+    uint32_t fewer;
+
+    if (!e || set > 0xffff)
+        return;
+    sets = atomic_load(&e->epolls);
+    do {
+        fewer = (sets & 0xffff) == set ? sets & 0xffff0000
+                : sets >> 16 == set    ? sets & 0xffff
+                                       : sets;
+    } while (!atomic_compare_exchange_weak(&e->epolls, &sets, fewer));
 }
 
 int fdtable_next(int fd, uint32_t flags)
@@ -126,6 +175,7 @@ struct fd_note fdtable_take(int fd)
         return note;
     note = (struct fd_note){.peer = peer, .epoch = (uint32_t)(word >> 32), .flags = (uint32_t)word};
     note.share = atomic_exchange(&e->share, 0);
+    note.epolls = atomic_exchange(&e->epolls, 0);
     atomic_store_explicit(&e->peer, 0, memory_order_relaxed);
     return note;
 }

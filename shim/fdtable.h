@@ -30,13 +30,17 @@ enum fd_flag {
     FD_ARRIVED = 1 << 10,     /* created elsewhere; was asked about when it came */
     FD_COPIED = 1 << 11,      /* dup'ed: another number of this process may stand for it */
     FD_HALF_CLOSED = 1 << 12, /* shut down for writing: a FIN is among what is not acknowledged */
+    FD_LOWAT = 1 << 13,       /* SO_RCVLOWAT was set, here or on its listener */
+    FD_EPOLL_STUCK = 1 << 14, /* in an epoll set that it can't be taken out of */
+    FD_STREAM = 1 << 15,      /* a stream of libc's may hold what is yet to be written */
 };
 
 struct fd_note {
-    uint64_t peer;  /* hash of the peer's address, 0 where unseen */
-    uint32_t epoch; /* the fork epoch (boundary.h) when it was created */
-    uint32_t flags; /* enum fd_flag; 0: nothing is known */
-    uint32_t share; /* its reference count in share.h, 0 while no second holder was ever seen */
+    uint64_t peer;   /* hash of the peer's address, 0 where unseen */
+    uint32_t epoch;  /* the fork epoch (boundary.h) when it was created */
+    uint32_t flags;  /* enum fd_flag; 0: nothing is known */
+    uint32_t share;  /* its reference count in share.h, 0 while no second holder was ever seen */
+    uint32_t epolls; /* the epoll sets it is in: two numbers of 16 bits, each one more; 0: none */
 };
 
 /* Replaces what is known of fd. A number beyond what the table covers is not remembered. */
@@ -48,8 +52,16 @@ struct fd_note fdtable_get(int fd);
 /* Adds flags to what is known of fd. */
 void fdtable_add(int fd, uint32_t flags);
 
+/* Takes flags from what is known of fd. */
+void fdtable_drop(int fd, uint32_t flags);
+
 /* Gives fd a reference count. False where it has one already: another thread was faster. */
 bool fdtable_set_share(int fd, uint32_t share);
+
+/* fd was put into the epoll set with this number, or taken out of it. A third set, or a number that
+ * does not fit, makes it FD_EPOLL_STUCK. Not for a number of which nothing is known. */
+void fdtable_enter_epoll(int fd, int epoll);
+void fdtable_leave_epoll(int fd, int epoll);
 
 /* The next number above fd of which any of these flags is known, -1 where there is none. Start with
  * -1. */

@@ -1,8 +1,10 @@
 #include "safeclose.h"
 
 #include "boundary.h"
+#include "event_json.h"
 #include "forking.h"
 #include "giveup.h"
+#include "linger.h"
 #include "share.h"
 
 #include <sched.h>
@@ -20,6 +22,8 @@ bool forking_begin(void)
 
 bool forking_begin_clone(uint64_t flags)
 {
+    if (flags & CLONE_NEWNET)
+        event_json_moved();
     if (flags & CLONE_THREAD)
         return false;
     if (!(flags & (CLONE_VM | CLONE_FILES)))

@@ -1,7 +1,9 @@
 #include "safeclose.h"
 
 #include "boundary.h"
+#include "config.h"
 #include "giveup.h"
+#include "linger.h"
 #include "share.h"
 #include "summary.h"
 #include "sys.h"
@@ -18,6 +20,7 @@ bool giveup_for_good(enum giveup reason)
 
     if (!boundary_enter())
         return false;
+    linger_stop();    /* and no other may start: it is not resumed */
     share_distrust(); /* what it forks or passes from now on, nobody sees */
     summary_write_early(reasons[reason]);
     return boundary_give_up();
@@ -41,5 +44,6 @@ bool giveup_by_filter(bool strict, unsigned long flags, const void *filter)
 void giveup_undo(void)
 {
     atomic_store(&process->ended, 0);
+    linger_resume(config.mode == MODE_LINGER);
     boundary_resume();
 }

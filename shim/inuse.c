@@ -1,5 +1,6 @@
 #include "safeclose.h"
 
+#include "boundary.h"
 #include "format.h"
 #include "inuse.h"
 #include "probe.h"
@@ -9,9 +10,11 @@
 struct question {
     int fd;
     int self; /* our own thread, which is in a read of /proc */
+    int lot;  /* the lot's, whose numbers are others */
     int64_t until;
-    bool watched; /* a thread was running, and is held to be elsewhere */
-    bool located; /* position could be told before that */
+    struct inuse_later *later; /* where somebody else will look again */
+    bool watched;              /* a thread was running, and is held to be elsewhere */
+    bool located;              /* position could be told before that */
     struct probe_position position;
     enum inuse answer;
 };
@@ -126,14 +129,26 @@ static enum state watch_running(struct question *q, int dir, const char *name, i
     return state;
 }
 
+/* Somebody will. False where there are more than he can be told of. */
+static bool leave_for_later(struct inuse_later *later, int tid)
+{
+    if (later->count == INUSE_RUNNING)
+        return false;
+    later->tid[later->count] = tid;
+    later->cpu_ns[later->count++] = cpu_ns(tid);
+    return true;
+}
+
 static bool look_at_thread(int dir, const char *name, int tid, void *context)
 {
     struct question *q = context;
     enum state state;
 
-    if (tid == q->self)
+    if (tid == q->self || tid == q->lot)
         return true;
     state = state_of(dir, name, q->fd);
+    if (state == RUNNING && q->later && leave_for_later(q->later, tid))
+        return true;
     if (state == RUNNING)
         state = watch_running(q, dir, name, tid);
     if (state == HERE)
@@ -153,10 +168,14 @@ static bool has_moved(const struct question *q)
            now.written != q->position.written;
 }
 
-enum inuse inuse_by_thread(int fd)
+enum inuse inuse_by_thread(int fd, struct inuse_later *later)
 {
-    struct question q = {
-        .fd = fd, .self = sys_gettid(), .until = proc_now_ns() + INUSE_LOOK_NS, .answer = INUSE_NO};
+    struct question q = {.later = later,
+                         .fd = fd,
+                         .self = sys_gettid(),
+                         .lot = boundary_lot_tid(),
+                         .until = proc_now_ns() + INUSE_LOOK_NS,
+                         .answer = INUSE_NO};
     long dir = proc_open("/proc/self/task");
 
     if (dir < 0)
@@ -166,5 +185,54 @@ enum inuse inuse_by_thread(int fd)
     sys1(SYS_close, dir);
     if (q.answer == INUSE_NO && q.watched && has_moved(&q))
         return INUSE_UNKNOWN;
-    return q.answer;
+    if (q.answer != INUSE_NO || !later || later->count == 0)
+        return q.answer;
+    later->fd = fd;
+    return probe_position(fd, &later->position) ? INUSE_LATER : INUSE_UNKNOWN;
+}
+
+/* Where a thread that was running is now. Once its clock has moved it is out of whatever call it
+ * was in then; a call that it is seen in before that may be the one. */
+static enum state look_at_runner(int dir, const struct inuse_later *later, int i)
+{
+    char name_bytes[16];
+    struct text name = text_over(name_bytes, sizeof(name_bytes) - 1);
+    enum state state;
+
+    text_put(&name, "%d", later->tid[i]);
+    name_bytes[name.len] = '\0';
+    state = state_of(dir, name_bytes, later->fd);
+    if (state != ELSEWHERE && cpu_ns(later->tid[i]) - later->cpu_ns[i] >
+                                  (state == HERE ? INUSE_BLOCKED_NS : INUSE_CPU_NS))
+        return ELSEWHERE;
+    return state;
+}
+
+enum inuse inuse_look_again(struct inuse_later *later, int fd)
+{
+    long dir = proc_open("/proc/self/task");
+    struct probe_position now;
+    enum state state = ELSEWHERE;
+
+    if (dir < 0)
+        return INUSE_UNKNOWN;
+    for (int i = later->count - 1; i >= 0 && state != HERE && state != UNREADABLE; i--) {
+        state = look_at_runner((int)dir, later, i);
+        if (state == ELSEWHERE) {
+            later->count--;
+            later->tid[i] = later->tid[later->count];
+            later->cpu_ns[i] = later->cpu_ns[later->count];
+        }
+    }
+    sys1(SYS_close, dir);
+    if (state == HERE || state == UNREADABLE)
+        return state == HERE ? INUSE_YES : INUSE_UNKNOWN;
+    if (later->count)
+        return INUSE_LATER;
+    if (!probe_position(fd, &now))
+        return INUSE_UNKNOWN;
+    if (now.state == STATE_CLOSE) /* it is over, and nobody can be in a call on it */
+        return INUSE_NO;
+    return now.read == later->position.read && now.written == later->position.written ? INUSE_NO
+                                                                                      : INUSE_YES;
 }

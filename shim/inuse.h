@@ -2,20 +2,40 @@
 #ifndef SAFECLOSE_INUSE_H
 #define SAFECLOSE_INUSE_H
 
-#include <stdbool.h>
+#include "probe.h"
 
-enum inuse { INUSE_NO, INUSE_YES, INUSE_UNKNOWN };
+#include <stdbool.h>
+#include <stdint.h>
+
+enum inuse { INUSE_NO, INUSE_YES, INUSE_UNKNOWN, INUSE_LATER };
+
+#define INUSE_LOOK_NS 1000000
+#define INUSE_CPU_NS 50000
+#define INUSE_BLOCKED_NS 20000
+#define INUSE_RUNNING 4
+
+/* Threads that were running when a descriptor was given up, for somebody who holds another
+ * reference and has time. */
+struct inuse_later {
+    int fd;                         /* the number that it had */
+    int count;                      /* threads that may be in a call on it yet */
+    int tid[INUSE_RUNNING];         /* which */
+    int64_t cpu_ns[INUSE_RUNNING];  /* and what their CPU clocks showed */
+    struct probe_position position; /* of the connection then */
+};
 
 /*
  * Whether a thread is blocked in a call with this descriptor (/proc/self/task/TID/syscall,
  * proc(5)). A thread that is running shows nothing, and may be a reader that was woken and has yet
- * to get a CPU: it is watched until it is seen elsewhere, or its CPU clock has moved so far that no
- * such call can be left; for INUSE_LOOK_NS, then the answer is UNKNOWN, as it is without /proc. 1
- * to 2 us for each thread that is not running.
+ * to get a CPU. later NULL: it is watched until it is seen elsewhere, or its CPU clock has moved so
+ * far that no such call can be left; for INUSE_LOOK_NS, then the answer is UNKNOWN, as it is
+ * without /proc. Else the answer is LATER, *later says who runs, and nobody is waited for. 1 to 2
+ * us for each thread that is not running.
  */
-enum inuse inuse_by_thread(int fd);
+enum inuse inuse_by_thread(int fd, struct inuse_later *later);
 
-#define INUSE_LOOK_NS 1000000
-#define INUSE_CPU_NS 50000
+/* Looks again at those who ran; fd is another reference to the same connection. LATER: some still
+ * do. From any thread. */
+enum inuse inuse_look_again(struct inuse_later *later, int fd);
 
 #endif

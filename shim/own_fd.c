@@ -26,6 +26,22 @@ static int move_up(int fd)
     return (int)high;
 }
 
+static void own_fd_note(struct own_fd *own, const struct identity *file, int number)
+{
+    atomic_store(&own->dev, file->dev);
+    atomic_store(&own->ino, file->ino);
+    atomic_store(&own->mode, file->mode);
+    atomic_store(&own->born, file->born);
+    atomic_store(&own->number, number);
+}
+
+void own_fd_is(struct own_fd *own, int number)
+{
+    struct identity file = quiet_identity(number);
+
+    own_fd_note(own, &file, file.mode ? number : -1);
+}
+
 void own_fd_keep(struct own_fd *own, int fd)
 {
     int number = own_fd_check(own);
@@ -35,11 +51,7 @@ void own_fd_keep(struct own_fd *own, int fd)
         sys1(SYS_close, fd);
     else
         number = move_up(fd);
-    atomic_store(&own->dev, file.dev);
-    atomic_store(&own->ino, file.ino);
-    atomic_store(&own->mode, file.mode);
-    atomic_store(&own->born, file.born);
-    atomic_store(&own->number, number);
+    own_fd_note(own, &file, number);
 }
 
 struct identity own_fd_file(const struct own_fd *own)

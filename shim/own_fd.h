@@ -27,6 +27,9 @@ struct own_fd {
  * a thread about to write to it never meets a number that was closed; else fd is moved up. */
 void own_fd_keep(struct own_fd *own, int fd);
 
+/* It stands on this number, where it stays; -1 where that is not open. */
+void own_fd_is(struct own_fd *own, int number);
+
 /* What it should stand for. */
 struct identity own_fd_file(const struct own_fd *own);
 

@@ -53,7 +53,7 @@ static enum owner not_proven(const struct giving_up *g, struct holder *holder)
     return share_held_here(g->fd, g->note, holder) ? OWNER_SHARED : OWNER_UNKNOWN;
 }
 
-enum owner owner_of(const struct giving_up *g, struct holder *holder)
+enum owner owner_of(struct giving_up *g, struct holder *holder)
 {
     holder->pid = 0;
     holder->fd = -1;
@@ -74,8 +74,9 @@ enum owner owner_of(const struct giving_up *g, struct holder *holder)
      * An exit ends all of these calls: then they matter only to what we would discard. */
     if (real_single_threaded() || (g->exiting && !g->acts))
         return OWNER_SOLE;
-    switch (inuse_by_thread(g->fd)) {
+    switch (inuse_by_thread(g->fd, g->lingers ? &g->later : NULL)) {
     case INUSE_NO:
+    case INUSE_LATER:
         return OWNER_SOLE;
     case INUSE_YES:
         return OWNER_IN_USE;

@@ -7,6 +7,7 @@
 #define SAFECLOSE_OWNER_H
 
 #include "fdtable.h"
+#include "inuse.h"
 #include "probe.h"
 #include "share.h"
 
@@ -20,18 +21,25 @@ enum owner {
 /* What is given up, and how much may be spent on the question. */
 struct giving_up {
     int fd;
-    const struct fd_note *note;
+    struct fd_note *note;
     const struct probe *probe;
     bool no_output; /* the send queue is known to be empty */
-    uint32_t left;  /* holders left, as share_drop said */
-    int64_t until;  /* share_deadline */
-    bool acts;      /* something will be done if it is ours alone */
-    bool exiting;   /* the process ends: its other threads and their calls do too */
+    bool
+        unasked; /* the state of the connection in probe is the likely one, not the kernel's word */
+    uint32_t unread; /* bytes known to be unread */
+    uint32_t left;   /* holders left, as share_drop said */
+    int64_t until;   /* share_deadline */
+    bool acts;       /* something will be done if it is ours alone */
+    bool lingers;    /* and that is to be parked */
+    struct inuse_later
+        later;    /* threads that the lot is to look at again, before it does anything */
+    bool exiting; /* the process ends: its other threads and their calls do too */
 };
 
-/* Who else holds the connection; *holder names one where SHARED. No question more to the kernel for
- * a connection that was created here and never shared, unless the process has threads. */
-enum owner owner_of(const struct giving_up *g, struct holder *holder);
+/* With g->later not empty SOLE holds only if none of those threads is in a call on it. Who else
+ * holds the connection; *holder names one where SHARED. No question more to the kernel for a
+ * connection that was created here and never shared, unless the process has threads. */
+enum owner owner_of(struct giving_up *g, struct holder *holder);
 
 /* What fd_note.peer holds for this address; never 0 for a known one. */
 uint64_t owner_peer_hash(const struct endpoint *peer);

@@ -164,6 +164,7 @@ bool probe_position(int fd, struct probe_position *position)
             before.tcpi_bytes_acked == after.tcpi_bytes_acked) {
             position->read = after.tcpi_bytes_received - unread - fin_is_received(after.tcpi_state);
             position->written = after.tcpi_bytes_acked + unacked;
+            position->state = after.tcpi_state;
             return true;
         }
     }

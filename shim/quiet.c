@@ -7,7 +7,8 @@
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 
-#define PROC_FD "/proc/self/fd/"
+/* Not /proc/self, which is the first thread: the lot's numbers are its own. */
+#define PROC_FD "/proc/thread-self/fd/"
 
 struct identity quiet_identity_at(int dir, const char *path, int flags)
 {
@@ -47,12 +48,14 @@ bool quiet_same(const struct identity *a, const struct identity *b)
  * it would change the program. For terminals, which know no non-blocking call, and pipes of old
  * kernels.
  */
-static long write_by_own_description(int fd, const char *bytes, size_t len)
+static long write_by_own_description(int fd, const struct identity *file, const char *bytes,
+                                     size_t len)
 {
     char path[sizeof(PROC_FD) + 11] = PROC_FD;
     char *end = path + sizeof(path) - 1;
     char *p = end;
     unsigned n = (unsigned)fd;
+    struct identity opened;
     long own;
     long written;
 
@@ -64,18 +67,19 @@ static long write_by_own_description(int fd, const char *bytes, size_t len)
                O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
     if (own < 0)
         return own;
-    written = sys3(SYS_write, own, SYS_ARG(bytes), (long)len);
+    opened = quiet_identity((int)own);
+    written = quiet_same(file, &opened) ? sys3(SYS_write, own, SYS_ARG(bytes), (long)len) : -EBADF;
     sys1(SYS_close, own);
     return written;
 }
 
-static long write_to_pipe(int fd, const char *bytes, size_t len)
+static long write_to_pipe(int fd, const struct identity *file, const char *bytes, size_t len)
 {
     struct iovec iov = {.iov_base = (void *)bytes, .iov_len = len};
     long n = sys6(SYS_pwritev2, fd, SYS_ARG(&iov), 1, -1, -1, RWF_NOWAIT);
 
     if (n == -EOPNOTSUPP || n == -ENOSYS || n == -EPERM)
-        return write_by_own_description(fd, bytes, len);
+        return write_by_own_description(fd, file, bytes, len);
     return n;
 }
 
@@ -86,12 +90,12 @@ static long write_once(int fd, const struct identity *file, const char *bytes, s
 
     switch (file->mode & S_IFMT) {
     case S_IFIFO:
-        return write_to_pipe(fd, bytes, len);
+        return write_to_pipe(fd, file, bytes, len);
     case S_IFSOCK:
         return sys6(SYS_sendto, fd, SYS_ARG(bytes), (long)len, MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0);
     case S_IFCHR:
         if (sys3(SYS_ioctl, fd, TCGETS, SYS_ARG(termios)) == 0)
-            return write_by_own_description(fd, bytes, len);
+            return write_by_own_description(fd, file, bytes, len);
         break;
     }
     return sys3(SYS_write, fd, SYS_ARG(bytes), (long)len);

@@ -63,6 +63,21 @@ static int (*libc_posix_spawn)(pid_t *, const char *, const posix_spawn_file_act
                                const posix_spawnattr_t *, char *const[], char *const[]);
 static int (*libc_posix_spawnp)(pid_t *, const char *, const posix_spawn_file_actions_t *,
                                 const posix_spawnattr_t *, char *const[], char *const[]);
+static int (*libc_setuid)(uid_t);
+static int (*libc_setgid)(gid_t);
+static int (*libc_seteuid)(uid_t);
+static int (*libc_setegid)(gid_t);
+static int (*libc_setreuid)(uid_t, uid_t);
+static int (*libc_setregid)(gid_t, gid_t);
+static int (*libc_setresuid)(uid_t, uid_t, uid_t);
+static int (*libc_setresgid)(gid_t, gid_t, gid_t);
+static int (*libc_setgroups)(size_t, const gid_t *);
+static int (*libc_initgroups)(const char *, gid_t);
+static int (*libc_capset)(void *, const void *);
+static int (*libc_setns)(int, int);
+static int (*libc_mq_notify)(int, const struct sigevent *);
+static int (*libc_epoll_ctl)(int, int, int, struct epoll_event *);
+static FILE *(*libc_fdopen)(int, const char *);
 static const char *libc_single_threaded;
 
 void real_resolve(void)
@@ -118,6 +133,21 @@ void real_resolve(void)
         {&libc_popen, "popen"},
         {&libc_posix_spawn, "posix_spawn"},
         {&libc_posix_spawnp, "posix_spawnp"},
+        {&libc_setuid, "setuid"},
+        {&libc_setgid, "setgid"},
+        {&libc_seteuid, "seteuid"},
+        {&libc_setegid, "setegid"},
+        {&libc_setreuid, "setreuid"},
+        {&libc_setregid, "setregid"},
+        {&libc_setresuid, "setresuid"},
+        {&libc_setresgid, "setresgid"},
+        {&libc_setgroups, "setgroups"},
+        {&libc_initgroups, "initgroups"},
+        {&libc_capset, "capset"},
+        {&libc_setns, "setns"},
+        {&libc_mq_notify, "mq_notify"},
+        {&libc_epoll_ctl, "epoll_ctl"},
+        {&libc_fdopen, "fdopen"},
         {&libc_single_threaded, "__libc_single_threaded"},
     };
 
@@ -432,6 +462,83 @@ int real_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actio
                       const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
     return LOOKED_UP(libc_posix_spawnp)(pid, file, actions, attributes, argv, envp);
+}
+
+int real_setuid(uid_t uid)
+{
+    return LOOKED_UP(libc_setuid)(uid);
+}
+
+int real_setgid(gid_t gid)
+{
+    return LOOKED_UP(libc_setgid)(gid);
+}
+
+int real_seteuid(uid_t effective)
+{
+    return LOOKED_UP(libc_seteuid)(effective);
+}
+
+int real_setegid(gid_t effective)
+{
+    return LOOKED_UP(libc_setegid)(effective);
+}
+
+int real_setreuid(uid_t real, uid_t effective)
+{
+    return LOOKED_UP(libc_setreuid)(real, effective);
+}
+
+int real_setregid(gid_t real, gid_t effective)
+{
+    return LOOKED_UP(libc_setregid)(real, effective);
+}
+
+int real_setresuid(uid_t real, uid_t effective, uid_t saved)
+{
+    return LOOKED_UP(libc_setresuid)(real, effective, saved);
+}
+
+int real_setresgid(gid_t real, gid_t effective, gid_t saved)
+{
+    return LOOKED_UP(libc_setresgid)(real, effective, saved);
+}
+
+int real_setgroups(size_t count, const gid_t *groups)
+{
+    return LOOKED_UP(libc_setgroups)(count, groups);
+}
+
+int real_initgroups(const char *user, gid_t group)
+{
+    return LOOKED_UP(libc_initgroups)(user, group);
+}
+
+int real_capset(void *header, const void *data)
+{
+    return LOOKED_UP(libc_capset)(header, data);
+}
+
+int real_setns(int fd, int type)
+{
+    return libc_setns ? libc_setns(fd, type) : (int)result(sys2(SYS_setns, fd, type));
+}
+
+int real_mq_notify(int queue, const struct sigevent *event)
+{
+    return LOOKED_UP(libc_mq_notify)(queue, event);
+}
+
+int real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    if (libc_epoll_ctl)
+        return libc_epoll_ctl(epoll, operation, fd, event);
+    return (int)result(sys4(SYS_epoll_ctl, epoll, operation, fd, SYS_ARG(event)));
+}
+
+FILE *real_fdopen(int fd, const char *mode)
+{
+    return LOOKED_UP(libc_fdopen)(fd, mode);
 }
 
 bool real_single_threaded(void)

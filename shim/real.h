@@ -11,6 +11,8 @@
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <signal.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -73,6 +75,22 @@ int real_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_action
                      const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]);
 int real_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
                       const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]);
+
+int real_setuid(uid_t uid);
+int real_setgid(gid_t gid);
+int real_seteuid(uid_t effective);
+int real_setegid(gid_t effective);
+int real_setreuid(uid_t real, uid_t effective);
+int real_setregid(gid_t real, gid_t effective);
+int real_setresuid(uid_t real, uid_t effective, uid_t saved);
+int real_setresgid(gid_t real, gid_t effective, gid_t saved);
+int real_setgroups(size_t count, const gid_t *groups);
+int real_initgroups(const char *user, gid_t group);
+int real_capset(void *header, const void *data);
+int real_setns(int fd, int type);
+int real_mq_notify(int queue, const struct sigevent *event);
+int real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
+FILE *real_fdopen(int fd, const char *mode);
 
 /* The address of vfork, which must be jumped to and not called (hooks/fork.c). */
 void *real_vfork(void);

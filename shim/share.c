@@ -11,6 +11,8 @@
 #define MEMBERS 512
 #define LOST 0x80000000u   /* in a count: can't be followed any more */
 #define UNUSED 0x40000000u /* in a count: only while they are reclaimed */
+#define STUCK 0x20000000u  /* in a count: registered in an epoll set by a number that is gone */
+#define HOLDERS 0x1fffffffu
 
 /*
  * A count has the holders in its lower half, and in its upper half how often it was given out; an
@@ -157,7 +159,7 @@ static uint64_t change_count(uint32_t share, uint64_t (*changed)(uint64_t count)
     uint64_t now = atomic_load(count);
 
     do {
-        if (!is_named(now, share) || (now & ~(uint64_t)LOST & UINT32_MAX) == 0)
+        if (!is_named(now, share) || (now & HOLDERS) == 0)
             return now | LOST;
     } while (!atomic_compare_exchange_weak(count, &now, changed(now)));
     return now;
@@ -168,20 +170,25 @@ static uint64_t one_more(uint64_t count)
     return count + 1;
 }
 
-/* Where nobody is left whom we can follow the count is free for another. */
-static uint64_t one_less(uint64_t count)
-{
-    return (uint32_t)(count - 1) == LOST ? (count - 1) & ~(uint64_t)LOST : count - 1;
-}
-
 static uint64_t none_left(uint64_t count)
 {
     return count & ~(uint64_t)UINT32_MAX;
 }
 
+/* Where nobody is left whom we can follow the count is free for another. */
+static uint64_t one_less(uint64_t count)
+{
+    return (count & HOLDERS) > 1 ? count - 1 : none_left(count);
+}
+
 static uint64_t lost(uint64_t count)
 {
     return count | LOST;
+}
+
+static uint64_t stuck(uint64_t count)
+{
+    return count | STUCK;
 }
 
 /* A count that this process is the first to need. A fork of another thread that came meanwhile may
@@ -230,7 +237,23 @@ uint32_t share_drop(const struct fd_note *note)
     if (!family || !note->share || is_void(note))
         return 0;
     before = change_count(note->share, one_less);
-    return before & LOST ? LOST : (uint32_t)before - 1;
+    return before & LOST ? LOST : (uint32_t)(before & HOLDERS) - 1;
+}
+
+void share_stick(const struct fd_note *note)
+{
+    if (family && note->share && !is_void(note))
+        change_count(note->share, stuck);
+}
+
+bool share_is_stuck(const struct fd_note *note)
+{
+    uint64_t count;
+
+    if (!family || !note->share)
+        return false;
+    count = atomic_load(count_of(note->share));
+    return !is_named(count, note->share) || count & STUCK;
 }
 
 void share_lose(int fd)
@@ -311,12 +334,16 @@ void share_parent_gone(void)
 
 struct fd_note share_copied(int fd, uint32_t epoch)
 {
+    struct fd_note copied;
+
     if (fdtable_get(fd).flags & FD_TCP) {
         if (!add_holder(fd, epoch, 0) || epoch != boundary_epoch())
             share_lose(fd);
         fdtable_add(fd, FD_COPIED);
     }
-    return fdtable_get(fd);
+    copied = fdtable_get(fd);
+    copied.epolls = 0; /* which know it by the other number */
+    return copied;
 }
 
 void share_lose_all(void)

@@ -61,6 +61,13 @@ struct fd_note share_copied(int fd, uint32_t epoch);
  * last two at the same time, exactly one of them is told 0. */
 uint32_t share_drop(const struct fd_note *note);
 
+/* A number with this note is given up while it is in an epoll set, which will not let go of it as
+ * long as others hold the connection. Before share_drop. */
+void share_stick(const struct fd_note *note);
+
+/* Whether a number of the connection was. Before share_drop. */
+bool share_is_stuck(const struct fd_note *note);
+
 /* fd's connection is out of sight for good. */
 void share_lose(int fd);
 

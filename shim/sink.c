@@ -38,6 +38,21 @@ bool sink_owns(int fd)
     return sink_file_owns(fd) || sink_syslog_owns(fd);
 }
 
+int sink_descriptor(void)
+{
+    return target == LOG_FILE     ? sink_file_descriptor()
+           : target == LOG_SYSLOG ? sink_syslog_descriptor()
+                                  : -1;
+}
+
+void sink_in_lot(int number)
+{
+    if (target == LOG_FILE)
+        sink_file_in_lot(number);
+    else if (target == LOG_SYSLOG)
+        sink_syslog_in_lot(number);
+}
+
 static void mask_signals(int how, const uint64_t *set, uint64_t *before)
 {
     sys4(SYS_rt_sigprocmask, how, SYS_ARG(set), SYS_ARG(before), sizeof(*set));

@@ -37,6 +37,11 @@ void sink_write_stderr(struct line *line);
 /* True where events are JSON. */
 bool sink_json(void);
 
+/* The log's descriptor, -1 where there is none; and where it stands in the lot's own table, for the
+ * lot's thread to tell when it starts. */
+int sink_descriptor(void);
+void sink_in_lot(int number);
+
 /* True where fd is a descriptor of ours, which the program can't have meant. */
 bool sink_owns(int fd);
 

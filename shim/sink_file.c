@@ -9,12 +9,18 @@
 
 #define FLAGS (O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 
-static struct own_fd own = OWN_FD_NONE;
+/* In the program's descriptor table, and in the lot's. */
+static struct own_fd owns[2] = {OWN_FD_NONE, OWN_FD_NONE};
 static struct identity root; /* constructor: a chroot shows as another one */
 static char path[PATH_MAX];  /* config.log_path with the pid in place; by whoever holds opening */
 static _Atomic int path_of;  /* the pid in it */
 static _Atomic int opening;  /* the pid of a process in which a thread is opening the file */
 static _Atomic bool torn;
+
+static struct own_fd *own(void)
+{
+    return &owns[boundary_in_lot()];
+}
 
 static bool name_path(int pid)
 {
@@ -82,7 +88,7 @@ bool sink_file_start(void)
         text_put(&config_problems, "\": %s; logging to stderr\n", error_text(-fd));
         return false;
     }
-    own_fd_keep(&own, (int)fd);
+    own_fd_keep(own(), (int)fd);
     return true;
 }
 
@@ -96,7 +102,7 @@ static void reopen(int pid)
     if (pid == atomic_load(&path_of) || name_path(pid)) {
         long fd = open_path();
         if (fd >= 0) {
-            own_fd_keep(&own, (int)fd);
+            own_fd_keep(own(), (int)fd);
             atomic_store(&torn, false);
         }
     }
@@ -108,7 +114,7 @@ static void reopen(int pid)
 static bool is_stale(int number, int pid)
 {
     struct identity now = identity_at("/");
-    struct identity held = own_fd_file(&own);
+    struct identity held = own_fd_file(own());
 
     if (!quiet_same(&root, &now))
         return false;
@@ -121,18 +127,28 @@ static bool is_stale(int number, int pid)
 bool sink_file_write(const char *bytes, size_t len)
 {
     int pid = atomic_load(&process->pid);
-    int number = own_fd_check(&own);
+    int number = own_fd_check(own());
     struct identity file;
 
     if (is_stale(number, pid)) {
         reopen(pid);
-        number = own_fd_check(&own);
+        number = own_fd_check(own());
     }
-    file = own_fd_file(&own);
+    file = own_fd_file(own());
     return number >= 0 && quiet_write(number, &file, bytes, len, &torn);
 }
 
 bool sink_file_owns(int fd)
 {
-    return fd == atomic_load(&own.number) && own_fd_check(&own) == fd;
+    return fd == atomic_load(&owns[0].number) && own_fd_check(&owns[0]) == fd;
+}
+
+int sink_file_descriptor(void)
+{
+    return own_fd_check(&owns[0]);
+}
+
+void sink_file_in_lot(int number)
+{
+    own_fd_is(&owns[1], number);
 }

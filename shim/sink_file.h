@@ -18,4 +18,8 @@ bool sink_file_write(const char *bytes, size_t len);
 /* True where fd is the log's. */
 bool sink_file_owns(int fd);
 
+/* The number in the program's table, -1 where there is none; and in the lot's, for its thread. */
+int sink_file_descriptor(void);
+void sink_file_in_lot(int number);
+
 #endif

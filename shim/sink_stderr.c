@@ -1,5 +1,6 @@
 #include "safeclose.h"
 
+#include "boundary.h"
 #include "quiet.h"
 #include "sink_stderr.h"
 #include "sys.h"
@@ -18,9 +19,38 @@ void sink_stderr_start(void)
 
 /* A daemon closes 0 to 2 and may get a connection as number 2: a line there would go to its client.
  */
+static bool write_to(int number, const char *bytes, size_t len)
+{
+    struct identity now = quiet_identity(number);
+
+    return quiet_same(&original, &now) && quiet_write(number, &now, bytes, len, &torn);
+}
+
+/* The lot holds no copy of the program's stderr: a pipe would not end for whoever reads it when the
+ * program closes it. So for each line it takes one. */
+static long borrow_stderr(void)
+{
+    long process_fd = sys2(SYS_pidfd_open, sys_getpid(), 0);
+    long number;
+
+    if (process_fd < 0)
+        return process_fd;
+    number = sys3(SYS_pidfd_getfd, process_fd, STDERR_FILENO, 0);
+    sys1(SYS_close, process_fd);
+    return number;
+}
+
 bool sink_stderr_write(const char *bytes, size_t len)
 {
-    struct identity now = quiet_identity(STDERR_FILENO);
+    long number;
+    bool written;
 
-    return quiet_same(&original, &now) && quiet_write(STDERR_FILENO, &now, bytes, len, &torn);
+    if (!boundary_in_lot())
+        return write_to(STDERR_FILENO, bytes, len);
+    number = borrow_stderr();
+    if (number < 0)
+        return false;
+    written = write_to((int)number, bytes, len);
+    sys1(SYS_close, number);
+    return written;
 }

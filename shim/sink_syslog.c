@@ -12,8 +12,14 @@
 #define PRIORITY "<28>" /* facility daemon, severity warning (RFC 5424) */
 #define OWN_PREFIX "safeclose: "
 
-static struct own_fd own = OWN_FD_NONE;
+/* In the program's descriptor table, and in the lot's. */
+static struct own_fd owns[2] = {OWN_FD_NONE, OWN_FD_NONE};
 static const struct sockaddr_un syslog_address = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+
+static struct own_fd *own(void)
+{
+    return &owns[boundary_in_lot()];
+}
 
 /* 0, or -errno. */
 static long connect_syslog(void)
@@ -23,7 +29,7 @@ static long connect_syslog(void)
         fd < 0 ? fd : sys3(SYS_connect, fd, SYS_ARG(&syslog_address), sizeof(syslog_address));
 
     if (err == 0)
-        own_fd_keep(&own, (int)fd);
+        own_fd_keep(own(), (int)fd);
     else if (fd >= 0)
         sys1(SYS_close, fd);
     return err;
@@ -65,11 +71,11 @@ static bool send_line(int fd, const char *line, size_t len)
 
 bool sink_syslog_write(const char *bytes, size_t len)
 {
-    int fd = own_fd_check(&own);
+    int fd = own_fd_check(own());
     bool all;
 
     if (fd < 0 && connect_syslog() == 0) /* the program has closed ours */
-        fd = own_fd_check(&own);
+        fd = own_fd_check(own());
     all = fd >= 0;
     while (all && len) {
         const char *end = memchr(bytes, '\n', len);
@@ -85,5 +91,15 @@ bool sink_syslog_write(const char *bytes, size_t len)
 
 bool sink_syslog_owns(int fd)
 {
-    return fd == atomic_load(&own.number) && own_fd_check(&own) == fd;
+    return fd == atomic_load(&owns[0].number) && own_fd_check(&owns[0]) == fd;
+}
+
+int sink_syslog_descriptor(void)
+{
+    return own_fd_check(&owns[0]);
+}
+
+void sink_syslog_in_lot(int number)
+{
+    own_fd_is(&owns[1], number);
 }

@@ -14,4 +14,8 @@ bool sink_syslog_write(const char *bytes, size_t len);
 /* True where fd is this socket. */
 bool sink_syslog_owns(int fd);
 
+/* The number in the program's table, -1 where there is none; and in the lot's, for its thread. */
+int sink_syslog_descriptor(void);
+void sink_syslog_in_lot(int number);
+
 #endif

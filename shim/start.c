@@ -5,9 +5,11 @@
 #include "closing.h"
 #include "config.h"
 #include "forking.h"
+#include "linger.h"
 #include "real.h"
 #include "share.h"
 #include "sink.h"
+#include "streams.h"
 #include "summary.h"
 #include "track.h"
 
@@ -20,7 +22,10 @@ static void ending(enum via via)
 {
     if (!boundary_enter())
         return;
+    if (via == VIA_EXIT)
+        streams_flush();
     closing_all(via, NULL);
+    linger_wait();
     summary_write();
 }
 
@@ -45,6 +50,12 @@ static void at_quick(void)
     ending(VIA_QUICK_EXIT);
 }
 
+static void in_child(bool seen_fork)
+{
+    share_fork_child(seen_fork);
+    linger_fork_child();
+}
+
 __attribute__((constructor)) static void start(void)
 {
     int saved_errno = errno;
@@ -52,7 +63,7 @@ __attribute__((constructor)) static void start(void)
     real_resolve();
     config_read();
     if (config.mode != MODE_OFF) {
-        boundary_start(share_fork_child);
+        boundary_start(in_child);
         share_start();
         sink_start();
         track_inherited();

@@ -11,6 +11,7 @@
 #include "track.h"
 
 #include <linux/tcp.h>
+#include <sys/epoll.h>
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -139,7 +140,8 @@ void track_accepted(int listener, int fd, const void *address, socklen_t len, ui
     note_new(fd, (struct fd_note){
                      .peer = owner_peer_hash(&peer),
                      .epoch = epoch,
-                     .flags = FD_TCP | FD_BORN | FD_PEER | (flags & (FD_MPTCP | FD_ASK_LINGER)),
+                     .flags = FD_TCP | FD_BORN | FD_PEER |
+                              (flags & (FD_MPTCP | FD_ASK_LINGER | FD_LOWAT)),
                  });
     event_first_use(true);
 }
@@ -184,6 +186,16 @@ void track_option(int fd, int level, int name)
 {
     if ((level == SOL_SOCKET && name == SO_LINGER) || (level == IPPROTO_TCP && name == TCP_LINGER2))
         fdtable_add(fd, FD_ASK_LINGER);
+    if (level == SOL_SOCKET && name == SO_RCVLOWAT)
+        fdtable_add(fd, FD_LOWAT);
+}
+
+void track_epoll(int epoll, int operation, int fd)
+{
+    if (operation == EPOLL_CTL_ADD)
+        fdtable_enter_epoll(fd, epoll);
+    else if (operation == EPOLL_CTL_DEL)
+        fdtable_leave_epoll(fd, epoll);
 }
 
 void track_shutdown(int fd, int how)

@@ -40,6 +40,9 @@ void track_grabbed(int fd);
 /* setsockopt is about to set this option. */
 void track_option(int fd, int level, int name);
 
+/* epoll_ctl succeeded. */
+void track_epoll(int epoll, int operation, int fd);
+
 /* shutdown of fd succeeded. */
 void track_shutdown(int fd, int how);
 

@@ -2,6 +2,7 @@
 
 #include "../boundary.h"
 #include "../closing.h"
+#include "../linger.h"
 #include "../real.h"
 #include "../sink.h"
 
@@ -15,7 +16,7 @@ EXPORT int close(int fd)
         return real_close(fd);
     }
     /* A loop that closes every number: ours must look to it like one that is not open. */
-    if (sink_owns(fd)) {
+    if (sink_owns(fd) || linger_owns(fd)) {
         errno = EBADF;
         return -1;
     }

@@ -6,6 +6,7 @@
 
 #include "../boundary.h"
 #include "../closing.h"
+#include "../linger.h"
 #include "../real.h"
 #include "../summary.h"
 
@@ -15,6 +16,7 @@ static void ending(enum via via, const void *call_site)
     if (!boundary_enter())
         return;
     closing_all(via, call_site);
+    linger_wait();
     summary_write();
 }
 

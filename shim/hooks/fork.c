@@ -3,6 +3,7 @@
 
 #include "../boundary.h"
 #include "../forking.h"
+#include "../linger.h"
 #include "../real.h"
 #include "../share.h"
 
@@ -33,11 +34,17 @@ EXPORT pid_t forkpty(int *master, char *name, const struct termios *termios,
     return (int)forking_end(watched, real_forkpty(master, name, termios, size));
 }
 
-/* The one who returns is the child; its parent has gone without passing a door. */
+/* The one who returns is the child; its parent has gone without passing a door, and its lot with
+ * it. */
 EXPORT int daemon(int nochdir, int noclose)
 {
-    bool watched = forking_begin();
-    int ret = real_daemon(nochdir, noclose);
+    bool watched;
+    int ret;
+
+    if (boundary_enter())
+        linger_wait();
+    watched = forking_begin();
+    ret = real_daemon(nochdir, noclose);
 
     if (watched && ret == 0 && boundary_enter())
         share_parent_gone();

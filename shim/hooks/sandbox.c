@@ -2,10 +2,13 @@
 #include "../safeclose.h"
 
 #include "../boundary.h"
+#include "../event_json.h"
 #include "../giveup.h"
+#include "../linger.h"
 #include "../real.h"
 
 #include <linux/seccomp.h>
+#include <mqueue.h>
 #include <sched.h>
 #include <sys/prctl.h>
 
@@ -33,7 +36,35 @@ EXPORT int prctl(int option, ...)
 
 EXPORT int unshare(int flags)
 {
+    bool stopped;
+    int ret;
+
     if (flags & CLONE_FILES && boundary_enter() && !real_single_threaded())
         giveup_for_good(GIVEUP_UNSHARED);
-    return real_unshare(flags);
+    stopped = linger_stop(); /* of several threads the kernel refuses some of these */
+    if (flags & CLONE_NEWNET)
+        event_json_moved();
+    ret = real_unshare(flags);
+    linger_resume(stopped);
+    return ret;
+}
+
+/* The kernel forgets who is to be notified when any descriptor of the queue is closed by the
+ * process, and the lot's thread begins with copies of all, which it closes. */
+EXPORT int mq_notify(mqd_t queue, const struct sigevent *event)
+{
+    if (boundary_enter())
+        linger_forbid();
+    return real_mq_notify(queue, event);
+}
+
+EXPORT int setns(int fd, int type)
+{
+    bool stopped = linger_stop();
+    int ret;
+
+    event_json_moved();
+    ret = real_setns(fd, type);
+    linger_resume(stopped);
+    return ret;
 }

@@ -3,6 +3,7 @@
 
 #include "../boundary.h"
 #include "../fdtable.h"
+#include "../linger.h"
 #include "../real.h"
 #include "../track.h"
 
@@ -78,6 +79,7 @@ static void accept_end(const struct accepting *a, int listener, int fd)
     }
     whole = a->len == &a->own_len || *a->len == sizeof(struct sockaddr_in);
     track_accepted(listener, fd, whole ? a->address : NULL, *a->len, a->epoch);
+    linger_prepare();
 }
 
 EXPORT int accept(int listener, struct sockaddr *restrict address, socklen_t *restrict len)
@@ -108,8 +110,11 @@ EXPORT int connect(int fd, const struct sockaddr *address, socklen_t len)
     int ret = real_connect(fd, address, len);
     bool under_way = ret < 0 && (errno == EINPROGRESS || errno == EINTR);
 
-    if ((ret == 0 || under_way) && boundary_enter())
+    if ((ret == 0 || under_way) && boundary_enter()) {
         track_connected(fd, address, len, under_way);
+        if (fdtable_get(fd).flags & FD_TCP)
+            linger_prepare();
+    }
     return ret;
 }
 

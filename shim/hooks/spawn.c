@@ -4,6 +4,7 @@
 
 #include "../boundary.h"
 #include "../forking.h"
+#include "../linger.h"
 #include "../real.h"
 #include "../share.h"
 
@@ -87,10 +88,24 @@ EXPORT int wordexp(const char *restrict words, wordexp_t *restrict expansion, in
     return ret;
 }
 
-static int exec_path(const char *path, char *const argv[], char *const envp[])
+/* The lot ends with everything else of this program; it is ended in order. */
+static bool exec_begin(void)
 {
     execing();
-    return real_execve(path, argv, envp);
+    return linger_stop();
+}
+
+static int exec_failed(bool stopped, int ret)
+{
+    linger_resume(stopped);
+    return ret;
+}
+
+static int exec_path(const char *path, char *const argv[], char *const envp[])
+{
+    bool stopped = exec_begin();
+
+    return exec_failed(stopped, real_execve(path, argv, envp));
 }
 
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
@@ -105,8 +120,9 @@ EXPORT int execv(const char *path, char *const argv[])
 
 static int exec_file(const char *file, char *const argv[])
 {
-    execing();
-    return real_execvp(file, argv);
+    bool stopped = exec_begin();
+
+    return exec_failed(stopped, real_execvp(file, argv));
 }
 
 EXPORT int execvp(const char *file, char *const argv[])
@@ -116,20 +132,23 @@ EXPORT int execvp(const char *file, char *const argv[])
 
 EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-    execing();
-    return real_execvpe(file, argv, envp);
+    bool stopped = exec_begin();
+
+    return exec_failed(stopped, real_execvpe(file, argv, envp));
 }
 
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
-    execing();
-    return real_fexecve(fd, argv, envp);
+    bool stopped = exec_begin();
+
+    return exec_failed(stopped, real_fexecve(fd, argv, envp));
 }
 
 EXPORT int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
 {
-    execing();
-    return real_execveat(dir, path, argv, envp, flags);
+    bool stopped = exec_begin();
+
+    return exec_failed(stopped, real_execveat(dir, path, argv, envp, flags));
 }
 
 /* The list forms: how many arguments there are up to the NULL, and then the same again into an

@@ -7,27 +7,45 @@
 #include "../boundary.h"
 #include "../closing.h"
 #include "../real.h"
+#include "../streams.h"
 
-static void closing_stream(FILE *stream, enum via via, const void *call_site)
+/* 0, or why what the stream had yet to write is lost. */
+static int closing_stream(FILE *stream, enum via via, const void *call_site)
 {
     int saved_errno = errno;
+    int failed;
     int fd;
 
     if (!boundary_enter())
-        return;
+        return 0;
     fd = fileno(stream);
     errno = saved_errno;
-    if (fd >= 0)
-        closing(fd, via, call_site);
+    if (fd < 0)
+        return 0;
+    failed = streams_closing(stream, fd);
+    closing(fd, via, call_site);
+    return failed;
+}
+
+EXPORT FILE *fdopen(int fd, const char *mode)
+{
+    FILE *stream = real_fdopen(fd, mode);
+
+    if (stream && boundary_enter())
+        streams_opened(stream, fd);
+    return stream;
 }
 
 EXPORT int fclose(FILE *stream)
 {
-    int ret;
+    int failed = closing_stream(stream, VIA_FCLOSE, __builtin_return_address(0));
+    int ret = real_fclose(stream);
 
-    closing_stream(stream, VIA_FCLOSE, __builtin_return_address(0));
-    ret = real_fclose(stream);
     closing_done();
+    if (failed && ret == 0) {
+        errno = failed;
+        ret = EOF;
+    }
     return ret;
 }
 
@@ -62,4 +80,5 @@ EXPORT FILE *freopen64(const char *restrict path, const char *restrict mode, FIL
 }
 
 /* glibc has these names too. */
+ALIAS(fdopen) FILE *_IO_fdopen(int fd, const char *mode);
 ALIAS(fclose) int _IO_fclose(FILE *stream);

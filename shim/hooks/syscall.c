@@ -7,8 +7,11 @@
 
 #include "../boundary.h"
 #include "../closing.h"
+#include "../event_json.h"
+#include "../fdtable.h"
 #include "../forking.h"
 #include "../giveup.h"
+#include "../linger.h"
 #include "../real.h"
 #include "../share.h"
 #include "../sink.h"
@@ -50,6 +53,7 @@ static void before(long number, const long a[6], const void *call_site)
         break;
     case SYS_exit_group:
         closing_all(VIA_SYSCALL, call_site);
+        linger_wait();
         summary_write();
         break;
     case SYS_execve:
@@ -64,11 +68,52 @@ static void before(long number, const long a[6], const void *call_site)
     case SYS_setsockopt:
         track_option((int)a[0], (int)a[1], (int)a[2]);
         break;
+    case SYS_mq_notify:
+        linger_forbid();
+        break;
+    case SYS_io_uring_setup:
+        linger_distrust_epoll();
+        break;
     case SYS_unshare:
         if (a[0] & CLONE_FILES && !real_single_threaded())
             giveup_for_good(GIVEUP_UNSHARED);
+        if (a[0] & CLONE_NEWNET)
+            event_json_moved();
+        break;
+    case SYS_setns:
+        event_json_moved();
         break;
     }
+}
+
+/* What the lot must not outlive, or the kernel refuses to a process of several threads
+ * (hooks/rights.c, hooks/sandbox.c, hooks/spawn.c). */
+static bool stops_lot(long number)
+{
+    switch (number) {
+    case SYS_unshare:
+    case SYS_setns:
+    case SYS_setuid:
+    case SYS_setgid:
+    case SYS_setreuid:
+    case SYS_setregid:
+    case SYS_setresuid:
+    case SYS_setresgid:
+    case SYS_setgroups:
+    case SYS_capset:
+    case SYS_landlock_restrict_self:
+    case SYS_execve:
+    case SYS_execveat:
+        return linger_stop();
+    default:
+        return false;
+    }
+}
+
+static void accepted(int listener, int fd, uint32_t epoch)
+{
+    track_accepted(listener, fd, NULL, 0, epoch);
+    linger_prepare();
 }
 
 /* What is known only after a call that succeeded. */
@@ -98,13 +143,18 @@ static void after(long number, const long a[6], long ret, uint32_t epoch)
         break;
     case SYS_connect:
         track_connected((int)a[0], (const struct sockaddr *)a[1], (socklen_t)a[2], false);
+        if (fdtable_get((int)a[0]).flags & FD_TCP)
+            linger_prepare();
+        break;
+    case SYS_epoll_ctl:
+        track_epoll((int)a[0], (int)a[1], (int)a[2]);
         break;
 #ifdef SYS_accept
     case SYS_accept:
 #endif
     case SYS_accept4:
         if (track_listens_tcp((int)a[0]))
-            track_accepted((int)a[0], (int)ret, NULL, 0, epoch);
+            accepted((int)a[0], (int)ret, epoch);
         else
             track_other((int)ret);
         break;
@@ -181,8 +231,12 @@ static long forward(long number, const long a[6])
             giveup_undo();
         return ret;
     }
+    bool stopped = stops_lot(number);
     bool watched = begin_fork(number, a);
-    return forking_end(watched, real_syscall(number, a));
+    long ret = forking_end(watched, real_syscall(number, a));
+
+    linger_resume(stopped);
+    return ret;
 }
 
 /* What a vfork child gives away is its parent's. */
@@ -232,7 +286,8 @@ EXPORT long syscall(long number, ...)
             in_vfork_child(number, a);
         return real_syscall(number, a);
     }
-    if (number == SYS_close && sink_owns((int)a[0])) { /* as in close() */
+    if (number == SYS_close &&
+        (sink_owns((int)a[0]) || linger_owns((int)a[0]))) { /* as in close() */
         errno = EBADF;
         return -1;
     }

@@ -1,0 +1,55 @@
+/*
+ * The lingering close: half-close, go on discarding until the peer is done, in the background. The
+ * essay is in linger.c.
+ */
+#ifndef SAFECLOSE_LINGER_H
+#define SAFECLOSE_LINGER_H
+
+#include "event.h"
+#include "fdtable.h"
+
+#include <stdbool.h>
+
+/* A connection was accepted or opened, or soon will be closed: sees to it that there is a lot to
+ * park it in, where the mode asks for one. Most often an atomic read or two; once in a process the
+ * price of a thread. errno kept. */
+void linger_prepare(void);
+
+/*
+ * Parks the connection of this event, which is about to be given up by its sole owner and whose
+ * peer has not sent FIN: takes it out of the program's epoll sets, passes it on, and half-closes it
+ * where that was not done. told: its close will be in the log. later: threads
+ * that may be in a call on it; the lot does nothing to it before they were seen elsewhere.
+ * NOTE_NONE where that was done. Else the note that says why not; then the connection is as it was,
+ * but for its epoll sets and O_ASYNC. Never waits.
+ */
+enum note linger_park(const struct event *event, const struct fd_note *note, bool told,
+                      bool half_close, const struct inuse_later *later);
+
+/* The process ends: waits until this process's own lot is empty, for SAFECLOSE_EXIT_WAIT, then ends
+ * what is left. Returns at once where nothing is parked. */
+void linger_wait(void);
+
+/*
+ * Around what a second thread forbids, or would not take part in. linger_stop ends this process's
+ * own lot, what is parked drained and closed, waits for its thread to be gone (at once where there
+ * is none, at most some seconds), and lets no other be started until linger_resume is told that it
+ * did: true where the mode is linger and this is no vfork child. errno kept.
+ */
+bool linger_stop(void);
+void linger_resume(bool stopped);
+
+/* For good: the same, and nothing lingers in this process from now on. */
+void linger_forbid(void);
+
+/* In a fork child, when it first notices: its parent's lot is none of its own. */
+void linger_fork_child(void);
+
+/* The program has a ring of io_uring, by which it may put connections into epoll sets unseen: none
+ * is parked from now on. */
+void linger_distrust_epoll(void);
+
+/* True where fd is a descriptor of ours, which the program can't have meant. */
+bool linger_owns(int fd);
+
+#endif

@@ -1,0 +1,79 @@
+#include "safeclose.h"
+
+#include "lot_clone.h"
+#include "sys.h"
+
+/*
+ * clone(2) with a stack of its own for the child, which must not return into the caller's frame:
+ * hence the assembly. The function and its argument wait for it on its stack.
+ */
+long lot_clone_raw(unsigned long flags, void *stack, void *tls, _Atomic int *tid);
+
+#if defined(__x86_64__)
+__asm__(".pushsection .text\n"
+        ".hidden lot_clone_raw\n"
+        ".globl lot_clone_raw\n"
+        ".type lot_clone_raw, @function\n"
+        "lot_clone_raw:\n" /* (flags, stack, tls, tid): the kernel wants (flags, stack, ptid, ctid,
+                              tls) */
+        "    .cfi_startproc\n"
+        "    endbr64\n"
+        "    mov %rdx, %r8\n"
+        "    mov %rcx, %rdx\n"
+        "    mov %rcx, %r10\n"
+        "    mov $56, %eax\n" /* SYS_clone */
+        "    syscall\n"
+        "    test %rax, %rax\n"
+        "    jz 1f\n"
+        "    ret\n"
+        "1:  .cfi_undefined rip\n"
+        "    xor %ebp, %ebp\n"
+        "    pop %rdi\n"
+        "    pop %rax\n"
+        "    call *%rax\n"
+        "    mov $60, %eax\n" /* SYS_exit */
+        "    xor %edi, %edi\n"
+        "    syscall\n"
+        "    hlt\n"
+        "    .cfi_endproc\n"
+        ".size lot_clone_raw, . - lot_clone_raw\n"
+        ".popsection\n");
+#elif defined(__aarch64__)
+__asm__(".pushsection .text\n"
+        ".hidden lot_clone_raw\n"
+        ".globl lot_clone_raw\n"
+        ".type lot_clone_raw, %function\n"
+        "lot_clone_raw:\n" /* (flags, stack, tls, tid): the kernel wants (flags, stack, ptid, tls,
+                              ctid) */
+        "    .cfi_startproc\n"
+        "    hint 34\n" /* bti c */
+        "    mov x4, x3\n"
+        "    mov x9, x2\n"
+        "    mov x2, x3\n"
+        "    mov x3, x9\n"
+        "    mov x8, #220\n" /* SYS_clone */
+        "    svc #0\n"
+        "    cbz x0, 1f\n"
+        "    ret\n"
+        "1:  .cfi_undefined x30\n"
+        "    mov x29, xzr\n"
+        "    ldp x0, x1, [sp], #16\n"
+        "    blr x1\n"
+        "    mov x8, #93\n" /* SYS_exit */
+        "    mov x0, xzr\n"
+        "    svc #0\n"
+        "    brk #0\n"
+        "    .cfi_endproc\n"
+        ".size lot_clone_raw, . - lot_clone_raw\n"
+        ".popsection\n");
+#endif
+
+long lot_clone(unsigned long flags, void *stack, void *tls, _Atomic int *tid, void (*body)(void *),
+               void *argument)
+{
+    void **top = (void **)stack - 2;
+
+    top[0] = argument;
+    top[1] = (void *)body;
+    return lot_clone_raw(flags, top, tls, tid);
+}

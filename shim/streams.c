@@ -1,0 +1,86 @@
+#include "safeclose.h"
+
+#include "config.h"
+#include "fdtable.h"
+#include "streams.h"
+
+/* Those that fdopen made on a connection. A program seldom has many; what finds no room keeps
+ * FD_STREAM. Set by fdopen, cleared by whoever closes the stream. */
+#define STREAMS 64
+static _Atomic(FILE *) streams[STREAMS];
+
+static bool is_connection(int fd)
+{
+    return fd >= 0 && fdtable_get(fd).flags & FD_TCP;
+}
+
+void streams_opened(FILE *stream, int fd)
+{
+    if (config.mode != MODE_LINGER || !is_connection(fd))
+        return;
+    fdtable_add(fd, FD_STREAM);
+    for (int i = 0; i < STREAMS; i++) {
+        FILE *none = NULL;
+        if (atomic_compare_exchange_strong(&streams[i], &none, stream))
+            return;
+    }
+}
+
+static void forget(FILE *stream)
+{
+    for (int i = 0; i < STREAMS; i++) {
+        FILE *it = stream;
+        if (atomic_compare_exchange_strong(&streams[i], &it, NULL))
+            return;
+    }
+}
+
+int streams_closing(FILE *stream, int fd)
+{
+    int saved_errno = errno;
+    int failed = 0;
+
+    if (config.mode != MODE_LINGER)
+        return 0;
+    forget(stream);
+    if (is_connection(fd) && fflush(stream) != 0)
+        failed = errno;
+    errno = saved_errno;
+    return failed;
+}
+
+/* Who holds the lock may be waiting for the peer, and would have exit wait with him. */
+static void flush_unless_locked(FILE *stream)
+{
+    int fd;
+
+    if (ftrylockfile(stream) != 0)
+        return;
+    fd = fileno(stream);
+    if (is_connection(fd)) {
+        fflush(stream);
+        fdtable_drop(fd, FD_STREAM);
+    }
+    funlockfile(stream);
+}
+
+void streams_flush(void)
+{
+    FILE *const standard[] = {stdin, stdout, stderr};
+    int saved_errno = errno;
+
+    if (config.mode != MODE_LINGER)
+        return;
+    for (int fd = 0; fd < 3; fd++) {
+        if (is_connection(fd)) {
+            fdtable_add(fd, FD_STREAM);
+            flush_unless_locked(standard[fd]);
+        }
+    }
+    for (int i = 0; i < STREAMS; i++) {
+        FILE *stream = atomic_load(&streams[i]);
+        if (stream)
+            flush_unless_locked(stream);
+    }
+    errno = saved_errno;
+}
