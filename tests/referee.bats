@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # What the library says of a close is what the kernel did: scenarios drawn from a number, each played
-# without the library, under log and under drain (referee.h). One that fails prints its seed, and
-# `make referee SEED=...` plays it again.
+# without the library, under log, under drain and under linger (referee.h). One that fails prints its
+# seed, and `make referee SEED=...` plays it again.
 
 setup()
 {

@@ -41,6 +41,8 @@ struct totals {
     _Atomic long states[STATES];
     _Atomic long reasons[REASONS];
     _Atomic long held;
+    _Atomic long lingered;
+    _Atomic long late; /* of those, how many were sent more */
     _Atomic bool traced;
 };
 
@@ -52,7 +54,7 @@ static const char usage[] =
     "  --first SEED   the first one's seed (1); each has a seed one higher\n"
     "  --fresh        start somewhere new\n"
     "  --seed SEED    play this one, and tell what happens\n"
-    "  --mode MODE    log, drain or all (all): log plays each without the library too\n"
+    "  --mode MODE    log, drain, linger or all (all): log plays each without the library too\n"
     "  --jobs N       so many at a time (as many as there are processors)\n"
     "  --stop N       give up after N mismatches (5)\n"
     "  --beyond       also what the library is known not to see\n"
@@ -79,7 +81,7 @@ static struct stage *stage_for(struct stages *stages, enum run_mode mode, bool r
     return *stage;
 }
 
-static const char *const mode_names[RUN_MODES] = {"without the library", "log", "drain"};
+static const char *const mode_names[RUN_MODES] = {"without the library", "log", "drain", "linger"};
 
 static void tell_run(const struct run *run)
 {
@@ -130,6 +132,15 @@ static void count_run(const struct run *run)
         atomic_store(&totals->traced, true);
 }
 
+static void count_lingering(const struct run *run)
+{
+    struct said end;
+    long at = 0;
+
+    atomic_fetch_add(&totals->lingered, said_next_end(run->log, &at, run->log_size, &end));
+    atomic_fetch_add(&totals->late, run->late > 0);
+}
+
 static void judge_mode(struct stages *stages, const struct scenario *s, enum run_mode mode,
                        struct run *run)
 {
@@ -139,6 +150,7 @@ static void judge_mode(struct stages *stages, const struct scenario *s, enum run
     if (options.verbose)
         tell_run(run);
     judge_run(run, &c);
+    count_lingering(run);
     atomic_fetch_add(&totals->unproven, c.unproven);
     atomic_fetch_add(&totals->raced, c.raced);
     if (c.count)
@@ -165,7 +177,9 @@ static void play(struct stages *stages, uint64_t seed)
         if (c.count)
             report(&s, "log differs from a run without the library", &c, &runs[RUN_LOG]);
     }
-    count_run(&runs[options.modes[RUN_LOG] ? RUN_LOG : RUN_DRAIN]);
+    count_run(&runs[options.modes[RUN_LOG]     ? RUN_LOG
+                    : options.modes[RUN_DRAIN] ? RUN_DRAIN
+                                               : RUN_LINGER]);
     atomic_fetch_add(&totals->played, 1);
 }
 
@@ -263,7 +277,11 @@ static void tell_coverage(void)
     printf("; kernel:");
     for (int i = 0; i < REASONS; i++)
         printf(" %s %ld", reasons[i], atomic_load(&totals->reasons[i]));
-    printf("; held by another %ld\n", atomic_load(&totals->held));
+    printf("; held by another %ld", atomic_load(&totals->held));
+    if (options.modes[RUN_LINGER])
+        printf("; lingered %ld, sent late data %ld", atomic_load(&totals->lingered),
+               atomic_load(&totals->late));
+    printf("\n");
 }
 
 static int tell_result(double seconds, int failed)
@@ -314,8 +332,9 @@ static void set_modes(const char *mode)
     options.modes[RUN_LOG] = all || strcmp(mode, "log") == 0;
     options.modes[RUN_BARE] = options.modes[RUN_LOG];
     options.modes[RUN_DRAIN] = all || strcmp(mode, "drain") == 0;
-    if (!options.modes[RUN_LOG] && !options.modes[RUN_DRAIN])
-        refuse("--mode is log, drain or all");
+    options.modes[RUN_LINGER] = all || strcmp(mode, "linger") == 0;
+    if (!options.modes[RUN_LOG] && !options.modes[RUN_DRAIN] && !options.modes[RUN_LINGER])
+        refuse("--mode is log, drain, linger or all");
 }
 
 static bool parse(int argc, char **argv)

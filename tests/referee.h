@@ -115,6 +115,9 @@ struct scenario {
     bool holder_exits; /* the holder gives up by ending */
     bool holder_reads; /* and before that it reads what is there */
     bool listening;    /* it is the listener that is given up; no steps */
+    uint32_t late;     /* under linger: what the peer still sends after the close, */
+    bool late_first;   /* its FIN before it has read, */
+    bool late_resets;  /* or in place of that a reset */
     int clients;       /* who wait to be accepted */
     enum client client[CLIENTS_MAX];
 };
@@ -241,7 +244,7 @@ void sample_take(int fd, struct sample *sample);
 
 /* ---- One run (referee_play.c) ---------------------------------------------------------------- */
 
-enum run_mode { RUN_BARE, RUN_LOG, RUN_DRAIN, RUN_MODES };
+enum run_mode { RUN_BARE, RUN_LOG, RUN_DRAIN, RUN_LINGER, RUN_MODES };
 
 /* What was seen when a reference was given up. */
 struct witness {
@@ -249,6 +252,7 @@ struct witness {
     int resets;       /* sent at the close, from us to the peer; from a listener to its clients */
     char reason[64];  /* of the first; where not traced, what the counters tell */
     char before[64];  /* of a reset sent before the close, if any */
+    char late[64];    /* of one that answers what came after it */
     bool fin;         /* the peer has our FIN now, and had not before */
     bool fin_known;   /* whether the peer can tell */
     bool moved;       /* data arrived while the close happened: nothing can be said */
@@ -296,7 +300,10 @@ struct run {
     int holder_got; /* what the holder could still read; -1: wasn't asked */
     int holder_expected;
     bool garbled;
-    int end_error; /* what the peer's reading ended with, where it was read to the end */
+    uint32_t late;      /* bytes that the peer sent to a connection that lingered */
+    uint32_t peer_sent; /* in all */
+    bool peer_reset;    /* under linger that was its end */
+    int end_error;      /* what the peer's reading ended with, where it was read to the end */
     bool end_known;
     uint32_t end_bytes;
     uint32_t story;  /* hash of what every read and write of the program returned */
@@ -317,18 +324,37 @@ void run_scenario(struct stage *stage, const struct scenario *scenario, struct r
 
 /* ---- What the log says (referee_said.c) ------------------------------------------------------ */
 
-/* What the log said of one close. */
+/* What the log said of one close, or of the end of a lingering one. */
 struct said {
     bool found;
     int pid, fd;
-    char via[16], local[64], peer[64], state[16], cause[24], action[16], outcome[16], note[24];
+    char via[16], local[64], peer[64], state[16], cause[24], action[16], outcome[16], note[24],
+        ended_by[16];
     long unread, unacked, unsent, pending, discarded;
     bool urgent;
     uint64_t cookie;
 };
 
-/* The next close event in LOG from *at on. */
+/* The next close event in LOG from *at on; or linger-end event. */
 bool said_next(const char *log, long *at, long end, struct said *said);
+bool said_next_end(const char *log, long *at, long end, struct said *said);
+
+/* ---- Lingering (referee_linger.c) ------------------------------------------------------------ */
+
+/* Whether a connection's last close is one to linger on: its peer may still send, and no reset is
+ * certain. */
+bool scene_lingers(const struct scene *scene);
+
+/* Whether the program asked for a reset. */
+bool scene_is_intended(const struct scene *scene);
+
+/* Where the library may say that it can't tell who holds the connection: it sees a descriptor leave
+ * and never comes to know who has it; a thread that computes may be about to use it; or it had to
+ * look into /proc, for which it takes no more than its time. */
+bool may_be_unknown(const struct scenario *s);
+
+/* A thread of the program is in a call on it. */
+bool is_in_call(const struct scenario *s);
 
 /* ---- Judging (referee_judge.c) --------------------------------------------------------------- */
 

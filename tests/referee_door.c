@@ -24,27 +24,28 @@ static bool is_at_close(const char *reason)
     return false;
 }
 
-/* Takes what the trace has of resets from us to NAME. */
-static bool take_resets(const struct game *g, const char *name, bool at_close, char first[64])
+/* Takes what the trace has of resets from us to NAME: the reason of the first, and, where that is
+ * asked, of the first that is not the close's own. True where there was one of the former. */
+static bool take_resets(const struct game *g, const char *name, char first[64], char *late)
 {
     bool seen = false;
     const char *reason;
 
     while ((reason = net_trace_reason(g->run->ours, name)) && reason[0]) {
-        if (at_close && !is_at_close(reason))
-            continue;
-        if (!first[0])
-            snprintf(first, 64, "%s", reason);
-        seen = true;
+        char *where = late && !is_at_close(reason) ? late : first;
+
+        if (!where[0])
+            snprintf(where, 64, "%s", reason);
+        seen |= where == first;
     }
     return seen;
 }
 
 static void forget_resets(const struct game *g, struct witness *w)
 {
-    take_resets(g, g->run->peers, false, w->before);
+    take_resets(g, g->run->peers, w->before, NULL);
     for (int i = 0; i < g->s->clients; i++)
-        take_resets(g, g->client_names[i], false, w->before);
+        take_resets(g, g->client_names[i], w->before, NULL);
 }
 
 /* Without the tracepoint: what this namespace counted. A lost FIN's answer is a second reset. */
@@ -72,33 +73,48 @@ static bool may_be_late(const struct witness *w)
 
 static void tell_by_trace(const struct game *g, struct witness *w)
 {
-    w->resets = take_resets(g, g->run->peers, true, w->reason);
+    w->resets = take_resets(g, g->run->peers, w->reason, w->late);
     for (int i = 0; i < g->s->clients; i++)
-        w->resets += take_resets(g, g->client_names[i], true, w->reason);
+        w->resets += take_resets(g, g->client_names[i], w->reason, w->late);
+}
+
+/* A reset of the peer's own is counted too. */
+void game_looks_back(struct game *g, struct witness *w)
+{
+    if (w->traced)
+        take_resets(g, g->run->peers, w->late, NULL);
+    else if (g->lingered && net_resets_since(g->at_pass).sent > g->run->peer_reset && !w->late[0])
+        strcpy(w->late, "one was counted");
 }
 
 /* ---- Giving up ------------------------------------------------------------------------------- */
 
 /* A close that waits for the peer to take what was written. */
-void game_take_output(void *context)
+bool game_take_output(void *context)
 {
     struct game *g = context;
     int error;
 
     if (!g->scene.peer_open)
-        return;
+        return false;
     net_hear(g->peer);
-    peer_reads(g, UINT32_MAX, &error);
+    return peer_reads(g, UINT32_MAX, &error);
 }
 
-bool game_wait_for_end(int pid)
+bool game_wait_for_end(int pid, const struct helper *helper)
 {
+    enum { PATIENCE_MS = 60000 };
     struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
-    bool ended;
+    bool ended = false;
 
     if (end.fd < 0)
         return errno == ESRCH;
-    ended = poll(&end, 1, 60000) == 1;
+    for (int waited = 0, ms = 0; !ended && waited < PATIENCE_MS; waited += ms) {
+        ms = helper ? helper->ms : PATIENCE_MS;
+        ended = poll(&end, 1, ms) == 1;
+        if (!ended && helper && !helper->help(helper->context))
+            helper = NULL;
+    }
     close(end.fd);
     return ended;
 }
@@ -106,18 +122,21 @@ bool game_wait_for_end(int pid)
 static bool leave(struct game *g, int channel, enum op op, bool ends, uint32_t text)
 {
     struct command command = {.op = op, .size = text, .at = g->scene.written};
-    bool helps = g->scene.linger == 5;
+    const struct helper taking = {game_take_output, g, 15}, ending = {game_ends_lingering, g, 2};
+    const struct helper *helper = ends && g->run->mode == RUN_LINGER ? &ending
+                                  : g->scene.linger == 5             ? &taking
+                                                                     : NULL;
     struct reply reply;
 
     if (!stage_tell(channel, &command))
         return game_trouble(g, "the program doesn't listen");
     if (ends && channel == g->stage->holder_control) {
-        if (!game_wait_for_end(g->run->holder_pid))
+        if (!game_wait_for_end(g->run->holder_pid, helper == &ending ? helper : NULL))
             return game_trouble(g, "the fork child doesn't end");
         g->holder_ended = true;
         return true;
     }
-    if (!stage_hear(g->stage, channel, &reply, helps ? game_take_output : NULL, g))
+    if (!stage_hear(g->stage, channel, &reply, helper))
         return game_trouble(g, "giving up takes for ever");
     if (reply.op == OP_ENDED) {
         g->ended = true;
@@ -130,7 +149,7 @@ static bool leave(struct game *g, int channel, enum op op, bool ends, uint32_t t
     return true;
 }
 
-static bool peer_has_fin(const struct game *g, const struct sample *peer)
+bool game_peer_has_fin(const struct game *g, const struct sample *peer)
 {
     return peer->received == g->scene.written + 1;
 }
@@ -155,7 +174,7 @@ bool game_pass(struct game *g, int channel, enum op op, bool ends, struct witnes
     w->traced = net_trace_reason("-", "-") != NULL;
     if (!w->traced)
         before = net_resets_now();
-    w->events_from = stage_log_size(g->stage);
+    g->events_from = w->events_from = stage_log_size(g->stage);
     if (!leave(g, channel, op, ends, text))
         return false;
     w->events_to = stage_log_size(g->stage);
@@ -169,10 +188,12 @@ bool game_pass(struct game *g, int channel, enum op op, bool ends, struct witnes
     if (g->scene.peer_open) {
         sample_take(g->peer, &peer);
         w->fin_known = !g->peer_read_shut;
-        w->fin = !g->scene.our_fin && peer_has_fin(g, &peer);
+        w->fin = !g->scene.our_fin && game_peer_has_fin(g, &peer);
         w->moved = g->scene.more_waits && peer.unacked != g->scene.peer.unacked;
     }
     w->moved |= !w->traced && g->scene.more_waits && may_be_late(w);
+    if (!w->traced)
+        g->at_pass = net_resets_now();
     return true;
 }
 

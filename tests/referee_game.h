@@ -22,6 +22,11 @@ struct game {
     bool passed;     /* the program has given the connection up */
     bool ended;      /* the program has */
     bool holder_ended;
+    bool late_sent;   /* under linger: the peer has sent its last, */
+    bool lingered;    /* and ended */
+    int help;         /* how often a program that ends was waited for */
+    long events_from; /* where in the log the close's events begin */
+    struct net_resets at_pass;
     int clients[CLIENTS_MAX];
     char client_names[CLIENTS_MAX][64];
 };
@@ -67,8 +72,23 @@ bool game_pass(struct game *g, int channel, enum op op, bool ends, struct witnes
 bool game_reads_to_end(struct game *g, struct witness *w);
 
 /* For whoever waits for a program that waits for the peer to take what was written. */
-void game_take_output(void *game);
+bool game_take_output(void *game);
 
-bool game_wait_for_end(int pid);
+/* Looks for resets since the close that answer what came after it. */
+void game_looks_back(struct game *g, struct witness *w);
+
+bool game_peer_has_fin(const struct game *g, const struct sample *peer);
+
+/* helper may be NULL. */
+bool game_wait_for_end(int pid, const struct helper *helper);
+
+/* ---- Lingering (referee_linger.c) ------------------------------------------------------------ */
+
+/* Everybody who held it has given it up: the peer goes on to its end. Under linger it may send, as
+ * somebody still listens. */
+bool game_goes_to_end(struct game *g, struct witness *w);
+
+/* For whoever waits for a program that ends, and waits for its lot. */
+bool game_ends_lingering(void *game);
 
 #endif

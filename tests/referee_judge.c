@@ -111,23 +111,6 @@ static const char *cause_of(enum deed deed)
 
 /* ---- Who else holds it ----------------------------------------------------------------------- */
 
-/* Where the library may say that it can't tell: it sees a descriptor leave and never comes to know
- * who has it; a thread that computes may be about to use it; or it had to look into /proc, for
- * which it takes no more than its time. */
-static bool may_be_unknown(const struct scenario *s)
-{
-    switch (s->holder) {
-    case HOLD_FLIGHT:
-    case HOLD_DELIVERED:
-    case HOLD_BUSY:
-    case HOLD_FORK:
-    case HOLD_FORK_KILLED:
-        return true;
-    default:
-        return false;
-    }
-}
-
 /* Of those only the looks are a matter of luck. */
 static bool is_luck(const struct scenario *s)
 {
@@ -166,6 +149,17 @@ static bool is_refilled(const struct close_case *k, const struct said *said)
     return k->scene->more_waits && strcmp(said->action, "drained") == 0;
 }
 
+static bool is_lingering(const struct said *said)
+{
+    return strcmp(said->action, "lingering") == 0;
+}
+
+/* Whether lingering would help, were this the last close. */
+static bool would_linger(const struct close_case *k)
+{
+    return k->run->mode == RUN_LINGER && scene_lingers(k->scene);
+}
+
 static void judge_queues(const struct close_case *k, const struct said *said, struct complaints *c)
 {
     const struct scene *scene = k->scene;
@@ -200,12 +194,6 @@ static void judge_names(const struct close_case *k, const struct said *said, str
                  (unsigned long long)k->scene->ours.cookie, (unsigned long long)said->cookie);
 }
 
-static bool is_in_call(const struct scenario *s)
-{
-    return s->holder == HOLD_READER || s->holder == HOLD_WRITER || s->holder == HOLD_PEEKER ||
-           s->holder == HOLD_POLL;
-}
-
 /* An exit ends the call as well, and so resets; but until then the thread may read, and the library
  * may leave it what it could. */
 static bool may_pass(const struct close_case *k)
@@ -213,19 +201,41 @@ static bool may_pass(const struct close_case *k)
     return k->exiting && is_in_call(&k->run->scenario);
 }
 
+/* Through which number it was shut down for reading is all that the library knows. */
+static bool may_not_know_read_shut(const struct close_case *k)
+{
+    return k->scene->read_shut && k->run->scenario.holder != HOLD_NOBODY;
+}
+
+static const char *action_of(const struct close_case *k, const struct said *said, enum deed whole)
+{
+    bool unknown = strcmp(said->outcome, "unknown") == 0;
+    bool in_use = may_pass(k) && strcmp(said->note, "in-use") == 0;
+    /* A reset that the program asked for would come all the same. */
+    bool drains =
+        k->run->mode >= RUN_DRAIN && whole == RESET_UNREAD && !scene_is_intended(k->scene);
+    bool wants = k->run->mode == RUN_LINGER && may_not_know_read_shut(k);
+    bool lingers = would_linger(k) || (is_lingering(said) && wants);
+
+    if (unknown)
+        return drains || lingers || (wants && strcmp(said->action, "passed") == 0) ? "passed"
+                                                                                   : "none";
+    if (k->held || in_use)
+        return drains ? "passed" : "none";
+    if (lingers && strcmp(said->note, "owner-unknown") != 0)
+        return "lingering";
+    return drains ? "drained" : "none";
+}
+
 /* The action, and what it leaves for the kernel to do. */
 static void judge_action(const struct close_case *k, const struct said *said, enum deed whole,
                          struct complaints *c)
 {
-    /* A reset that the program asked for would come all the same. */
-    bool intended =
-        k->scene->linger == 0 || (k->scene->linger2 && k->scene->ours.state == TCP_FIN_WAIT2);
-    bool drains = k->run->mode == RUN_DRAIN && whole == RESET_UNREAD && !intended;
-    bool passed = strcmp(said->action, "passed") == 0 && may_pass(k);
-    bool drained = drains && !k->held && !passed && strcmp(said->outcome, "unknown") != 0;
+    const char *action = action_of(k, said, whole);
+    bool drained = strcmp(action, "drained") == 0;
     long discards = queue_discards(&k->scene->queue);
 
-    expect_text(c, "action", !drains ? "none" : drained ? "drained" : "passed", said->action);
+    expect_text(c, "action", action, said->action);
     if (!is_refilled(k, said))
         expect_number(c, "discarded", drained ? discards : 0, said->discarded);
     else if (said->discarded < discards)
@@ -239,15 +249,16 @@ static void judge_note(const struct close_case *k, const struct said *said, enum
     bool in_call = is_in_call(&k->run->scenario);
     const char *expected = "";
 
-    if (whole == NOTHING)
+    if (whole == NOTHING && !would_linger(k))
         expected = "";
-    else if (strcmp(said->outcome, "unknown") == 0)
+    else if (strcmp(said->outcome, "unknown") == 0 ||
+             (whole == NOTHING && k->unknown_allowed && strcmp(said->note, "owner-unknown") == 0))
         expected = "owner-unknown";
     else if (k->held || (may_pass(k) && strcmp(said->note, "in-use") == 0))
         expected = in_call ? "in-use" : "shared";
     if (!expected[0] && k->scene->read_shut) {
-        /* Through which number it was shut down is all that the library knows. */
-        if (k->run->scenario.holder != HOLD_NOBODY && !said->note[0])
+        if (may_not_know_read_shut(k) &&
+            (!said->note[0] || (k->unknown_allowed && strcmp(said->note, "owner-unknown") == 0)))
             return;
         expected = "read-shut";
     }
@@ -259,8 +270,8 @@ static void judge_note(const struct close_case *k, const struct said *said, enum
 static enum deed judge_kernel(const struct close_case *k, const struct said *said,
                               struct complaints *c)
 {
-    bool drained = said->found && strcmp(said->action, "drained") == 0;
-    enum deed foretold = k->held ? NOTHING : foretell(k->scene, drained);
+    bool emptied = strcmp(said->action, "drained") == 0 || is_lingering(said);
+    enum deed foretold = k->held ? NOTHING : foretell(k->scene, emptied);
     enum deed deed = deed_of(k->witness, foretold);
 
     c->raced |= is_refilled(k, said);
@@ -280,7 +291,7 @@ static void judge_close(const struct close_case *k, const struct said *said, str
     bool expected = !k->run->scenario.resets_only || strcmp(cause_of(whole), "none") != 0;
 
     /* At its exit a process says nothing about what others hold on, if that makes a difference. */
-    if (k->exiting && k->held && whole != NOTHING)
+    if (k->exiting && k->held && (whole != NOTHING || would_linger(k)))
         expected = false;
     if (!said->found) {
         if (k->nameless)
@@ -367,9 +378,11 @@ static void judge_holder(const struct run *run, struct complaints *c)
 }
 
 /* What the peer read before which end, where the connection has really ended. */
-static void judge_end(const struct run *run, const struct scene *scene, const struct witness *w,
-                      struct complaints *c)
+static void judge_end(const struct close_case *k, bool lingers, struct complaints *c)
 {
+    const struct run *run = k->run;
+    const struct scene *scene = k->scene;
+    const struct witness *w = k->witness;
     bool reset = w->resets > 0;
     bool had_fin = scene->our_fin && scene->peer.received == scene->written + 1;
     int error = reset && !had_fin ? ECONNRESET : 0;
@@ -377,7 +390,7 @@ static void judge_end(const struct run *run, const struct scene *scene, const st
     long bytes = (long)scene->written + text - (reset ? (long)scene->unacked : 0);
 
     /* What still waits to be sent to us is late data, and answered with a reset. */
-    if (!run->end_known || scene->more_waits || run->scenario.holder == HOLD_WRITER ||
+    if (!run->end_known || (scene->more_waits && !lingers) || run->scenario.holder == HOLD_WRITER ||
         w->before[0] || !scene->unacked_known || scene->linger2 || scene->ours.state == TCP_CLOSE)
         return;
     if (run->end_error != error)
@@ -476,6 +489,68 @@ static struct close_case case_of_holder(const struct run *run)
     };
 }
 
+/* ---- Lingering ------------------------------------------------------------------------------- */
+
+/* All that the peer ever sent, but for what the program read. */
+static long discards_in_all(const struct close_case *k)
+{
+    struct queue queue = k->scene->queue;
+
+    queue_arrives(&queue, k->run->peer_sent - queue.arrived, false);
+    return queue_discards(&queue);
+}
+
+static void judge_linger_end(const struct close_case *k, const struct said *said,
+                             struct complaints *c)
+{
+    const struct run *run = k->run;
+    bool late_could_reset = k->scene->read_shut && k->scene->more_waits;
+    /* A peer that can't read resets what is written to it. */
+    bool either = !k->scene->peer_open || run->scenario.count == 0;
+
+    if (!(either && strcmp(said->ended_by, "peer-rst") == 0) && !late_could_reset)
+        expect_text(c, "ended_by", run->peer_reset ? "peer-rst" : "peer-fin", said->ended_by);
+    if (!late_could_reset)
+        expect_number(c, "discarded by the lot", discards_in_all(k), said->discarded);
+    expect_text(c, "the end's outcome", strcmp(said->ended_by, "peer-rst") == 0 ? "none" : "fin",
+                said->outcome);
+    expect_text(c, "the end's action", "lingering", said->action);
+    expect_text(c, "the end's local", run->ours, said->local);
+    expect_text(c, "the end's peer", run->peers, said->peer);
+    expect_text(c, "the end's via", k->via, said->via);
+    expect_number(c, "the end's fd", k->fd, said->fd);
+    expect_number(c, "the end's pid", k->pid, said->pid);
+    if (k->scene->ours.cookie != said->cookie)
+        complain(c, "the end's cookie is 0x%llx", (unsigned long long)said->cookie);
+}
+
+/* Whether the connection was parked; and that then nothing was reset, and its end told as it was.
+ */
+static bool judge_lingering(const struct close_case *k, const struct said *said,
+                            struct complaints *c)
+{
+    const struct run *run = k->run;
+    bool lingers = is_lingering(said), told = said->found;
+    bool unsure = !told && (k->unknown_allowed || may_pass(k) || k->scene->read_shut);
+    struct said end, other;
+    long at = 0;
+
+    if (!told)
+        lingers = would_linger(k) && !unsure;
+    said_next_end(run->log, &at, run->log_size, &end);
+    if (unsure)
+        return false;
+    if (end.found && said_next_end(run->log, &at, run->log_size, &other))
+        complain(c, "a lingering ended twice");
+    if (lingers && k->witness->late[0] && !k->scene->read_shut)
+        complain(c, "the kernel reset a lingering connection: %s", k->witness->late);
+    if (end.found != (lingers && (told || discards_in_all(k) > 0)))
+        complain(c, end.found ? "an end of a lingering too many" : "no end of the lingering");
+    else if (end.found)
+        judge_linger_end(k, &end, c);
+    return lingers && !k->scene->read_shut;
+}
+
 /* A segment that waited for the window's timer has come since it was looked at; or would have,
  * where the peer has closed and can't be asked. */
 static bool moved(const struct close_case *k)
@@ -487,8 +562,9 @@ static void judge_case(const struct close_case *k, struct complaints *c)
 {
     const struct run *run = k->run;
     struct said said = event_between(run, k->witness->events_from, k->witness->events_to, c);
+    bool lingers = false;
 
-    if (!is_refilled(k, &said) && moved(k)) {
+    if (!is_refilled(k, &said) && !is_lingering(&said) && moved(k)) {
         c->raced = true;
         return;
     }
@@ -496,8 +572,10 @@ static void judge_case(const struct close_case *k, struct complaints *c)
         judge_close(k, &said, c);
     else
         judge_kernel(k, &said, c);
+    if (run->mode == RUN_LINGER && !k->held)
+        lingers = judge_lingering(k, &said, c);
     if (!k->held)
-        judge_end(run, k->scene, k->witness, c);
+        judge_end(k, lingers, c);
 }
 
 void judge_run(const struct run *run, struct complaints *c)

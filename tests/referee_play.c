@@ -116,6 +116,7 @@ static bool thread_goes_on(struct game *g)
 {
     struct reply reply;
     struct command command = {.op = OP_HOLDER_READS};
+    const struct helper taking = {game_take_output, g, 15};
 
     if (g->s->holder == HOLD_READER) {
         g->run->holder_expected = 5;
@@ -124,7 +125,7 @@ static bool thread_goes_on(struct game *g)
         g->run->holder_expected = 1 << 20;
     }
     if (!stage_tell(g->stage->control, &command) ||
-        !stage_hear(g->stage, g->stage->control, &reply, game_take_output, g))
+        !stage_hear(g->stage, g->stage->control, &reply, &taking))
         return game_trouble(g, "the thread doesn't come back");
     if (reply.op == OP_ENDED) {
         g->ended = true;
@@ -156,7 +157,7 @@ static bool holder_goes_on(struct game *g, int channel)
     g->run->holder_scene = g->scene;
     g->run->holder_gave_up = true;
     return game_pass(g, channel, OP_HOLDER_GIVES_UP, ends, &g->run->holder_witness) &&
-           game_reads_to_end(g, &g->run->holder_witness);
+           game_goes_to_end(g, &g->run->holder_witness);
 }
 
 static bool go_on(struct game *g)
@@ -166,7 +167,7 @@ static bool go_on(struct game *g)
 
     run->holder_got = -1;
     if (!run->held)
-        return game_reads_to_end(g, &run->witness);
+        return game_goes_to_end(g, &run->witness);
     if (run->witness.resets) /* it was not held after all, and the judge will say so */
         return true;
     if (g->s->holder == HOLD_READER || g->s->holder == HOLD_WRITER)
@@ -271,16 +272,23 @@ static void end_game(struct game *g)
     const struct command end = {.op = OP_END};
     struct reply reply = {0};
 
+    /* The program might wait for it. */
+    if (g->run->mode == RUN_LINGER && !g->lingered) {
+        reset_and_close(g->peer);
+        g->peer = -1;
+    }
     if (g->s->holder == HOLD_FORK && g->run->holder_pid > 0 && !g->holder_ended) {
         stage_tell(g->stage->holder_control, &end);
-        if (!game_wait_for_end(g->run->holder_pid))
+        if (!game_wait_for_end(g->run->holder_pid, NULL))
             game_trouble(g, "the fork child doesn't end");
     }
     if (!g->ended && !g->stage->stuck) {
         stage_tell(g->stage->control, &end);
-        while (reply.op != OP_ENDED && stage_hear(g->stage, g->stage->control, &reply, NULL, NULL))
+        while (reply.op != OP_ENDED && stage_hear(g->stage, g->stage->control, &reply, NULL))
             ;
     }
+    game_looks_back(g, g->run->holder_gave_up ? &g->run->holder_witness : &g->run->witness);
+    g->run->peer_sent = g->peer_sent;
     reset_and_close(g->peer);
     for (int i = 0; i < CLIENTS_MAX; i++)
         reset_and_close(g->clients[i]);

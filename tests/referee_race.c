@@ -67,8 +67,8 @@ static bool ask(struct stage *stage, enum op op, const struct sockaddr_in6 *addr
 
     if (address)
         command.address = *address;
-    return stage_tell(stage->control, &command) &&
-           stage_hear(stage, stage->control, reply, NULL, NULL) && reply->op == op;
+    return stage_tell(stage->control, &command) && stage_hear(stage, stage->control, reply, NULL) &&
+           reply->op == op;
 }
 
 /* A peer connected to a fresh program; -1 where that fails. */
@@ -138,7 +138,7 @@ static bool play_round(struct stage *stage, long delay_ns, struct tally *t)
         if (!reason[0])
             snprintf(reason, sizeof reason, "%s", found);
     stage_tell(stage->control, &end);
-    while (stage_hear(stage, stage->control, &reply, NULL, NULL) && reply.op != OP_ENDED)
+    while (stage_hear(stage, stage->control, &reply, NULL) && reply.op != OP_ENDED)
         ;
     net_zero_linger(shot.fd);
     close(shot.fd);

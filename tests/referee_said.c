@@ -33,7 +33,7 @@ static long number_of(const char *line, const char *end, const char *key)
     return value ? strtol(value, NULL, 10) : -1;
 }
 
-bool said_next(const char *log, long *at, long end, struct said *said)
+static bool next(const char *log, long *at, long end, const char *kind, struct said *said)
 {
     memset(said, 0, sizeof *said);
     while (*at < end) {
@@ -46,7 +46,7 @@ bool said_next(const char *log, long *at, long end, struct said *said)
             return false;
         *at = newline + 1 - log;
         text_of(line, newline, "event", event, sizeof event);
-        if (strcmp(event, "close") != 0)
+        if (strcmp(event, kind) != 0)
             continue;
         said->found = true;
         said->pid = (int)number_of(line, newline, "pid");
@@ -64,6 +64,7 @@ bool said_next(const char *log, long *at, long end, struct said *said)
         text_of(line, newline, "action", said->action, sizeof said->action);
         text_of(line, newline, "outcome", said->outcome, sizeof said->outcome);
         text_of(line, newline, "note", said->note, sizeof said->note);
+        text_of(line, newline, "ended_by", said->ended_by, sizeof said->ended_by);
         text_of(line, newline, "cookie", cookie, sizeof cookie);
         said->cookie = strtoull(cookie, NULL, 16);
         flag = value_of(line, newline, "urgent");
@@ -73,4 +74,14 @@ bool said_next(const char *log, long *at, long end, struct said *said)
         return true;
     }
     return false;
+}
+
+bool said_next(const char *log, long *at, long end, struct said *said)
+{
+    return next(log, at, end, "close", said);
+}
+
+bool said_next_end(const char *log, long *at, long end, struct said *said)
+{
+    return next(log, at, end, "linger-end", said);
 }

@@ -270,6 +270,14 @@ static void draw_buffers(struct plot *p, struct scenario *s)
         s->our_receive_buffer = 4096;
 }
 
+/* What the peer does after the close, where somebody still listens. */
+static void draw_late(struct plot *p, struct scenario *s)
+{
+    s->late = chance(p, 15) ? 0 : draw_size(p, s->urgent);
+    s->late_first = chance(p, 50);
+    s->late_resets = chance(p, 15);
+}
+
 static void draw_clients(struct plot *p, struct scenario *s)
 {
     static const int fates[] = {
@@ -312,6 +320,7 @@ void scenario_draw(struct scenario *s, uint64_t seed, bool beyond)
         make_room(&p, s);
     }
     draw_door(&p, s);
+    draw_late(&p, s);
 }
 
 /* ---- What a door does ------------------------------------------------------------------------ */
@@ -507,5 +516,10 @@ void scenario_words(const struct scenario *s, char *words, size_t size)
     if (s->holder == HOLD_DUP || s->holder == HOLD_FORK || s->holder == HOLD_DELIVERED)
         say(&w, "; then the holder%s gives it up%s", s->holder_reads ? " reads all and" : "",
             s->holder_exits && s->holder == HOLD_FORK ? " by ending" : "");
+    if (!s->listening)
+        say(&w, "; under linger the peer then sends up to %u, %s", s->late,
+            s->late_resets  ? "reads all, sends as much again and resets"
+            : s->late_first ? "its FIN, and reads all"
+                            : "reads all, and sends as much again and its FIN");
     say(&w, s->resets_only ? ". Only resets are logged." : ". All closes are logged.");
 }

@@ -38,7 +38,7 @@ bool game_ask(struct game *g, int channel, enum op op, uint32_t size, uint32_t a
 
     if (op == OP_OPEN)
         command.address = wire_address(g->s, true, &g->stage->place, (int)size);
-    if (!stage_tell(channel, &command) || !stage_hear(g->stage, channel, reply, NULL, NULL))
+    if (!stage_tell(channel, &command) || !stage_hear(g->stage, channel, reply, NULL))
         return game_trouble(g, "the program doesn't answer");
     if (reply->op == OP_ENDED) {
         g->ended = true;

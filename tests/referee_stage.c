@@ -18,7 +18,7 @@ enum { PLAYS_MAX = 200, PATIENCE_MS = 60000 };
 
 static const char *mode_value(enum run_mode mode)
 {
-    return mode == RUN_DRAIN ? "drain" : "log";
+    return mode == RUN_LINGER ? "linger" : mode == RUN_DRAIN ? "drain" : "log";
 }
 
 /* Only the library's own settings reach the program, and those of nobody else. */
@@ -36,6 +36,10 @@ static void set_environment(const struct stage *stage)
     setenv("SAFECLOSE_EVENTS", stage->resets_only ? "resets" : "all", 1);
     setenv("SAFECLOSE_FORMAT", "json", 1);
     setenv("SAFECLOSE_LOG", stage->log_path, 1);
+    /* A loaded machine is slow and not wrong. */
+    setenv("SAFECLOSE_LINGER_IDLE", "10m", 1);
+    setenv("SAFECLOSE_LINGER_TIME", "10m", 1);
+    setenv("SAFECLOSE_EXIT_WAIT", "40s", 1);
 }
 
 _Noreturn static void become_template(const struct stage *stage, int control, int holder_control)
@@ -144,16 +148,16 @@ bool stage_tell(int channel, const struct command *command)
     return send(channel, command, sizeof *command, MSG_NOSIGNAL) == sizeof *command;
 }
 
-bool stage_hear(struct stage *stage, int channel, struct reply *reply, void (*help)(void *),
-                void *context)
+bool stage_hear(struct stage *stage, int channel, struct reply *reply, const struct helper *helper)
 {
     struct pollfd waiting = {.fd = channel, .events = POLLIN};
     int waited = 0, ready;
 
-    while ((ready = poll(&waiting, 1, help ? 15 : PATIENCE_MS)) == 0 && help &&
+    while ((ready = poll(&waiting, 1, helper ? helper->ms : PATIENCE_MS)) == 0 && helper &&
            waited < PATIENCE_MS) {
-        help(context);
-        waited += 15;
+        waited += helper->ms;
+        if (!helper->help(helper->context))
+            helper = NULL;
     }
     if (ready == 1 && recv(channel, reply, sizeof *reply, 0) == sizeof *reply)
         return true;

@@ -25,9 +25,15 @@ int stage_begin(struct stage *stage, const struct scenario *scenario);
 /* Through stage->control to the program, through holder_control to its fork child. */
 bool stage_tell(int channel, const struct command *command);
 
-/* The answer; while there is none HELP is called now and then. False where none comes. */
-bool stage_hear(struct stage *stage, int channel, struct reply *reply, void (*help)(void *),
-                void *context);
+/* Somebody to call now and then while there is no answer, until it is false. */
+struct helper {
+    bool (*help)(void *context);
+    void *context;
+    int ms;
+};
+
+/* The answer; helper may be NULL. False where none comes. */
+bool stage_hear(struct stage *stage, int channel, struct reply *reply, const struct helper *helper);
 
 long stage_log_size(const struct stage *stage);
 long stage_log_read(const struct stage *stage, char *log, size_t size);
