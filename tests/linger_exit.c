@@ -1,0 +1,457 @@
+/*
+ * linger_exit SCENE: a program that ends, in one way or another, while connections are open whose
+ * end would lose output. Its peer is linger_process_peer.
+ */
+#define _GNU_SOURCE
+#include "linger_process.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/syscall.h>
+
+static int listener;
+
+/* Open at the end, and the peer sends late data. */
+static int open_late(void)
+{
+    int fd;
+
+    listener = owner_listens();
+    fd = linger_at_risk(listener, MUCH);
+    linger_asks(ASK_LATE, EVERY);
+    return fd;
+}
+
+/* ---- Ends ------------------------------------------------------------------------------------ */
+
+static void ends_by_return(void)
+{
+    open_late();
+}
+
+static void ends_by_exit(void)
+{
+    open_late();
+    exit(3);
+}
+
+static void ends_by__exit(void)
+{
+    open_late();
+    _exit(4);
+}
+
+static void ends_by_Exit(void)
+{
+    open_late();
+    _Exit(5);
+}
+
+static void ends_by_quick_exit(void)
+{
+    open_late();
+    quick_exit(6);
+}
+
+static void ends_by_exit_group(void)
+{
+    open_late();
+    syscall(SYS_exit_group, 7);
+}
+
+static void ends_with_last_thread(void)
+{
+    open_late();
+    pthread_exit(NULL);
+}
+
+static pthread_t main_thread;
+
+static void *exits(void *unused)
+{
+    pthread_join(main_thread, NULL);
+    exit(8);
+    return unused;
+}
+
+static void *exits_at_once(void *unused)
+{
+    exit(8);
+    return unused;
+}
+
+static void *closes_and_returns(void *argument)
+{
+    pthread_join(main_thread, NULL);
+    owner_must(close(*(int *)argument), "close");
+    return argument;
+}
+
+static void start(void *(*routine)(void *), void *argument)
+{
+    pthread_t thread;
+
+    main_thread = pthread_self();
+    errno = pthread_create(&thread, NULL, routine, argument);
+    if (errno)
+        owner_fail("start a thread");
+}
+
+/* The main thread is a zombie by then. */
+static void other_thread_exits(void)
+{
+    open_late();
+    start(exits, NULL);
+    pthread_exit(NULL);
+}
+
+static void other_thread_goes_on(void)
+{
+    static int fd;
+
+    fd = open_late();
+    start(closes_and_returns, &fd);
+    pthread_exit(NULL);
+}
+
+static void exit_in_thread(void)
+{
+    open_late();
+    start(exits_at_once, NULL);
+    pause();
+}
+
+static int to_close;
+
+static void closes(void)
+{
+    owner_must(close(to_close), "close");
+}
+
+static void close_in_handler(void)
+{
+    atexit(closes);
+    to_close = open_late();
+    exit(9);
+}
+
+/* In the lot already, most of them. */
+static void many(void)
+{
+    listener = owner_listens();
+    for (int i = 0; i < 40; i++) {
+        int fd = linger_at_risk(listener, 50000);
+        if (i % 4)
+            owner_must(close(fd), "close");
+    }
+    linger_asks(ASK_LATE, EVERY);
+    exit(0);
+}
+
+/* ---- How long it waits ----------------------------------------------------------------------- */
+
+/* The peer does nothing before the program has ended. */
+static void peer_waits(void)
+{
+    listener = owner_listens();
+    for (int i = 0; i < 5; i++) {
+        int fd = linger_at_risk(listener, MUCH);
+        if (i > 2)
+            owner_must(close(fd), "close");
+    }
+    linger_asks(ASK_HOLD, EVERY);
+    exit(0);
+}
+
+/* A lot, and nobody in it. */
+static void nothing_parked(void)
+{
+    listener = owner_listens();
+    owner_must(close(linger_at_risk(listener, FEW)), "close");
+    linger_asks(ASK_LATE, EVERY);
+    linger_asks(ASK_WAIT, 0);
+    exit(0);
+}
+
+static void no_connection(void)
+{
+    listener = owner_listens();
+    exit(0);
+}
+
+/* ---- Fork per connection --------------------------------------------------------------------- */
+
+static void serve_and_end(int fd, int i)
+{
+    linger_writes(fd, 100000);
+    switch (i % 4) {
+    case 0:
+        close(fd);
+        _exit(0);
+    case 1:
+        close(fd);
+        exit(0);
+    case 2:
+        _exit(0);
+    default:
+        exit(0);
+    }
+}
+
+/* Each is given to a child that is gone before its peer begins to read. */
+static void child_per_connection(void)
+{
+    listener = owner_listens();
+    for (int i = 0; i < 12; i++) {
+        int fd = linger_takes(listener);
+        pid_t pid = owner_must(fork(), "fork");
+        if (pid == 0)
+            serve_and_end(fd, i);
+        close(fd);
+        owner_reaps(pid);
+    }
+    linger_asks(ASK_LATE, EVERY);
+    linger_asks(ASK_WAIT, 0);
+    exit(0);
+}
+
+/* Its parent and the parent's lot are gone. */
+static void parent_is_gone(bool had_lot)
+{
+    struct owner_gate gone = owner_gate();
+    int fd = -1;
+
+    listener = owner_listens();
+    if (had_lot)
+        fd = linger_takes(listener);
+    pid_t pid = owner_must(fork(), "fork");
+    if (pid > 0)
+        _exit(0);
+    /* Until the other end of it is the last one's. */
+    close(gone.ends[1]);
+    if (read(gone.ends[0], &pid, 1) != 0)
+        owner_fail("see the parent end");
+    if (!had_lot)
+        fd = linger_takes(listener);
+    linger_writes(fd, MUCH);
+    linger_asks(ASK_LATE, EVERY);
+    close(fd);
+    exit(0);
+}
+
+static void child_of_the_dead(void)
+{
+    parent_is_gone(true);
+}
+
+static void child_starts_first_lot(void)
+{
+    parent_is_gone(false);
+}
+
+/* A daemon's worker that goes on accepting. */
+static void child_accepts_after_parent(void)
+{
+    struct owner_gate gone = owner_gate();
+
+    listener = owner_listens();
+    owner_must(close(linger_at_risk(listener, FEW)), "close");
+    linger_asks(ASK_LATE, EVERY);
+    linger_asks(ASK_WAIT, 0);
+    pid_t pid = owner_must(fork(), "fork");
+    if (pid > 0)
+        exit(0);
+    close(gone.ends[1]);
+    if (read(gone.ends[0], &pid, 1) != 0)
+        owner_fail("see the parent end");
+    for (int i = 0; i < 5; i++)
+        owner_must(close(linger_at_risk(listener, 100000)), "close");
+    linger_asks(ASK_LATE, EVERY);
+    linger_asks(ASK_WAIT, 0);
+    exit(0);
+}
+
+/* ---- Streams --------------------------------------------------------------------------------- */
+
+enum { PRINTED = 3000 }; /* less than a stream's buffer */
+
+static void print(FILE *stream)
+{
+    for (int i = 0; i < PRINTED; i++)
+        putc(owner_byte(i), stream);
+    linger_asks(ASK_EXPECT, PRINTED);
+    linger_asks(ASK_LATE, EVERY);
+}
+
+static FILE *printed(void)
+{
+    FILE *stream;
+
+    listener = owner_listens();
+    stream = fdopen(linger_takes(listener), "r+");
+    if (!stream)
+        owner_fail("make a stream");
+    print(stream);
+    return stream;
+}
+
+static void stream_at_exit(void)
+{
+    printed();
+    exit(0);
+}
+
+static void stream_at__exit(void)
+{
+    if (fflush(printed()) != 0)
+        owner_fail("flush");
+    _exit(0);
+}
+
+static void stream_closed(void)
+{
+    owner_say("fclose %d\n", fclose(printed()));
+    exit(0);
+}
+
+static void stream_reopened(void)
+{
+    FILE *stream = freopen("/dev/null", "w", printed());
+
+    owner_say("freopen %d\n", stream != NULL);
+    exit(0);
+}
+
+static void streams_closed_by_fcloseall(void)
+{
+    printed();
+    owner_say("fcloseall %d\n", fcloseall());
+    exit(0);
+}
+
+static void stream_unread(void)
+{
+    FILE *stream;
+
+    listener = owner_listens();
+    stream = fdopen(linger_takes(listener), "r");
+    if (!stream || getc(stream) < 0) /* the rest is in its buffer */
+        owner_fail("read a stream");
+    linger_writes(fileno(stream), MUCH);
+    linger_asks(ASK_LATE, EVERY);
+    owner_say("fclose %d\n", fclose(stream));
+    exit(0);
+}
+
+/* More than are remembered by name. */
+static void many_streams(void)
+{
+    listener = owner_listens();
+    for (int i = 0; i < 100; i++) {
+        FILE *stream = fdopen(linger_takes(listener), "w");
+        if (!stream)
+            owner_fail("make a stream");
+        for (int j = 0; j < PRINTED; j++)
+            putc(owner_byte(j), stream);
+        linger_asks(ASK_EXPECT, PRINTED);
+    }
+    linger_asks(ASK_READ, EVERY);
+    exit(0);
+}
+
+/* As an inetd does it: a child of the super-server has the connection for its standard streams. */
+static void inetd(bool reopens)
+{
+    int fd;
+    pid_t pid;
+
+    listener = owner_listens();
+    fd = linger_takes(listener);
+    pid = owner_must(fork(), "fork");
+    if (pid == 0) {
+        dup2(fd, 0);
+        dup2(fd, 1);
+        close(fd);
+        print(stdout);
+        if (reopens) {
+            fclose(stdin);
+            if (!freopen("/dev/null", "w", stdout))
+                _exit(1);
+        }
+        exit(0);
+    }
+    close(fd);
+    owner_reaps(pid);
+    linger_asks(ASK_WAIT, 0);
+    exit(0);
+}
+
+static void inetd_exits(void)
+{
+    inetd(false);
+}
+
+static void inetd_reopens(void)
+{
+    inetd(true);
+}
+
+/* Somebody else is in the middle of a call on the stream, and keeps its lock. */
+static void *reads_for_ever(void *stream)
+{
+    while (getc(stream) != EOF)
+        ;
+    return NULL;
+}
+
+static void stream_in_use(void)
+{
+    FILE *stream;
+
+    listener = owner_listens();
+    stream = fdopen(linger_takes(listener), "r");
+    if (!stream)
+        owner_fail("make a stream");
+    start(reads_for_ever, stream);
+    linger_writes(fileno(stream), FEW);
+    linger_asks(ASK_READ, EVERY);
+    exit(0);
+}
+
+static const struct owner_scene scenes[] = {
+    {"return", ends_by_return},
+    {"exit", ends_by_exit},
+    {"_exit", ends_by__exit},
+    {"_Exit", ends_by_Exit},
+    {"quick_exit", ends_by_quick_exit},
+    {"exit_group", ends_by_exit_group},
+    {"last-thread", ends_with_last_thread},
+    {"other-thread-exits", other_thread_exits},
+    {"other-thread-goes-on", other_thread_goes_on},
+    {"exit-in-thread", exit_in_thread},
+    {"close-in-handler", close_in_handler},
+    {"many", many},
+    {"peer-waits", peer_waits},
+    {"nothing-parked", nothing_parked},
+    {"no-connection", no_connection},
+    {"child-per-connection", child_per_connection},
+    {"child-of-the-dead", child_of_the_dead},
+    {"child-starts-first-lot", child_starts_first_lot},
+    {"child-accepts-after-parent", child_accepts_after_parent},
+    {"stream-at-exit", stream_at_exit},
+    {"stream-at-_exit", stream_at__exit},
+    {"stream-closed", stream_closed},
+    {"stream-reopened", stream_reopened},
+    {"streams-fcloseall", streams_closed_by_fcloseall},
+    {"stream-unread", stream_unread},
+    {"stream-in-use", stream_in_use},
+    {"many-streams", many_streams},
+    {"inetd-exits", inetd_exits},
+    {"inetd-reopens", inetd_reopens},
+    {NULL, NULL},
+};
+
+int main(int argc, char **argv)
+{
+    return owner_plays(scenes, argc == 2 ? argv[1] : NULL);
+}

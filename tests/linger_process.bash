@@ -1,0 +1,72 @@
+# shellcheck shell=bash
+# Playing the programs of linger_exit, linger_limits and linger_process with their peers. Load it behind
+# helper.
+
+log=$BATS_TEST_TMPDIR/events
+# Nothing here is to depend on how fast anything is: what is parked stays, and who waits, waits, until the
+# peer is done.
+export SAFECLOSE_LINGER_IDLE=90s SAFECLOSE_LINGER_TIME=90s
+export SAFECLOSE_EXIT_WAIT=${SAFECLOSE_EXIT_WAIT-90s}
+# shellcheck disable=SC2154 # $programs is the helper's
+
+# linger MODE [OPTION...] PROGRAM SCENE: what program and peer (linger_process_peer) say is in the file
+# $BATS_TEST_TMPDIR/MODE, the library's events in $log. MODE "bare" is no library at all.
+linger()
+{
+    local mode=$1 library=$LIBSAFECLOSE options=()
+    shift
+    while [[ $1 == -* ]]; do
+        options+=("$1")
+        shift
+    done
+    [[ $mode != bare ]] || library=''
+    # For a user who could not create it.
+    rm -f "$log"
+    install -m 666 /dev/null "$log"
+    chmod a+x "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test" "$BATS_TEST_TMPDIR"
+    LIBSAFECLOSE=$library SAFECLOSE_MODE=$mode SAFECLOSE_LOG=$log \
+        timeout 110 "$programs/linger_process_peer" "${options[@]}" "$programs/$1" "${@:2}" \
+        >"$BATS_TEST_TMPDIR/$mode" 2>"$BATS_TEST_TMPDIR/$mode.stderr" 3>&- ||
+        fail "mode $mode: $*" "$(cat "$BATS_TEST_TMPDIR/$mode" "$BATS_TEST_TMPDIR/$mode.stderr")"
+}
+
+# The program's own lines in a run; and the peers' verdict.
+of_program()
+{
+    grep -Ev '^(whole|resets) ' "$BATS_TEST_TMPDIR/$1"
+}
+
+of_peers()
+{
+    grep -E '^(whole|resets) ' "$BATS_TEST_TMPDIR/$1" | paste -sd ' '
+}
+
+# all_arrives COUNT [OPTION...] PROGRAM SCENE: bare, some of so many connections lose output to a reset; in
+# mode linger every peer gets every byte, nobody is sent a reset, and the program sees what it sees bare.
+all_arrives()
+{
+    local count=$1
+    shift
+    linger bare "$@"
+    linger linger "$@"
+    same "$(of_program bare)" "$(of_program linger)"
+    [[ $(of_peers bare) != *'resets 0,'* ]] || fail "no reset without the library: $*"
+    arrived "$count"
+}
+
+# arrived COUNT: what the last run in mode linger showed.
+arrived()
+{
+    same "whole $1 of $1 resets 0, for unread data 0" "$(of_peers linger)" ||
+        fail "$(cat "$BATS_TEST_TMPDIR/linger.stderr")" "$(tail -n 20 "$log")"
+}
+
+# tells STATEMENT...: Python on the events of the log (helper.bash); `ends` are those of lingering.
+tells()
+{
+    local statement text='ends = [e for e in events if e["event"] == "linger-end"]'
+    for statement in "$@"; do
+        text+=$'\n'"assert $statement, events"
+    done
+    json "$log" "$text"
+}

@@ -1,0 +1,311 @@
+/*
+ * linger_process_peer [-nu] PROGRAM ARG...: starts PROGRAM with $LIBSAFECLOSE in front of it, or
+ * nothing where that is empty, and is all its peers (linger_process.h). When the program and all
+ * its children have ended and all plans are done, it prints how the program ended, how many
+ * connections got every byte and a clean end, and how many resets the kernel sent.
+ *
+ * -n: there is no /proc; -u: as a user without any rights.
+ */
+#define _GNU_SOURCE
+#include "linger_process.h"
+#include "net.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+enum { PATIENCE_S = 100, MOST = 1000, NOBODY = 64999 };
+
+struct side {
+    int fd;
+    int port; /* ours */
+    long expected;
+    enum linger_question plan;
+    bool begun;
+    pthread_t thread;
+    bool whole;
+};
+
+static struct side sides[MOST];
+static int count;
+static int port;
+static _Atomic bool program_ended;
+
+static void connects(void)
+{
+    static unsigned char bytes[OWNER_BYTES];
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in own;
+    socklen_t len = sizeof own;
+    int small = 100000;
+    struct side *s = &sides[count++];
+
+    if (count == MOST)
+        owner_fail("count so many connections");
+    s->fd = owner_must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket");
+    setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    owner_must(connect(s->fd, (struct sockaddr *)&to, sizeof to), "connect");
+    owner_must(getsockname(s->fd, (struct sockaddr *)&own, &len), "know the port");
+    s->port = ntohs(own.sin_port);
+    if (send(s->fd, bytes, sizeof bytes, MSG_NOSIGNAL) != sizeof bytes)
+        owner_fail("send");
+}
+
+/* ---- Plans ----------------------------------------------------------------------------------- */
+
+/* Whether the program's end of it is still as it was accepted. The kernel is asked for this one
+ * socket: a list of them all takes a walk through the whole of its table. */
+static bool is_established(const struct side *s)
+{
+    struct {
+        struct nlmsghdr header;
+        struct inet_diag_req_v2 request;
+    } question = {
+        {sizeof question, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 0, 0},
+        {.sdiag_family = AF_INET,
+         .sdiag_protocol = IPPROTO_TCP,
+         .idiag_states = ~0u,
+         .id = {htons((uint16_t)port),
+                htons((uint16_t)s->port),
+                {htonl(INADDR_LOOPBACK)},
+                {htonl(INADDR_LOOPBACK)},
+                0,
+                {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}}},
+    };
+    union {
+        struct nlmsghdr header;
+        char bytes[8192];
+    } answer = {.bytes = {0}};
+    int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    const struct inet_diag_msg *said = NLMSG_DATA(&answer.header);
+
+    if (fd < 0 || send(fd, &question, sizeof question, 0) != sizeof question ||
+        recv(fd, &answer, sizeof answer, 0) <= 0)
+        owner_fail("ask the kernel of a socket");
+    close(fd);
+    return answer.header.nlmsg_type == SOCK_DIAG_BY_FAMILY && said->idiag_state == TCP_ESTABLISHED;
+}
+
+/* Longer each time, for many wait like this. */
+static void moment(useconds_t *length)
+{
+    usleep(*length);
+    if (*length < 100000)
+        *length *= 2;
+}
+
+/* Up to a place, or to the end where the place is -1. 1: more is to come. */
+static int read_to(struct side *s, long place, long *at, bool *right)
+{
+    unsigned char bytes[16384];
+
+    while (place < 0 || *at < place) {
+        ssize_t n = recv(s->fd, bytes, sizeof bytes, 0);
+        if (n <= 0)
+            return n == 0 ? 0 : -1;
+        *right = *right && owner_right(bytes, *at, n);
+        *at += n;
+    }
+    return 1;
+}
+
+/* A reset that comes in answer leaves its mark on the socket. */
+static bool send_late(struct side *s)
+{
+    static unsigned char bytes[OWNER_BYTES];
+    int error = 0;
+    socklen_t len = sizeof error;
+
+    if (send(s->fd, bytes, sizeof bytes, MSG_NOSIGNAL) != sizeof bytes)
+        return false;
+    net_wait_for(net_unacked, s->fd, 0);
+    getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    return error == 0;
+}
+
+static void *follow_plan(void *argument)
+{
+    struct side *s = argument;
+    long at = 0;
+    bool right = true;
+    bool clean = true;
+    useconds_t pause = 1000;
+    int end;
+
+    while (s->plan == ASK_HOLD ? !program_ended : is_established(s))
+        moment(&pause);
+    if (s->plan == ASK_LATE) {
+        read_to(s, s->expected / 2, &at, &right);
+        send_late(s);
+    }
+    end = read_to(s, -1, &at, &right);
+    if (s->plan == ASK_LATE)
+        clean = send_late(s);
+    s->whole = at == s->expected && right && end == 0 && clean;
+    if (!s->whole)
+        fprintf(stderr, "peer %d: %ld of %ld bytes, %s, end %d, %s\n", (int)(s - sides), at,
+                s->expected, right ? "right" : "wrong", end, clean ? "clean" : "reset behind it");
+    close(s->fd);
+    s->fd = -1;
+    return NULL;
+}
+
+static void begin_plan(long number, enum linger_question plan)
+{
+    for (int i = 0; i < count; i++)
+        if (!sides[i].begun && (number == EVERY || number == i)) {
+            sides[i].begun = true;
+            sides[i].plan = plan;
+            errno = pthread_create(&sides[i].thread, NULL, follow_plan, &sides[i]);
+            if (errno)
+                owner_fail("start a thread");
+        }
+}
+
+/* How many are done and well. */
+static int join_plans(void)
+{
+    int whole = 0;
+
+    for (int i = 0; i < count; i++) {
+        if (sides[i].thread)
+            pthread_join(sides[i].thread, NULL);
+        sides[i].thread = 0;
+        whole += sides[i].whole;
+    }
+    return whole;
+}
+
+static void obey(const struct owner_question *question)
+{
+    switch (question->what) {
+    case ASK_PORT:
+        port = (int)question->number;
+        break;
+    case ASK_CONNECT:
+        connects();
+        break;
+    case ASK_EXPECT:
+        sides[count - 1].expected = question->number;
+        break;
+    case ASK_WAIT:
+        join_plans();
+        break;
+    default:
+        begin_plan(question->number, (enum linger_question)question->what);
+    }
+}
+
+static void serve(int wire)
+{
+    struct owner_question question;
+    struct owner_answer answer = {.right = true};
+
+    while (recv(wire, &question, sizeof question, 0) == sizeof question) {
+        obey(&question);
+        send(wire, &answer, sizeof answer, MSG_NOSIGNAL);
+    }
+}
+
+/* ---- The program ----------------------------------------------------------------------------- */
+
+static void have_mounts(void)
+{
+    owner_must(unshare(CLONE_NEWNS), "make a mount namespace");
+    owner_must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "have mounts of its own");
+}
+
+static _Noreturn void become_program(char **command, int wire, const char *places)
+{
+    const char *library = getenv("LIBSAFECLOSE");
+    const gid_t group = NOBODY;
+
+    owner_must(dup2(wire, OWNER_PEER), "hand over the wire");
+    close_range(3, OWNER_PEER - 1, 0);
+    if (library && *library)
+        setenv("LD_PRELOAD", library, 1);
+    unsetenv("LIBSAFECLOSE");
+    if (strchr(places, 'n')) {
+        have_mounts();
+        owner_must(mount("none", "/proc", "tmpfs", 0, NULL), "hide /proc");
+    }
+    if (strchr(places, 'u')) {
+        owner_must(setgroups(1, &group), "drop groups");
+        owner_must(setresgid(NOBODY, NOBODY, NOBODY), "drop the group");
+        owner_must(setresuid(NOBODY, NOBODY, NOBODY), "drop the user");
+    }
+    execv(command[0], command);
+    _exit(127);
+}
+
+static pid_t program;
+
+static void out_of_patience(int signal)
+{
+    static const char text[] = "the program does not end\n";
+
+    (void)signal;
+    if (write(STDOUT_FILENO, text, sizeof text - 1) > 0)
+        kill(-program, SIGKILL);
+    _exit(1);
+}
+
+/* All that the program left behind, too. */
+static void wait_for_all(void)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = wait(&status)) > 0)
+        if (pid == program && WIFSIGNALED(status))
+            owner_say("killed by signal %d\n", WTERMSIG(status));
+        else if (pid == program)
+            owner_say("exit status %d\n", WEXITSTATUS(status));
+        else if (status != 0)
+            owner_say("a child of its ended with status %#x\n", (unsigned)status);
+    program_ended = true;
+}
+
+int main(int argc, char **argv)
+{
+    char places[16] = "";
+    struct net_resets resets = net_resets_now();
+    struct rlimit descriptors;
+    int wires[2];
+    int option, whole;
+
+    while ((option = getopt(argc, argv, "+nu")) != -1)
+        if (strlen(places) + 1 < sizeof places)
+            places[strlen(places)] = (char)option;
+    /* Whoever loses its parent comes to us, so that nobody is overlooked. */
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    owner_must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, wires), "make a wire");
+    getrlimit(RLIMIT_NOFILE, &descriptors);
+    descriptors.rlim_cur = descriptors.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &descriptors);
+    program = owner_must(fork(), "fork");
+    if (program == 0) {
+        setpgid(0, 0);
+        become_program(argv + optind, wires[1], places);
+    }
+    close(wires[1]);
+    signal(SIGALRM, out_of_patience);
+    alarm(PATIENCE_S);
+    serve(wires[0]);
+    wait_for_all();
+    whole = join_plans();
+    resets = net_resets_since(resets);
+    owner_say("whole %d of %d\n", whole, count);
+    owner_say("resets %ld, for unread data %ld\n", resets.sent, resets.on_close);
+    return 0;
+}
