@@ -31,3 +31,10 @@ thousand()
     sums closes 1001 causes.unread-data 1000 outcomes.fin 1000 outcomes.rst 0 actions.drained 1000
     same 1000 "$((closes + summed[suppressed] + summed[lost]))"
 }
+
+@test "1,000 unread closes: the kernel and the summary count none in linger" {
+    thousand linger
+    saw on_close 0 resets 0
+    same 4 "$(grep -cx 'peers_eof=250' "$log.seen")"
+    sums closes 1001 causes.unread-data 1000 outcomes.fin 1000 outcomes.rst 0 actions.lingering 1000
+}

@@ -17,13 +17,15 @@ setup()
     echo=('program closes' 'program lets the holder echo 20000' "$end")
 }
 
-# leaves_alone [OPTION...] STEP...: all is as bare in every mode. In log and in drain the first close
+# leaves_alone [OPTION...] STEP...: all is as bare in every mode. In log, drain and linger the first close
 # of unread data is one of which the event says that nothing was sent, or that it can't know.
 leaves_alone()
 {
     never_changed "$@"
     says_left_alone none
     scene drain "$@"
+    says_left_alone passed
+    scene linger "$@"
     says_left_alone passed
 }
 

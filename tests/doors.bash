@@ -17,6 +17,7 @@ play()
     [[ $mode == none ]] || without=()
     # bats talks through number 3; a program that is left behind would keep bats waiting.
     env "${without[@]}" SAFECLOSE_MODE="$mode" SAFECLOSE_LOG="${SAFECLOSE_LOG-$log}" \
+        SAFECLOSE_EXIT_WAIT="${SAFECLOSE_EXIT_WAIT-0}" \
         timeout 100 "$programs/$player" ${untraced:+--untraced} "$@" >"$log.seen" 2>"$stderr" 3>&- ||
         fail "mode $mode, door: $*" "$(cat "$log.seen" "$stderr")"
     untraced_by_bats read_seen
@@ -40,7 +41,21 @@ is_a_door()
     resets_for TCP_ABORT_ON_CLOSE on_close
     one_event via "$via" cause unread-data outcome rst unread 1024 action none note ''
     sums outcomes.rst 1
-    drained "$via" "$@"
+    drained drain "$via" "$@"
+    lingers "$via" "$@"
+}
+
+# is_a_door_after_a_loss VIA [OPTION...] ACT: likewise, but the program has closed the way to the thread that
+# lingers, which may not have ended yet; until it has there is no other, and the close is drained.
+is_a_door_after_a_loss()
+{
+    unchanged "${@:2}"
+    resets_for TCP_ABORT_ON_CLOSE on_close
+    drained drain "$@"
+    scene linger "${@:2}"
+    same "$(own "$log.bare")" "$(own "$log.seen")"
+    resets_nobody
+    matches '^(drained no-lot|lingering )$' "${told[action]} ${told[note]}"
 }
 
 # own FILE: what the program itself saw in a run.
@@ -49,16 +64,31 @@ own()
     grep -Ev '^(~|peer|resets=|on_)' "$1"
 }
 
-# drained VIA [OPTION...] ACT, behind `unchanged` of the same: in drain there is no reset, and the program
-# sees what it saw bare.
+# drained MODE VIA [OPTION...] ACT, behind `unchanged` of the same: in this mode there is no reset, and the
+# program sees what it saw bare.
 drained()
+{
+    local mode=$1 via=$2
+    shift 2
+    scene "$mode" "$@"
+    same "$(own "$log.bare")" "$(own "$log.seen")"
+    resets_nobody
+    one_event via "$via" cause unread-data outcome fin unread 1024 action drained discarded 1024 \
+        note ''
+    same "" "$(<"$stderr")"
+}
+
+# lingers VIA [OPTION...] ACT, likewise: the same in linger, and what is told of its end is of this close.
+lingers()
 {
     local via=$1
     shift
-    scene drain "$@"
+    scene linger "$@"
     same "$(own "$log.bare")" "$(own "$log.seen")"
     resets_nobody
-    one_event via "$via" cause unread-data outcome fin unread 1024 action drained discarded 1024 note ''
+    one_event via "$via" cause unread-data outcome fin unread 1024 action lingering discarded 0 note ''
+    same 1 "$ends"
+    tells_end via "$via" fd "${seen[fd]}" cookie "${told[cookie]}" discarded 1024 outcome fin
     same "" "$(<"$stderr")"
 }
 

@@ -19,7 +19,9 @@ flushes_first()
     resets_for TCP_ABORT_ON_CLOSE on_close
     saw peer_bytes "$bytes"
     one_event via "$1" cause unread-data outcome rst unread 1024 note ''
-    drained "$1" "${@:3}"
+    drained drain "$1" "${@:3}"
+    saw peer_bytes "$bytes"
+    lingers "$1" "${@:3}"
     saw peer_bytes "$bytes"
 }
 

@@ -75,7 +75,7 @@ $head close(FD) $v4 RST [unread-data] 1024 bytes unread, 0 unacked
 safeclose:   why: 1024 bytes arrived that the program never read; Linux then resets instead of closing (RFC 2525, 2.17)
 safeclose:   peer: \"Connection reset by peer\", perhaps after reading what it already holds
 safeclose:   loss: none here, all output was acknowledged (a Windows peer may still discard it)
-safeclose:   fix: shutdown(fd, SHUT_WR), read to EOF or a time limit, then close; without touching the program: SAFECLOSE_MODE=drain discards what has arrived by then
+safeclose:   fix: shutdown(fd, SHUT_WR), read to EOF or a time limit, then close; without touching the program: SAFECLOSE_MODE=linger
 $head 1 TCP close: 1 RST, 0 unknown" "$(text_of warn "$speaker" bytes:1024 opened)"
 }
 
@@ -88,6 +88,49 @@ $head 2 TCP closes: 2 RST, 0 unknown" "$(text_of log "$speaker" opened:2)"
 @test "drain in full: one-liners and summary" {
     same "$head close(FD) $v4 FIN [unread-data] 5 bytes drained; would have been RST
 $head 1 TCP close: 0 RST, 0 unknown, 1 drained" "$(text_of drain "$speaker" opened)"
+}
+
+# How long a connection lingered, as a word.
+without_ms()
+{
+    sed -E 's/lingering for [0-9]+ ms/lingering for MS ms/'
+}
+
+@test "linger in full: one-liners, ends and summary" {
+    same "$head close(FD) $v4 FIN [unread-data] 5 bytes unread; lingering; would have been RST
+$head close(FD) $v4 FIN [unread-data] after lingering for MS ms, 5 bytes discarded: the process ended
+$head 1 TCP close: 0 RST, 0 unknown, 1 lingering" \
+        "$(SAFECLOSE_EXIT_WAIT=0 text_of linger "$speaker" opened | without_ms)"
+}
+
+@test "a clean close that lingers, where all closes are asked for" {
+    same "$v4 FIN [none] 0 unacked; lingering
+$v4 FIN [none] after lingering for MS ms, 0 bytes discarded: the process ended" \
+        "$(SAFECLOSE_EVENTS=all SAFECLOSE_EXIT_WAIT=0 closes_of linger "$speaker" clean | without_ms | head -n 2)"
+}
+
+# end_of SETTING=VALUE... STEP...: the line of a lingering's end.
+end_of()
+{
+    local settings=()
+    while [[ $1 == SAFECLOSE_* ]]; do
+        settings+=("$1")
+        shift
+    done
+    SAFECLOSE_EXIT_WAIT=1h text_of linger env "${settings[@]}" "$speaker" "$@" | without_ms |
+        sed -n 's/^safeclose: TIME [^:]*: close(FD) //p' | grep -F 'after lingering'
+}
+
+# The ends that the peer makes are told among the tests of lingering.
+@test "what ended a lingering, in words" {
+    same "$v4 FIN [unread-data] after lingering for MS ms, 5 bytes discarded: the peer was silent for SAFECLOSE_LINGER_IDLE" \
+        "$(end_of SAFECLOSE_LINGER_IDLE=50ms unread)"
+    same "$v4 FIN [unread-data] after lingering for MS ms, 5 bytes discarded: SAFECLOSE_LINGER_TIME was over" \
+        "$(end_of SAFECLOSE_LINGER_TIME=50ms unread)"
+    same "$v4 RST [unread-data] after lingering for MS ms, 4 bytes discarded: the peer sent more than SAFECLOSE_DISCARD_MAX" \
+        "$(end_of SAFECLOSE_DISCARD_MAX=4 unread)"
+    same "$v4 FIN [unread-data] after lingering for MS ms, 5 bytes discarded: the process ended" \
+        "$(end_of SAFECLOSE_EXIT_WAIT=0 unread)"
 }
 
 @test "one byte is one byte" {
@@ -240,6 +283,31 @@ shape()
         "$(shape close)"
 }
 
+@test "a lingering close differs in action and outcome" {
+    SAFECLOSE_EXIT_WAIT=0 json_of linger "$speaker" unread
+    same '{"v":1,"time":"T","event":"close","pid":0,"tid":0,"comm":"speaker","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"127.0.0.1:0","state":"ESTABLISHED","cause":"unread-data","unread":5,"unacked":0,"unsent":0,"action":"lingering","outcome":"fin","discarded":0,"content":"","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0}' \
+        "$(shape close)"
+}
+
+# By then the peer has acknowledged the FIN, or not.
+@test "the keys of a lingering's end are those of its close, and two more" {
+    SAFECLOSE_EXIT_WAIT=0 json_of linger "$speaker" unread
+    same '{"v":1,"time":"T","event":"linger-end","pid":0,"tid":0,"comm":"speaker","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"127.0.0.1:0","state":"S","cause":"unread-data","unread":0,"unacked":0,"unsent":0,"action":"lingering","outcome":"fin","discarded":5,"content":"","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0,"ended_by":"exit","ms":MS}' \
+        "$(shape linger-end | sed -E 's/"state":"FIN_WAIT[12]"/"state":"S"/; s/"ms":[0-9]+/"ms":MS/')"
+}
+
+@test "a lingering's end has the identity of its close" {
+    SAFECLOSE_EXIT_WAIT=0 json_of linger "$speaker" unread:3 threads:2=1 opened
+    json "$log" '
+ends = [e for e in events if e["event"] == "linger-end"]
+who = ("pid", "tid", "comm", "via", "fd", "proto", "local", "peer", "cause", "cookie", "netns")
+assert len(closes) == len(ends) == 6, events
+assert sorted([e[key] for key in who] for e in closes) == sorted([e[key] for key in who] for e in ends), events
+for end in ends:
+    close = [e for e in closes if e["cookie"] == end["cookie"]][0]
+    assert 0 <= end["ms"] <= (end["mono_ns"] - close["mono_ns"]) / 1e6 + 1, (close, end)'
+}
+
 @test "a listening socket's close has its number of waiting clients, and no peer" {
     json_of log "$speaker" pending:2
     same '{"v":1,"time":"T","event":"close","pid":0,"tid":0,"comm":"speaker","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"","state":"LISTEN","cause":"pending-accepts","pending":2,"unread":0,"unacked":0,"unsent":0,"action":"none","outcome":"rst","discarded":0,"content":"","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0}' \
@@ -293,8 +361,18 @@ assert starts[0]["executable"] == "'"$(realpath "$speaker")"'", starts'
 # The duplicate that "shared" leaves is closed, and drained, by the end of the process.
 @test "the summary counts by cause, action and outcome" {
     known json_of drain "$speaker" unread zero-linger shared pending:1
-    same '{"v":1,"time":"T","event":"summary","pid":0,"comm":"speaker","mode":"drain","closes":5,"causes":{"none":0,"unread-data":3,"zero-linger":1,"pending-accepts":1},"actions":{"none":2,"drained":2,"passed":1},"outcomes":{"none":1,"fin":2,"rst":2,"unknown":0,"fin-or-none":0},"at_risk":0,"too_early":0,"suppressed":0,"lost":0}' \
+    same '{"v":1,"time":"T","event":"summary","pid":0,"comm":"speaker","mode":"drain","closes":5,"causes":{"none":0,"unread-data":3,"zero-linger":1,"pending-accepts":1},"actions":{"none":2,"drained":2,"lingering":0,"passed":1},"linger_ends":{"peer-fin":0,"peer-rst":0,"idle":0,"time":0,"bytes":0,"evicted":0,"exit":0,"stopped":0,"in-use":0},"outcomes":{"none":1,"fin":2,"rst":2,"unknown":0,"fin-or-none":0},"at_risk":0,"too_early":0,"suppressed":0,"lost":0}' \
         "$(shape summary)"
+}
+
+@test "the summary of mode linger counts by how they ended, and each sum is right" {
+    SAFECLOSE_LINGER_IDLE=50ms SAFECLOSE_EXIT_WAIT=1h json_of linger "$speaker" clean:3 unread:2 opened zero-linger
+    json "$log" '
+s = summaries[0]
+assert s["mode"] == "linger" and s["closes"] == 8, s
+assert s["actions"]["lingering"] == sum(s["linger_ends"].values()) == 6, s
+for key in "causes", "actions", "outcomes":
+    assert sum(s[key].values()) == 8, s'
 }
 
 @test "the summary's causes, actions and outcomes each add up to its closes" {
@@ -396,6 +474,13 @@ assert starts[0]["mode"] == "log", starts'
     cp "$speaker" "$BATS_TEST_TMPDIR/$part/$part/$part/$part"
     json_of log "$BATS_TEST_TMPDIR/$part/$part/$part/$part" unread
     json "$log" 'assert len(closes) == 1 and starts[0]["mode"] == "log", starts'
+}
+
+@test "a name made of what must be escaped makes no line of lingering longer than 2048 bytes" {
+    name=$(printf '\001%.0s' {1..200})
+    cp "$speaker" "$BATS_TEST_TMPDIR/$name"
+    SAFECLOSE_EXIT_WAIT=0 json_of linger "$BATS_TEST_TMPDIR/$name" unread
+    json "$log" 'assert len(closes) == 1 and sum(e["event"] == "linger-end" for e in events) == 1, events'
 }
 
 @test "warn explains on stderr what a JSON log holds, one-liner first" {

@@ -4,9 +4,9 @@
 
 # What the last scene showed: seen[KEY] by its witness; told[KEY] by the library's last close event,
 # told[N.KEY] by its event number N (from 1, the first few), of which there are $closes, of $cookies
-# sockets; summed[KEY] by the last of the $summaries.
-declare -gA seen told summed
-declare -g closes cookies summaries
+# sockets; ended[KEY] by the last of the $ends of lingering; summed[KEY] by the last of the $summaries.
+declare -gA seen told ended summed
+declare -g closes ends cookies summaries
 log=$BATS_TEST_TMPDIR/log
 stderr=$BATS_TEST_TMPDIR/stderr
 
@@ -18,7 +18,7 @@ read_log()
 
 read_tables()
 {
-    told=() summed=() closes=0 cookies=0 summaries=0
+    told=() ended=() summed=() closes=0 ends=0 cookies=0 summaries=0
     [[ -e $1 ]] || return 0
     python3 -IS "$BATS_TEST_DIRNAME/scene_events.py" "$1" >"$log.tables" || fail "log: $(<"$1")"
     # shellcheck disable=SC1090
@@ -43,7 +43,9 @@ play()
     rm -f "$log" "$stderr"
     [[ $mode == none ]] || without=()
     # bats talks through number 3; a program that is left behind would keep bats waiting.
+    # No peer of a scene ends its side unless told to, and no exit shall wait for that.
     env "${without[@]}" SAFECLOSE_MODE="$mode" SAFECLOSE_LOG="${SAFECLOSE_LOG-$log}" \
+        SAFECLOSE_EXIT_WAIT="${SAFECLOSE_EXIT_WAIT-0}" \
         "$programs/scene" ${untraced:+--untraced} "$@" >"$log.seen" 2>"$stderr" 3>&- ||
         fail "mode $mode, scene: $*" "$(cat "$log.seen" "$stderr")"
     untraced_by_bats read_seen
@@ -99,7 +101,7 @@ unchanged()
 # never_changed [OPTION...] STEP...: not in any mode.
 never_changed()
 {
-    same_as_bare off warn drain log -- "$@"
+    same_as_bare off warn drain linger log -- "$@"
 }
 
 # expect WHO KEY VALUE...: compares a table with what is expected. Numbers of an unknown key fail too.
@@ -123,6 +125,7 @@ compare_table()
 
 saw() { expect seen "$@"; }
 tells() { expect told "$@"; }
+tells_end() { expect ended "$@"; }
 sums() { expect summed "$@"; }
 
 # tells_who: there is one close event, and all that identifies its connection, its process and its

@@ -32,6 +32,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -194,6 +195,51 @@ static void program_acts(const char *step)
         peer_port = atoi(answer + 6);
 }
 
+static bool answered;
+
+/* In a system call that waits: what runs shows none. */
+static bool sleeps_in_close(void)
+{
+    char path[64], text[32] = "";
+
+    snprintf(path, sizeof path, "/proc/%d/syscall", program_pid);
+    FILE *file = fopen(path, "re");
+    if (!file || !fgets(text, sizeof text, file))
+        text[0] = '\0';
+    if (file)
+        fclose(file);
+    return *text && atol(text) == SYS_close && text[0] != 'r';
+}
+
+static bool close_has_begun(void *unused)
+{
+    struct pollfd waiting = {.fd = wire, .events = POLLIN};
+
+    (void)unused;
+    answered = poll(&waiting, 1, 0) > 0;
+    return answered || sleeps_in_close();
+}
+
+/* Until it is over, or waits for something; then a later step hears its answer. */
+static void program_begins_to_close(void)
+{
+    static const char step[] = "closes";
+
+    errno = ETIMEDOUT;
+    if (send(wire, step, strlen(step), MSG_NOSIGNAL) < 0 || !net_wait_until(close_has_begun, NULL))
+        scene_fail("have the program close");
+    scene_say("close_waits=%s", answered ? "no" : "yes");
+}
+
+static void program_answers(void)
+{
+    static char answer[65536];
+
+    if (!hear(answer, sizeof answer))
+        scene_fail("hear the program");
+    fputs(answer, stdout);
+}
+
 /* ---- The scene ------------------------------------------------------------------------------------ */
 
 static void say_clocks(const char *when)
@@ -224,13 +270,20 @@ static void say_namespace(void)
         scene_say("~netns=%llu", (unsigned long long)st.st_ino);
 }
 
-/* The program leaves main, and may have more to say on its way out. */
-static void end_program(void)
+/* The program leaves main, which may take until something else has happened. */
+static void program_begins_to_end(void)
 {
-    static char answer[65536];
     static const char last[] = "ends";
 
     send(wire, last, strlen(last), MSG_NOSIGNAL);
+}
+
+/* It may have more to say on its way out. */
+static void end_program(void)
+{
+    static char answer[65536];
+
+    program_begins_to_end();
     while (hear(answer, sizeof answer))
         fputs(answer, stdout);
     wire = -1;
@@ -241,6 +294,12 @@ static void acts(const char *step)
 {
     if (strcmp(step, "program ends") == 0)
         end_program();
+    else if (strcmp(step, "program begins to end") == 0)
+        program_begins_to_end();
+    else if (strcmp(step, "program begins to close") == 0)
+        program_begins_to_close();
+    else if (strcmp(step, "program answers") == 0)
+        program_answers();
     else if (strncmp(step, "program ", 8) == 0)
         program_acts(step + 8);
     else

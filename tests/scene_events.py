@@ -44,7 +44,7 @@ def parse(line):
     event = json.loads(line)
     if len(line) + 1 > 2048:
         sys.exit(f"a line of {len(line) + 1} bytes: {line!r}")
-    if event["event"] == "close":
+    if event["event"] in ("close", "linger-end"):
         for key, kind in CLOSE.items():
             if type(event.get(key)) is not kind:
                 sys.exit(f"{key} is not of {kind}: {line!r}")
@@ -60,14 +60,17 @@ def main():
     events = [parse(line) for line in lines]
     closes = [e for e in events if e["event"] == "close"
               and not (e["via"] == "exit" and e["state"] == "LISTEN")]
+    ends = [e for e in events if e["event"] == "linger-end"]
     summaries = [e for e in events if e["event"] == "summary"]
     for number, event in enumerate(closes[:8], 1):
         table("told", event, f"{number}.")
     for event in closes[-1:]:
         table("told", event)
+    for event in ends[-1:]:
+        table("ended", event)
     for event in summaries[-1:]:
         table("summed", event)
-    print(f"closes={len(closes)} summaries={len(summaries)}")
+    print(f"closes={len(closes)} ends={len(ends)} summaries={len(summaries)}")
     print(f"cookies={len({e['cookie'] for e in closes})}")
 
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 struct peer {
@@ -177,11 +178,99 @@ static void do_send_late(const char *rest)
               scene_errno(scene_write(latest()->fd, latest()->sent, scene_number(rest))));
 }
 
+/* A byte at a time, with pauses between. */
+static void do_trickle(const char *rest)
+{
+    const struct timespec pause = {.tv_nsec = 100000000};
+
+    for (long i = scene_number(rest); i > 0; i--) {
+        nanosleep(&pause, NULL);
+        send_and_wait(latest(), 1);
+    }
+}
+
 static void do_shut(const char *rest)
 {
     (void)rest;
     if (shutdown(latest()->fd, SHUT_WR) != 0 || !net_wait_for(net_unacked, latest()->fd, 0))
         scene_fail("end the peer's side");
+}
+
+/* ---- What the kernel says of the other end ------------------------------------------------------------ */
+
+/* Two lines of /proc/net/tcp are those of one connection: of the program's end, which is asked for.
+ */
+struct other_end {
+    unsigned state;
+    unsigned long unread;
+    unsigned long inode; /* 0: no descriptor is open on it */
+};
+
+static unsigned port_in(const char *name)
+{
+    return scene_number(strrchr(name, ':') + 1);
+}
+
+/* False where there is none any more. A mapped end is among those of IPv6. */
+static bool look_at_other_end(struct other_end *end)
+{
+    struct peer *peer = latest();
+    unsigned ours = port_in(peer->ours), its = port_in(peer->its), local, remote;
+    bool found = false;
+    char line[512];
+
+    for (int i = 0; i < 2 && !found; i++) {
+        FILE *file = fopen(i ? "/proc/self/net/tcp6" : "/proc/self/net/tcp", "re");
+        while (file && !found && fgets(line, sizeof line, file))
+            found = sscanf(line, "%*d: %*[0-9A-F]:%x %*[0-9A-F]:%x %x %*x:%lx %*s %*s %*s %*s %lu",
+                           &local, &remote, &end->state, &end->unread, &end->inode) == 5 &&
+                    local == ours && remote == its;
+        if (file)
+            fclose(file);
+    }
+    return found;
+}
+
+static bool is_read(void *unused)
+{
+    struct other_end end;
+
+    (void)unused;
+    return !look_at_other_end(&end) || end.unread == 0;
+}
+
+/* Somebody reads what the peer has sent, or the end is gone. */
+static void do_await_reading(const char *rest)
+{
+    (void)rest;
+    errno = ETIMEDOUT;
+    if (!net_wait_until(is_read, NULL))
+        scene_fail("have all read");
+}
+
+static bool is_orphan(void *unused)
+{
+    struct other_end end;
+
+    (void)unused;
+    return !look_at_other_end(&end) || end.inode == 0;
+}
+
+static void do_await_orphan(const char *rest)
+{
+    (void)rest;
+    errno = ETIMEDOUT;
+    if (!net_wait_until(is_orphan, NULL))
+        scene_fail("see the other end given up");
+}
+
+/* Whether a descriptor is open on the other end. */
+static void do_see_who_holds(const char *rest)
+{
+    struct other_end end;
+
+    (void)rest;
+    scene_say("held=%s", look_at_other_end(&end) && end.inode ? "yes" : "no");
 }
 
 /* ---- Hearing -------------------------------------------------------------------------------------- */
@@ -214,6 +303,26 @@ static void do_read(const char *rest)
 
     peer->got += got;
     scene_say("peer_read=%ld %s %s", got, right ? "right" : "wrong", scene_errno(error));
+}
+
+/* In fifty portions, with pauses between. */
+static void do_read_slowly(const char *rest)
+{
+    enum { PORTIONS = 50 };
+    const struct timespec pause = {.tv_nsec = 100000000};
+    struct peer *peer = latest();
+    long size = scene_number(rest) / PORTIONS;
+    bool all_right = true;
+
+    for (int i = 0; i < PORTIONS; i++) {
+        bool right;
+        long got;
+        int error = scene_read(peer->fd, peer->got, size, &got, &right);
+        peer->got += got;
+        all_right &= right && !error && got == size;
+        nanosleep(&pause, NULL);
+    }
+    scene_say("read_slowly=%s", all_right ? "right" : "wrong");
 }
 
 /* How the stream ended, all that was read of it before, and whether that was right. SO_ERROR after
@@ -269,6 +378,13 @@ static void do_close(const char *rest)
     latest()->fd = -1;
 }
 
+static void do_close_all(const char *rest)
+{
+    (void)rest;
+    for (int i = 0; i < count; i++)
+        close(peers[i].fd);
+}
+
 static void do_reset(const char *rest)
 {
     if (net_zero_linger(latest()->fd) != 0)
@@ -300,8 +416,11 @@ void peer_says_reasons(void)
 
 static const struct verb peer_verbs[] = {
     {"accepts", do_accept},
+    {"all close", do_close_all},
     {"all read to the end", do_read_all_to_end},
     {"all send", do_send_all},
+    {"awaits its being read", do_await_reading},
+    {"awaits its being given up", do_await_orphan},
     {"closes", do_close},
     {"connects", do_connect},
     {"hears again", do_hear},
@@ -310,13 +429,16 @@ static const struct verb peer_verbs[] = {
     {"listens", do_listen},
     {"pours", do_pour},
     {"reads", do_read},
+    {"reads slowly", do_read_slowly},
     {"reads to the end", do_read_to_end},
     {"resets", do_reset},
+    {"sees who holds it", do_see_who_holds},
     {"sends", do_send},
     {"sends late", do_send_late},
     {"sends urgent", do_send_urgent},
     {"shuts down", do_shut},
     {"stops listening", do_stop_listening},
+    {"trickles", do_trickle},
     {NULL, NULL},
 };
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -262,6 +263,44 @@ static void do_nonblocking(const char *rest)
         fcntl(program.connections[i], F_SETFL, O_NONBLOCK);
 }
 
+static void do_sndbuf(const char *rest)
+{
+    set_int(SOL_SOCKET, SO_SNDBUF, scene_number(rest));
+}
+
+static void do_cork(const char *rest)
+{
+    (void)rest;
+    set_int(IPPROTO_TCP, TCP_CORK, 1);
+}
+
+static volatile sig_atomic_t signals;
+
+static void count_signal(int number)
+{
+    (void)number;
+    signals++;
+}
+
+static void do_ask_for_sigio(const char *rest)
+{
+    const struct sigaction action = {.sa_handler = count_signal, .sa_flags = SA_RESTART};
+    int fd = program_connection();
+
+    (void)rest;
+    if (sigaction(SIGIO, &action, NULL) != 0 || fcntl(fd, F_SETOWN, getpid()) != 0 ||
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_ASYNC) != 0)
+        scene_fail("ask for SIGIO");
+}
+
+/* Whether there was one since the last time. */
+static void do_say_sigio(const char *rest)
+{
+    (void)rest;
+    scene_say("sigio=%s", signals ? "yes" : "no");
+    signals = 0;
+}
+
 /* ---- Closing -------------------------------------------------------------------------------------- */
 
 struct closed program_close(int fd)
@@ -378,6 +417,7 @@ int program_main(void)
 
 const struct verb program_verbs[] = {
     {"accepts", do_accept},
+    {"asks for SIGIO", do_ask_for_sigio},
     {"awaits", do_await},
     {"awaits received", do_await_received},
     {"awaits unread", do_await_unread},
@@ -387,6 +427,7 @@ const struct verb program_verbs[] = {
     {"closes the listener", do_close_listener},
     {"connects", do_connect},
     {"connects without waiting", do_connect_without_waiting},
+    {"corks", do_cork},
     {"ends", do_end},
     {"fills", do_fill},
     {"lingers", do_linger},
@@ -396,8 +437,10 @@ const struct verb program_verbs[] = {
     {"never blocks on all", do_nonblocking},
     {"reads", do_read},
     {"reads urgent", do_read_urgent},
-    {"sets rcvlowat", do_rcvlowat},
+    {"says if SIGIO came", do_say_sigio},
     {"sets linger2", do_linger2},
+    {"sets rcvlowat", do_rcvlowat},
+    {"sets sndbuf", do_sndbuf},
     {"shuts", do_shut},
     {"starts", do_nothing},
     {"takes urgent inline", do_urgent_inline},

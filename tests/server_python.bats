@@ -78,7 +78,7 @@ refused_and_reset()
         "$explained"
     matches 'why: [0-9]+ bytes arrived that the program never read' "$explained"
     matches 'peer: "Connection reset by peer"' "$explained"
-    matches 'fix: .*SAFECLOSE_MODE=drain' "$explained"
+    matches 'fix: .*SAFECLOSE_MODE=linger' "$explained"
     matches "${head}[0-9]+ TCP closes?: 1 RST, 0 unknown" "$explained"
 }
 

@@ -6,6 +6,7 @@
 load helper
 
 speaker=$programs/speaker
+all_names=(MODE LOG FORMAT EVENTS PORTS PROGRAMS DISCARD_MAX LINGER_IDLE LINGER_TIME EXIT_WAIT)
 
 # with NAME=VALUE... COMMAND...: the library in front of it with these settings and no others.
 with()
@@ -52,12 +53,12 @@ reset_line='safeclose: TIME speaker[PID]: close(FD) 127.0.0.1:PORT->127.0.0.1:PO
 
 # ---- SAFECLOSE_MODE --------------------------------------------------------------------------
 
-@test "MODE takes off, log, warn and drain" {
-    takes MODE off log warn drain
+@test "MODE takes off, log, warn, drain and linger" {
+    takes MODE off log warn drain linger
 }
 
-@test "MODE refuses anything else, linger and capitals included" {
-    refuses MODE 'off, log, warn or drain' warn '' linger OFF Warn 1 'drain ' ' drain' drain,log
+@test "MODE refuses anything else, capitals included" {
+    refuses MODE 'off, log, warn, drain or linger' warn '' OFF Warn 1 'drain ' ' drain' drain,log LINGER
 }
 
 @test "after an unusable MODE the mode is warn, which resets as the bare program and explains" {
@@ -377,11 +378,62 @@ END
     same 0 "$(resets SAFECLOSE_MODE=drain SAFECLOSE_DISCARD_MAX=1T "$speaker" bytes:1048576 unread)"
 }
 
+# ---- SAFECLOSE_LINGER_IDLE, SAFECLOSE_LINGER_TIME, SAFECLOSE_EXIT_WAIT -------------------------
+#
+# What they do is among the tests of lingering.
+
+good_durations=(0 0ms 0s 1ms 007s 500ms 5s 2m 24h 1440m 86400s 86400000ms)
+bad_durations=('' 1 500 5000 ms s 5S 5sec 1.5s -1s +1s ' 1s' '1s ' '1 s' 0x1s 1e3ms 1d 25h 1441m 86401s
+    86400001ms 99999999999999999999s 18446744073709551617s '1s,2s' 1s2ms never)
+
+@test "LINGER_IDLE, LINGER_TIME and EXIT_WAIT take durations of up to a day" {
+    local name
+    for name in LINGER_IDLE LINGER_TIME EXIT_WAIT; do
+        takes "$name" "${good_durations[@]}"
+    done
+}
+
+@test "LINGER_IDLE refuses what has no unit, is no whole number or too long" {
+    refuses LINGER_IDLE 'a duration of at most 24h with its unit, such as 500ms or 5s' 5s \
+        "${bad_durations[@]}"
+}
+
+@test "LINGER_TIME refuses what has no unit, is no whole number or too long" {
+    refuses LINGER_TIME 'a duration of at most 24h with its unit, such as 500ms or 30s' 30s \
+        "${bad_durations[@]}"
+}
+
+@test "EXIT_WAIT refuses what has no unit, is no whole number or too long" {
+    refuses EXIT_WAIT 'a duration of at most 24h with its unit, such as 500ms or 1s' 1s \
+        "${bad_durations[@]}"
+}
+
+# how_it_ends SETTING=VALUE...: what ends the lingering of a connection whose peer does nothing more.
+how_it_ends()
+{
+    rm -f "$BATS_TEST_TMPDIR/log"
+    with SAFECLOSE_MODE=linger SAFECLOSE_LOG="$BATS_TEST_TMPDIR/log" "$@" "$speaker" unread
+    sed -nE 's/.*"event":"linger-end".*"ended_by":"([a-z-]+)".*/\1/p' "$BATS_TEST_TMPDIR/log"
+}
+
+@test "LINGER_IDLE, LINGER_TIME and EXIT_WAIT: the shortest ends it" {
+    same idle "$(how_it_ends SAFECLOSE_LINGER_IDLE=100ms SAFECLOSE_LINGER_TIME=1h SAFECLOSE_EXIT_WAIT=1h)"
+    same time "$(how_it_ends SAFECLOSE_LINGER_IDLE=1h SAFECLOSE_LINGER_TIME=100ms SAFECLOSE_EXIT_WAIT=1h)"
+    same exit "$(how_it_ends SAFECLOSE_LINGER_IDLE=1h SAFECLOSE_LINGER_TIME=1h SAFECLOSE_EXIT_WAIT=100ms)"
+    same exit "$(how_it_ends SAFECLOSE_LINGER_IDLE=1h SAFECLOSE_LINGER_TIME=1h SAFECLOSE_EXIT_WAIT=0)"
+}
+
+@test "after an unusable LINGER_IDLE, LINGER_TIME or EXIT_WAIT its default is in force" {
+    same idle "$(how_it_ends SAFECLOSE_LINGER_IDLE=5 SAFECLOSE_EXIT_WAIT=1h)"
+    same exit "$(how_it_ends SAFECLOSE_EXIT_WAIT=1)"
+    same idle "$(how_it_ends SAFECLOSE_LINGER_IDLE=100ms SAFECLOSE_LINGER_TIME=0.1s SAFECLOSE_EXIT_WAIT=1h)"
+}
+
 # ---- All of them -----------------------------------------------------------------------------
 
 @test "an unknown name gets one line, which names all the settings there are" {
     names=$(sed -nE 's/^OPTION\([a-z_]+, "([A-Z_]+)".*/\1/p' "$top/shim/options.def" | xargs)
-    for unknown in SAFECLOSE_MODES SAFECLOSE_ SAFECLOSE_mode SAFECLOSE_MOD SAFECLOSE_LINGER_IDLE; do
+    for unknown in SAFECLOSE_MODES SAFECLOSE_ SAFECLOSE_mode SAFECLOSE_MOD SAFECLOSE_LINGER; do
         run -0 --separate-stderr with "$unknown=1" "$speaker" unread
         same "safeclose: TIME speaker[PID]: $unknown is not a setting; the settings are SAFECLOSE_... $names" \
             "$(complaints <<<"$stderr" | undated)"
@@ -432,37 +484,38 @@ END
     same 1 "$(complaints <"$BATS_TEST_TMPDIR/log" | wc -l)"
 }
 
-@test "seven unusable settings get seven lines" {
+@test "ten unusable settings get ten lines" {
     run -0 --separate-stderr with SAFECLOSE_MODE=x SAFECLOSE_LOG=% SAFECLOSE_FORMAT=x \
         SAFECLOSE_EVENTS=x SAFECLOSE_PORTS=x SAFECLOSE_PROGRAMS=, SAFECLOSE_DISCARD_MAX=x \
-        "$speaker" unread
-    for name in MODE LOG FORMAT EVENTS PORTS PROGRAMS DISCARD_MAX; do
+        SAFECLOSE_LINGER_IDLE=x SAFECLOSE_LINGER_TIME=x SAFECLOSE_EXIT_WAIT=x "$speaker" unread
+    for name in "${all_names[@]}"; do
         same 1 "$(complaints <<<"$stderr" | grep -c "SAFECLOSE_$name=\".*\": must be .*; using the default (.*)\$")"
     done
-    same 7 "$(complaints <<<"$stderr" | wc -l)"
+    same 10 "$(complaints <<<"$stderr" | wc -l)"
 }
 
-@test "seven unusable settings get seven whole lines, however odd their values are" {
+@test "ten unusable settings get ten whole lines, however odd their values are" {
     odd=$(printf '\001%.0s' {1..100})
     run -0 --separate-stderr with SAFECLOSE_MODE="$odd" SAFECLOSE_LOG="%$odd" \
         SAFECLOSE_FORMAT="$odd" SAFECLOSE_EVENTS="$odd" SAFECLOSE_PORTS="$odd" \
-        SAFECLOSE_PROGRAMS=",$odd" SAFECLOSE_DISCARD_MAX="$odd" "$speaker" unread
-    for name in MODE LOG FORMAT EVENTS PORTS PROGRAMS DISCARD_MAX; do
+        SAFECLOSE_PROGRAMS=",$odd" SAFECLOSE_DISCARD_MAX="$odd" SAFECLOSE_LINGER_IDLE="$odd" \
+        SAFECLOSE_LINGER_TIME="$odd" SAFECLOSE_EXIT_WAIT="$odd" "$speaker" unread
+    for name in "${all_names[@]}"; do
         same 1 "$(grep -c "SAFECLOSE_$name=\".*\": must be .*; using the default (.*)\$" <<<"$stderr")"
     done
 }
 
 @test "the settings of a later version get a line each" {
-    names=(STACK PREVIEW LINGER_IDLE LINGER_TIME EXIT_WAIT LOT_SIZE)
-    run -0 --separate-stderr with SAFECLOSE_STACK=1 SAFECLOSE_PREVIEW=1 SAFECLOSE_LINGER_IDLE=1 \
-        SAFECLOSE_LINGER_TIME=1 SAFECLOSE_EXIT_WAIT=1 SAFECLOSE_LOT_SIZE=1 "$speaker" unread
+    names=(STACK PREVIEW LOT_SIZE)
+    run -0 --separate-stderr with SAFECLOSE_STACK=1 SAFECLOSE_PREVIEW=1 SAFECLOSE_LOT_SIZE=1 \
+        "$speaker" unread
     for name in "${names[@]}"; do
-        same 1 "$(grep -c "SAFECLOSE_$name is not a setting; the settings are .* DISCARD_MAX\$" <<<"$stderr")"
+        same 1 "$(grep -c "SAFECLOSE_$name is not a setting; the settings are .* EXIT_WAIT\$" <<<"$stderr")"
     done
 }
 
 @test "a value with a newline and terminal escapes forges no line and moves no cursor" {
-    for name in MODE LOG FORMAT EVENTS PORTS PROGRAMS DISCARD_MAX ANY; do
+    for name in "${all_names[@]}" ANY; do
         run -0 --separate-stderr with SAFECLOSE_MODE=log \
             "SAFECLOSE_$name=,%"$'\e[2J\r\nsafeclose: forged\x7f\x9b' "$speaker" unread
         same 0 "$(grep -c '^safeclose: forged' <<<"$stderr")"
@@ -490,7 +543,8 @@ END
 
 @test "of a value of ten thousand bytes the line shows the beginning" {
     long=$(printf 'x%.0s' {1..10000})
-    for name in MODE FORMAT EVENTS PORTS PROGRAMS DISCARD_MAX; do
+    for name in "${all_names[@]}"; do
+        [[ $name != LOG ]] || continue # its line is told among the tests of LOG
         value=$long
         [[ $name != PROGRAMS ]] || value=$long,
         run -0 --separate-stderr with SAFECLOSE_"$name=$value" "$speaker" unread
