@@ -145,10 +145,12 @@ static void answer(int fd)
     close(fd);
 }
 
-/* serve COUNT: prints its port, then nanoseconds of its own processor time for a connection. */
+/* serve COUNT [HELD]: prints its port, then nanoseconds of its own processor time for a connection;
+ * the first HELD ones don't count. */
 static int serve(char **arg)
 {
     long count = number(arg[0]);
+    long before = WARM_UP + (arg[1] ? number(arg[1]) : 0);
     uint16_t port;
     int listener = listen_anywhere(&port);
     double start = 0;
@@ -156,10 +158,10 @@ static int serve(char **arg)
     pin(false);
     printf("%u\n", port);
     fflush(stdout);
-    for (long i = 0; i < WARM_UP + count; i++) {
+    for (long i = 0; i < before + count; i++) {
         int fd;
 
-        if (i == WARM_UP)
+        if (i == before)
             start = cpu_used();
         fd = accept(listener, NULL, NULL);
         if (fd < 0)
@@ -187,6 +189,32 @@ static bool ask_once(uint16_t port, size_t extra)
         fail("read a response");
     close(fd);
     return reset;
+}
+
+/* hold HELD COUNT PORT: keeps HELD connections open for good, although the server has closed them,
+ * and then has COUNT answered. */
+static int hold(char **arg)
+{
+    long held = number(arg[0]), count = WARM_UP + number(arg[1]);
+    uint16_t port = (uint16_t)number(arg[2]);
+    char bytes[REQUEST + RESPONSE] = {0};
+    struct rlimit limit;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    pin(true);
+    for (; held > 0; held--) {
+        int fd = connect_to(port);
+
+        if (write(fd, bytes, REQUEST) != REQUEST)
+            fail("write a request");
+        while (read(fd, bytes, sizeof(bytes)) > 0)
+            ;
+    }
+    for (; count > 0; count--)
+        ask_once(port, 0);
+    return 0;
 }
 
 /* ask COUNT EXTRA PORT [PORT]: COUNT connections to each server, in turns; prints for each how many
@@ -530,8 +558,9 @@ static const struct command {
     int (*run)(char **arg);
     int least_arguments;
 } commands[] = {
-    {"serve", serve, 1}, {"ask", ask, 3},     {"receive", receive, 1}, {"pass", pass, 2},
-    {"drop", drop, 2},   {"start", start, 4}, {"idle", idle, 0},       {"discard", discard, 3},
+    {"serve", serve, 1},     {"hold", hold, 3}, {"ask", ask, 3},
+    {"receive", receive, 1}, {"pass", pass, 2}, {"drop", drop, 2},
+    {"start", start, 4},     {"idle", idle, 0}, {"discard", discard, 3},
 };
 
 int main(int argc, char **argv)
