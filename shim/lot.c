@@ -134,9 +134,10 @@ static void tell_end(struct lot *lot, int fd, enum ended ended)
     e.probe.local = probe_local(fd);
     e.probe.peer = p->parcel.peer;
     e.verdict.cause = (enum cause)p->parcel.cause;
-    e.verdict.outcome = ended == ENDED_PEER_RST || p->doubted ? OUTCOME_NONE
-                        : e.probe.facts.unread                ? OUTCOME_RST
-                                                              : OUTCOME_FIN;
+    e.verdict.outcome = ended == ENDED_PEER_RST || (p->doubted && ended != ENDED_EXIT)
+                            ? OUTCOME_NONE
+                        : e.probe.facts.unread ? OUTCOME_RST
+                                               : OUTCOME_FIN;
     event_emit(&e);
 }
 
@@ -146,7 +147,8 @@ static void end(struct lot *lot, int fd, enum ended ended)
 {
     struct parked *p = &lot->slots[fd];
 
-    if (ended != ENDED_PEER_FIN && ended != ENDED_PEER_RST && !p->doubted)
+    /* The end of the process is the end of whatever call somebody may be in. */
+    if (ended != ENDED_PEER_FIN && ended != ENDED_PEER_RST && (!p->doubted || ended == ENDED_EXIT))
         p->discarded += drain(fd, earliest(config.discard_max - p->discarded, TURN)).bytes;
     tell_end(lot, fd, ended);
     atomic_fetch_add_explicit(&process->counts.ended[ended], 1, memory_order_relaxed);

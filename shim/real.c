@@ -82,7 +82,7 @@ static const char *libc_single_threaded;
 
 void real_resolve(void)
 {
-    const struct {
+    static const struct {
         void *pointer;
         const char *name;
     } table[] = {
