@@ -146,6 +146,12 @@ static bool fin_is_received(uint8_t state)
            state == STATE_TIME_WAIT;
 }
 
+/* Urgent data is queued, behind which nothing is counted. */
+static bool is_marked(int fd)
+{
+    return sys_ioctl_int(fd, SIOCATMARK) > 0 || urgent_waits(fd);
+}
+
 bool probe_position(int fd, struct probe_position *position)
 {
     struct tcp_info before;
@@ -162,7 +168,9 @@ bool probe_position(int fd, struct probe_position *position)
             return false;
         if (before.tcpi_bytes_received == after.tcpi_bytes_received &&
             before.tcpi_bytes_acked == after.tcpi_bytes_acked) {
-            position->read = after.tcpi_bytes_received - unread - fin_is_received(after.tcpi_state);
+            position->read = is_marked(fd) ? ~(uint64_t)unread
+                                           : after.tcpi_bytes_received - unread -
+                                                 fin_is_received(after.tcpi_state);
             position->written = after.tcpi_bytes_acked + unacked;
             position->state = after.tcpi_state;
             return true;

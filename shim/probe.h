@@ -61,9 +61,11 @@ uint32_t probe_unacked(int fd, uint8_t state);
  * which counts in FIN_WAIT2 alone; state 0: whichever it will be. One call, or two. */
 bool probe_zero_linger(int fd, uint8_t state);
 
-/* How far the connection has been read and written, whatever the peer does meanwhile. Four calls;
- * some more while it sends or acknowledges between them, and false where that does not end, or with
- * urgent data queued moves with what arrives behind it (FIONREAD stops there). */
+/* How far the connection has been read and written, whatever the peer does meanwhile; with urgent
+ * data queued, how far it is to that. For comparison alone. Six calls; some more while the peer
+ * sends or acknowledges between them, and false where that does not end. With urgent data that was
+ * read out of line while something before it was not, it moves with what arrives behind (FIONREAD
+ * stops there). */
 struct probe_position {
     uint64_t read;
     uint64_t written;

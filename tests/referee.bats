@@ -11,8 +11,9 @@ setup()
 # plays OPTION...: no mismatch; how many were played, and how, is told either way.
 plays()
 {
-    run -0 "$programs/referee" "$@"
+    run "$programs/referee" "$@"
     echo "$output"
+    same 0 "$status"
     echo "# ${lines[-1]}" >&3
 }
 

@@ -106,7 +106,7 @@ is_found()
 }
 
 @test "it is found when a lingering connection is not half-closed" {
-    broken linger.c 'if (refused == NOTE_NONE && half_close)' 'if (refused == NOTE_NONE \&\& half_close \&\& !e)'
+    broken linger.c 'if (refused == NOTE_NONE && half_close' 'if (refused == NOTE_NONE \&\& half_close \&\& !e'
     is_found 'where by its source it sends a FIN' --mode linger --stop 1
 }
 

@@ -230,7 +230,8 @@ static void *thread_polls_by_epoll(void *unused)
     epoll_ctl(epoll, EPOLL_CTL_ADD, program.fd, &event);
     epoll_wait(epoll, &event, 1, 0);
     program.tid = gettid();
-    syscall(SYS_epoll_pwait, epoll, &event, 1, -1, NULL, 0);
+    while (syscall(SYS_epoll_pwait, epoll, &event, 1, -1, NULL, 0) > 0)
+        ; /* the connection's end, perhaps, which it was too early to see */
     return NULL;
 }
 
