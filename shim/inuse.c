@@ -14,6 +14,7 @@ struct question {
     int64_t until;
     struct inuse_later *later; /* where somebody else will look again */
     bool watched;              /* a thread was running, and is held to be elsewhere */
+    bool by_clock;             /* and was told so by nothing but its clock */
     bool located;              /* position could be told before that */
     struct probe_position position;
     enum inuse answer;
@@ -122,8 +123,10 @@ static enum state watch_running(struct question *q, int dir, const char *name, i
     while (state == RUNNING && proc_now_ns() < q->until) {
         /* Off the CPU, so that it can run: a yield would bring us back before it. */
         sys2(SYS_nanosleep, SYS_ARG(&moment), 0);
-        if (cpu_ns(tid) - start > INUSE_CPU_NS)
+        if (cpu_ns(tid) - start > INUSE_CPU_NS) {
+            q->by_clock = true;
             return ELSEWHERE;
+        }
         state = state_of(dir, name, q->fd);
     }
     return state;
@@ -158,14 +161,18 @@ static bool look_at_thread(int dir, const char *name, int tid, void *context)
     return q->answer == INUSE_NO;
 }
 
-/* One that goes from call to call, or that copies for long in one, is never seen in it; but what it
- * reads or writes shows. */
+/*
+ * One that goes from call to call, or that copies for long in one, is never seen in it; but what it
+ * reads or writes shows. While the peer is heard of, a thread's clock proves nothing: what arrives
+ * is handled on the time of whoever happens to run, and with an acknowledgement that may be the
+ * reader.
+ */
 static bool has_moved(const struct question *q)
 {
     struct probe_position now;
 
     return !q->located || !probe_position(q->fd, &now) || now.read != q->position.read ||
-           now.written != q->position.written;
+           now.written != q->position.written || (q->by_clock && now.heard != q->position.heard);
 }
 
 enum inuse inuse_by_thread(int fd, struct inuse_later *later)
@@ -191,19 +198,26 @@ enum inuse inuse_by_thread(int fd, struct inuse_later *later)
     return probe_position(fd, &later->position) ? INUSE_LATER : INUSE_UNKNOWN;
 }
 
-/* Where a thread that was running is now. Once its clock has moved it is out of whatever call it
- * was in then; a call that it is seen in before that may be the one. */
-static enum state look_at_runner(int dir, const struct inuse_later *later, int i)
+/*
+ * Where a thread that was running is now. Once its clock has moved it is out of whatever call it
+ * was in then; by more than what arrives can take of it (has_moved), where something has. The
+ * number may have been given out again meanwhile, so one that is blocked by now, and seems to be in
+ * a call on it, has but to have come further than it takes to block again for nothing. Until then
+ * nobody can tell.
+ */
+static enum state look_at_runner(int dir, const struct inuse_later *later, int i, bool quiet)
 {
     char name_bytes[16];
     struct text name = text_over(name_bytes, sizeof(name_bytes) - 1);
     enum state state;
+    int64_t spent;
 
     text_put(&name, "%d", later->tid[i]);
     name_bytes[name.len] = '\0';
     state = state_of(dir, name_bytes, later->fd);
-    if (state != ELSEWHERE && cpu_ns(later->tid[i]) - later->cpu_ns[i] >
-                                  (state == HERE ? INUSE_BLOCKED_NS : INUSE_CPU_NS))
+    spent = cpu_ns(later->tid[i]) - later->cpu_ns[i];
+    if ((state == HERE && quiet && spent > INUSE_BLOCKED_NS) ||
+        (state == RUNNING && spent > (quiet ? INUSE_CPU_NS : INUSE_BURST_NS)))
         return ELSEWHERE;
     return state;
 }
@@ -213,11 +227,13 @@ enum inuse inuse_look_again(struct inuse_later *later, int fd)
     long dir = proc_open("/proc/self/task");
     struct probe_position now;
     enum state state = ELSEWHERE;
+    bool quiet;
 
     if (dir < 0)
         return INUSE_UNKNOWN;
-    for (int i = later->count - 1; i >= 0 && state != HERE && state != UNREADABLE; i--) {
-        state = look_at_runner((int)dir, later, i);
+    quiet = probe_position(fd, &now) && now.heard == later->position.heard;
+    for (int i = later->count - 1; i >= 0 && state != UNREADABLE; i--) {
+        state = look_at_runner((int)dir, later, i, quiet);
         if (state == ELSEWHERE) {
             later->count--;
             later->tid[i] = later->tid[later->count];
@@ -225,8 +241,8 @@ enum inuse inuse_look_again(struct inuse_later *later, int fd)
         }
     }
     sys1(SYS_close, dir);
-    if (state == HERE || state == UNREADABLE)
-        return state == HERE ? INUSE_YES : INUSE_UNKNOWN;
+    if (state == UNREADABLE)
+        return INUSE_UNKNOWN;
     if (later->count)
         return INUSE_LATER;
     if (!probe_position(fd, &now))

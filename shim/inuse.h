@@ -12,6 +12,7 @@ enum inuse { INUSE_NO, INUSE_YES, INUSE_UNKNOWN, INUSE_LATER };
 #define INUSE_LOOK_NS 1000000
 #define INUSE_CPU_NS 50000
 #define INUSE_BLOCKED_NS 20000
+#define INUSE_BURST_NS 3000000 /* net.core.netdev_budget_usecs is 2000 */
 #define INUSE_RUNNING 4
 
 /* Threads that were running when a descriptor was given up, for somebody who holds another
@@ -35,7 +36,7 @@ struct inuse_later {
 enum inuse inuse_by_thread(int fd, struct inuse_later *later);
 
 /* Looks again at those who ran; fd is another reference to the same connection. LATER: some still
- * do. From any thread. */
+ * do, or are blocked in a call that may be on it. From any thread. */
 enum inuse inuse_look_again(struct inuse_later *later, int fd);
 
 #endif

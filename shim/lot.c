@@ -24,7 +24,7 @@ enum { FEED = LOT_FEED, LOG, EPOLL, FIRST };
 #define TLS_HALF 65536
 #define TURN (4 << 20) /* bytes discarded of one connection before the others' turn */
 #define EVENTS 64
-#define DOUBT_NS 5000000000 /* a thread that gets no CPU for so long is not waited for */
+#define DOUBT_NS 2000000000 /* a thread that gets no CPU for so long is not waited for */
 #define OWN_NUMBERS                                                                                \
     7 /* the first three, two while it writes a line, two while it looks at threads */
 

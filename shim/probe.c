@@ -172,6 +172,7 @@ bool probe_position(int fd, struct probe_position *position)
                                            : after.tcpi_bytes_received - unread -
                                                  fin_is_received(after.tcpi_state);
             position->written = after.tcpi_bytes_acked + unacked;
+            position->heard = after.tcpi_bytes_received + after.tcpi_bytes_acked;
             position->state = after.tcpi_state;
             return true;
         }

@@ -69,7 +69,8 @@ bool probe_zero_linger(int fd, uint8_t state);
 struct probe_position {
     uint64_t read;
     uint64_t written;
-    uint8_t state; /* in CLOSE a FIN that came before may count as a byte that was read */
+    uint64_t heard; /* changes with every byte that arrives, or is acknowledged */
+    uint8_t state;  /* in CLOSE a FIN that came before may count as a byte that was read */
 };
 
 bool probe_position(int fd, struct probe_position *position);

@@ -50,7 +50,7 @@ same_in_every_mode()
     shift
     settle
     traces_of "$order" env -u LIBSAFECLOSE "$@" >"$bare"
-    for mode in off log warn drain; do
+    for mode in off log warn drain linger; do
         traces_of "$order" env -u LIBSAFECLOSE LD_PRELOAD="$LIBSAFECLOSE" SAFECLOSE_MODE="$mode" "$@" \
             >"$BATS_TEST_TMPDIR/$mode"
         diff "$bare" "$BATS_TEST_TMPDIR/$mode" >"$BATS_TEST_TMPDIR/diff" ||

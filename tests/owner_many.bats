@@ -1,8 +1,6 @@
 #!/usr/bin/env bats
 # Thousands of connections that a fork shares.
 
-# Runs alone: what can be told of threads depends on their getting a CPU.
-
 load helper
 load owner
 

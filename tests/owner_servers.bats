@@ -1,8 +1,6 @@
 #!/usr/bin/env bats
 # Servers that fork, with keep-alive and bodies: not one byte different, nobody left behind.
 
-# Runs alone: what can be told of threads depends on their getting a CPU.
-
 load helper
 
 # serves MODE KIND CONNECTIONS REQUESTS UNREAD: what the client says (owner_client.c).
@@ -18,16 +16,19 @@ serves()
 as_bare()
 {
     local mode
-    for mode in bare off log warn drain; do
+    for mode in bare off log warn drain linger; do
         same $'10000 right, 0 wrong, 0 resets\nserver ended with 0' "$(serves "$mode" "$1" 500 20 0 || true)"
     done
-    echo "# 10,000 requests, $1: $(<"$BATS_TEST_TMPDIR/bare.ms") ms bare, $(<"$BATS_TEST_TMPDIR/drain.ms") ms drain" >&3
+    echo "# 10,000 requests, $1: $(<"$BATS_TEST_TMPDIR/bare.ms") ms bare, $(<"$BATS_TEST_TMPDIR/drain.ms") ms drain, $(<"$BATS_TEST_TMPDIR/linger.ms") ms linger" >&3
 }
 
 # saves KIND: 100 bytes that nobody reads behind each connection's last request.
 saves()
 {
-    same $'10000 right, 0 wrong, 0 resets\nserver ended with 0' "$(serves drain "$1" 500 20 100 || true)"
+    local mode
+    for mode in drain linger; do
+        same $'10000 right, 0 wrong, 0 resets\nserver ended with 0' "$(serves "$mode" "$1" 500 20 100 || true)"
+    done
 }
 
 @test "a server that forks for each connection: 10,000 requests as bare in every mode" {
@@ -48,8 +49,10 @@ saves()
 
 # What another thread accepts while one forks is nobody's to judge, so a few of the resets remain.
 @test "threads that accept, duplicate, fork and close at once: drained, not a byte is missed" {
-    local unread
+    local unread mode
     for unread in 0 100; do
-        matches '^10000 right, 0 wrong' "$(serves drain mixed 2000 5 "$unread" || true)"
+        for mode in drain linger; do
+            matches '^10000 right, 0 wrong' "$(serves "$mode" mixed 2000 5 "$unread" || true)"
+        done
     done
 }

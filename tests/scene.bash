@@ -166,3 +166,21 @@ traced()
 {
     [[ -z ${seen[trace]-} ]]
 }
+
+# leaves_alone [OPTION...] STEP...: all is as bare in every mode. In log, drain and linger the first close
+# of unread data is one of which the event says that nothing was sent, or that it can't know.
+leaves_alone()
+{
+    never_changed "$@"
+    says_left_alone none
+    scene drain "$@"
+    says_left_alone passed
+    scene linger "$@"
+    says_left_alone passed
+}
+
+says_left_alone()
+{
+    tells 1.cause unread-data 1.action "$1" 1.discarded 0 1.fd "${seen[fd]}" 1.cookie "${seen[cookie]}"
+    matches '^(none shared|none in-use|unknown owner-unknown)$' "${told[1.outcome]} ${told[1.note]}"
+}

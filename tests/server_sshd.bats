@@ -118,3 +118,11 @@ for e in closes:
     assert e["action"] == "passed" and e["note"] in ("shared", "owner-unknown"), e
 '
 }
+
+@test "sshd: 20 of 20 log in, mode linger, which does nothing to what others hold" {
+    logs_in linger
+    json "$log" '
+for e in closes:
+    assert e["action"] == "passed" and e["note"] in ("shared", "owner-unknown"), e
+'
+}
