@@ -103,7 +103,8 @@ deps:
 
 tests: all $(TEST_LIBS) $(TEST_PROGRAMS) $(CMOCKA_TESTS)
 
-test: check lint tests
+test:
+	$(Q)+$(MAKE) --no-print-directory -j$(shell nproc) check lint tests
 	$(Q)tests/run
 
 # RACE=1: how often data that comes during a close makes the log wrong. OPTIONS: as the referee's --help

@@ -4,6 +4,8 @@
 # compilers that have the library in front of them. The library logs to stderr here, as it does unless
 # told otherwise, so that a line of its own would be seen.
 
+# Takes long.
+
 load helper
 
 setup_file()

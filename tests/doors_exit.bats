@@ -2,6 +2,8 @@
 # The doors at the end of a process, and those ends that are none: nobody is told there, and the log's
 # silence is what the manual promises. Also children that vfork made: all in them is their parent's.
 
+# Takes long.
+
 load helper
 load doors
 

@@ -3,6 +3,8 @@
 # change what an event says. The witness of all that is said of a connection is its other end, a
 # process without the library, and the kernel (door.h).
 
+# Takes long.
+
 load helper
 load doors
 

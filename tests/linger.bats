@@ -5,6 +5,8 @@
 # /proc/net/tcp shows the peer what became of the program's end. Exits wait for what lingers only where
 # SAFECLOSE_EXIT_WAIT is set here (scene.bash).
 
+# Takes long.
+
 load helper
 load scene
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # Thousands of connections that a fork shares.
 
+# Takes long.
+
 load helper
 load owner
 

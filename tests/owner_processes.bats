@@ -2,6 +2,8 @@
 # Processes that share a connection, as servers do it. While somebody else holds it a close takes and
 # sends nothing, in any mode; the last one is judged, and drained where that was asked for.
 
+# Takes long.
+
 load helper
 load owner
 

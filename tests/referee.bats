@@ -3,6 +3,8 @@
 # without the library, under log, under drain and under linger (referee.h). One that fails prints its
 # seed, and `make referee SEED=...` plays it again.
 
+# Takes long.
+
 setup()
 {
     load helper

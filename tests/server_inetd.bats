@@ -4,6 +4,8 @@
 # a child of its own, and passes the bytes on. What an exec leaves to a program nobody there has seen
 # being made, so who else holds it can't be proven, and it is never touched.
 
+# Takes long.
+
 load helper
 load server_early
 

@@ -3,6 +3,8 @@
 # value that is in force is the kernel's count of resets, the peer's read, or the log that it asks
 # for; that a mode acts or not belongs to the tests of closing.
 
+# Takes long.
+
 load helper
 
 speaker=$programs/speaker
