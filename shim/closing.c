@@ -67,10 +67,10 @@ static bool nothing_unread(struct giving_up *g, const struct probe_memory *memor
 /*
  * Most closes end here: nothing unread and no reset asked for, as one call can tell of a connection
  * that was seen from its beginning and never shared. Two more calls where the peer's FIN is still
- * queued, two where output is not acknowledged, one where others hold or held the connection, or it
- * came from elsewhere. (Not asked for then: whether it is TCP yet, which only its count in the
- * summary depends on, and a negative TCP_LINGER2 that somebody else set.) True, and counted, where
- * no more needs to be asked.
+ * queued, two where output is not acknowledged, two where others hold or held the connection, or it
+ * came from elsewhere: they may have asked for a reset. (Whether it is TCP yet is not asked then:
+ * but for its count in the summary nothing depends on it.) True, and counted, where no more needs
+ * to be asked.
  */
 static bool surely_clean(struct giving_up *g)
 {
@@ -82,8 +82,7 @@ static bool surely_clean(struct giving_up *g)
     if (!probe_memory(g->fd, &memory))
         return false;
     g->no_output = memory.queued == 0;
-    if (!nothing_unread(g, &memory) ||
-        (was_shared(note) && probe_zero_linger(g->fd, STATE_ESTABLISHED)))
+    if (!nothing_unread(g, &memory) || (was_shared(note) && probe_zero_linger(g->fd, 0)))
         return false;
     if (g->exiting && (g->left || !atomic_load(&process->greeted)))
         return true; /* was left here by a fork or an exec, and never used: no close of this
