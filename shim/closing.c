@@ -64,13 +64,19 @@ static bool nothing_unread(struct giving_up *g, const struct probe_memory *memor
     return !p.facts.unread;
 }
 
+/* Somebody else who holds it, or did, may have asked for a reset. Who is not preloaded and sets a
+ * negative TCP_LINGER2 is not foreseen. */
+static bool others_want_reset(int fd)
+{
+    return probe_zero_linger(fd, share_knows_linger2() ? 0 : STATE_ESTABLISHED);
+}
+
 /*
  * Most closes end here: nothing unread and no reset asked for, as one call can tell of a connection
  * that was seen from its beginning and never shared. Two more calls where the peer's FIN is still
- * queued, two where output is not acknowledged, two where others hold or held the connection, or it
- * came from elsewhere: they may have asked for a reset. (Whether it is TCP yet is not asked then:
- * but for its count in the summary nothing depends on it.) True, and counted, where no more needs
- * to be asked.
+ * queued, two where output is not acknowledged, one or two where others hold or held the
+ * connection, or it came from elsewhere. (Whether it is TCP yet is not asked then: but for its
+ * count in the summary nothing depends on it.) True, and counted, where no more needs to be asked.
  */
 static bool surely_clean(struct giving_up *g)
 {
@@ -82,7 +88,7 @@ static bool surely_clean(struct giving_up *g)
     if (!probe_memory(g->fd, &memory))
         return false;
     g->no_output = memory.queued == 0;
-    if (!nothing_unread(g, &memory) || (was_shared(note) && probe_zero_linger(g->fd, 0)))
+    if (!nothing_unread(g, &memory) || (was_shared(note) && others_want_reset(g->fd)))
         return false;
     if (g->exiting && (g->left || !atomic_load(&process->greeted)))
         return true; /* was left here by a fork or an exec, and never used: no close of this

@@ -34,6 +34,7 @@ static bool is_named(uint64_t count, uint32_t share)
 struct family {
     _Atomic int forking;     /* forks whose child is not yet a member */
     _Atomic int grabbed;     /* pidfd_getfd was called: anybody may hold anything */
+    _Atomic int linger2;     /* TCP_LINGER2 was set by somebody */
     _Atomic int untrusted;   /* a member can't be followed: too many, or in another pid namespace */
     _Atomic uint32_t hint;   /* where a free count may be */
     _Atomic uint64_t pid_ns; /* inode of the namespace that the pids are of */
@@ -557,6 +558,17 @@ static enum share look_around(int fd, int64_t until, struct holder *holder)
     if (found != SHARE_SOLE)
         return found;
     return look_at(&look, atomic_load(&process->pid), fd, true);
+}
+
+void share_linger2(void)
+{
+    if (family)
+        atomic_store(&family->linger2, 1);
+}
+
+bool share_knows_linger2(void)
+{
+    return !family || atomic_load(&family->linger2);
 }
 
 int64_t share_deadline(void)

@@ -97,6 +97,11 @@ enum share share_look(int fd, const struct fd_note *note, uint32_t left, int64_t
 /* Whether another number of this process, as far as it is known, stands for fd's connection. */
 bool share_held_here(int fd, const struct fd_note *note, struct holder *holder);
 
+/* TCP_LINGER2 is set, by whatever number; whether anybody in the family ever did. Without the
+ * family's memory the answer is always yes. */
+void share_linger2(void);
+bool share_knows_linger2(void);
+
 /* SHARE_LOOK_NS from now. */
 int64_t share_deadline(void);
 

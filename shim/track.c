@@ -186,6 +186,8 @@ void track_option(int fd, int level, int name)
 {
     if ((level == SOL_SOCKET && name == SO_LINGER) || (level == IPPROTO_TCP && name == TCP_LINGER2))
         fdtable_add(fd, FD_ASK_LINGER);
+    if (level == IPPROTO_TCP && name == TCP_LINGER2)
+        share_linger2();
     if (level == SOL_SOCKET && name == SO_RCVLOWAT)
         fdtable_add(fd, FD_LOWAT);
 }
