@@ -157,10 +157,32 @@ static void judge_mode(struct stages *stages, const struct scenario *s, enum run
         report(s, mode_names[mode], &c, run);
 }
 
+/*
+ * With the library and without it everything must be the same. A timer of the kernel's may send the
+ * last segment before the close in one run and after it in the other, so that already the state
+ * before the close differs: then both are played again. A library that made the difference would
+ * make it each time.
+ */
+static void compare(struct stages *stages, const struct scenario *s, struct run runs[])
+{
+    for (int left = 3; left > 0; left--) {
+        struct complaints c = {.text = ""};
+
+        judge_same(&runs[RUN_BARE], &runs[RUN_LOG], &c);
+        if (c.count == 0)
+            return;
+        if (left == 1 || runs[RUN_BARE].scene.ours.state == runs[RUN_LOG].scene.ours.state) {
+            report(s, "log differs from a run without the library", &c, &runs[RUN_LOG]);
+            return;
+        }
+        run_scenario(stage_for(stages, RUN_BARE, s->resets_only), s, &runs[RUN_BARE]);
+        run_scenario(stage_for(stages, RUN_LOG, s->resets_only), s, &runs[RUN_LOG]);
+    }
+}
+
 static void play(struct stages *stages, uint64_t seed)
 {
     static struct run runs[RUN_MODES];
-    struct complaints c = {.text = ""};
     struct scenario s;
 
     scenario_draw(&s, seed, options.beyond);
@@ -172,11 +194,8 @@ static void play(struct stages *stages, uint64_t seed)
     for (enum run_mode mode = RUN_BARE; mode < RUN_MODES; mode++)
         if (options.modes[mode])
             judge_mode(stages, &s, mode, &runs[mode]);
-    if (options.modes[RUN_BARE] && options.modes[RUN_LOG]) {
-        judge_same(&runs[RUN_BARE], &runs[RUN_LOG], &c);
-        if (c.count)
-            report(&s, "log differs from a run without the library", &c, &runs[RUN_LOG]);
-    }
+    if (options.modes[RUN_BARE] && options.modes[RUN_LOG])
+        compare(stages, &s, runs);
     count_run(&runs[options.modes[RUN_LOG]     ? RUN_LOG
                     : options.modes[RUN_DRAIN] ? RUN_DRAIN
                                                : RUN_LINGER]);
