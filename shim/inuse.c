@@ -161,6 +161,12 @@ static bool look_at_thread(int dir, const char *name, int tid, void *context)
     return q->answer == INUSE_NO;
 }
 
+/* Nobody has read or written in between. */
+static bool same_place(const struct probe_position *a, const struct probe_position *b)
+{
+    return a->read == b->read && a->written == b->written;
+}
+
 /*
  * One that goes from call to call, or that copies for long in one, is never seen in it; but what it
  * reads or writes shows. While the peer is heard of, a thread's clock proves nothing: what arrives
@@ -171,8 +177,8 @@ static bool has_moved(const struct question *q)
 {
     struct probe_position now;
 
-    return !q->located || !probe_position(q->fd, &now) || now.read != q->position.read ||
-           now.written != q->position.written || (q->by_clock && now.heard != q->position.heard);
+    return !q->located || !probe_position(q->fd, &now) || !same_place(&now, &q->position) ||
+           (q->by_clock && now.heard != q->position.heard);
 }
 
 enum inuse inuse_by_thread(int fd, struct inuse_later *later)
@@ -249,6 +255,5 @@ enum inuse inuse_look_again(struct inuse_later *later, int fd)
         return INUSE_UNKNOWN;
     if (now.state == STATE_CLOSE) /* it is over, and nobody can be in a call on it */
         return INUSE_NO;
-    return now.read == later->position.read && now.written == later->position.written ? INUSE_NO
-                                                                                      : INUSE_YES;
+    return same_place(&now, &later->position) ? INUSE_NO : INUSE_YES;
 }
