@@ -43,13 +43,13 @@ struct family {
 };
 
 static struct family *family; /* constructor */
+static bool unseen_fork;      /* this process: its fork was not counted, so old notes are void */
+static uint32_t void_before;  /* this process: notes of epochs before this one */
 
 static _Atomic uint64_t *count_of(uint32_t share)
 {
     return &family->counts[share & (COUNTS - 1)];
 }
-static bool unseen_fork;     /* this process: its fork was not counted, so old notes are void */
-static uint32_t void_before; /* this process: notes of epochs before this one */
 
 static uint64_t pid_namespace(void)
 {
