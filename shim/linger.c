@@ -199,8 +199,7 @@ static bool start(void)
 
     if (!p)
         return false;
-    if (atomic_load(&p->running) &&
-        own_fd_check(&feed) >= 0) { /* another thread lost sight of it */
+    if (atomic_load(&p->running) && feeding_end() >= 0) { /* another thread lost sight of it */
         atomic_store(&page, p);
         return true;
     }
@@ -252,7 +251,7 @@ void linger_prepare(void)
     nobody = atomic_load(&starting);
     if (nobody == pid || proc_now_ns() < atomic_load(&not_before) || !boundary_is_ours())
         return;
-    /* No handler may come between: it could never return here. */
+    /* No handler may come between: it could never return here. The thread inherits the mask. */
     mask_signals(SIG_BLOCK, ~0ULL, &before);
     if (atomic_compare_exchange_strong(&starting, &nobody, pid)) {
         if (!atomic_load(&barred) && !start())

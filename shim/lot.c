@@ -554,9 +554,6 @@ long lot_start(void *memory, struct lot_page *page, int feed, int log)
                                 CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
     struct memory *m = memory;
     void *tls = m->tls_above;
-    uint64_t all = ~0ULL;
-    uint64_t before = 0;
-    long tid;
 
     m->lot.page = page;
     m->lot.feed = feed;
@@ -567,8 +564,5 @@ long lot_start(void *memory, struct lot_page *page, int feed, int log)
         m->lot.slots[SLOTS].at[order] = (struct place){SLOTS, SLOTS};
     *(void **)tls = tls; /* on x86-64 the thread pointer points to itself */
     boundary_set_lot(m->stack, sizeof(m->stack), &page->tid);
-    sys4(SYS_rt_sigprocmask, SIG_BLOCK, SYS_ARG(&all), SYS_ARG(&before), sizeof(all));
-    tid = lot_clone(flags, m->stack + sizeof(m->stack), tls, &page->tid, body, &m->lot);
-    sys4(SYS_rt_sigprocmask, SIG_SETMASK, SYS_ARG(&before), 0, sizeof(before));
-    return tid;
+    return lot_clone(flags, m->stack + sizeof(m->stack), tls, &page->tid, body, &m->lot);
 }

@@ -61,7 +61,8 @@ size_t lot_size(void);
 /*
  * Starts the thread: feed is the end of a SOCK_SEQPACKET pair that parcels come from, log our log's
  * descriptor or -1; it has copies of both when this returns. memory is of lot_size() bytes, and of
- * no lot that still runs. The thread's id, or -errno. May be called wherever a hook can be entered.
+ * no lot that still runs. The caller has every signal blocked, as the thread will have.
+ * The thread's id, or -errno. May be called wherever a hook can be entered.
  */
 long lot_start(void *memory, struct lot_page *page, int feed, int log);
 
