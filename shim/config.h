@@ -52,7 +52,4 @@ void config_read(void);
 /* True where SAFECLOSE_PORTS covers this port. */
 bool config_covers_port(uint16_t port);
 
-/* "warn" and so on. */
-const char *config_mode_name(enum mode mode);
-
 #endif

@@ -3,6 +3,7 @@
 #include "boundary.h"
 #include "config.h"
 #include "event_json.h"
+#include "options.h"
 #include "sys.h"
 
 static void put_head(struct text *t, const char *event_name, int pid)
@@ -157,5 +158,5 @@ void event_json_start(struct text *t)
     text_put(t, "\",\"build_id\":\"");
     put_executable_build_id(t);
     text_put(t, "\",\"mode\":\"%s\",\"version\":\"" SAFECLOSE_VERSION "\"}\n",
-             config_mode_name(config.mode));
+             options_mode_name(config.mode));
 }

@@ -4,6 +4,7 @@
 #include "config.h"
 #include "event_json.h"
 #include "event_text.h"
+#include "options.h"
 #include "sink.h"
 #include "summary.h"
 
@@ -46,7 +47,7 @@ static void put_json(struct text *t, struct counts *c, const char *given_up)
     event_json_head(t, "summary");
     event_json_comm(t);
     text_put(t, ",\"mode\":\"%s\",\"closes\":%llu,\"causes\":{\"none\":%llu",
-             config_mode_name(config.mode), get(&c->closes),
+             options_mode_name(config.mode), get(&c->closes),
              get(&c->causes[CAUSE_NONE]) + get(&c->clean));
     for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++)
         text_put(t, ",\"%s\":%llu", verdict_cause_name((enum cause)i), get(&c->causes[i]));
