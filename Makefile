@@ -32,7 +32,7 @@ SHIM_FLAGS = $(PLAIN_FLAGS) -fPIC -fvisibility=hidden -fno-strict-aliasing -Wfra
 # libdl holds dlsym for every glibc before 2.34, and is an empty shell since.
 SHIM_LINK = -shared -Wl,-soname,$(LIB) -Wl,--version-script=shim/libsafeclose.map \
 	-Wl,-z,now,-z,relro,-z,noexecstack,-z,nodelete,-z,defs \
-	-Wl,--hash-style=both -Wl,--no-as-needed -l:libdl.so.2
+	-Wl,--hash-style=gnu -Wl,--no-as-needed -l:libdl.so.2
 
 SHIM_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/*.c shim/hooks/*.c))
 DEMOS = $(patsubst %.c,$(BUILD)/%,$(filter-out demo/net.c,$(wildcard demo/*.c)))

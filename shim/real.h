@@ -8,8 +8,10 @@
 #ifndef SAFECLOSE_REAL_H
 #define SAFECLOSE_REAL_H
 
+#include <link.h>
 #include <spawn.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -94,6 +96,23 @@ FILE *real_fdopen(int fd, const char *mode);
 
 /* The address of vfork, which must be jumped to and not called (hooks/fork.c). */
 void *real_vfork(void);
+
+/* What the loader knows of the object that an address is in, as libc lays it out (dlfcn.h, since
+ * glibc 2.35). */
+struct real_object {
+    unsigned long long flags;
+    void *start;
+    void *end;
+    struct link_map *map;
+    const uint8_t *eh_frame_hdr;
+    unsigned long long reserved[8];
+};
+
+/* False where the address is in none. Takes no lock; may be called from anywhere. */
+bool real_find_object(uintptr_t address, struct real_object *object);
+
+/* Whether libc has it. */
+bool real_can_find_object(void);
 
 /* True where the process has one thread, as far as libc can tell; false where it can't. */
 bool real_single_threaded(void);
