@@ -284,10 +284,41 @@ static bool ask(struct event *e, struct giving_up *g, enum probe_kind kind)
     return true;
 }
 
+static enum whose whose_of(const struct fd_note *note)
+{
+    if (!(note->flags & FD_PEER))
+        return EITHER;
+    return note->flags & FD_CONNECTED ? OPENED : ACCEPTED;
+}
+
+/* What a guess at the content needs. */
+#define GLANCE 64
+
+/* What is unread is looked at for whoever reads the event, before it is drained. */
+static void glance(struct event *e, uint8_t bytes[CONFIG_PREVIEW_MAX])
+{
+    unsigned size = config.preview > GLANCE ? config.preview : GLANCE;
+
+    if (e->probe.urgent) {
+        e->content = CONTENT_URGENT;
+    } else if (e->probe.unread && e->note == NOTE_NONE) {
+        e->seen = bytes;
+        e->seen_size = probe_peek(e->fd, e->probe.facts.state, bytes, size);
+        e->content = content_of(bytes, e->seen_size, e->probe.unread);
+    }
+}
+
+/* For debuggers. */
+EXPORT __attribute__((noinline)) void safeclose_reset_ahead(int fd)
+{
+    __asm__ volatile("" : : "r"(fd) : "memory"); /* or it would be left out, and its call too */
+}
+
 /* All that there is to ask, tell and do. What only a reader wants to know is asked last, and only
  * if the event is going to be written. */
 static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
 {
+    uint8_t bytes[CONFIG_PREVIEW_MAX];
     bool written;
 
     if (!boundary_is_ours() || !ask(e, g, kind) || is_unused(e, g->note))
@@ -319,6 +350,8 @@ static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
         e->probe.local = probe_local(e->fd);
         e->probe.half_closed = g->note->flags & FD_HALF_CLOSED;
         probe_details(e->fd, &e->probe);
+        e->whose = whose_of(g->note);
+        glance(e, bytes);
     }
     act(e, g, written);
     if (e->note == NOTE_NONE && g->note->flags & FD_READ_SHUT)
@@ -326,6 +359,8 @@ static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
     count(e, g);
     if (written)
         event_emit(e);
+    if (e->verdict.outcome == OUTCOME_RST)
+        safeclose_reset_ahead(e->fd);
 }
 
 /* False where the number stands for no TCP socket. */

@@ -23,6 +23,11 @@ void closing_range(unsigned first, unsigned last, enum via via, const void *call
  */
 void closing_all(enum via via, const void *call_site);
 
+/* Called just before the real call where that will reset the connection, or those that wait on a
+ * listening socket. Does nothing: it is exported for debuggers to stop at, `break
+ * safeclose_reset_ahead`. */
+void safeclose_reset_ahead(int fd);
+
 /* After the real call: a hook that libc, or another preloaded library, enters for the same number
  * within it is part of the same close. */
 void closing_done(void);

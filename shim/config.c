@@ -3,11 +3,13 @@
 #include "config.h"
 #include "format.h"
 #include "options.h"
+#include "stack.h"
 #include "sys.h"
 
 #include <sys/prctl.h>
 
 #define PREFIX_LEN (sizeof(OPTIONS_PREFIX) - 1)
+#define STACK_BY_MODE (STACK_MAX + 1)
 #define MS 1000000LL
 #define SECOND (1000 * MS)
 
@@ -15,33 +17,52 @@ struct config config = {
     .mode = MODE_WARN,
     .log = LOG_STDERR,
     .in_programs = true,
+    .stack = STACK_BY_MODE,
     .discard_max = 64 << 20,
     .linger_idle = 5 * SECOND,
     .linger_time = 30 * SECOND,
     .exit_wait = 1 * SECOND,
 };
 
-static char problem_bytes[4096];
+static char problem_bytes[1536];
 struct text config_problems = {.bytes = problem_bytes, .cap = sizeof(problem_bytes)};
 
-/* Since the program may change its directory, a relative name is made absolute now. A percent sign
- * in the directory's name is doubled, so that it means itself. */
+/* The working directory into path, and a slash; percent signs doubled, so that they mean
+ * themselves. False where it does not fit, or is outside our root ("(unreachable)" stands before it
+ * then). */
+static bool directory(char *path, size_t size)
+{
+    long n = sys2(SYS_getcwd, SYS_ARG(path), (long)size);
+    size_t len;
+
+    if (n < 2 || path[0] != '/' || (size_t)n >= size)
+        return false;
+    len = (size_t)n - 1;
+    for (size_t i = len; i-- > 0;)
+        if (path[i] == '%') {
+            if (len + 2 >= size)
+                return false;
+            memmove(path + i + 1, path + i, len - i);
+            len++;
+        }
+    path[len] = '/';
+    path[len + 1] = '\0';
+    return true;
+}
+
+/* Since the program may change its directory, a relative name is made absolute now. */
 static bool absolute_path(const char *value, char *path, size_t size)
 {
-    struct text t = text_over(path, size - 1);
-    static char cwd[PATH_MAX]; /* constructor only */
+    size_t len;
 
-    if (value[0] != '/') {
-        /* "(unreachable)" stands before a directory that is outside our root. */
-        if (sys2(SYS_getcwd, SYS_ARG(cwd), sizeof(cwd)) < 2 || cwd[0] != '/')
-            return false;
-        for (const char *p = cwd; *p; p++)
-            text_put(&t, *p == '%' ? "%%%%" : "%c", *p);
-        text_put(&t, "/");
-    }
-    text_put(&t, "%s", value);
-    path[t.len] = '\0';
-    return !t.cut;
+    path[0] = '\0';
+    if (value[0] != '/' && !directory(path, size))
+        return false;
+    len = strlen(path);
+    if (strlen(value) >= size - len)
+        return false;
+    strcpy(path + len, value);
+    return true;
 }
 
 /* As options_take; and the path of a log file, which depends on the directory of now. */
@@ -118,4 +139,6 @@ void config_read(void)
         config.json = config.log == LOG_FILE;
     if (!config.in_programs)
         config.mode = MODE_OFF;
+    if (config.stack == STACK_BY_MODE)
+        config.stack = config.mode == MODE_LOG || config.mode == MODE_WARN ? 16 : 0;
 }

@@ -21,10 +21,11 @@ struct port_range {
 };
 
 #define CONFIG_PORT_RANGES 64
+#define CONFIG_PREVIEW_MAX 256
 
 struct config {
-    char comm[16];             /* the program, as ps names it */
-    char executable[PATH_MAX]; /* "" where there is no /proc */
+    char comm[16];         /* the program, as ps names it */
+    char executable[1536]; /* "" where there is no /proc; cut where longer, as the log would */
     enum mode mode;
     enum log_target log;
     char log_path[PATH_MAX]; /* absolute; %p and %% still in it */
@@ -34,6 +35,8 @@ struct config {
     bool in_programs;     /* false: this program is not one of SAFECLOSE_PROGRAMS */
     unsigned port_ranges; /* 0: every port */
     struct port_range ports[CONFIG_PORT_RANGES];
+    unsigned stack;   /* frames */
+    unsigned preview; /* bytes */
     uint64_t discard_max;
     int64_t linger_idle; /* ns, as the next two */
     int64_t linger_time;

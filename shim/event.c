@@ -4,13 +4,14 @@
 #include "config.h"
 #include "event.h"
 #include "event_json.h"
+#include "event_stack.h"
 #include "event_text.h"
 #include "sink.h"
 #include "sys.h"
 
 /* Call sites that warn has explained: hashes, written once each. A fork child need not hear it
  * again. */
-#define SITES 256
+#define SITES 128
 static _Atomic uint64_t explained[SITES];
 static _Atomic bool problems_told; /* kept across fork for the same reason */
 
@@ -89,11 +90,23 @@ bool event_admit(void)
     return true;
 }
 
-/* The first time that this call site and cause are seen. A full table explains no more. */
-static bool first_of_site(const struct event *e)
+/* The first return addresses and the cause, so that a helper which many call is told for each. */
+#define SITE_FRAMES 4
+
+static uint64_t site_of(const struct event *e, const struct stack *stack)
 {
-    uint64_t key = ((uint64_t)(uintptr_t)e->call_site << 3 | e->verdict.cause) * 0x9e3779b97f4a7c15;
-    unsigned at = (unsigned)(key >> 56);
+    const uint64_t odd = 0x9e3779b97f4a7c15;
+    uint64_t key = ((uint64_t)(uintptr_t)e->call_site << 3 | e->verdict.cause) * odd;
+
+    for (unsigned i = 0; i < stack->count && i < SITE_FRAMES; i++)
+        key = (key ^ stack->frames[i] ^ key >> 32) * odd;
+    return key ? key : odd;
+}
+
+/* The first time that it is seen. A full table explains no more. */
+static bool first_of_site(uint64_t key)
+{
+    unsigned at = (unsigned)(key >> 57);
 
     for (unsigned i = 0; i < SITES; i++) {
         uint64_t empty = 0;
@@ -107,34 +120,57 @@ static bool first_of_site(const struct event *e)
     return false;
 }
 
-static bool wants_explanation(const struct event *e)
+static bool may_explain(const struct event *e)
 {
     return config.mode == MODE_WARN && e->verdict.cause != CAUSE_NONE && !e->probe.facts.mptcp &&
-           e->verdict.outcome != OUTCOME_NONE && first_of_site(e);
+           e->verdict.outcome != OUTCOME_NONE;
+}
+
+static const struct meaning *meaning_for(const struct event *e)
+{
+    struct probe_position position = {.read = 0};
+    unsigned when = event_is_exit(e->via) ? ENDED : 0;
+
+    if (e->verdict.cause == CAUSE_UNREAD_DATA && !e->probe.urgent &&
+        probe_position(e->fd, &position)) {
+        when |= position.read == 0 ? UNTOUCHED : 0;
+        when |= position.read && position.written ? ANSWERED : 0;
+    }
+    return meaning_of(e->verdict.cause, e->content, e->whose, when);
+}
+
+static void explain(struct line *line, const struct event *e, void (*write_line)(struct line *))
+{
+    const struct meaning *meaning = meaning_for(e);
+
+    event_text_explanation(&line->text, e, meaning);
+    event_stack_text(line, &line->stack, write_line);
+    event_text_fix(&line->text, e, meaning);
 }
 
 void event_emit(const struct event *e)
 {
-    bool explains;
-    struct line *line;
+    bool json = sink_json();
+    void (*write_line)(struct line *) = json ? sink_write_stderr : sink_write_log;
+    bool explains = may_explain(e);
+    struct line *line = sink_claim();
 
-    line = sink_claim();
     if (!line)
         return;
-    explains = wants_explanation(e);
-    if (sink_json()) {
-        event_json_close(&line->text, e);
+    line->stack.count = 0;
+    if (!e->is_end && (json || explains))
+        stack_capture(&line->stack, config.stack, e->call_site);
+    explains = explains && first_of_site(site_of(e, &line->stack));
+    if (json) {
+        event_json_close(&line->text, e, &line->stack);
         sink_write_log(line);
         line->text.len = 0;
     }
-    if (!sink_json() || explains)
+    if (!json || explains)
         event_text_line(&line->text, e);
     if (explains)
-        event_text_explanation(&line->text, e);
-    if (sink_json())
-        sink_write_stderr(line);
-    else
-        sink_write_log(line);
+        explain(line, e, write_line);
+    write_line(line);
     sink_release(line);
 }
 

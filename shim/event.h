@@ -5,6 +5,8 @@
 #define SAFECLOSE_EVENT_H
 
 #include "boundary.h"
+#include "content.h"
+#include "event_meaning.h"
 #include "owner.h"
 #include "probe.h"
 #include "verdict.h"
@@ -45,6 +47,10 @@ struct event {
     enum note note;
     struct holder holder; /* where the note is "shared" */
     uint64_t discarded;
+    enum whose whose;     /* EITHER where nobody saw it begin */
+    enum content content; /* of what is unread, where that could be looked at */
+    const uint8_t *seen;  /* the first of it, likewise */
+    unsigned seen_size;
     int pid; /* whose close it was, and which thread's, where that is not the caller's; else 0 */
     int tid;
     bool is_end; /* of a lingering, which the close began */
@@ -61,8 +67,8 @@ void event_first_use(bool opening);
  * going to any expense for it. */
 bool event_admit(void);
 
-/* Writes an admitted event, with an explanation where warn has not yet explained this call site and
- * cause. errno kept. */
+/* Writes an admitted event, with an explanation where warn has not yet explained this call site
+ * (the first four return addresses) and cause. errno kept. */
 void event_emit(const struct event *event);
 
 #define EVENT_RATE 100

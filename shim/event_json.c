@@ -3,8 +3,14 @@
 #include "boundary.h"
 #include "config.h"
 #include "event_json.h"
+#include "event_stack.h"
 #include "options.h"
 #include "sys.h"
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
 
 static void put_head(struct text *t, const char *event_name, int pid)
 {
@@ -69,7 +75,39 @@ static unsigned long long monotonic_ns(void)
     return (unsigned long long)now.tv_sec * 1000000000 + (unsigned long long)now.tv_nsec;
 }
 
-void event_json_close(struct text *t, const struct event *e)
+/* Keys of one size or another, behind those that are cut for them. */
+#define TAIL 256
+
+/* True where all of it fits. */
+static bool put_preview(struct text *t, const struct event *e)
+{
+    bool fits;
+
+    text_put(t, ",\"preview\":\"");
+    t->cap -= 16; /* for the quote, the next key and an empty stack */
+    text_json(t, (const char *)e->seen, smaller(e->seen_size, config.preview));
+    t->cap += 16;
+    fits = !t->cut;
+    t->cut = false;
+    text_put(t, "\"");
+    return fits;
+}
+
+static bool put_seen(struct text *t, const struct event *e, const struct stack *stack)
+{
+    bool fits;
+
+    text_put(t, ",\"content\":\"%s\",\"note\":\"%s\"", content_name(e->content),
+             event_note_name(e->note));
+    t->cap -= TAIL;
+    fits = put_preview(t, e);
+    text_put(t, ",\"stack\":");
+    fits &= event_stack_json(t, stack);
+    t->cap += TAIL;
+    return fits;
+}
+
+void event_json_close(struct text *t, const struct event *e, const struct stack *stack)
 {
     const struct probe *p = &e->probe;
 
@@ -88,9 +126,7 @@ void event_json_close(struct text *t, const struct event *e)
     text_put(t, ",\"action\":\"%s\",\"outcome\":\"%s\",\"discarded\":%llu",
              event_action_name(e->action), verdict_outcome_name(e->verdict.outcome),
              (unsigned long long)e->discarded);
-    text_put(t,
-             ",\"content\":\"\",\"note\":\"%s\",\"preview\":\"\",\"stack\":[],\"truncated\":false",
-             event_note_name(e->note));
+    text_put(t, ",\"truncated\":%s", put_seen(t, e, stack) ? "false" : "true");
     text_put(t, ",\"urgent\":%s,\"cookie\":\"0x%llx\",\"netns\":%llu,\"mono_ns\":%llu",
              p->urgent ? "true" : "false", (unsigned long long)p->cookie, network_namespace(),
              monotonic_ns());

@@ -4,6 +4,7 @@
 
 #include "event.h"
 #include "format.h"
+#include "stack.h"
 
 /* {"v":1,"time":...,"event":NAME,"pid":N and no more: what every line begins with. */
 void event_json_head(struct text *t, const char *event_name);
@@ -11,8 +12,9 @@ void event_json_head(struct text *t, const char *event_name);
 /* ,"comm":... of this program. */
 void event_json_comm(struct text *t);
 
-/* A close. */
-void event_json_close(struct text *t, const struct event *event);
+/* A close. Where it does not fit the last frames of its stack are left out, then the end of its
+ * preview. */
+void event_json_close(struct text *t, const struct event *event, const struct stack *stack);
 
 /* The start of the process: executable, build-id, mode, version. */
 void event_json_start(struct text *t);

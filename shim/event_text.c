@@ -157,10 +157,11 @@ struct explanation {
     const char *why;
     const char *peer;
     const char *fix;
+    const char *without;
 };
 
 static const struct explanation explanations[CAUSE_COUNT] = {
-#define CAUSE(id, name, why, peer, fix) [CAUSE_##id] = {why, peer, fix},
+#define CAUSE(id, name, why, peer, fix, without) [CAUSE_##id] = {why, peer, fix, without},
 #include "causes.def"
 #undef CAUSE
 };
@@ -193,7 +194,20 @@ static void put_loss(struct text *t, const struct probe *p)
     text_put(t, " of this program's output (%u never sent)\n", p->unsent);
 }
 
-void event_text_explanation(struct text *t, const struct event *e)
+/* What is unread, where the settings ask for it: of a peer's choosing, so nothing of it may reach a
+ * terminal as it is. */
+static void put_preview(struct text *t, const struct event *e)
+{
+    unsigned size = e->seen_size < config.preview ? e->seen_size : config.preview;
+
+    if (size == 0)
+        return;
+    text_put(t, "safeclose:   unread: \"");
+    text_plain(t, (const char *)e->seen, size);
+    text_put(t, size < e->probe.unread ? "\"...\n" : "\"\n");
+}
+
+void event_text_explanation(struct text *t, const struct event *e, const struct meaning *meaning)
 {
     const struct explanation *x = &explanations[e->verdict.cause];
     bool has_output = e->verdict.cause != CAUSE_PENDING_ACCEPTS;
@@ -203,9 +217,20 @@ void event_text_explanation(struct text *t, const struct event *e)
     if (has_output && e->probe.unacked)
         put_loss(t, &e->probe);
     put_sentence(t, "why", x->why, e);
+    if (meaning)
+        put_sentence(t, "means", meaning->means, e);
+    put_preview(t, e);
     put_sentence(t, "peer", x->peer, e);
     if (has_output && !e->probe.unacked)
         text_put(t, "safeclose:   loss: none here, all output was acknowledged "
                     "(a Windows peer may still discard it)\n");
-    put_sentence(t, "fix", x->fix, e);
+}
+
+void event_text_fix(struct text *t, const struct event *e, const struct meaning *meaning)
+{
+    const struct explanation *x = &explanations[e->verdict.cause];
+
+    if (*x->fix)
+        text_put(t, "safeclose:   fix: %s; %s\n",
+                 meaning && *meaning->advice ? meaning->advice : x->fix, x->without);
 }

@@ -12,7 +12,10 @@ void event_text_head(struct text *t);
 /* The one-liner, with its head and a newline. */
 void event_text_line(struct text *t, const struct event *event);
 
-/* The lines that explain it: loss, why, peer, fix. */
-void event_text_explanation(struct text *t, const struct event *event);
+/* The lines that explain it (meaning may be NULL), before those of the stack: loss, why, means,
+ * unread, peer; and behind them: fix. */
+void event_text_explanation(struct text *t, const struct event *event,
+                            const struct meaning *meaning);
+void event_text_fix(struct text *t, const struct event *event, const struct meaning *meaning);
 
 #endif

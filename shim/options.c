@@ -1,4 +1,5 @@
 #include "options.h"
+#include "stack.h"
 
 #include <string.h>
 
@@ -88,6 +89,26 @@ static bool parse_number(const char **s, uint64_t max, uint64_t *number)
     *s = p;
     *number = n;
     return true;
+}
+
+static bool parse_whole(const char *value, uint64_t max, unsigned *number)
+{
+    uint64_t n;
+
+    if (!parse_number(&value, max, &n) || *value)
+        return false;
+    *number = (unsigned)n;
+    return true;
+}
+
+static bool parse_stack(struct config *to, const char *value)
+{
+    return parse_whole(value, STACK_MAX, &to->stack);
+}
+
+static bool parse_preview(struct config *to, const char *value)
+{
+    return parse_whole(value, CONFIG_PREVIEW_MAX, &to->preview);
 }
 
 static bool parse_discard_max(struct config *to, const char *value)

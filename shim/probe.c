@@ -199,6 +199,16 @@ bool probe_facts(int fd, enum probe_kind kind, bool ask_linger, struct probe *p)
     return true;
 }
 
+unsigned probe_peek(int fd, uint8_t state, void *bytes, unsigned size)
+{
+    long n;
+
+    if (state == STATE_CLOSE || sys_getsockopt_int(fd, SOL_SOCKET, SO_PEEK_OFF) >= 0)
+        return 0;
+    n = sys6(SYS_recvfrom, fd, SYS_ARG(bytes), size, MSG_PEEK | MSG_DONTWAIT, 0, 0);
+    return n > 0 ? (unsigned)n : 0;
+}
+
 struct endpoint probe_endpoint(const void *sockaddr, unsigned len)
 {
     struct endpoint e;

@@ -1,7 +1,7 @@
 /*
  * Asks the kernel about a socket. Read-only questions, none of which changes anything on the wire,
- * in the program or in errno (FIONREAD, getsockopt, getpeername: no peek, since a peek takes a
- * pending error from the program). Callable from anywhere.
+ * in the program or in errno (FIONREAD, getsockopt, getpeername; but see probe_peek). Callable from
+ * anywhere.
  */
 #ifndef SAFECLOSE_PROBE_H
 #define SAFECLOSE_PROBE_H
@@ -86,6 +86,11 @@ void probe_unread(int fd, const struct probe_memory *known, struct probe *p);
 
 /* Fills the rest, for whoever reads about it, but the addresses. Three calls or four. */
 void probe_details(int fd, struct probe *p);
+
+/* Copies up to size bytes of what is unread, which stays so; returns how many. For the sole owner
+ * alone: a peek takes a pending error, which another reader would miss, and moves SO_PEEK_OFF,
+ * where that is set: then it does nothing. state: as probe_state says. Two calls. */
+unsigned probe_peek(int fd, uint8_t state, void *bytes, unsigned size);
 
 /* Each an address alone, known false where there is none. One call. */
 struct endpoint probe_local(int fd);

@@ -10,6 +10,7 @@
 #define SAFECLOSE_SINK_H
 
 #include "format.h"
+#include "stack.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,7 +19,8 @@
 
 struct line {
     struct text text;
-    uint64_t signals; /* the thread's mask before the claim */
+    uint64_t signals;   /* the thread's mask before the claim */
+    struct stack stack; /* for whoever writes one */
     char bytes[SINK_LINE];
     _Atomic int taken; /* by a thread of this process; 0: free */
 };

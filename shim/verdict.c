@@ -56,7 +56,7 @@ bool verdict_peer_may_send(uint8_t state)
 const char *verdict_cause_name(enum cause cause)
 {
     static const char *const names[CAUSE_COUNT] = {
-#define CAUSE(id, name, why, peer, fix) [CAUSE_##id] = name,
+#define CAUSE(id, name, why, peer, fix, without) [CAUSE_##id] = name,
 #include "causes.def"
 #undef CAUSE
     };

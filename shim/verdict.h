@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 enum cause {
-#define CAUSE(id, name, why, peer, fix) CAUSE_##id,
+#define CAUSE(id, name, why, peer, fix, without) CAUSE_##id,
 #include "causes.def"
 #undef CAUSE
     CAUSE_COUNT

@@ -10,6 +10,7 @@ speaker=$programs/speaker
 setup()
 {
     log=$BATS_TEST_TMPDIR/log
+    export SAFECLOSE_STACK=0 # return addresses have their own tests, in stack.bats
 }
 
 # The text log of a run in MODE, with times, pids and ports taken out.
@@ -73,9 +74,10 @@ head='safeclose: TIME speaker[PID]:'
     same "$head watching closes; mode warn changes nothing
 $head close(FD) $v4 RST [unread-data] 1024 bytes unread, 0 unacked
 safeclose:   why: 1024 bytes arrived that the program never read; Linux then resets instead of closing (RFC 2525, 2.17)
+safeclose:   means: the program opened this connection, and closed it before it had read all that the server sent
 safeclose:   peer: \"Connection reset by peer\", perhaps after reading what it already holds
 safeclose:   loss: none here, all output was acknowledged (a Windows peer may still discard it)
-safeclose:   fix: shutdown(fd, SHUT_WR), read to EOF or a time limit, then close; without touching the program: SAFECLOSE_MODE=linger
+safeclose:   fix: read the answer to its end before close, also one that is not wanted; without touching the program: SAFECLOSE_MODE=linger
 $head 1 TCP close: 1 RST, 0 unknown" "$(text_of warn "$speaker" bytes:1024 opened)"
 }
 
@@ -179,13 +181,15 @@ end_of()
     same "$head close(FD) $v4 RST [unread-data] 5 bytes unread, $unacked unacked
 safeclose:   LOSS: up to $unacked bytes of this program's output ($unacked never sent)
 safeclose:   why: 5 bytes arrived that the program never read; Linux then resets instead of closing (RFC 2525, 2.17)
+safeclose:   means: of this connection the program had read nothing: the client was turned away
 safeclose:   peer: \"Connection reset by peer\", perhaps after reading what it already holds" \
-        "$(sed -n 2,5p <<<"$told")"
+        "$(sed -n 2,6p <<<"$told")"
     same '' "$(grep -F 'loss: none' <<<"$told")"
 }
 
 @test "the explanation of a reset that the program asked for" {
     same "safeclose:   why: the program asked for a reset: SO_LINGER is on with a time of 0 (socket(7))
+safeclose:   means: whoever set it gives up what is not sent, most often to have no TIME_WAIT
 safeclose:   peer: \"Connection reset by peer\"
 safeclose:   loss: none here, all output was acknowledged (a Windows peer may still discard it)
 safeclose:   fix: don't set SO_LINGER with a time of 0, if no reset was meant; no mode undoes it" \
@@ -194,6 +198,7 @@ safeclose:   fix: don't set SO_LINGER with a time of 0, if no reset was meant; n
 
 @test "the explanation of clients waiting to be accepted" {
     same "safeclose:   why: the listening socket was closed with 3 clients connected and waiting; Linux resets each of them
+safeclose:   means: most often a restart: the kernel had connected these clients, and nobody had accepted them
 safeclose:   peer: \"Connection reset by peer\", though its connect had succeeded
 safeclose:   fix: accept what is waiting before closing, or pass the listening socket on (socket activation); no mode prevents this" \
         "$(text_of warn "$speaker" pending:3 | grep '^safeclose:   ')"
@@ -273,19 +278,19 @@ shape()
 
 @test "the keys of a close are these, in this order" {
     json_of log "$speaker" unread
-    same '{"v":1,"time":"T","event":"close","pid":0,"tid":0,"comm":"speaker","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"127.0.0.1:0","state":"ESTABLISHED","cause":"unread-data","unread":5,"unacked":0,"unsent":0,"action":"none","outcome":"rst","discarded":0,"content":"","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0}' \
+    same '{"v":1,"time":"T","event":"close","pid":0,"tid":0,"comm":"speaker","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"127.0.0.1:0","state":"ESTABLISHED","cause":"unread-data","unread":5,"unacked":0,"unsent":0,"action":"none","outcome":"rst","discarded":0,"content":"binary","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0}' \
         "$(shape close)"
 }
 
 @test "a drained close differs in action, outcome and discarded" {
     json_of drain "$speaker" unread
-    same '{"v":1,"time":"T","event":"close","pid":0,"tid":0,"comm":"speaker","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"127.0.0.1:0","state":"ESTABLISHED","cause":"unread-data","unread":5,"unacked":0,"unsent":0,"action":"drained","outcome":"fin","discarded":5,"content":"","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0}' \
+    same '{"v":1,"time":"T","event":"close","pid":0,"tid":0,"comm":"speaker","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"127.0.0.1:0","state":"ESTABLISHED","cause":"unread-data","unread":5,"unacked":0,"unsent":0,"action":"drained","outcome":"fin","discarded":5,"content":"binary","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0}' \
         "$(shape close)"
 }
 
 @test "a lingering close differs in action and outcome" {
     SAFECLOSE_EXIT_WAIT=0 json_of linger "$speaker" unread
-    same '{"v":1,"time":"T","event":"close","pid":0,"tid":0,"comm":"speaker","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"127.0.0.1:0","state":"ESTABLISHED","cause":"unread-data","unread":5,"unacked":0,"unsent":0,"action":"lingering","outcome":"fin","discarded":0,"content":"","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0}' \
+    same '{"v":1,"time":"T","event":"close","pid":0,"tid":0,"comm":"speaker","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"127.0.0.1:0","state":"ESTABLISHED","cause":"unread-data","unread":5,"unacked":0,"unsent":0,"action":"lingering","outcome":"fin","discarded":0,"content":"binary","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0}' \
         "$(shape close)"
 }
 

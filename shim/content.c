@@ -1,0 +1,149 @@
+#include "content.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+const char *content_name(enum content content)
+{
+    static const char *const names[CONTENT_COUNT] = {
+#define CONTENT(id, name, words) [CONTENT_##id] = name,
+#include "content.def"
+#undef CONTENT
+    };
+    return names[content];
+}
+
+struct view {
+    const uint8_t *at;
+    size_t size;
+};
+
+static bool begins(struct view v, const char *word)
+{
+    size_t len = strlen(word);
+
+    return v.size >= len && memcmp(v.at, word, len) == 0;
+}
+
+static bool contains(struct view v, const char *word)
+{
+    for (; v.size; v.at++, v.size--)
+        if (begins(v, word))
+            return true;
+    return false;
+}
+
+/* The first of v for which is_one holds and those behind it that it holds for: how many. */
+static size_t span(struct view v, bool (*is_one)(uint8_t c))
+{
+    size_t n = 0;
+
+    while (n < v.size && is_one(v.at[n]))
+        n++;
+    return n;
+}
+
+static bool is_upper(uint8_t c)
+{
+    return (c >= 'A' && c <= 'Z') || c == '-';
+}
+
+static bool is_hex(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* Of a form (the URL standard, application/x-www-form-urlencoded). */
+static bool is_form(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c && strchr("%+._~*=&-", c));
+}
+
+static bool is_in_line(uint8_t c)
+{
+    return c != '\n';
+}
+
+/*
+ * A record of TLS (RFC 8446, 5.1): type, version 3.x, length. In TLS 1.3 alerts travel as data; the
+ * last record of the queue is one where it has just their size: 2 bytes, their type and a tag
+ * of 16.
+ */
+static enum content tls_of(struct view v, uint64_t unread)
+{
+    unsigned length;
+
+    if (v.size < 5 || v.at[1] != 3 || v.at[2] > 4)
+        return CONTENT_NONE;
+    length = (unsigned)v.at[3] << 8 | v.at[4];
+    if (length == 0 || length > (1 << 14) + 256)
+        return CONTENT_NONE;
+    switch (v.at[0]) {
+    case 20: /* change_cipher_spec */
+    case 22:
+        return CONTENT_TLS_HANDSHAKE;
+    case 21:
+        return CONTENT_TLS_ALERT;
+    case 23:
+        return length == 19 && unread == 24 ? CONTENT_TLS_ALERT : CONTENT_TLS_DATA;
+    default:
+        return CONTENT_NONE;
+    }
+}
+
+/* A method, a space, a target, and where the line ends the version (RFC 9112, 3). */
+static bool is_request(struct view v)
+{
+    size_t method = span(v, is_upper);
+    struct view line = v;
+    struct view target = {v.at + method + 1, v.size - method - 1};
+
+    if (method < 3 || method > 20 || method + 1 >= v.size || v.at[method] != ' ')
+        return false;
+    if (*target.at != '/' && *target.at != '*' && !begins(target, "http") && !begins(v, "CONNECT "))
+        return false;
+    line.size = span(v, is_in_line);
+    return line.size == v.size || contains(line, " HTTP/");
+}
+
+/* The size of a chunk on a line of its own (RFC 9112, 7.1). */
+static bool is_chunk(struct view v)
+{
+    size_t digits = span(v, is_hex);
+    struct view rest = {v.at + digits, v.size - digits};
+
+    return digits >= 1 && digits <= 8 && begins(rest, "\r\n");
+}
+
+/* Most unread bodies begin somewhere in their middle, where only some show what they are. */
+static bool is_body(struct view v)
+{
+    return is_chunk(v) || (begins(v, "--") && contains(v, "Content-Disposition: ")) ||
+           contains(v, "\r\nContent-Disposition: form-data;") ||
+           (contains(v, "=") && span(v, is_form) == v.size);
+}
+
+static bool is_printable(uint8_t c)
+{
+    return c >= ' ' ? c != 0x7f : c == '\n' || c == '\r' || c == '\t';
+}
+
+enum content content_of(const uint8_t *bytes, size_t size, uint64_t unread)
+{
+    struct view v = {bytes, size};
+    enum content tls;
+
+    if (size == 0)
+        return CONTENT_NONE;
+    tls = tls_of(v, unread);
+    if (tls != CONTENT_NONE)
+        return tls;
+    if (begins(v, "SSH-"))
+        return CONTENT_SSH;
+    if (is_request(v))
+        return CONTENT_HTTP_REQUEST;
+    if (is_body(v))
+        return CONTENT_HTTP_BODY;
+    return span(v, is_printable) == size ? CONTENT_TEXT : CONTENT_BINARY;
+}

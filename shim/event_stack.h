@@ -1,0 +1,18 @@
+/* Return addresses in the log: for programs as module and address in it, for people with names. */
+#ifndef SAFECLOSE_EVENT_STACK_H
+#define SAFECLOSE_EVENT_STACK_H
+
+#include "sink.h"
+#include "stack.h"
+
+/* ["/srv/server+0x1a4c",...]; of what does not fit the last frames are left out, and false is
+ * returned. Of code in no module the address alone. */
+bool event_stack_json(struct text *t, const struct stack *stack);
+
+/* A line each, and a command that names those which have no name here. Written with write_line
+ * where the line's buffer is nearly full; the rest is left in it. Not for two threads at a time:
+ * the second gets no names. */
+void event_stack_text(struct line *line, const struct stack *stack,
+                      void (*write_line)(struct line *line));
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * Return addresses of the calling thread, found from the unwind tables that every module carries
+ * for exceptions (.eh_frame): no frame pointers are needed, nothing is loaded, allocated or locked,
+ * and no address is read before the kernel has said that it can be. Callable from anywhere that a
+ * close is, signal handlers and small stacks included.
+ *
+ * Where libc can't say which module an address is in without a lock (glibc before 2.35), and /proc
+ * can't either, what is left is the call site.
+ */
+#ifndef SAFECLOSE_STACK_H
+#define SAFECLOSE_STACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STACK_MAX 32
+
+struct stack {
+    uintptr_t frames[STACK_MAX]; /* innermost first, the library's own left out */
+    unsigned count;
+};
+
+/* Fills at most `most` frames (of STACK_MAX). call_site: where the door was called from, as its
+ * hook knows it, NULL at an exit; alone where the unwinding finds something else. */
+void stack_capture(struct stack *stack, unsigned most, const void *call_site);
+
+/* The module that an address is in. */
+struct module {
+    uintptr_t start; /* of its mapping */
+    uintptr_t end;
+    uintptr_t bias; /* address in memory minus address in the file (as nm and addr2line count) */
+    const uint8_t *eh_frame_hdr; /* NULL: none */
+    const char *path;            /* as the loader knows it; of the executable, as the kernel does */
+    bool is_executable;
+    char name[256]; /* what path points to where nobody else holds it */
+};
+
+/* False where no module is known to be there: code that was made at run time. */
+bool stack_module(uintptr_t address, struct module *module);
+
+#endif
