@@ -135,7 +135,7 @@ tells_who()
     same 1 "$closes"
     tells v 1 pid "${seen[pid]}" tid "${seen[tid]}" comm scene via close fd "${seen[fd]}" \
         proto tcp local "${seen[ours]}" peer "${seen[peer]}" cookie "${seen[cookie]}" \
-        netns "${seen[netns]}" content '' preview '' stack '[]' truncated false
+        netns "${seen[netns]}" preview '' truncated false
     ((told[mono_ns] > seen[begin_mono] && told[mono_ns] < seen[end_mono])) ||
         fail "mono_ns ${told[mono_ns]} is not within the scene"
     ((told[time_us] >= seen[begin_real] && told[time_us] <= seen[end_real])) ||
