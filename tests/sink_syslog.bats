@@ -79,11 +79,11 @@ messages()
 
 @test "each line of an explanation is a message of its own, without its newline" {
     listen got
-    logged warn "$speaker" unread
+    SAFECLOSE_STACK=1 logged warn "$speaker" unread
     hang_up got
     same 0 "$(tr -cd '\n' <got | wc -c)"
-    same 7 "$(messages got | grep -cE '^<28>safeclose\[[0-9]+\]: ')"
-    same 'why peer loss fix' "$(messages got | sed -nE 's/^<28>safeclose\[[0-9]+\]:   ([a-z]+): .*/\1/p' | xargs)"
+    same 9 "$(messages got | grep -cE '^<28>safeclose\[[0-9]+\]: ')"
+    same 'why means peer loss at fix' "$(messages got | sed -nE 's/^<28>safeclose\[[0-9]+\]:   ([a-z]+): .*/\1/p' | xargs)"
 }
 
 @test "syslog takes JSON where asked to" {
