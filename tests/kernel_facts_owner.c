@@ -62,23 +62,6 @@ static void a_fork_child_holds_the_connection(void **state)
     net_pair_close(&pair);
 }
 
-static void send_descriptor(int channel, int fd)
-{
-    char byte = 0;
-    struct iovec data = {&byte, 1};
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof fd)];
-    } control = {.header = {CMSG_LEN(sizeof fd), SOL_SOCKET, SCM_RIGHTS}};
-    struct msghdr message = {.msg_iov = &data,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
-
-    memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
-    must(sendmsg(channel, &message, 0) == 1);
-}
-
 static void a_message_in_flight_holds_the_connection(void **state)
 {
     (void)state;
@@ -88,7 +71,7 @@ static void a_message_in_flight_holds_the_connection(void **state)
 
     peer_sends(&pair, "hello");
     must(socketpair(AF_UNIX, SOCK_STREAM, 0, channel) == 0);
-    send_descriptor(channel[0], pair.ours);
+    must(net_send_descriptor(channel[0], pair.ours, 0));
     struct net_resets before = net_resets_now();
     must(net_close_ours(&pair) == 0);
     expect_nothing_sent(&pair, before);

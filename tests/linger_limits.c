@@ -124,25 +124,13 @@ static void lowered(void)
 static void nothing_more_under_way(void)
 {
     int pair[2];
-    char control[CMSG_SPACE(sizeof(int))] = {0};
-    char byte = 0;
-    struct iovec bytes = {&byte, 1};
-    struct msghdr message = {.msg_iov = &bytes,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = sizeof control};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
     int null = owner_must(open("/dev/null", O_RDONLY | O_CLOEXEC), "open /dev/null");
 
     listener = owner_listens();
     park(1);
     owner_must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "make a pair");
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof null);
-    memcpy(CMSG_DATA(c), &null, sizeof null);
     limit(20);
-    while (sendmsg(pair[0], &message, MSG_DONTWAIT) == 1)
+    while (net_send_descriptor(pair[0], null, MSG_DONTWAIT))
         ;
     owner_say("sendmsg: %s\n", strerrorname_np(errno));
     park(10);

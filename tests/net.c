@@ -677,6 +677,43 @@ int net_zero_linger(int fd)
     return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
 }
 
+/* ---- Descriptors on their way ---------------------------------------------------------------- */
+
+union control {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(sizeof(int))];
+};
+
+bool net_send_descriptor(int channel, int fd, int flags)
+{
+    char byte = 0;
+    struct iovec data = {&byte, 1};
+    union control control = {.header = {CMSG_LEN(sizeof fd), SOL_SOCKET, SCM_RIGHTS}};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+
+    memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+    return sendmsg(channel, &message, flags) == 1;
+}
+
+int net_receive_descriptor(int channel, int flags)
+{
+    char byte;
+    int fd = -1;
+    struct iovec data = {&byte, 1};
+    union control control;
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+
+    if (recvmsg(channel, &message, flags) == 1 && CMSG_FIRSTHDR(&message))
+        memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
+    return fd;
+}
+
 /* ---- The kernel's own reason ----------------------------------------------------------------- */
 
 #define INSTANCE_PREFIX "safeclose-test-"

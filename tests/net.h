@@ -172,6 +172,15 @@ const char *net_end_text(int error);
 /* Sets SO_LINGER {1, 0}: the program asks for a reset. */
 int net_zero_linger(int fd);
 
+/* ---- Descriptors on their way ---------------------------------------------------------------- */
+
+/* Sends FD with one byte over a UNIX socket (SCM_RIGHTS); FLAGS as for sendmsg. False, and errno,
+ * where that failed. */
+bool net_send_descriptor(int channel, int fd, int flags);
+
+/* Receives one, FLAGS as for recvmsg (MSG_CMSG_CLOEXEC). -1 where none came. */
+int net_receive_descriptor(int channel, int flags);
+
 /* ---- The kernel's own reason ----------------------------------------------------------------- */
 
 /* Starts listening to the tracepoint tcp:tcp_send_reset through a tracefs instance of our own,

@@ -72,6 +72,7 @@ static void end_with(pid_t holder)
     owner_reaps(holder);
 }
 
+/* With a message as long as that. */
 static void send_descriptor(int wire, int fd, size_t size)
 {
     char control[CMSG_SPACE(sizeof fd)] = {0};
@@ -90,28 +91,13 @@ static void send_descriptor(int wire, int fd, size_t size)
     free(data.iov_base);
 }
 
-static int receive_descriptor(int wire)
-{
-    int fd = -1;
-    char byte, control[CMSG_SPACE(sizeof fd)];
-    struct iovec data = {&byte, 1};
-    struct msghdr message = {.msg_iov = &data,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = sizeof control};
-
-    if (recvmsg(wire, &message, 0) == 1 && CMSG_FIRSTHDR(&message))
-        memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
-    return fd;
-}
-
 /* A child that is there before the connection, and waits for it to be passed. */
 static pid_t receiver(int wires[2], int kind)
 {
     owner_must(socketpair(AF_UNIX, kind, 0, wires), "make a wire");
     pid_t pid = owner_must(fork(), "fork");
     if (pid == 0) {
-        int fd = receive_descriptor(wires[1]);
+        int fd = net_receive_descriptor(wires[1], 0);
         owner_opens(ready);
         hold(fd);
     }
@@ -302,7 +288,7 @@ static void filtered_child_passes(void)
     }
     owner_reaps(pid);
     close_unread(fd);
-    fd = receive_descriptor(wires[1]);
+    fd = net_receive_descriptor(wires[1], 0);
     owner_serves("holder", fd, fd);
     owner_peer_reads();
 }

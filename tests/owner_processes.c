@@ -569,36 +569,23 @@ static void passed(bool to_child)
 {
     int fd, wires[2];
     pid_t pid = 0;
-    char byte = 0, control[CMSG_SPACE(sizeof fd)] = {0};
-    struct iovec data = {&byte, 1};
-    struct msghdr message = {.msg_iov = &data,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = sizeof control};
 
     owner_must(socketpair(AF_UNIX, SOCK_STREAM, 0, wires), "make a wire");
     if (to_child && (pid = owner_must(fork(), "fork")) == 0) {
         owner_waits(closed);
-        owner_must(recvmsg(wires[1], &message, 0), "receive");
-        memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
+        fd = owner_must(net_receive_descriptor(wires[1], 0), "receive");
         owner_opens(closed);
         hold(fd, fd);
     }
     fd = owner_takes_one();
-    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof fd);
-    memcpy(CMSG_DATA(c), &fd, sizeof fd);
-    owner_must(sendmsg(wires[0], &message, 0), "pass");
+    owner_must(net_send_descriptor(wires[0], fd, 0) ? 0 : -1, "pass");
     close_unread(fd);
     if (pid) {
         end();
         owner_reaps(pid);
         return;
     }
-    owner_must(recvmsg(wires[1], &message, 0), "receive");
-    memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
+    fd = owner_must(net_receive_descriptor(wires[1], 0), "receive");
     owner_serves("holder", fd, fd);
     owner_peer_reads();
 }

@@ -79,44 +79,6 @@ static void accept_connection(void)
 
 /* ---- Other holders --------------------------------------------------------------------------- */
 
-static void send_descriptor(int channel, int fd)
-{
-    char byte = 0;
-    struct iovec data = {&byte, 1};
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof fd)];
-    } control = {.header = {CMSG_LEN(sizeof fd), SOL_SOCKET, SCM_RIGHTS}};
-    struct msghdr message = {.msg_iov = &data,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
-
-    memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
-    if (sendmsg(channel, &message, 0) != 1)
-        die("send a descriptor");
-}
-
-static int receive_descriptor(int channel)
-{
-    char byte;
-    int fd = -1;
-    struct iovec data = {&byte, 1};
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof fd)];
-    } control;
-    struct msghdr message = {.msg_iov = &data,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
-
-    if (recvmsg(channel, &message, 0) != 1 || !CMSG_FIRSTHDR(&message))
-        die("receive a descriptor");
-    memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
-    return fd;
-}
-
 static void answer(int channel, const struct reply *reply)
 {
     if (send(channel, reply, sizeof *reply, MSG_NOSIGNAL) != sizeof *reply)
@@ -303,9 +265,10 @@ static int hold(void)
     case HOLD_DELIVERED:
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, program.flight) != 0)
             die("make a socket pair");
-        send_descriptor(program.flight[0], program.fd);
+        if (!net_send_descriptor(program.flight[0], program.fd, 0))
+            die("send a descriptor");
         if (program.scenario.holder == HOLD_DELIVERED)
-            program.copy = receive_descriptor(program.flight[1]);
+            program.copy = net_receive_descriptor(program.flight[1], 0);
         break;
     case HOLD_READER:
         return start_thread(thread_receives, SYS_recvfrom);

@@ -78,39 +78,6 @@ static void do_dup_for_stream(const char *rest)
     number = fileno(in);
 }
 
-static void send_descriptor(int wire, int fd)
-{
-    char byte = 0, control[CMSG_SPACE(sizeof fd)] = {0};
-    struct iovec data = {&byte, 1};
-    struct msghdr message = {.msg_iov = &data,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = sizeof control};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof fd);
-    memcpy(CMSG_DATA(c), &fd, sizeof fd);
-    if (sendmsg(wire, &message, 0) != 1)
-        scene_fail("pass a descriptor");
-}
-
-static int receive_descriptor(int wire)
-{
-    int fd = -1;
-    char byte, control[CMSG_SPACE(sizeof fd)];
-    struct iovec data = {&byte, 1};
-    struct msghdr message = {.msg_iov = &data,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = sizeof control};
-
-    if (recvmsg(wire, &message, MSG_CMSG_CLOEXEC) == 1 && CMSG_FIRSTHDR(&message))
-        memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
-    return fd;
-}
-
 static int in_flight[2];
 
 static void do_send_into_flight(const char *rest)
@@ -118,13 +85,14 @@ static void do_send_into_flight(const char *rest)
     (void)rest;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in_flight) != 0)
         scene_fail("make a socket pair");
-    send_descriptor(in_flight[0], program_connection());
+    if (!net_send_descriptor(in_flight[0], program_connection(), 0))
+        scene_fail("pass a descriptor");
 }
 
 static void do_land(const char *rest)
 {
     (void)rest;
-    number = receive_descriptor(in_flight[1]);
+    number = net_receive_descriptor(in_flight[1], MSG_CMSG_CLOEXEC);
 }
 
 /* ---- Another process ------------------------------------------------------------------------------- */
@@ -138,7 +106,7 @@ static _Noreturn void hold(int wire, int fd)
 
     close(holder);
     if (fd < 0) {
-        fd = receive_descriptor(wire);
+        fd = net_receive_descriptor(wire, MSG_CMSG_CLOEXEC);
         send(wire, "", 1, MSG_NOSIGNAL);
     }
     if (recv(wire, &size, sizeof size, 0) == sizeof size) {
@@ -181,7 +149,8 @@ static void do_pass_to_helper(const char *rest)
     char received;
 
     (void)rest;
-    send_descriptor(holder, program_connection());
+    if (!net_send_descriptor(holder, program_connection(), 0))
+        scene_fail("pass a descriptor");
     if (recv(holder, &received, 1, 0) != 1)
         scene_fail("pass a connection");
 }
