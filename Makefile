@@ -1,4 +1,4 @@
-# make                    ./libsafeclose.so and the demos
+# make                    ./libsafeclose.so, the command ./safeclose, the demos, man pages and completions
 # make demo               shows the difference, and fails where it is not there
 # make deps test          installs what the tests need, and runs them all
 # make referee N=10000    plays that many connections nobody has played before: is what is logged what the
@@ -20,6 +20,7 @@ WERROR = -Werror
 INSTALL = install
 
 LIB = libsafeclose.so
+COMMAND = safeclose
 BUILD = build
 Q = $(if $(V),,@)
 say = @printf '  %-5s %s\n'
@@ -35,6 +36,8 @@ SHIM_LINK = -shared -Wl,-soname,$(LIB) -Wl,--version-script=shim/libsafeclose.ma
 	-Wl,--hash-style=gnu -Wl,--no-as-needed -l:libdl.so.2
 
 SHIM_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/*.c shim/hooks/*.c))
+# The command takes from the library what is pure: the meaning of a setting's value.
+COMMAND_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c)) $(BUILD)/shim/options.o
 DEMOS = $(patsubst %.c,$(BUILD)/%,$(filter-out demo/net.c,$(wildcard demo/*.c)))
 
 # A test is a cmocka program (unit_*, hook_*, kernel_facts_*) or a bats file; the other programs and the
@@ -48,7 +51,7 @@ TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(BUILD)/tests/ne
 	$(BIG_PARTS:%.c=$(BUILD)/%), $(patsubst %.c,$(BUILD)/%,$(wildcard tests/*.c)))
 TEST_FLAGS = $(PLAIN_FLAGS) -Itests -Ishim -MMD -MP -pthread
 
-all: $(LIB) $(DEMOS)
+all: $(LIB) $(COMMAND) $(DEMOS)
 
 $(LIB): $(SHIM_OBJECTS) shim/libsafeclose.map
 	$(say) LINK $@
@@ -58,6 +61,15 @@ $(BUILD)/shim/%.o: shim/%.c Makefile
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SHIM_FLAGS) -MMD -MP -c -o $@ $<
+
+$(COMMAND): $(COMMAND_OBJECTS)
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(COMMAND_OBJECTS)
+
+$(BUILD)/cli/%.o: cli/%.c Makefile
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(PLAIN_FLAGS) -Icli -Ishim -MMD -MP -c -o $@ $<
 
 $(BUILD)/demo/%: demo/%.c demo/net.c demo/net.h
 	$(say) CC $@
@@ -135,8 +147,8 @@ uninstall:
 	rm -rf $(DESTDIR)$(DOCDIR)
 
 clean:
-	rm -rf $(BUILD) $(LIB)
+	rm -rf $(BUILD) $(LIB) $(COMMAND)
 
 .PHONY: all demo deps tests test referee bench lint check install uninstall clean
 .DELETE_ON_ERROR:
--include $(SHIM_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*.d)
+-include $(SHIM_OBJECTS:.o=.d) $(COMMAND_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*.d)

@@ -1,0 +1,223 @@
+/* safeclose check: would this program be covered, is that process, and why. */
+#include "cli.h"
+#include "executable.h"
+#include "findings.h"
+#include "library.h"
+#include "mode_of.h"
+#include "process.h"
+#include "search_path.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define RING "anon_inode:[io_uring]"
+
+void check_help(FILE *to)
+{
+    fputs(
+        "usage: safeclose check PROGRAM | PID\n"
+        "Says whether the library can be preloaded into PROGRAM (a path, or a name in PATH), or is in\n"
+        "the process PID and works there, with every reason for and against. Nothing is started and\n"
+        "nothing changed. A program whose name is a number is written with its path: ./4242\n\n"
+        "  -h, --help   this\n\n"
+        "Exit status: 0 covered, 1 not covered, 2 unknown; 125 where safeclose itself fails.\n",
+        to);
+}
+
+/* ---- a program ---------------------------------------------------------------------------------- */
+
+static int check_program(const struct library *library, const char *name)
+{
+    static struct executable executable;
+    struct findings f = {0};
+    char found[PATH_MAX], *about;
+    enum verdict verdict;
+
+    search_path(name, found);
+    executable_judge(&f, library, name, &executable);
+    verdict = findings_verdict(&f);
+    if (verdict == COVERED)
+        findings_add(&f, DO, "safeclose run %s", name);
+    about = found[0] && strcmp(found, name) != 0 ? text_of("%s (%s)", name, found)
+                                                 : text_of("%s", name);
+    findings_print(&f, about);
+    findings_free(&f);
+    free(about);
+    return (int)verdict;
+}
+
+/* ---- a process ---------------------------------------------------------------------------------- */
+
+/* A filter that came with the process (a container's) does no harm; behind one of its own the
+ * library asks the kernel nothing more, since the filter may kill for the question. */
+static void judge_filter(struct findings *f, const char *status)
+{
+    long mode = process_number(status, "Seccomp"),
+         filters = process_number(status, "Seccomp_filters");
+    size_t len;
+    char *own = process_file(getpid(), "status", &len);
+    long own_filters = own ? process_number(own, "Seccomp_filters") : -1;
+
+    free(own);
+    if (mode == 1)
+        findings_add(f, AGAINST,
+                     "it is in strict seccomp mode: the library passes everything through");
+    else if (mode == 2 && filters >= 0 && filters <= own_filters)
+        findings_add(f, FOR,
+                     "the seccomp filter in force comes from outside: this command has it too");
+    else if (mode == 2)
+        findings_add(f, UNSURE,
+                     "a seccomp filter is in force: if it installed that itself, the library "
+                     "passes everything through since; its log says so");
+}
+
+static void judge_ring(struct findings *f, pid_t pid)
+{
+    char path[PATH_MAX];
+
+    if (process_holds(pid, RING) == 1 || process_maps(pid, RING, path) == 1)
+        findings_add(f, UNSURE,
+                     "it uses io_uring: what it closes through its ring is not seen, and what "
+                     "the ring reads is not known; keep to the modes log and warn");
+}
+
+static void judge_loaded(struct findings *f, pid_t pid, const char *path, const char *status)
+{
+    findings_add(f, FOR, "the library is loaded: %s", path);
+    if (strstr(path, " (deleted)"))
+        findings_add(f, NOTE,
+                     "that file has been replaced or removed since; the process goes on with it");
+    mode_of_process(f, pid);
+    judge_filter(f, status);
+    judge_ring(f, pid);
+}
+
+/* In a container the library would have to be, too. */
+static void note_namespace(struct findings *f, pid_t pid)
+{
+    char own[PATH_MAX], its[PATH_MAX];
+
+    if (process_link(getpid(), "ns/mnt", own) && process_link(pid, "ns/mnt", its) &&
+        strcmp(own, its) != 0)
+        findings_add(f, NOTE,
+                     "it sees other files than this command (a container): the library must be "
+                     "installed there");
+}
+
+static void judge_unloaded(struct findings *f, const struct library *library, pid_t pid)
+{
+    static struct executable executable;
+    struct findings could = {0};
+    char path[PATH_MAX] = "its executable";
+    int fd = process_open(pid, "exe");
+
+    findings_add(f, AGAINST, "the library is not loaded");
+    if (fd < 0) {
+        findings_add(f, UNSURE, "whether it could be can't be told: %s", strerror(errno));
+        return;
+    }
+    process_link(pid, "exe", path);
+    executable_judge_privileges(&could, fd);
+    executable_judge_elf(&could, library, fd, &executable);
+    close(fd);
+    for (unsigned i = 0; i < could.count; i++)
+        findings_add(f, could.list[i].leaning, "%s: %s", path, could.list[i].text);
+    note_namespace(f, pid);
+    if (findings_verdict(&could) == COVERED)
+        findings_add(f, DO, "it could be loaded: start the program anew with safeclose run");
+    findings_free(&could);
+}
+
+static void judge_process(struct findings *f, const struct library *library, pid_t pid,
+                          const char *status)
+{
+    char path[PATH_MAX], exe[PATH_MAX];
+    const char *state = strstr(status, "\nState:\t");
+    int loaded = process_maps(pid, LIBRARY_NAME, path);
+
+    if (state && state[8] == 'Z') {
+        findings_add(f, AGAINST, "it has ended; its parent has yet to notice (a zombie)");
+    } else if (!process_link(pid, "exe", exe) && errno == ENOENT) {
+        findings_add(f, AGAINST, "it is a thread of the kernel");
+    } else if (loaded < 0) {
+        findings_add(f, UNSURE, "whether the library is loaded can't be told: %s", strerror(errno));
+        findings_add(f, DO, "ask again as root, or as the user that it runs as");
+    } else if (loaded) {
+        judge_loaded(f, pid, path, status);
+    } else
+        judge_unloaded(f, library, pid);
+}
+
+static int check_process(const struct library *library, const char *number)
+{
+    struct findings f = {0};
+    char *end, *status, *about;
+    long pid = strtol(number, &end, 10);
+    enum verdict verdict;
+    size_t len;
+
+    status = pid > 0 && pid <= INT_MAX ? process_file((pid_t)pid, "status", &len) : NULL;
+    about = text_of("process %s", number);
+    if (status) {
+        size_t name_len = strncmp(status, "Name:\t", 6) == 0 ? strcspn(status + 6, "\n") : 0;
+
+        free(about);
+        about = text_of("process %s (%.*s)", number, (int)name_len, status + 6);
+        judge_process(&f, library, (pid_t)pid, status);
+    } else if (pid > 0 && pid <= INT_MAX && kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+        findings_add(&f, AGAINST, "there is no such process");
+    else
+        findings_add(&f, pid > 0 && pid <= INT_MAX ? UNSURE : AGAINST, "it can't be looked at: %s",
+                     pid > 0 && pid <= INT_MAX ? "/proc does not show it"
+                                               : "no process has that number");
+    verdict = findings_verdict(&f);
+    findings_print(&f, about);
+    findings_free(&f);
+    free(status);
+    free(about);
+    return (int)verdict;
+}
+
+/* ---- the command -------------------------------------------------------------------------------- */
+
+static int check(const char *what)
+{
+    static struct library library;
+    int verdict;
+
+    if (!library_find(&library))
+        return STATUS_FAILED;
+    if (*what && what[strspn(what, "0123456789")] == '\0')
+        verdict = check_process(&library, what);
+    else
+        verdict = check_program(&library, what);
+    return printed() ? verdict : STATUS_FAILED;
+}
+
+int check_command(int argc, char **argv)
+{
+    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    int option;
+
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
+        if (option != 'h') {
+            unable("understand %s: no such option; try: safeclose check --help", argv[optind - 1]);
+            return STATUS_FAILED;
+        }
+        check_help(stdout);
+        return printed() ? 0 : STATUS_FAILED;
+    }
+    if (argc - optind != 1) {
+        unable("check: %s; try: safeclose check --help",
+               argc == optind ? "no program and no process given" : "one at a time");
+        return STATUS_FAILED;
+    }
+    return check(argv[optind]);
+}

@@ -1,0 +1,74 @@
+/* Does starting this file raise privileges, for the user who asks? */
+#include "cli.h"
+#include "executable.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define ADVICE "start safeclose run as the user that it changes to"
+
+/* Why the kernel ignores such bits; NULL where it doesn't. */
+static const char *ignored(int fd)
+{
+    struct statvfs fs;
+
+    if (fstatvfs(fd, &fs) == 0 && (fs.f_flag & ST_NOSUID))
+        return "its file system is mounted nosuid";
+    if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
+        return "no_new_privs is set here";
+    return NULL;
+}
+
+static void judge_bit(struct findings *f, const char *bit, unsigned owner, unsigned own,
+                      const char *why_ignored)
+{
+    if (why_ignored)
+        findings_add(f, FOR, "it is %s, but that has no effect: %s", bit, why_ignored);
+    else if (owner == own)
+        findings_add(f, FOR, "it is %s, but to the id that you have already (%u)", bit, own);
+    else {
+        findings_add(f, AGAINST, "it is %s (%u): the loader then ignores LD_PRELOAD", bit, owner);
+        findings_add(f, DO, ADVICE);
+    }
+}
+
+static void judge_capabilities(struct findings *f, int fd, const char *why_ignored)
+{
+    ssize_t n = fgetxattr(fd, "security.capability", NULL, 0);
+
+    if (n <= 0)
+        return;
+    if (why_ignored)
+        findings_add(f, FOR, "it has file capabilities, but they have no effect: %s", why_ignored);
+    else if (getuid() == 0)
+        findings_add(f, FOR, "it has file capabilities, but root has them already");
+    else {
+        findings_add(f, AGAINST, "it has file capabilities: the loader then ignores LD_PRELOAD");
+        findings_add(f, DO, "start it as root, or give a copy of it none (setcap -r)");
+    }
+}
+
+void executable_judge_privileges(struct findings *f, int fd)
+{
+    const char *why_ignored = ignored(fd);
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return;
+    if (st.st_mode & S_ISUID)
+        judge_bit(f, "setuid", st.st_uid, getuid(), why_ignored);
+    /* Without the group's x the bit once meant mandatory locking, and raises nothing. */
+    if ((st.st_mode & S_ISGID) && (st.st_mode & S_IXGRP))
+        judge_bit(f, "setgid", st.st_gid, getgid(), why_ignored);
+    judge_capabilities(f, fd, why_ignored);
+    if (getuid() != geteuid() || getgid() != getegid())
+        findings_add(f, AGAINST,
+                     "this command runs with another effective user or group: the loader "
+                     "then ignores LD_PRELOAD");
+}
