@@ -5,13 +5,19 @@
 #                         kernel did? SEED=... plays one again, and tells; with N, so many from there on.
 # make bench              what the library costs, beside its budgets
 # make lint check         style; what the library exports, needs and calls
-# make install PREFIX=/usr/local DESTDIR=      and uninstall
+# make fuzz T=600         runs each fuzzer of tests/ for so many seconds (clang); what they found before is
+#                         in tests/corpus/, and make test plays it again
+# make install PREFIX=/usr/local DESTDIR=      and uninstall: library, command, man pages, completions
 # V=1 prints the commands; WERROR= lets a newer compiler warn without failing.
 
 PREFIX = /usr/local
 DESTDIR =
 LIBDIR = $(PREFIX)/lib
+BINDIR = $(PREFIX)/bin
 DOCDIR = $(PREFIX)/share/doc/safeclose
+MANDIR = $(PREFIX)/share/man
+BASHDIR = $(PREFIX)/share/bash-completion/completions
+ZSHDIR = $(PREFIX)/share/zsh/site-functions
 
 CC = gcc
 CFLAGS = -O2 -g
@@ -38,6 +44,8 @@ SHIM_LINK = -shared -Wl,-soname,$(LIB) -Wl,--version-script=shim/libsafeclose.ma
 SHIM_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/*.c shim/hooks/*.c))
 # The command takes from the library what is pure: the meaning of a setting's value.
 COMMAND_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c)) $(BUILD)/shim/options.o
+PAGES = $(patsubst %.in,$(BUILD)/%,$(wildcard man/*.in))
+COMPLETIONS = $(patsubst %.in,$(BUILD)/%,$(wildcard cli/completion.*.in))
 DEMOS = $(patsubst %.c,$(BUILD)/%,$(filter-out demo/net.c,$(wildcard demo/*.c)))
 
 # A test is a cmocka program (unit_*, hook_*, kernel_facts_*) or a bats file; the other programs and the
@@ -51,7 +59,7 @@ TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(BUILD)/tests/ne
 	$(BIG_PARTS:%.c=$(BUILD)/%), $(patsubst %.c,$(BUILD)/%,$(wildcard tests/*.c)))
 TEST_FLAGS = $(PLAIN_FLAGS) -Itests -Ishim -MMD -MP -pthread
 
-all: $(LIB) $(COMMAND) $(DEMOS)
+all: $(LIB) $(COMMAND) $(DEMOS) $(PAGES) $(COMPLETIONS)
 
 $(LIB): $(SHIM_OBJECTS) shim/libsafeclose.map
 	$(say) LINK $@
@@ -70,6 +78,14 @@ $(BUILD)/cli/%.o: cli/%.c Makefile
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(PLAIN_FLAGS) -Icli -Ishim -MMD -MP -c -o $@ $<
+
+# What they say of settings and causes comes from the tables of shim/.
+$(PAGES) $(COMPLETIONS): $(BUILD)/%: %.in $(BUILD)/scripts/tables
+	$(say) FILL $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BUILD)/scripts/tables <$< >$@
+
+$(BUILD)/scripts/tables: $(wildcard shim/*.def)
 
 $(BUILD)/demo/%: demo/%.c demo/net.c demo/net.h
 	$(say) CC $@
@@ -137,13 +153,20 @@ check: $(LIB)
 	$(Q)scripts/check-exports
 	$(Q)scripts/check-layers
 
-install: $(LIB)
-	$(INSTALL) -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(DOCDIR)
+install: $(LIB) $(COMMAND) $(PAGES) $(COMPLETIONS)
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR) $(BINDIR) $(DOCDIR) $(MANDIR)/man1 $(MANDIR)/man7 \
+		$(BASHDIR) $(ZSHDIR))
 	$(INSTALL) -m 755 $(LIB) $(DESTDIR)$(LIBDIR)/$(LIB)
+	$(INSTALL) -m 755 $(COMMAND) $(DESTDIR)$(BINDIR)/$(COMMAND)
 	$(INSTALL) -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)
+	$(INSTALL) -m 644 $(BUILD)/man/safeclose.1 $(DESTDIR)$(MANDIR)/man1/safeclose.1
+	$(INSTALL) -m 644 $(BUILD)/man/libsafeclose.7 $(DESTDIR)$(MANDIR)/man7/libsafeclose.7
+	$(INSTALL) -m 644 $(BUILD)/cli/completion.bash $(DESTDIR)$(BASHDIR)/safeclose
+	$(INSTALL) -m 644 $(BUILD)/cli/completion.zsh $(DESTDIR)$(ZSHDIR)/_safeclose
 
 uninstall:
-	rm -f $(DESTDIR)$(LIBDIR)/$(LIB)
+	rm -f $(addprefix $(DESTDIR),$(LIBDIR)/$(LIB) $(BINDIR)/$(COMMAND) $(MANDIR)/man1/safeclose.1 \
+		$(MANDIR)/man7/libsafeclose.7 $(BASHDIR)/safeclose $(ZSHDIR)/_safeclose)
 	rm -rf $(DESTDIR)$(DOCDIR)
 
 clean:

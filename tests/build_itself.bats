@@ -11,7 +11,7 @@ load helper
 setup_file()
 {
     # All builds are of the same sources, also while somebody is at work on them.
-    cp -r "$top/Makefile" "$top/shim" "$top/cli" "$BATS_FILE_TMPDIR"
+    cp -r "$top/Makefile" "$top/shim" "$top/cli" "$top/scripts" "$BATS_FILE_TMPDIR"
 }
 
 # What would show in the output and differs from machine to machine.

@@ -1,0 +1,318 @@
+/*
+ * Fills in what the library's tables hold: copies standard input, a man page or a completion file,
+ * to standard output, and replaces each line that is @NAME@ by a table of shim/ in the form that
+ * goes there. So nothing that is written about a setting or a cause is written twice.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+struct option {
+    const char *name;
+    const char *allowed;
+    const char *fallback;
+    const char *meaning;
+};
+
+static const struct option options[] = {
+#define OPTION(id, name, allowed, fallback, meaning) {name, allowed, fallback, meaning},
+#include "../shim/options.def"
+#undef OPTION
+};
+
+struct cause {
+    const char *name;
+    const char *why;
+    const char *peer;
+    const char *advice;
+};
+
+static const struct cause causes[] = {
+#define CAUSE(id, name, why, peer, advice) {name, why, peer, advice},
+#include "../shim/causes.def"
+#undef CAUSE
+};
+
+static const char *const doors[] = {
+#define DOOR(id, name) name,
+#include "../shim/doors.def"
+#undef DOOR
+};
+
+struct word {
+    const char *name;
+    const char *meaning;
+};
+
+static const struct word ends[] = {
+#define END(id, name, meaning) {name, meaning},
+#include "../shim/ends.def"
+#undef END
+};
+
+static const struct word notes[] = {
+#define NOTE(id, name, meaning) {name, meaning},
+#include "../shim/notes.def"
+#undef NOTE
+};
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+static char upper(char c)
+{
+    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
+/* LINGER_IDLE as a long option: linger-idle. */
+static void print_long(const char *name)
+{
+    for (; *name; name++)
+        putchar(*name == '_' ? '-' : *name >= 'A' && *name <= 'Z' ? *name - 'A' + 'a' : *name);
+}
+
+/* ---- man pages ---------------------------------------------------------------------------------- */
+
+/* One word of roff text, on a new line where this one is full. */
+static void roff_word(const char *word, size_t len, int *column)
+{
+    if (*column && *column + 1 + len > 79) {
+        putchar('\n');
+        *column = 0;
+    }
+    if (*column)
+        *column += printf(" ");
+    else if (strchr(".'", *word))
+        *column += printf("\\&"); /* else it would be a request */
+    for (size_t i = 0; i < len; i++)
+        *column += word[i] == '\\' ? printf("\\e") : printf("%c", word[i]);
+}
+
+/* A sentence: behind a beginning or with a capital, {n} replaced, with a full stop. */
+static void roff_sentence(const char *begin, const char *text, const char *amount)
+{
+    char sentence[1024] = "", *number;
+    int column = 0;
+
+    snprintf(sentence, sizeof(sentence), "%s%s%s", begin, text,
+             *text && text[strlen(text) - 1] != '.' ? "." : "");
+    sentence[0] = upper(sentence[0]);
+    number = strstr(sentence, "{n}");
+    if (number) {
+        char rest[1024];
+
+        strcpy(rest, number + 3);
+        snprintf(number, sizeof(sentence) - (size_t)(number - sentence), "%s%s", amount, rest);
+    }
+    for (const char *word = sentence; *word; word += strspn(word, " ")) {
+        size_t len = strcspn(word, " ");
+
+        roff_word(word, len, &column);
+        word += len;
+    }
+    putchar('\n');
+}
+
+static void roff_option(const struct option *o)
+{
+    roff_sentence("", o->meaning, "");
+    roff_sentence("Allowed: ", o->allowed, "");
+    roff_sentence("Default: ", o->fallback, "");
+}
+
+static void roff_settings(void)
+{
+    for (size_t i = 0; i < COUNT(options); i++) {
+        printf(".It Ev SAFECLOSE_%s\n", options[i].name);
+        roff_option(&options[i]);
+    }
+}
+
+static void roff_options(void)
+{
+    for (size_t i = 0; i < COUNT(options); i++) {
+        printf(".It Fl -");
+        print_long(options[i].name);
+        printf(" Ns = Ns Ar value\n");
+        roff_option(&options[i]);
+    }
+}
+
+static void roff_causes(void)
+{
+    for (size_t i = 0; i < COUNT(causes); i++) {
+        const struct cause *c = &causes[i];
+
+        printf(".It Li %s\n", c->name);
+        if (!*c->why)
+            puts("There was no reason to reset.");
+        else
+            roff_sentence("", c->why,
+                          strcmp(c->name, "pending-accepts") == 0 ? "N clients" : "N bytes");
+        if (*c->peer)
+            roff_sentence("The peer sees: ", c->peer, "N");
+        if (*c->advice)
+            roff_sentence("What to do: ", c->advice, "N");
+    }
+}
+
+static void roff_words(const struct word *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (*words[i].name) {
+            printf(".It Li %s\n", words[i].name);
+            roff_sentence("", words[i].meaning, "");
+        }
+}
+
+static void roff_ends(void)
+{
+    roff_words(ends, COUNT(ends));
+}
+
+static void roff_notes(void)
+{
+    roff_words(notes, COUNT(notes));
+}
+
+static void roff_doors(void)
+{
+    for (size_t i = 0; i < COUNT(doors); i++)
+        printf(".Li %s%s\n", doors[i], i + 1 < COUNT(doors) ? " ," : " .");
+}
+
+/* ---- completions -------------------------------------------------------------------------------- */
+
+/* Those values that are words: of "stderr, syslog, none or a file name" the first three. */
+static void print_choices(const char *allowed)
+{
+    const char *before = "";
+
+    while (*allowed) {
+        size_t len = strcspn(allowed, ", ");
+
+        if (allowed[len] == ' ' && strncmp(allowed + len, " or ", 4) != 0)
+            return;
+        printf("%s%.*s", before, (int)len, allowed);
+        before = " ";
+        allowed += len;
+        allowed += strncmp(allowed, " or ", 4) == 0 ? 4 : strspn(allowed, ", ");
+    }
+}
+
+static bool takes_file(const struct option *o)
+{
+    return strstr(o->allowed, "file name") != NULL;
+}
+
+static void bash_options(void)
+{
+    printf("    options='-h --help -m -o");
+    for (size_t i = 0; i < COUNT(options); i++) {
+        printf(" --");
+        print_long(options[i].name);
+    }
+    puts("'");
+}
+
+static void bash_values(void)
+{
+    for (size_t i = 0; i < COUNT(options); i++) {
+        printf("    --");
+        print_long(options[i].name);
+        printf("%s) words='", strcmp(options[i].name, "MODE") == 0 ? " | -m" : "");
+        print_choices(options[i].allowed);
+        printf("' files=%s ;;\n", takes_file(&options[i]) ? "yes" : "no");
+    }
+}
+
+/* Within '...[ ]': what the shell or zsh's _arguments would take for its own. */
+static void zsh_text(const char *text)
+{
+    for (; *text; text++)
+        if (*text == '\'')
+            printf("'\\''");
+        else if (strchr("[]:\\", *text))
+            printf("\\%c", *text);
+        else
+            putchar(*text);
+}
+
+static void zsh_values(const struct option *o)
+{
+    printf(":value:");
+    if (takes_file(o)) {
+        printf("{ _alternative \"words\\:word\\:(");
+        print_choices(o->allowed);
+        printf(")\" \"files\\:file\\:_files\" }");
+    } else {
+        printf("(");
+        print_choices(o->allowed);
+        printf(")");
+    }
+}
+
+static void zsh_options(void)
+{
+    for (size_t i = 0; i < COUNT(options); i++) {
+        printf("        '%s--", strcmp(options[i].name, "MODE") == 0 ? "(-m)" : "");
+        print_long(options[i].name);
+        printf("=[");
+        zsh_text(options[i].meaning);
+        printf("]");
+        zsh_values(&options[i]);
+        puts("' \\");
+    }
+}
+
+static void modes(void)
+{
+    printf("        '(--mode)-m+[what to do at a close]:mode:(");
+    for (size_t i = 0; i < COUNT(options); i++)
+        if (strcmp(options[i].name, "MODE") == 0)
+            print_choices(options[i].allowed);
+    puts(")' \\");
+}
+
+/* ------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *marker;
+    void (*print)(void);
+} tables[] = {
+    {"@SETTINGS@\n", roff_settings},
+    {"@OPTIONS@\n", roff_options},
+    {"@CAUSES@\n", roff_causes},
+    {"@DOORS@\n", roff_doors},
+    {"@ENDS@\n", roff_ends},
+    {"@NOTES@\n", roff_notes},
+    {"@BASH_OPTIONS@\n", bash_options},
+    {"@BASH_VALUES@\n", bash_values},
+    {"@ZSH_OPTIONS@\n", zsh_options},
+    {"@ZSH_MODES@\n", modes},
+};
+
+static bool print_table(const char *line)
+{
+    for (size_t i = 0; i < COUNT(tables); i++)
+        if (strcmp(line, tables[i].marker) == 0) {
+            tables[i].print();
+            return true;
+        }
+    return false;
+}
+
+int main(void)
+{
+    char line[4096];
+
+    while (fgets(line, sizeof(line), stdin)) {
+        if (print_table(line))
+            continue;
+        if (line[0] == '@') {
+            fprintf(stderr, "scripts/tables: unable to fill in %s", line);
+            return 1;
+        }
+        fputs(line, stdout);
+    }
+    return fflush(stdout) == 0 && !ferror(stdout) && !ferror(stdin) ? 0 : 1;
+}
