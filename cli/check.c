@@ -123,6 +123,7 @@ static void judge_unloaded(struct findings *f, const struct library *library, pi
         return;
     }
     process_link(pid, "exe", path);
+    executable.running = true;
     executable_judge_privileges(&could, fd);
     executable_judge_elf(&could, library, fd, &executable);
     close(fd);

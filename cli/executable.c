@@ -14,7 +14,7 @@
 #endif
 
 #define STATIC_ADVICE                                                                              \
-    "link it dynamically (without -static); what it resets is counted as TCPAbortOnClose in nstat -az"
+    "link it dynamically; the kernel counts its resets meanwhile: nstat -az TcpExtTCPAbortOnClose"
 
 static const char *machine_text(const struct elf_facts *e)
 {
@@ -122,21 +122,23 @@ static void judge_glibc(struct findings *f, const struct library *library,
                      e->interpreter, library->facts.glibc_major, library->facts.glibc_minor);
 }
 
+/* Whose loader it is; and whether it is here, for a program that is yet to be started. */
 static void judge_loader(struct findings *f, const struct library *library,
-                         const struct elf_facts *e)
+                         const struct elf_facts *e, bool running)
 {
     enum libc_kind wanted = library->facts.libc;
+    bool here = running || access(e->interpreter, F_OK) == 0;
 
-    if (access(e->interpreter, F_OK) != 0) {
-        findings_add(f, AGAINST, "its loader %s is not here (%s): it does not start",
-                     e->interpreter, strerror(errno));
-    } else if (e->loader == LIBC_OTHER) {
-        findings_add(f, UNSURE, "its loader %s is none that is known here", e->interpreter);
-    } else if (e->loader != wanted && wanted != LIBC_NONE && wanted != LIBC_OTHER) {
+    if (!here)
+        findings_add(f, AGAINST, "its loader %s is not here: it does not start", e->interpreter);
+    if (e->loader == LIBC_OTHER)
+        findings_add(f, UNSURE, "its loader %s is none that is known", e->interpreter);
+    else if (e->loader != wanted && wanted != LIBC_NONE && wanted != LIBC_OTHER) {
         findings_add(f, AGAINST, "it is a program for %s (%s), the library is for %s",
                      libc_name(e->loader), e->interpreter, libc_name(wanted));
-        findings_add(f, DO, "build the library with the same libc, and preload that one");
-    } else {
+        findings_add(f, DO, "build the library with %s, and preload that one",
+                     libc_name(e->loader));
+    } else if (here) {
         findings_add(f, FOR, "it is linked dynamically; its loader %s reads LD_PRELOAD",
                      e->interpreter);
         if (e->loader == LIBC_GLIBC)
@@ -172,7 +174,7 @@ void executable_judge_elf(struct findings *f, const struct library *library, int
     }
     judge_machine(f, library, e);
     if (judge_linking(f, e)) {
-        judge_loader(f, library, e);
+        judge_loader(f, library, e, executable->running);
         judge_libc(f, e);
         strcpy(executable->asan, e->asan);
     } else if (e->go)

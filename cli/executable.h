@@ -10,8 +10,8 @@
 
 #include <sys/stat.h>
 
-/* What is known of a program once it has been judged. */
 struct executable {
+    bool running;        /* said before: it is a process already */
     char asan[NAME_MAX]; /* AddressSanitizer's runtime, which must come before the library; or "" */
 };
 

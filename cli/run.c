@@ -15,6 +15,7 @@
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MOST_SETTINGS 64
@@ -38,25 +39,31 @@ void run_help(FILE *to)
         to);
 }
 
+static bool directory_takes_files(const char *file)
+{
+    char *copy = text_of("%s", file);
+    bool ok = faccessat(AT_FDCWD, dirname(copy), W_OK | X_OK, AT_EACCESS) == 0;
+
+    free(copy);
+    return ok;
+}
+
 /* The library would open it only in COMMAND, and could then only complain. */
 static bool can_be_written(const char *file)
 {
-    char *copy, *dir;
-    int error = 0;
+    struct stat st;
 
+    /* A pid in its name is not known yet. */
     if (strchr(file, '%'))
         return true;
-    if (access(file, F_OK) == 0)
-        error = faccessat(AT_FDCWD, file, W_OK, AT_EACCESS) == 0 ? 0 : errno;
-    else {
-        copy = text_of("%s", file);
-        dir = dirname(copy);
-        error = faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0 ? 0 : errno;
-        free(copy);
-    }
-    if (error)
-        unable("write events to \"%s\": %s", file, strerror(error));
-    return !error;
+    if (stat(file, &st) == 0 && S_ISDIR(st.st_mode))
+        unable("write events to \"%s\": it is a directory", file);
+    else if (faccessat(AT_FDCWD, file, W_OK, AT_EACCESS) == 0 ||
+             (errno == ENOENT && directory_takes_files(file)))
+        return true;
+    else
+        unable("write events to \"%s\": %s", file, strerror(errno));
+    return false;
 }
 
 static const struct setting *setting_named(const char *name)
