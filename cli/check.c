@@ -103,8 +103,8 @@ static void note_namespace(struct findings *f, pid_t pid)
 {
     char own[PATH_MAX], its[PATH_MAX];
 
-    if (process_link(getpid(), "ns/mnt", own) && process_link(pid, "ns/mnt", its) &&
-        strcmp(own, its) != 0)
+    if (process_link(getpid(), "ns/mnt", own, sizeof(own)) &&
+        process_link(pid, "ns/mnt", its, sizeof(its)) && strcmp(own, its) != 0)
         findings_add(f, NOTE,
                      "it sees other files than this command (a container): the library must be "
                      "installed there");
@@ -122,7 +122,7 @@ static void judge_unloaded(struct findings *f, const struct library *library, pi
         findings_add(f, UNSURE, "whether it could be can't be told: %s", strerror(errno));
         return;
     }
-    process_link(pid, "exe", path);
+    process_link(pid, "exe", path, sizeof(path));
     executable.running = true;
     executable_judge_privileges(&could, fd);
     executable_judge_elf(&could, library, fd, &executable);
@@ -144,7 +144,7 @@ static void judge_process(struct findings *f, const struct library *library, pid
 
     if (state && state[8] == 'Z') {
         findings_add(f, AGAINST, "it has ended; its parent has yet to notice (a zombie)");
-    } else if (!process_link(pid, "exe", exe) && errno == ENOENT) {
+    } else if (!process_link(pid, "exe", exe, sizeof(exe)) && errno == ENOENT) {
         findings_add(f, AGAINST, "it is a thread of the kernel");
     } else if (loaded < 0) {
         findings_add(f, UNSURE, "whether the library is loaded can't be told: %s", strerror(errno));

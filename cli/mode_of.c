@@ -18,7 +18,7 @@ static void read_names(struct config *its, pid_t pid)
     size_t len;
     char *comm;
 
-    process_link(pid, "exe", its->executable);
+    process_link(pid, "exe", its->executable, sizeof(its->executable));
     if (process_executed_as(pid, name)) {
         const char *slash = strrchr(name, '/');
         snprintf(its->comm, sizeof(its->comm), "%.15s", slash ? slash + 1 : name);

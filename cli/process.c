@@ -65,13 +65,13 @@ char *process_file(pid_t pid, const char *name, size_t *len)
     return bytes;
 }
 
-bool process_link(pid_t pid, const char *name, char target[PATH_MAX])
+bool process_link(pid_t pid, const char *name, char *target, size_t size)
 {
     char path[PATH_MAX];
     ssize_t n;
 
     proc_name(path, pid, name);
-    n = readlink(path, target, PATH_MAX - 1);
+    n = readlink(path, target, size - 1);
     if (n >= 0)
         target[n] = '\0';
     return n >= 0;

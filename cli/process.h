@@ -15,7 +15,7 @@ char *process_file(pid_t pid, const char *name, size_t *len);
 int process_open(pid_t pid, const char *name);
 
 /* Where /proc/PID/name points to; false with errno. */
-bool process_link(pid_t pid, const char *name, char target[PATH_MAX]);
+bool process_link(pid_t pid, const char *name, char *target, size_t size);
 
 /* The number behind "Name:" in a text of /proc/PID/status, base 10; -1 where there is none. */
 long process_number(const char *status, const char *name);

@@ -3,6 +3,7 @@
  * to standard output, and replaces each line that is @NAME@ by a table of shim/ in the form that
  * goes there. So nothing that is written about a setting or a cause is written twice.
  */
+#include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,12 +26,30 @@ struct cause {
     const char *why;
     const char *peer;
     const char *advice;
+    const char *otherwise;
 };
 
 static const struct cause causes[] = {
-#define CAUSE(id, name, why, peer, advice) {name, why, peer, advice},
+#define CAUSE(id, name, why, peer, advice, otherwise) {name, why, peer, advice, otherwise},
 #include "../shim/causes.def"
 #undef CAUSE
+};
+
+/* What a cause most often means, by what is unread and by the history of the connection. */
+struct meaning {
+    const char *cause;
+    const char *content;
+    const char *whose;
+    const char *when;
+    const char *means;
+    const char *advice;
+};
+
+static const struct meaning meanings[] = {
+#define MEANING(cause, content, whose, when, means, advice)                                        \
+    {#cause, #content, #whose, #when, means, advice},
+#include "../shim/causes.def"
+#undef MEANING
 };
 
 static const char *const doors[] = {
@@ -48,6 +67,12 @@ static const struct word ends[] = {
 #define END(id, name, meaning) {name, meaning},
 #include "../shim/ends.def"
 #undef END
+};
+
+static const struct word contents[] = {
+#define CONTENT(id, name, words) {name, words},
+#include "../shim/content.def"
+#undef CONTENT
 };
 
 static const struct word notes[] = {
@@ -137,6 +162,15 @@ static void roff_options(void)
     }
 }
 
+static void roff_words(const struct word *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (*words[i].name) {
+            printf(".It Li %s\n", words[i].name);
+            roff_sentence("", words[i].meaning, "");
+        }
+}
+
 static void roff_causes(void)
 {
     for (size_t i = 0; i < COUNT(causes); i++) {
@@ -150,18 +184,59 @@ static void roff_causes(void)
                           strcmp(c->name, "pending-accepts") == 0 ? "N clients" : "N bytes");
         if (*c->peer)
             roff_sentence("The peer sees: ", c->peer, "N");
-        if (*c->advice)
+        if (*c->advice) {
             roff_sentence("What to do: ", c->advice, "N");
+            roff_sentence("Otherwise: ", c->otherwise, "N");
+        }
     }
 }
 
-static void roff_words(const struct word *words, size_t count)
+/* The identifiers of causes.def in words: HTTP_REQUEST is http-request. */
+static void print_word(const char *identifier)
 {
-    for (size_t i = 0; i < count; i++)
-        if (*words[i].name) {
-            printf(".It Li %s\n", words[i].name);
-            roff_sentence("", words[i].meaning, "");
+    for (; *identifier; identifier++)
+        putchar(*identifier == '_' ? '-' : tolower((unsigned char)*identifier));
+}
+
+static void roff_condition(const char *identifier, const char *none)
+{
+    static const struct word words[] = {{"ACCEPTED", "accepted"},
+                                        {"OPENED", "opened by the program"},
+                                        {"ENDED", "at the end of the process"},
+                                        {"UNTOUCHED", "nothing of it had been read"},
+                                        {"ANSWERED", "some had been read, and something written"}};
+
+    if (strcmp(identifier, none) == 0)
+        return;
+    printf(", ");
+    for (size_t i = 0; i < COUNT(words); i++)
+        if (strcmp(identifier, words[i].name) == 0) {
+            printf("%s", words[i].meaning);
+            return;
         }
+    print_word(identifier);
+}
+
+static void roff_meanings(void)
+{
+    for (size_t i = 0; i < COUNT(meanings); i++) {
+        const struct meaning *m = &meanings[i];
+
+        printf(".It ");
+        print_word(m->cause);
+        roff_condition(m->content, "ANY");
+        roff_condition(m->whose, "EITHER");
+        roff_condition(m->when, "EVER");
+        putchar('\n');
+        roff_sentence("", m->means, "");
+        if (*m->advice)
+            roff_sentence("What to do: ", m->advice, "");
+    }
+}
+
+static void roff_contents(void)
+{
+    roff_words(contents, COUNT(contents));
 }
 
 static void roff_ends(void)
@@ -282,6 +357,8 @@ static const struct {
     {"@SETTINGS@\n", roff_settings},
     {"@OPTIONS@\n", roff_options},
     {"@CAUSES@\n", roff_causes},
+    {"@MEANINGS@\n", roff_meanings},
+    {"@CONTENTS@\n", roff_contents},
     {"@DOORS@\n", roff_doors},
     {"@ENDS@\n", roff_ends},
     {"@NOTES@\n", roff_notes},

@@ -24,8 +24,28 @@ struct config config = {
     .exit_wait = 1 * SECOND,
 };
 
-static char problem_bytes[1536];
-struct text config_problems = {.bytes = problem_bytes, .cap = sizeof(problem_bytes)};
+#define PROBLEMS 4096
+static struct text problems;
+
+const struct text *config_problems(void)
+{
+    return &problems;
+}
+
+/* Most processes have none: memory for them comes with the first. Without any they are cut to
+ * nothing. */
+struct text *config_problem(void)
+{
+    long at;
+
+    if (!problems.bytes) {
+        at =
+            sys6(SYS_mmap, 0, PROBLEMS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (at > 0)
+            problems = text_over((char *)at, PROBLEMS);
+    }
+    return &problems;
+}
 
 /* The working directory into path, and a slash; percent signs doubled, so that they mean
  * themselves. False where it does not fit, or is outside our root ("(unreachable)" stands before it
@@ -95,24 +115,25 @@ static void read_variable(const char *variable)
     size_t name_len = strcspn(variable, "=");
     const char *value = variable + name_len + (variable[name_len] == '=');
     struct option_rule rule;
+    struct text *t;
     size_t len = strlen(value);
     enum option_answer answer = take(variable + PREFIX_LEN, name_len - PREFIX_LEN, value, &rule);
 
     if (answer == OPTION_TAKEN)
         return;
-    text_plain(&config_problems, variable, name_len < 64 ? name_len : 64);
+    t = config_problem();
+    text_plain(t, variable, name_len < 64 ? name_len : 64);
     if (answer == OPTION_REFUSED) {
-        text_put(&config_problems, "=\"");
-        text_plain(&config_problems, value, len < 64 ? len : 64);
-        text_put(&config_problems, "\": must be %s; using the default (%s)\n", rule.allowed,
-                 rule.fallback);
+        text_put(t, "=\"");
+        text_plain(t, value, len < 64 ? len : 64);
+        text_put(t, "\": must be %s; using the default (%s)\n", rule.allowed, rule.fallback);
     } else {
-        text_put(&config_problems, " is not a setting; "
-                                   "the settings are " OPTIONS_PREFIX "..."
+        text_put(t, " is not a setting; "
+                    "the settings are " OPTIONS_PREFIX "..."
 #define OPTION(id, name, allowed_text, default_text, meaning) " " name
 #include "options.def"
 #undef OPTION
-                                   "\n");
+                    "\n");
     }
 }
 

@@ -47,7 +47,10 @@ extern struct config config;
 
 /* What could not be used, a sentence a line. The constructor writes it; it is printed at the first
  * TCP use. */
-extern struct text config_problems;
+const struct text *config_problems(void);
+
+/* Where the constructor adds one, a sentence and a newline. */
+struct text *config_problem(void);
 
 /* Reads the environment. Every value that can't be used leaves a problem, and the default. */
 void config_read(void);

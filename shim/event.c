@@ -177,8 +177,8 @@ void event_emit(const struct event *e)
 /* What the settings got wrong, a line each, for people. */
 static void tell_problems(struct line *line)
 {
-    const char *p = config_problems.bytes;
-    const char *end = p + config_problems.len;
+    const char *p = config_problems()->bytes;
+    const char *end = p + config_problems()->len;
 
     while (p < end) {
         const char *newline = memchr(p, '\n', (size_t)(end - p));
@@ -211,7 +211,7 @@ void event_first_use(bool opening)
     line = sink_claim();
     if (!line)
         return;
-    if (config_problems.len && !atomic_exchange(&problems_told, true))
+    if (config_problems()->len && !atomic_exchange(&problems_told, true))
         tell_problems(line);
     if (sink_json() && !(before & GREETED_USE)) {
         event_json_start(&line->text);

@@ -83,9 +83,11 @@ bool sink_file_start(void)
     if (name_path(sys_getpid()))
         fd = open_path();
     if (fd < 0) {
-        text_put(&config_problems, "unable to open log \"");
-        text_plain(&config_problems, path, strnlen(path, 200));
-        text_put(&config_problems, "\": %s; logging to stderr\n", error_text(-fd));
+        struct text *t = config_problem();
+
+        text_put(t, "unable to open log \"");
+        text_plain(t, path, strnlen(path, 200));
+        text_put(t, "\": %s; logging to stderr\n", error_text(-fd));
         return false;
     }
     own_fd_keep(own(), (int)fd);

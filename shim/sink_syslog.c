@@ -40,7 +40,7 @@ bool sink_syslog_start(void)
     long err = connect_syslog();
 
     if (err < 0)
-        text_put(&config_problems, "unable to reach syslog at %s: %s; logging to stderr\n",
+        text_put(config_problem(), "unable to reach syslog at %s: %s; logging to stderr\n",
                  syslog_address.sun_path, error_text(-err));
     return err == 0;
 }
