@@ -24,7 +24,7 @@ struct config config = {
     .exit_wait = 1 * SECOND,
 };
 
-#define PROBLEMS 4096
+#define PROBLEMS 8192 /* bytes: one for each setting, and as many of a later version */
 static struct text problems;
 
 const struct text *config_problems(void)

@@ -8,7 +8,7 @@
 load helper
 
 speaker=$programs/speaker
-all_names=(MODE LOG FORMAT EVENTS PORTS PROGRAMS DISCARD_MAX LINGER_IDLE LINGER_TIME EXIT_WAIT)
+all_names=(MODE LOG FORMAT EVENTS STACK PREVIEW PORTS PROGRAMS DISCARD_MAX LINGER_IDLE LINGER_TIME EXIT_WAIT)
 
 # with NAME=VALUE... COMMAND...: the library in front of it with these settings and no others.
 with()
@@ -309,6 +309,27 @@ port_list()
         "$BATS_TEST_TMPDIR/a-speaker-of-long-names" unread)"
 }
 
+# ---- SAFECLOSE_STACK, SAFECLOSE_PREVIEW ------------------------------------------------------
+
+@test "STACK takes 0 to 32 frames, and refuses everything else" {
+    takes STACK 0 1 32 032
+    refuses STACK 'a number of frames, 0 to 32' '16 in log and warn, 0 otherwise' 33 -1 +1 '' ' 1' 1K \
+        all 4294967297
+}
+
+@test "PREVIEW takes 0 to 256 bytes, and refuses everything else" {
+    takes PREVIEW 0 1 256
+    refuses PREVIEW 'a number of bytes, 0 to 256' 0 257 -1 '' 1K 0x10 18446744073709551617
+}
+
+@test "after an unusable STACK or PREVIEW its default is in force" {
+    with SAFECLOSE_STACK=x SAFECLOSE_LOG=log SAFECLOSE_MODE=log "$speaker" unread
+    json log 'e = events[1]; assert e["stack"] and not e["preview"], e'
+    rm log
+    with SAFECLOSE_PREVIEW=257 SAFECLOSE_LOG=log SAFECLOSE_MODE=drain "$speaker" unread
+    json log 'e = events[1]; assert not e["stack"] and not e["preview"], e'
+}
+
 # ---- SAFECLOSE_DISCARD_MAX -------------------------------------------------------------------
 
 # More than an ordinary user may have unread.
@@ -486,20 +507,22 @@ how_it_ends()
     same 1 "$(complaints <"$BATS_TEST_TMPDIR/log" | wc -l)"
 }
 
-@test "ten unusable settings get ten lines" {
+@test "twelve unusable settings get twelve lines" {
     run -0 --separate-stderr with SAFECLOSE_MODE=x SAFECLOSE_LOG=% SAFECLOSE_FORMAT=x \
-        SAFECLOSE_EVENTS=x SAFECLOSE_PORTS=x SAFECLOSE_PROGRAMS=, SAFECLOSE_DISCARD_MAX=x \
+        SAFECLOSE_EVENTS=x SAFECLOSE_STACK=x SAFECLOSE_PREVIEW=x SAFECLOSE_PORTS=x \
+        SAFECLOSE_PROGRAMS=, SAFECLOSE_DISCARD_MAX=x \
         SAFECLOSE_LINGER_IDLE=x SAFECLOSE_LINGER_TIME=x SAFECLOSE_EXIT_WAIT=x "$speaker" unread
     for name in "${all_names[@]}"; do
         same 1 "$(complaints <<<"$stderr" | grep -c "SAFECLOSE_$name=\".*\": must be .*; using the default (.*)\$")"
     done
-    same 10 "$(complaints <<<"$stderr" | wc -l)"
+    same 12 "$(complaints <<<"$stderr" | wc -l)"
 }
 
-@test "ten unusable settings get ten whole lines, however odd their values are" {
+@test "twelve unusable settings get twelve whole lines, however odd their values are" {
     odd=$(printf '\001%.0s' {1..100})
     run -0 --separate-stderr with SAFECLOSE_MODE="$odd" SAFECLOSE_LOG="%$odd" \
         SAFECLOSE_FORMAT="$odd" SAFECLOSE_EVENTS="$odd" SAFECLOSE_PORTS="$odd" \
+        SAFECLOSE_STACK="$odd" SAFECLOSE_PREVIEW="$odd" \
         SAFECLOSE_PROGRAMS=",$odd" SAFECLOSE_DISCARD_MAX="$odd" SAFECLOSE_LINGER_IDLE="$odd" \
         SAFECLOSE_LINGER_TIME="$odd" SAFECLOSE_EXIT_WAIT="$odd" "$speaker" unread
     for name in "${all_names[@]}"; do
@@ -508,8 +531,8 @@ how_it_ends()
 }
 
 @test "the settings of a later version get a line each" {
-    names=(STACK PREVIEW LOT_SIZE)
-    run -0 --separate-stderr with SAFECLOSE_STACK=1 SAFECLOSE_PREVIEW=1 SAFECLOSE_LOT_SIZE=1 \
+    names=(COLOUR LOT_SIZE RATE)
+    run -0 --separate-stderr with SAFECLOSE_COLOUR=1 SAFECLOSE_RATE=1 SAFECLOSE_LOT_SIZE=1 \
         "$speaker" unread
     for name in "${names[@]}"; do
         same 1 "$(grep -c "SAFECLOSE_$name is not a setting; the settings are .* EXIT_WAIT\$" <<<"$stderr")"
