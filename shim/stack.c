@@ -22,7 +22,7 @@ void stack_capture(struct stack *stack, unsigned most, const void *call_site)
             more = unwind_up(&u);
         for (; more && stack->count < most && (stack->count || skipped < OURS);
              more = unwind_up(&u))
-            stack->frames[stack->count++] = u.pc;
+            stack->frames[stack->count++] = u.pc + u.interrupted;
     }
     /* The hook knows better than tables that may be wrong. */
     if (most && call_site && (!stack->count || stack->frames[0] != (uintptr_t)call_site)) {
