@@ -16,20 +16,17 @@ static size_t read_at(const struct symbols *s, uint64_t offset, void *bytes, siz
     return n > 0 ? (size_t)n : 0;
 }
 
-/* Replaced since, it would give the names of another program. The headers that are loaded from a
- * file's beginning tell: they have the size of everything in it. */
+/* Replaced since, it would give the names of another program. What is loaded from a file's
+ * beginning tells: the headers have the size of everything in it, and behind them linkers put the
+ * build id. */
 static bool is_what_was_loaded(struct symbols *s, const struct module *module, ElfW(Ehdr) * header)
 {
-    size_t size = sizeof(*header) + 8 * sizeof(ElfW(Phdr));
+    size_t size = read_at(s, 0, s->bytes, sizeof(s->bytes));
 
-    if (read_at(s, 0, s->bytes, size) != size)
-        return false;
     memcpy(header, s->bytes, sizeof(*header));
-    if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 || header->e_shentsize != sizeof(ElfW(Shdr)))
-        return false;
-    if (header->e_phnum < 8)
-        size = sizeof(*header) + header->e_phnum * sizeof(ElfW(Phdr));
-    return !module->start || memcmp(s->bytes, (const void *)module->start, size) == 0;
+    return size > sizeof(*header) && header->e_shentsize == sizeof(ElfW(Shdr)) &&
+           memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 &&
+           memcmp(s->bytes, (const void *)module->start, size) == 0;
 }
 
 static bool read_section(const struct symbols *s, const ElfW(Ehdr) * header, uint64_t index,
