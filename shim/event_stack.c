@@ -55,11 +55,11 @@ struct writing {
     bool names;        /* symbols is ours */
 };
 
-static void make_room(struct writing *w)
+static void make_room(struct writing *w, size_t room)
 {
     struct text *t = &w->line->text;
 
-    if (t->cap - t->len >= ROOM)
+    if (t->cap - t->len >= room)
         return;
     w->write_line(w->line);
     t->len = 0;
@@ -77,7 +77,7 @@ static void put_frame(struct writing *w, unsigned i, const char *module)
     struct text *t = &w->line->text;
     size_t len = strlen(module);
 
-    make_room(w);
+    make_room(w, ROOM);
     text_put(t, i ? "safeclose:       " : "safeclose:   at: ");
     text_plain(t, module, len < 64 ? len : 64);
 }
@@ -128,10 +128,11 @@ static unsigned put_run(struct writing *w, unsigned i, const struct module *m)
 static void put_command(struct writing *w, const struct module *m)
 {
     struct text *t = &w->line->text;
+    size_t len = strnlen(m->path, SINK_LINE - 2 * ROOM);
 
-    make_room(w);
+    make_room(w, ROOM + len);
     text_put(t, "safeclose:   names: addr2line -Cfipe ");
-    text_plain(t, m->path, strnlen(m->path, ROOM / 2));
+    text_plain(t, m->path, len);
     for (unsigned i = 0; i < w->stack->count; i++)
         if (w->nameless & 1U << i && is_in(w, i, m)) {
             w->nameless &= ~(1U << i);
