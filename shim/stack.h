@@ -16,8 +16,10 @@
 
 #define STACK_MAX 32
 
+/* Innermost first, the library's own left out. One less is within the call; of a frame that a
+ * signal interrupted it is the instruction that was to come. */
 struct stack {
-    uintptr_t frames[STACK_MAX]; /* innermost first, the library's own left out */
+    uintptr_t frames[STACK_MAX];
     unsigned count;
 };
 
