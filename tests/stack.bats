@@ -373,3 +373,14 @@ END
     mv whole.so shop.so
     matches '^shop::server::answer\(int\)( |$)' "$(named_by_command "$PWD/shop.so")"
 }
+
+# ---- Tables that are wrong ----------------------------------------------------------------------------------------
+
+# Were the damage never read, this would show nothing: it must have changed stacks.
+@test "with unwind tables that are broken in hundreds of ways nothing differs but the stack" {
+    local program
+    for program in pie fixed; do
+        run -0 python3 "$BATS_TEST_DIRNAME/stack_broken.py" "$LIBSAFECLOSE" "$at/$program" many 150 "$RANDOM"
+        ((output > 30)) || fail "$output"
+    done
+}

@@ -282,6 +282,16 @@ OWN void in_handler(const char *where)
     interrupts();
 }
 
+/* Many frames, and no thread. */
+OWN void many(const char *unused)
+{
+    (void)unused;
+    in_handler("same");
+    deep("20");
+    connection();
+    give_up();
+}
+
 /* ---- Files that change ---------------------------------------------------------------------------------- */
 
 static void meet(void)
@@ -380,10 +390,10 @@ int main(int argc, char **argv)
         const char *name;
         void (*function)(const char *argument);
     } cases[] = {
-        {"three", three},           {"places", places},       {"deep", deep},
-        {"doors", doors},           {"fork", fork_child},     {"handler", in_handler},
-        {"meeting", after_meeting}, {"root", in_root},        {"library", library},
-        {"made", made_at_run_time}, {"unchanged", unchanged},
+        {"three", three},     {"places", places},         {"deep", deep},
+        {"doors", doors},     {"fork", fork_child},       {"handler", in_handler},
+        {"many", many},       {"meeting", after_meeting}, {"root", in_root},
+        {"library", library}, {"made", made_at_run_time}, {"unchanged", unchanged},
     };
 
     for (size_t i = 0; argc > 1 && i < sizeof(cases) / sizeof(cases[0]); i++)
