@@ -384,3 +384,16 @@ END
         ((output > 30)) || fail "$output"
     done
 }
+
+# ---- A debugger ------------------------------------------------------------------------------------------------------
+
+@test "gdb stops before each reset: the faulty function is in sight" {
+    local stop=()
+    for _ in 1 2 3; do stop+=(-ex bt -ex continue); done
+    run -0 env -u DEBUGINFOD_URLS gdb -nx -batch -ex 'set breakpoint pending on' \
+        -ex "set exec-wrapper env LD_PRELOAD=$LIBSAFECLOSE SAFECLOSE_LOG=$log" \
+        -ex 'break safeclose_reset_ahead' -ex run "${stop[@]}" --args "$at/pie" three
+    same 3 "$(grep -cE '^#0 .*safeclose_reset_ahead' <<<"$output")"
+    same $'close_politely\nserve_request\nthree\nworker\ngive_up\nthree' \
+        "$(grep -oE ' in (close_politely|serve_request|three|worker|give_up) ' <<<"$output" | cut -d ' ' -f 3)"
+}
