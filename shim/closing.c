@@ -291,19 +291,16 @@ static enum whose whose_of(const struct fd_note *note)
     return note->flags & FD_CONNECTED ? OPENED : ACCEPTED;
 }
 
-/* What a guess at the content needs. */
-#define GLANCE 64
-
-/* What is unread is looked at for whoever reads the event, before it is drained. */
+/* What is unread is looked at for whoever reads the event, before it is drained. A guess at it
+ * needs about a hundred bytes: that is how far behind its boundary a part of a form says what it
+ * is. */
 static void glance(struct event *e, uint8_t bytes[CONFIG_PREVIEW_MAX])
 {
-    unsigned size = config.preview > GLANCE ? config.preview : GLANCE;
-
     if (e->probe.urgent) {
         e->content = CONTENT_URGENT;
     } else if (e->probe.unread && e->note == NOTE_NONE) {
         e->seen = bytes;
-        e->seen_size = probe_peek(e->fd, e->probe.facts.state, bytes, size);
+        e->seen_size = probe_peek(e->fd, e->probe.facts.state, bytes, CONFIG_PREVIEW_MAX);
         e->content = content_of(bytes, e->seen_size, e->probe.unread);
     }
 }

@@ -77,7 +77,7 @@ static enum content tls_of(struct view v, uint64_t unread)
     if (v.size < 5 || v.at[1] != 3 || v.at[2] > 4)
         return CONTENT_NONE;
     length = (unsigned)v.at[3] << 8 | v.at[4];
-    if (length == 0 || length > (1 << 14) + 256)
+    if (length == 0 || length > (1 << 14) + 2048) /* TLS 1.2's limit; 1.3 has a lower one */
         return CONTENT_NONE;
     switch (v.at[0]) {
     case 20: /* change_cipher_spec */
@@ -107,26 +107,62 @@ static bool is_request(struct view v)
     return line.size == v.size || contains(line, " HTTP/");
 }
 
-/* The size of a chunk on a line of its own (RFC 9112, 7.1). */
+/* The size of a chunk on a line of its own (RFC 9112, 7.1), below 16 MB: "deadbeef" is a word; and
+ * some of the chunk. */
 static bool is_chunk(struct view v)
 {
     size_t digits = span(v, is_hex);
     struct view rest = {v.at + digits, v.size - digits};
 
-    return digits >= 1 && digits <= 8 && begins(rest, "\r\n");
+    return digits >= 1 && digits <= 6 && rest.size > 2 && begins(rest, "\r\n");
+}
+
+/* Names and values, all of it; base64 ends with "=", or has none. */
+static bool is_form_data(struct view v)
+{
+    const uint8_t *equals = memchr(v.at, '=', v.size);
+
+    return equals && equals + 1 < v.at + v.size && equals[1] != '=' && span(v, is_form) == v.size;
 }
 
 /* Most unread bodies begin somewhere in their middle, where only some show what they are. */
 static bool is_body(struct view v)
 {
-    return is_chunk(v) || (begins(v, "--") && contains(v, "Content-Disposition: ")) ||
-           contains(v, "\r\nContent-Disposition: form-data;") ||
-           (contains(v, "=") && span(v, is_form) == v.size);
+    return is_chunk(v) || (begins(v, "--") && contains(v, "\r\nContent-")) ||
+           contains(v, "\r\nContent-Disposition: form-data;") || is_form_data(v);
+}
+
+static bool is_continuation(uint8_t c)
+{
+    return c >= 0x80 && c < 0xc0;
 }
 
 static bool is_printable(uint8_t c)
 {
     return c >= ' ' ? c != 0x7f : c == '\n' || c == '\r' || c == '\t';
+}
+
+/* UTF-8 without control characters; the first and the last character may be cut. */
+static bool is_text(struct view v)
+{
+    size_t more = 0; /* bytes of the character that are still to come */
+    size_t i = span(v, is_continuation);
+
+    if (i > 3 || i == v.size)
+        return false;
+    for (; i < v.size; i++) {
+        uint8_t c = v.at[i];
+
+        if (is_continuation(c)) {
+            if (more-- == 0)
+                return false;
+        } else if (more || !is_printable(c) || c == 0xc0 || c == 0xc1 || c > 0xf4) {
+            return false;
+        } else {
+            more = (c > 0x7f) + (c > 0xdf) + (c > 0xef);
+        }
+    }
+    return more < v.size;
 }
 
 enum content content_of(const uint8_t *bytes, size_t size, uint64_t unread)
@@ -145,5 +181,5 @@ enum content content_of(const uint8_t *bytes, size_t size, uint64_t unread)
         return CONTENT_HTTP_REQUEST;
     if (is_body(v))
         return CONTENT_HTTP_BODY;
-    return span(v, is_printable) == size ? CONTENT_TEXT : CONTENT_BINARY;
+    return is_text(v) ? CONTENT_TEXT : CONTENT_BINARY;
 }
