@@ -181,26 +181,26 @@ end_of()
     same "$head close(FD) $v4 RST [unread-data] 5 bytes unread, $unacked unacked
 safeclose:   LOSS: up to $unacked bytes of this program's output ($unacked never sent)
 safeclose:   why: 5 bytes arrived that the program never read; Linux then resets instead of closing (RFC 2525, 2.17)
-safeclose:   means: of this connection the program had read nothing: the client was turned away
+safeclose:   means: the program had read nothing of what this client sent
 safeclose:   peer: \"Connection reset by peer\", perhaps after reading what it already holds" \
         "$(sed -n 2,6p <<<"$told")"
     same '' "$(grep -F 'loss: none' <<<"$told")"
 }
 
 @test "the explanation of a reset that the program asked for" {
-    same "safeclose:   why: the program asked for a reset: SO_LINGER is on with a time of 0 (socket(7))
-safeclose:   means: whoever set it gives up what is not sent, most often to have no TIME_WAIT
+    same "safeclose:   why: the program asked for a reset: SO_LINGER with a time of 0, or a negative TCP_LINGER2
+safeclose:   means: most often set to avoid TIME_WAIT, at the price of output that is not yet delivered
 safeclose:   peer: \"Connection reset by peer\"
 safeclose:   loss: none here, all output was acknowledged (a Windows peer may still discard it)
-safeclose:   fix: don't set SO_LINGER with a time of 0, if no reset was meant; no mode undoes it" \
+safeclose:   fix: set neither, if no reset was meant; no mode undoes it" \
         "$(text_of warn "$speaker" zero-linger | grep '^safeclose:   ')"
 }
 
 @test "the explanation of clients waiting to be accepted" {
     same "safeclose:   why: the listening socket was closed with 3 clients connected and waiting; Linux resets each of them
-safeclose:   means: most often a restart: the kernel had connected these clients, and nobody had accepted them
+safeclose:   means: most often a restart: the kernel had connected these clients, and the program not yet accepted them
 safeclose:   peer: \"Connection reset by peer\", though its connect had succeeded
-safeclose:   fix: accept what is waiting before closing, or pass the listening socket on (socket activation); no mode prevents this" \
+safeclose:   fix: accept what is waiting before closing, or keep the listening socket over a restart (socket activation); no mode prevents this" \
         "$(text_of warn "$speaker" pending:3 | grep '^safeclose:   ')"
 }
 
