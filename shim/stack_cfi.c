@@ -205,6 +205,12 @@ static void set(struct machine *m, uint64_t number, enum cfi_rule rule, int64_t 
         m->row->registers[number] = (struct cfi_register){(int32_t)value, (uint8_t)rule};
 }
 
+/* Numbers that make no sense may be as large as any. */
+static int64_t aligned(const struct machine *m, uint64_t factor)
+{
+    return (int64_t)(factor * (uint64_t)m->common->data_align);
+}
+
 static int64_t expression(const struct machine *m, struct cfi_bytes *b)
 {
     int64_t place = b->at - m->start;
@@ -286,21 +292,20 @@ static void recall(struct machine *m, struct cfi_bytes *b)
 /* Those that say where a register of the caller is. */
 static void execute_rule(struct machine *m, struct cfi_bytes *b, uint8_t op)
 {
-    int64_t align = m->common->data_align;
     uint64_t number = cfi_uleb(b);
 
     switch (op) {
     case OFFSET_EXTENDED:
-        set(m, number, CFI_AT, (int64_t)cfi_uleb(b) * align);
+        set(m, number, CFI_AT, aligned(m, cfi_uleb(b)));
         break;
     case OFFSET_EXTENDED_SF:
-        set(m, number, CFI_AT, cfi_sleb(b) * align);
+        set(m, number, CFI_AT, aligned(m, (uint64_t)cfi_sleb(b)));
         break;
     case VAL_OFFSET:
-        set(m, number, CFI_IS, (int64_t)cfi_uleb(b) * align);
+        set(m, number, CFI_IS, aligned(m, cfi_uleb(b)));
         break;
     case VAL_OFFSET_SF:
-        set(m, number, CFI_IS, cfi_sleb(b) * align);
+        set(m, number, CFI_IS, aligned(m, (uint64_t)cfi_sleb(b)));
         break;
     case RESTORE_EXTENDED:
         restore(m, number);
@@ -328,7 +333,6 @@ static void execute_rule(struct machine *m, struct cfi_bytes *b, uint8_t op)
 /* Those that say where the frame is; the others go on to the registers. */
 static void execute_cfa(struct machine *m, struct cfi_bytes *b, uint8_t op)
 {
-    int64_t align = m->common->data_align;
     uint64_t number;
 
     switch (op) {
@@ -338,7 +342,7 @@ static void execute_cfa(struct machine *m, struct cfi_bytes *b, uint8_t op)
         break;
     case DEF_CFA_SF:
         number = cfi_uleb(b);
-        set_cfa(m, b, number, cfi_sleb(b) * align);
+        set_cfa(m, b, number, aligned(m, (uint64_t)cfi_sleb(b)));
         break;
     case DEF_CFA_REGISTER:
         set_cfa(m, b, cfi_uleb(b), m->row->cfa_offset);
@@ -347,7 +351,7 @@ static void execute_cfa(struct machine *m, struct cfi_bytes *b, uint8_t op)
         m->row->cfa_offset = (int32_t)cfi_uleb(b);
         break;
     case DEF_CFA_OFFSET_SF:
-        m->row->cfa_offset = (int32_t)(cfi_sleb(b) * align);
+        m->row->cfa_offset = (int32_t)aligned(m, (uint64_t)cfi_sleb(b));
         break;
     case DEF_CFA_EXPRESSION:
         m->row->cfa_offset = (int32_t)expression(m, b);
@@ -376,7 +380,7 @@ static bool execute(struct machine *m, struct cfi_bytes *b)
     case ADVANCE:
         return advance(m, op & 0x3f);
     case OFFSET:
-        set(m, op & 0x3f, CFI_AT, (int64_t)cfi_uleb(b) * m->common->data_align);
+        set(m, op & 0x3f, CFI_AT, aligned(m, cfi_uleb(b)));
         return true;
     case RESTORE:
         restore(m, op & 0x3f);
