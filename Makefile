@@ -55,7 +55,13 @@ TEST_LIBS = $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/*_lib.c))
 # The programs of several files: X.c and every X_*.c.
 BIG_TESTS = scene referee
 BIG_PARTS = $(foreach big,$(BIG_TESTS),$(wildcard tests/$(big)_*.c))
+# A fuzzer, fuzz_X, includes the sources that it tests. The tests play its corpus, tests/corpus/X, with
+# replay_X, which needs no clang.
+FUZZERS = $(patsubst tests/fuzz_%.c,%,$(wildcard tests/fuzz_*.c))
+REPLAYS = $(FUZZERS:%=$(BUILD)/tests/replay_%)
+FUZZ_FLAGS = -std=gnu11 -g -O1 -Ishim -Icli -fno-sanitize-recover=all
 TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(BUILD)/tests/net \
+	$(BUILD)/tests/replay $(FUZZERS:%=$(BUILD)/tests/fuzz_%) \
 	$(BIG_PARTS:%.c=$(BUILD)/%), $(patsubst %.c,$(BUILD)/%,$(wildcard tests/*.c)))
 TEST_FLAGS = $(PLAIN_FLAGS) -Itests -Ishim -MMD -MP -pthread
 
@@ -111,6 +117,17 @@ $(BUILD)/tests/%_lib.so: tests/%_lib.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -fPIC -shared -o $@ $<
 
+$(BUILD)/tests/replay_%: tests/fuzz_%.c tests/replay.c
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(FUZZ_FLAGS) $(WARNINGS) $(WERROR) -fsanitize=address,undefined -MMD -MP -MF $@.d \
+		-o $@ tests/fuzz_$*.c tests/replay.c
+
+$(BUILD)/fuzz/%: tests/fuzz_%.c
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -MMD -MP -MF $@.d -o $@ $<
+
 $(BUILD)/tests/%: tests/%.c tests/net.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
@@ -132,7 +149,7 @@ demo: all
 deps:
 	$(Q)scripts/deps
 
-tests: all $(TEST_LIBS) $(TEST_PROGRAMS) $(CMOCKA_TESTS)
+tests: all $(TEST_LIBS) $(TEST_PROGRAMS) $(REPLAYS) $(CMOCKA_TESTS)
 
 test:
 	$(Q)+$(MAKE) --no-print-directory -j$(shell nproc) check lint tests
@@ -145,6 +162,16 @@ REFEREE_WHICH = $(if $(RACE),--race --count $(or $(N),2000),$(if $(SEED),$(if $(
 
 referee: $(LIB) $(BUILD)/tests/referee
 	$(Q)LIBSAFECLOSE=$(CURDIR)/$(LIB) $(BUILD)/tests/referee $(REFEREE_WHICH) $(OPTIONS)
+
+# What a fuzzer finds new goes to build/fuzz; what it fails on, too, under a name that begins as its own.
+T = 60
+
+fuzz: $(FUZZERS:%=fuzz-%)
+
+fuzz-%: $(BUILD)/fuzz/%
+	$(Q)mkdir -p $(BUILD)/fuzz/$*.found
+	$(Q)$(BUILD)/fuzz/$* -max_total_time=$(T) -max_len=4096 -timeout=5 -print_final_stats=1 \
+		-artifact_prefix=$(BUILD)/fuzz/$*. $(BUILD)/fuzz/$*.found $(wildcard tests/corpus/$*)
 
 bench: all $(patsubst %.c,$(BUILD)/%,$(wildcard scripts/*.c))
 	$(Q)scripts/bench
@@ -175,6 +202,6 @@ uninstall:
 clean:
 	rm -rf $(BUILD) $(LIB) $(COMMAND)
 
-.PHONY: all demo deps tests test referee bench lint check install uninstall clean
+.PHONY: all demo deps tests test referee fuzz bench lint check install uninstall clean
 .DELETE_ON_ERROR:
--include $(SHIM_OBJECTS:.o=.d) $(COMMAND_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*.d)
+-include $(SHIM_OBJECTS:.o=.d) $(COMMAND_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/fuzz/*.d)
