@@ -3,6 +3,7 @@
 # make deps test          installs what the tests need, and runs them all
 # make referee N=10000    plays that many connections nobody has played before: is what is logged what the
 #                         kernel did? SEED=... plays one again, and tells; with N, so many from there on.
+# make deps-servers servers     stock servers that answer early: what arrives as is, drained, lingering
 # make bench              what the library costs, beside its budgets
 # make lint check         style; what the library exports, needs and calls
 # make fuzz T=600         runs each fuzzer of tests/ for so many seconds (clang); what they found before is
@@ -151,6 +152,9 @@ deps:
 
 tests: all $(TEST_LIBS) $(TEST_PROGRAMS) $(REPLAYS) $(CMOCKA_TESTS)
 
+deps-servers:
+	$(Q)scripts/deps --servers
+
 test:
 	$(Q)+$(MAKE) --no-print-directory -j$(shell nproc) check lint tests
 	$(Q)tests/run
@@ -172,6 +176,9 @@ fuzz-%: $(BUILD)/fuzz/%
 	$(Q)mkdir -p $(BUILD)/fuzz/$*.found
 	$(Q)$(BUILD)/fuzz/$* -max_total_time=$(T) -max_len=4096 -timeout=5 -print_final_stats=1 \
 		-artifact_prefix=$(BUILD)/fuzz/$*. $(BUILD)/fuzz/$*.found $(wildcard tests/corpus/$*)
+
+servers: $(LIB) $(BUILD)/tests/field_client
+	$(Q)scripts/servers $(OPTIONS)
 
 bench: all $(patsubst %.c,$(BUILD)/%,$(wildcard scripts/*.c))
 	$(Q)scripts/bench
@@ -202,6 +209,6 @@ uninstall:
 clean:
 	rm -rf $(BUILD) $(LIB) $(COMMAND)
 
-.PHONY: all demo deps tests test referee fuzz bench lint check install uninstall clean
+.PHONY: all demo deps deps-servers tests test referee servers fuzz bench lint check install uninstall clean
 .DELETE_ON_ERROR:
 -include $(SHIM_OBJECTS:.o=.d) $(COMMAND_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/fuzz/*.d)

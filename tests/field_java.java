@@ -1,0 +1,20 @@
+import com.sun.net.httpserver.HttpServer;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+
+/** The JDK's HTTP server, refusing a request by its head. Usage: FieldJava PORT */
+class FieldJava {
+    public static void main(String[] arguments) throws Exception {
+        byte[] answer = "safeclose\n".repeat(200_000).getBytes(StandardCharsets.US_ASCII);
+        InetAddress host = InetAddress.getByName("127.0.0.1");
+        HttpServer server =
+            HttpServer.create(new InetSocketAddress(host, Integer.parseInt(arguments[0])), 5);
+        server.createContext("/", exchange -> {
+            exchange.sendResponseHeaders(401, answer.length);
+            exchange.getResponseBody().write(answer);
+            exchange.close();
+        });
+        server.start();
+    }
+}

@@ -1,0 +1,186 @@
+# shellcheck shell=bash
+# The servers of scripts/servers, all of them as their distribution ships them. A function field_NAME
+# begins its server by `serve COMMAND...`, on 127.0.0.1:$port, and says what is special about it:
+#   request   the head of the client's request, where it is not field_client's own
+#   client    further options of the slow client; polite: of the one that shows how it should be
+#   settings  further settings of the library
+# In $work there are: answer, a file of 2,000,000 bytes; FieldJava.class; certificate.pem. $scratch is the
+# run's own.
+
+# name | what is shown
+fields='
+http.server   | Python http.server, GET with a body
+node-413      | Node http, 413 and Connection: close
+node-destroy  | Node http, req.destroy() after the answer
+java          | Java com.sun.net.httpserver
+webrick       | Ruby WEBrick, 401
+ruby          | Ruby TCPServer
+perl          | Perl IO::Socket::INET
+perl-fork     | Perl, a child for each connection
+uwsgi         | uWSGI --http-socket, one worker
+uwsgi-http    | uWSGI --http, its router in front
+nginx-python  | Python http.server behind nginx, 501
+nginx-uwsgi   | uWSGI behind nginx, uwsgi_pass
+nginx-proxy   | uWSGI behind nginx, proxy_pass
+gunicorn      | gunicorn, sync worker
+redis         | redis over maxclients
+exit          | Perl, a child that answers and exits
+inetd         | socat EXEC,nofork, a program that answers and exits
+tls           | TLS 1.3 client that only sends
+'
+
+field_http.server()
+{
+    request='GET /answer HTTP/1.1\r\nHost: field\r\nConnection: close\r\nContent-Length: %b\r\n\r\n'
+    serve env -C "$work" /usr/bin/python3 -I -m http.server --bind 127.0.0.1 "$port"
+}
+
+field_node-413()
+{
+    serve node "$top/tests/field_node.js" 413 "$port"
+}
+
+field_node-destroy()
+{
+    serve node "$top/tests/field_node.js" destroy "$port"
+}
+
+field_java()
+{
+    serve java -Xshare:auto -cp "$work" FieldJava "$port"
+}
+
+field_webrick()
+{
+    serve ruby "$top/tests/field_ruby.rb" webrick "$port"
+}
+
+field_ruby()
+{
+    serve ruby "$top/tests/field_ruby.rb" socket "$port"
+}
+
+field_perl()
+{
+    serve perl "$top/tests/field_perl.pl" one "$port"
+}
+
+field_exit()
+{
+    settings=(SAFECLOSE_EXIT_WAIT=10s)
+    serve perl "$top/tests/field_perl.pl" exit "$port"
+}
+
+field_perl-fork()
+{
+    serve perl "$top/tests/field_perl.pl" fork "$port"
+}
+
+# serve_uwsgi OPTION ADDRESS: how it is to listen. It would drop root's rights, if asked to.
+serve_uwsgi()
+{
+    serve uwsgi --plugins python3,http "$1" "$2" --wsgi-file "$top/tests/field_wsgi.py" --master \
+        --need-app --die-on-term
+}
+
+field_uwsgi()
+{
+    serve_uwsgi --http-socket "127.0.0.1:$port"
+}
+
+field_uwsgi-http()
+{
+    serve_uwsgi --http "127.0.0.1:$port"
+}
+
+# in_front DIRECTIVE...: nginx, which is not preloaded, passes everything to port 8001. It reads a
+# request to its end before it passes it on, so the late part must not wait for the answer, and the body is
+# more than the kernel takes from it at once: what comes late to the server is what nginx still has.
+in_front()
+{
+    local kept=$port
+    cat >"$scratch/nginx.conf" <<EOT
+daemon off;
+master_process off;
+pid $scratch/nginx.pid;
+error_log $scratch/nginx.log;
+events {}
+http {
+    access_log off;
+    client_body_temp_path $scratch/nginx.body;
+    proxy_temp_path $scratch/nginx.proxy;
+    uwsgi_temp_path $scratch/nginx.uwsgi;
+    fastcgi_temp_path $scratch/nginx.fastcgi;
+    scgi_temp_path $scratch/nginx.scgi;
+    client_max_body_size 0;
+    server {
+        listen 127.0.0.1:$kept;
+        location / {
+            $*
+        }
+    }
+}
+EOT
+    client=(-L 50 -b 8000000 -e 7900000)
+    alone nginx -c "$scratch/nginx.conf"
+}
+
+field_nginx-python()
+{
+    port=8001 serve env -C "$work" /usr/bin/python3 -I -m http.server --bind 127.0.0.1 8001
+    in_front 'proxy_pass http://127.0.0.1:8001;'
+}
+
+field_nginx-uwsgi()
+{
+    port=8001 serve_uwsgi --socket 127.0.0.1:8001
+    in_front 'include /etc/nginx/uwsgi_params; uwsgi_pass 127.0.0.1:8001;'
+}
+
+field_nginx-proxy()
+{
+    port=8001 serve_uwsgi --http-socket 127.0.0.1:8001
+    in_front 'proxy_pass http://127.0.0.1:8001;'
+}
+
+field_gunicorn()
+{
+    serve gunicorn --workers 1 --bind "127.0.0.1:$port" --chdir "$top/tests" \
+        --worker-tmp-dir "$scratch" field_wsgi:application
+}
+
+# The one client that is allowed stays until the end of the shell that runs this. PONG: it is in.
+field_redis()
+{
+    local answer
+    request='PING\r\n'
+    polite=(-s '')
+    serve redis-server --port "$port" --bind 127.0.0.1 --maxclients 1 --save '' --dir "$scratch"
+    exec {first_client}<>"/dev/tcp/127.0.0.1/$port"
+    printf 'PING\r\n' >&"$first_client"
+    read -r answer <&"$first_client"
+    [[ $answer == +PONG* ]] || fail "be the client that redis serves: $answer"
+}
+
+# As inetd does it: the program has the connection itself, as its numbers 0 and 1.
+field_inetd()
+{
+    polite=(-s 'One line, and no more.\n')
+    settings=(SAFECLOSE_EXIT_WAIT=10s)
+    serve socat "TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork" \
+        "EXEC:$top/tests/field_inetd.sh,nofork"
+}
+
+# The program under test is the client, and its peer says what came.
+measure_tls()
+{
+    local environment
+    settings=(SAFECLOSE_EXIT_WAIT=10s)
+    alone /usr/bin/python3 -I "$top/tests/field_tls.py" server "$port" "$work/certificate.pem"
+    under "$mode"
+    env "${environment[@]}" /usr/bin/python3 -I "$top/tests/field_tls.py" client "$port"
+    wait "${sessions[0]}" || fail "hear the server out: $(<"$scratch/output")"
+    written=300000 status=''
+    read -r received end < <(grep ^received= "$scratch/output")
+    received=${received#*=} end=${end#*=}
+}
