@@ -29,6 +29,11 @@ inetd         | socat EXEC,nofork, a program that answers and exits
 tls           | TLS 1.3 client that only sends
 '
 
+# What no mode prevents, and why: it is shown, and not judged.
+declare -A limits=(
+    [inetd]="a connection that is kept open over an exec is left alone: who else holds it is unknown"
+)
+
 field_http.server()
 {
     request='GET /answer HTTP/1.1\r\nHost: field\r\nConnection: close\r\nContent-Length: %b\r\n\r\n'
