@@ -5,6 +5,7 @@
 #                         kernel did? SEED=... plays one again, and tells; with N, so many from there on.
 # make deps-servers servers     stock servers that answer early: what arrives as is, drained, lingering
 # make bench              what the library costs, beside its budgets
+# make hostile            peers that mean harm, by the ten thousand: a table of what it took
 # make lint check         style; what the library exports, needs and calls
 # make fuzz T=600         runs each fuzzer of tests/ for so many seconds (clang); what they found before is
 #                         in tests/corpus/, and make test plays it again
@@ -183,6 +184,9 @@ servers: $(LIB) $(BUILD)/tests/field_client
 bench: all $(patsubst %.c,$(BUILD)/%,$(wildcard scripts/*.c))
 	$(Q)scripts/bench
 
+hostile: $(LIB) $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/hostile_*.c))
+	$(Q)scripts/hostile $(ROWS)
+
 lint:
 	$(Q)scripts/lint
 
@@ -209,6 +213,7 @@ uninstall:
 clean:
 	rm -rf $(BUILD) $(LIB) $(COMMAND)
 
-.PHONY: all demo deps deps-servers tests test referee servers fuzz bench lint check install uninstall clean
+.PHONY: all demo deps deps-servers tests test referee servers fuzz bench lint check install \
+	uninstall clean hostile
 .DELETE_ON_ERROR:
 -include $(SHIM_OBJECTS:.o=.d) $(COMMAND_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/fuzz/*.d)

@@ -28,7 +28,9 @@ enum { FEED = LOT_FEED, LOG, EPOLL, FIRST };
 #define OWN_NUMBERS                                                                                \
     7 /* the first three, two while it writes a line, two while it looks at threads */
 
-enum { BY_ARRIVAL, BY_LOOK, BY_DOUBT, ORDERS };
+/* BY_SILENCE: nothing came from the first for longest. BY_OUTPUT: the same, of those that are
+ * large. */
+enum { BY_SILENCE, BY_OUTPUT, BY_LOOK, BY_DOUBT, ORDERS };
 
 struct place {
     int before;
@@ -46,6 +48,7 @@ struct parked {
     int64_t look;  /* when to look at it, should nothing happen */
     uint64_t discarded;
     uint32_t unacked; /* at the last look, our FIN included */
+    bool large;       /* that is more than LOT_SHARE: in BY_OUTPUT */
     struct place at[ORDERS];
 };
 
@@ -61,7 +64,7 @@ struct lot {
     uint64_t unacked; /* of all of them */
     int64_t now;
     int64_t period;                 /* between two looks */
-    struct parked slots[SLOTS + 1]; /* the last is the head of both orders */
+    struct parked slots[SLOTS + 1]; /* the last is the head of all orders */
 };
 
 /* In mapped memory, from below: the stack, thread-local storage with the thread pointer in its
@@ -155,7 +158,10 @@ static void end(struct lot *lot, int fd, enum ended ended)
     if (p->watched)
         sys4(SYS_epoll_ctl, EPOLL, EPOLL_CTL_DEL, fd, 0);
     p->watched = false;
-    take_out(lot, fd, BY_ARRIVAL);
+    take_out(lot, fd, BY_SILENCE);
+    if (p->large)
+        take_out(lot, fd, BY_OUTPUT);
+    p->large = false;
     take_out(lot, fd, p->doubted ? BY_DOUBT : BY_LOOK);
     p->doubted = false;
     lot->unacked -= p->unacked;
@@ -163,12 +169,53 @@ static void end(struct lot *lot, int fd, enum ended ended)
     sys1(SYS_close, fd);
 }
 
-static void evict_oldest(struct lot *lot)
+/* ---- One connection -------------------------------------------------------------------------- */
+
+static void note_moved(struct lot *lot, int fd)
 {
-    end(lot, first(lot, BY_ARRIVAL), ENDED_EVICTED);
+    struct parked *p = &lot->slots[fd];
+
+    p->moved = lot->now;
+    take_out(lot, fd, BY_SILENCE);
+    put_last(lot, fd, BY_SILENCE);
+    if (p->large) {
+        take_out(lot, fd, BY_OUTPUT);
+        put_last(lot, fd, BY_OUTPUT);
+    }
 }
 
-/* ---- One connection -------------------------------------------------------------------------- */
+static void note_unacked(struct lot *lot, int fd)
+{
+    struct parked *p = &lot->slots[fd];
+    long answer = sys_ioctl_int(fd, SIOCOUTQ);
+    uint32_t unacked = answer < 0 ? 0 : (uint32_t)answer;
+    bool large = unacked > LOT_SHARE;
+
+    if (unacked < p->unacked)
+        note_moved(lot, fd);
+    lot->unacked += (uint64_t)unacked - p->unacked;
+    p->unacked = unacked;
+    if (large && !p->large)
+        put_last(lot, fd, BY_OUTPUT);
+    else if (!large && p->large)
+        take_out(lot, fd, BY_OUTPUT);
+    p->large = large;
+}
+
+/* Ends the first in this order, or finds that it was not silent: acknowledgements come without an
+ * event. */
+static void evict(struct lot *lot, int order)
+{
+    int fd = first(lot, order);
+    struct parked *p = &lot->slots[fd];
+
+    if (p->unacked && p->moved != lot->now) {
+        note_unacked(lot, fd);
+        if (p->moved == lot->now)
+            return;
+    }
+    end(lot, fd, ENDED_EVICTED);
+}
 
 /* What the kernel tells the program of its output (MSG_ZEROCOPY, for one) keeps the socket ready as
  * long as nobody takes it. */
@@ -189,7 +236,7 @@ static bool discard(struct lot *lot, int fd)
 
     if (drained.bytes) {
         p->discarded += drained.bytes;
-        p->moved = lot->now;
+        note_moved(lot, fd);
     }
     if (drained.end == DRAINED_FIN)
         end(lot, fd, ENDED_PEER_FIN);
@@ -213,18 +260,6 @@ static void untune(int fd)
     sys6(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVLOWAT, SYS_ARG(&one), sizeof(one), 0);
 }
 
-static void note_unacked(struct lot *lot, struct parked *p, int fd)
-{
-    long unacked = sys_ioctl_int(fd, SIOCOUTQ);
-
-    if (unacked < 0)
-        unacked = 0;
-    if (unacked < p->unacked)
-        p->moved = lot->now;
-    lot->unacked += (uint64_t)unacked - p->unacked;
-    p->unacked = (uint32_t)unacked;
-}
-
 static void look_again(struct lot *lot, int fd)
 {
     lot->slots[fd].look = lot->now + lot->period;
@@ -242,14 +277,14 @@ static void welcome(struct lot *lot, int fd)
         untune(fd);
     if (discard(lot, fd))
         return;
-    note_unacked(lot, p, fd);
+    note_unacked(lot, fd);
     p->watched = sys4(SYS_epoll_ctl, EPOLL, EPOLL_CTL_ADD, fd, SYS_ARG(&wanted)) == 0;
     if (!p->watched) {
         end(lot, fd, ENDED_EVICTED);
         return;
     }
     while (lot->unacked > LOT_MEMORY)
-        evict_oldest(lot);
+        evict(lot, BY_OUTPUT);
 }
 
 static void park(struct lot *lot, int fd, const struct parcel *parcel)
@@ -260,7 +295,7 @@ static void park(struct lot *lot, int fd, const struct parcel *parcel)
     p->parcel = *parcel;
     p->since = lot->now;
     p->moved = lot->now;
-    put_last(lot, fd, BY_ARRIVAL);
+    put_last(lot, fd, BY_SILENCE);
     atomic_store_explicit(&lot->page->parked, ++lot->parked, memory_order_relaxed);
     p->doubted = parcel->later.count > 0;
     if (p->doubted)
@@ -287,7 +322,7 @@ static void settle_doubt(struct lot *lot, int fd)
         p->doubted = false;
         if (p->parcel.half_close)
             sys2(SYS_shutdown, fd, SHUT_WR);
-        p->moved = lot->now;
+        note_moved(lot, fd);
         welcome(lot, fd);
     } else if (inuse != INUSE_LATER || lot->now - p->since > DOUBT_NS) {
         end(lot, fd, ENDED_IN_USE);
@@ -316,7 +351,7 @@ static void look(struct lot *lot)
         struct parked *p = &lot->slots[fd];
 
         if (p->unacked)
-            note_unacked(lot, p, fd);
+            note_unacked(lot, fd);
         if (lot->now - p->since >= config.linger_time)
             end(lot, fd, ENDED_TIME);
         else if (lot->now - p->moved >= config.linger_idle)
@@ -398,7 +433,7 @@ static void take_parcels(struct lot *lot)
         long n;
 
         while (lot->parked && lot->parked >= most)
-            evict_oldest(lot);
+            evict(lot, BY_SILENCE);
         n = sys3(SYS_recvmsg, FEED, SYS_ARG(&message), MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
         if (n == sizeof(parcel)) {
             accept_parcel(lot, &parcel, passed_fd(&message));
@@ -478,7 +513,7 @@ static void end_all(struct lot *lot)
     atomic_store(&lot->page->running, 0);
     sys2(SYS_shutdown, FEED, SHUT_RD);
     take_parcels(lot);
-    while ((fd = first(lot, BY_ARRIVAL)) != SLOTS)
+    while ((fd = first(lot, BY_SILENCE)) != SLOTS)
         end(lot, fd, ended);
 }
 

@@ -14,6 +14,7 @@
 
 #define LOT_MOST 16384            /* connections parked at a time */
 #define LOT_MEMORY (256ULL << 20) /* bytes of their output that the kernel holds unacknowledged */
+#define LOT_SHARE (LOT_MEMORY / LOT_MOST) /* where all have no more there is enough */
 #define LOT_STACK 32768
 #define LOT_FEED 0         /* the number of its end of the pair, in its own table */
 #define LOT_NAP_NS 3000000 /* how long it collects before it looks again */

@@ -1,0 +1,50 @@
+#!/usr/bin/env bats
+# Takes long. Peers that mean harm, a few hundred at a time, and honest clients beside them. hostile.py has the
+# verdict: what it holds against the bounds is what /proc, the kernel and the peers say. How long anything
+# takes is left to scripts/hostile. As most of it is waiting, all begin at once.
+
+load helper
+
+# begins NAME OPTION... KIND:COUNT...: peers of which a slow one does something four times a second.
+begins()
+{
+    local name=$1
+    shift
+    {
+        local status=0
+        timeout 100 /usr/bin/python3 "$BATS_TEST_DIRNAME/hostile.py" --no-clock --slowly 250 --alone 0.2 \
+            --quick 1 --slow 4 "$@" || status=$?
+        echo "status $status"
+    } >"$BATS_FILE_TMPDIR/$name" 2>&1 3>&- &
+}
+
+ended()
+{
+    grep -q '^status' "$BATS_FILE_TMPDIR/$1"
+}
+
+ends_well()
+{
+    wait_until ended "$1"
+    same 'status 0' "$(tail -n 1 "$BATS_FILE_TMPDIR/$1")" || fail "$(<"$BATS_FILE_TMPDIR/$1")"
+}
+
+setup_file()
+{
+    begins kinds --idle 2 --time 4 --bytes 200000 mute:50 drip:50 urgent:50 flood:20 crumbs:20 deaf:50 sip:30 \
+        reset:50 vanish:50
+    begins output --idle 2 --time 20 --rate 150 --evicts glutton:400
+    begins room --idle 2 --time 20 --nofile 60 --rate 25 --evicts mute:125
+}
+
+@test "each kind of peer is ended by the bound that is meant for it, and honest clients are served" {
+    ends_well kinds
+}
+
+@test "output for 256 MB at a time: a slow reader is not evicted for those who read nothing" {
+    ends_well output
+}
+
+@test "as many as RLIMIT_NOFILE allows: who still sends is not evicted for those who are silent" {
+    ends_well room
+}
