@@ -6,6 +6,7 @@
 # make deps-servers servers     stock servers that answer early: what arrives as is, drained, lingering
 # make bench              what the library costs, beside its budgets
 # make hostile            peers that mean harm, by the ten thousand: a table of what it took
+# make endurance N=1000000   so many connections through one server: what is lost, and what grows
 # make lint check         style; what the library exports, needs and calls
 # make fuzz T=600         runs each fuzzer of tests/ for so many seconds (clang); what they found before is
 #                         in tests/corpus/, and make test plays it again
@@ -187,6 +188,9 @@ bench: all $(patsubst %.c,$(BUILD)/%,$(wildcard scripts/*.c))
 hostile: $(LIB) $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/hostile_*.c))
 	$(Q)scripts/hostile $(ROWS)
 
+endurance: $(LIB) $(BUILD)/tests/hostile_server $(BUILD)/tests/endurance_clients
+	$(Q)scripts/endurance $(N)
+
 lint:
 	$(Q)scripts/lint
 
@@ -213,7 +217,9 @@ uninstall:
 clean:
 	rm -rf $(BUILD) $(LIB) $(COMMAND)
 
-.PHONY: all demo deps deps-servers tests test referee servers fuzz bench lint check install \
 	uninstall clean hostile
+
+.PHONY: all demo deps deps-servers tests test referee servers fuzz bench lint check install \ \
+	hostile endurance uninstall clean
 .DELETE_ON_ERROR:
 -include $(SHIM_OBJECTS:.o=.d) $(COMMAND_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/fuzz/*.d)

@@ -60,8 +60,8 @@ def first_line(path):
 
 
 class Server:
-    def __init__(self, option, log):
-        environment = dict(os.environ, LD_PRELOAD=LIBRARY, SAFECLOSE_MODE="linger", SAFECLOSE_LOG=log,
+    def __init__(self, option, log, mode="linger"):
+        environment = dict(os.environ, LD_PRELOAD=LIBRARY, SAFECLOSE_MODE=mode, SAFECLOSE_LOG=log,
                            SAFECLOSE_LINGER_IDLE=f"{option.idle * 1000:.0f}ms",
                            SAFECLOSE_LINGER_TIME=f"{option.time * 1000:.0f}ms",
                            SAFECLOSE_DISCARD_MAX=str(option.bytes), SAFECLOSE_EXIT_WAIT="60s")
