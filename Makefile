@@ -4,6 +4,8 @@
 # make referee N=10000    plays that many connections nobody has played before: is what is logged what the
 #                         kernel did? SEED=... plays one again, and tells; with N, so many from there on.
 # make deps-servers servers     stock servers that answer early: what arrives as is, drained, lingering
+# make deps-servers controls    programs that close well stay as they are, in every mode
+# make deps-servers beside-nginx    lingering: the library beside nginx's own
 # make bench              what the library costs, beside its budgets
 # make hostile            peers that mean harm, by the ten thousand: a table of what it took
 # make endurance N=1000000   so many connections through one server: what is lost, and what grows
@@ -182,6 +184,12 @@ fuzz-%: $(BUILD)/fuzz/%
 servers: $(LIB) $(BUILD)/tests/field_client
 	$(Q)scripts/servers $(OPTIONS)
 
+controls: $(LIB) $(BUILD)/tests/crowd
+	$(Q)scripts/controls $(OPTIONS)
+
+beside-nginx: $(LIB) $(BUILD)/tests/crowd
+	$(Q)scripts/beside-nginx $(OPTIONS)
+
 bench: all $(patsubst %.c,$(BUILD)/%,$(wildcard scripts/*.c))
 	$(Q)scripts/bench
 
@@ -217,9 +225,7 @@ uninstall:
 clean:
 	rm -rf $(BUILD) $(LIB) $(COMMAND)
 
-	uninstall clean hostile
-
-.PHONY: all demo deps deps-servers tests test referee servers fuzz bench lint check install \ \
-	hostile endurance uninstall clean
+.PHONY: all demo deps deps-servers tests test referee servers controls beside-nginx hostile endurance \
+	fuzz bench lint check install uninstall clean
 .DELETE_ON_ERROR:
 -include $(SHIM_OBJECTS:.o=.d) $(COMMAND_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/fuzz/*.d)

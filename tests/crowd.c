@@ -1,0 +1,462 @@
+/*
+ * A crowd of clients: so many connections in all, so many of them at a time. Each sends its
+ * request, of whose body a part may come late, while it reads whatever comes, to the end; it closes
+ * only then, so that no reset is of its making. It is the witness of what arrived.
+ *
+ * Prints what the answers were, most frequent first, and what arrived in all:
+ *     1998 end=eof received=3217 body=3a0c9f12 status=HTTP/1.1 413 Request Entity Too Large
+ *     bytes 6434000
+ * body is a checksum of what is behind the head (of an answer without an empty line: of all of it).
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char usage[] =
+    "usage: crowd [OPTION...] ADDRESS PORT\n"
+    "  -n COUNT  connections in all (1)\n"
+    "  -c COUNT  at a time (1)\n"
+    "  -s TEXT   the request's head, as printf(1) takes it: \\r, \\n, \\0 and octal; %b is the size of the\n"
+    "            body; \"\" sends none (POST / HTTP/1.1, Connection: close)\n"
+    "  -b BYTES  of the body (0)\n"
+    "  -e BYTES  of it sent at once, the rest being late (all)\n"
+    "  -l MS     so late behind the first byte of the answer (20)\n"
+    "  -r BYTES  receive buffer (the kernel's choice)\n"
+    "  -t MS     a connection that takes longer has \"end=timeout\" (60000)\n"
+    "  -H        hold: says \"held\" and the first one when every answer has begun, and closes at the end of its\n"
+    "            input\n";
+
+enum { PIECE = 65536, STATUS_ROOM = 64, KINDS = 256 };
+
+static struct {
+    const char *head;
+    long count, at_a_time, body, early, late_ms, buffer, limit_ms;
+    bool hold;
+} options = {
+    .head =
+        "POST / HTTP/1.1\\r\\nHost: crowd\\r\\nConnection: close\\r\\nContent-Length: %b\\r\\n\\r\\n",
+    .count = 1,
+    .at_a_time = 1,
+    .early = -1,
+    .late_ms = 20,
+    .limit_ms = 60000,
+};
+
+struct client {
+    int fd; /* -1: none */
+    size_t sent;
+    bool broken; /* nothing can be sent any more */
+    bool was_reset;
+    bool ended;
+    int newlines; /* of the empty line that ends a head */
+    bool in_body;
+    uint32_t sum_all, sum_body;
+    size_t received;
+    long long begun, first_ms; /* when it connected; when its answer began, 0: not yet */
+    char status[STATUS_ROOM];
+};
+
+struct kind {
+    char text[256];
+    long count;
+};
+
+static struct sockaddr_in server = {.sin_family = AF_INET};
+static char *head;
+static size_t head_size;
+static char piece[PIECE]; /* of any body */
+static struct client *clients;
+static struct kind kinds[KINDS];
+static struct pollfd *waiting;
+static long started, done, held;
+static unsigned long long bytes;
+
+static _Noreturn void fail(const char *what)
+{
+    fprintf(stderr, "crowd: unable to %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static long long now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* ---- The request ----------------------------------------------------------------------------- */
+
+static char escaped(const char **text)
+{
+    char *end, digits[4] = {0};
+
+    switch (**text) {
+    case 'r':
+        return '\r';
+    case 'n':
+        return '\n';
+    case '0' ... '7':
+        strncpy(digits, *text, 3);
+        digits[0] = (char)strtol(digits, &end, 8);
+        *text += end - digits - 1;
+        return digits[0];
+    default:
+        return **text;
+    }
+}
+
+static void make_head(void)
+{
+    const char *text = options.head;
+
+    head = malloc(strlen(text) * 16 + 1);
+    if (!head)
+        fail("get memory");
+    for (; *text; text++) {
+        if (text[0] == '%' && text[1] == 'b') {
+            head_size += (size_t)sprintf(head + head_size, "%ld", options.body);
+            text++;
+        } else if (text[0] == '\\' && text[1]) {
+            text++;
+            head[head_size++] = escaped(&text);
+        } else {
+            head[head_size++] = *text;
+        }
+    }
+    memset(piece, 'b', sizeof(piece));
+}
+
+static size_t request_size(void)
+{
+    return head_size + (size_t)options.body;
+}
+
+static bool is_due(const struct client *c, long long now)
+{
+    return c->ended || (c->first_ms && now - c->first_ms >= options.late_ms);
+}
+
+/* How much of the request may be sent by now. */
+static size_t sendable(const struct client *c, long long now)
+{
+    if (options.early < 0 || options.early >= options.body || is_due(c, now))
+        return request_size();
+    return head_size + (size_t)options.early;
+}
+
+/* Head and body are different memory. */
+static void send_some(struct client *c, long long now)
+{
+    bool of_head = c->sent < head_size;
+    size_t end = sendable(c, now);
+    size_t size = (of_head ? head_size : end) - c->sent;
+    ssize_t n = send(c->fd, of_head ? head + c->sent : piece, size < PIECE ? size : PIECE,
+                     MSG_NOSIGNAL | (of_head && end > head_size ? MSG_MORE : 0));
+
+    if (n >= 0)
+        c->sent += (size_t)n;
+    else if (errno == ECONNRESET || errno == EPIPE)
+        c->was_reset = c->broken = true;
+    else if (errno != EAGAIN && errno != EINTR)
+        fail("send");
+}
+
+/* ---- The answer ------------------------------------------------------------------------------ */
+
+static uint32_t add_to(uint32_t sum, char byte)
+{
+    return (sum ^ (unsigned char)byte) * 16777619u;
+}
+
+static void sum_up(struct client *c, const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (c->in_body) {
+            c->sum_body = add_to(c->sum_body, text[i]);
+            continue;
+        }
+        c->sum_all = add_to(c->sum_all, text[i]);
+        if (text[i] == '\n')
+            c->newlines++;
+        else if (text[i] != '\r')
+            c->newlines = 0;
+        c->in_body = c->newlines == 2;
+    }
+}
+
+static void keep_status(struct client *c, const char *text, size_t size)
+{
+    for (size_t i = 0; i < size && c->received + i < STATUS_ROOM - 1; i++)
+        c->status[c->received + i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '|';
+}
+
+static void read_some(struct client *c, long long now)
+{
+    static char text[PIECE];
+    ssize_t n = recv(c->fd, text, sizeof(text), MSG_DONTWAIT);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n < 0 && errno != ECONNRESET && errno != EPIPE)
+        fail("read");
+    if (!c->first_ms) {
+        c->first_ms = now;
+        held++;
+    }
+    if (n > 0) {
+        keep_status(c, text, (size_t)n);
+        sum_up(c, text, (size_t)n);
+        c->received += (size_t)n;
+        return;
+    }
+    if (n < 0)
+        c->was_reset = c->broken = true;
+    c->ended = true;
+}
+
+/* A reset that answered what was late is no longer read. */
+static void ask_for_reset(struct client *c)
+{
+    int error = 0;
+    socklen_t size = sizeof(error);
+
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error)
+        c->was_reset = true;
+}
+
+/* ---- What it was ----------------------------------------------------------------------------- */
+
+static void count_kind(const char *text)
+{
+    int i;
+
+    for (i = 0; i < KINDS - 1 && kinds[i].count; i++)
+        if (strcmp(kinds[i].text, text) == 0)
+            break;
+    if (i == KINDS - 1)
+        text = "others";
+    if (!kinds[i].count)
+        strcpy(kinds[i].text, text);
+    kinds[i].count++;
+}
+
+static void finish(struct client *c, bool in_time)
+{
+    char text[256];
+    int status = (int)strcspn(c->status, "|");
+    bool http = strncmp(c->status, "HTTP/", 5) == 0;
+
+    ask_for_reset(c);
+    snprintf(text, sizeof(text), "end=%s received=%zu body=%08x status=%.*s",
+             c->was_reset ? "reset"
+             : in_time    ? "eof"
+                          : "timeout",
+             c->received, c->in_body ? c->sum_body : c->sum_all, http ? status : STATUS_ROOM,
+             c->status);
+    count_kind(text);
+    bytes += c->received;
+    close(c->fd);
+    c->fd = -1;
+    done++;
+}
+
+static int more_frequent(const void *a, const void *b)
+{
+    const struct kind *x = a, *y = b;
+
+    return x->count != y->count ? (x->count < y->count ? 1 : -1) : strcmp(x->text, y->text);
+}
+
+static void show(void)
+{
+    qsort(kinds, KINDS, sizeof(kinds[0]), more_frequent);
+    for (int i = 0; i < KINDS && kinds[i].count; i++)
+        printf("%ld %s\n", kinds[i].count, kinds[i].text);
+    printf("bytes %llu\n", bytes);
+}
+
+/* ---- All of them ----------------------------------------------------------------------------- */
+
+static void start(struct client *c)
+{
+    int buffer = (int)options.buffer;
+
+    memset(c, 0, sizeof(*c));
+    c->sum_all = c->sum_body = 2166136261u;
+    c->begun = now_ms();
+    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    /* Before connecting, when it still bounds the window. */
+    if (c->fd < 0 ||
+        (buffer && setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer)) < 0))
+        fail("make a socket");
+    if (connect(c->fd, (struct sockaddr *)&server, sizeof(server)) < 0 && errno != EINPROGRESS)
+        fail("connect");
+    started++;
+}
+
+static bool has_to_send(const struct client *c, long long now)
+{
+    return !c->broken && c->sent < sendable(c, now);
+}
+
+static bool is_done(const struct client *c)
+{
+    return c->ended && (c->broken || c->sent == request_size());
+}
+
+static void serve(struct client *c, short seen, long long now)
+{
+    if (seen & POLLOUT && has_to_send(c, now))
+        send_some(c, now);
+    if (seen & (POLLIN | POLLERR | POLLHUP) && !c->ended)
+        read_some(c, now);
+    if (is_done(c))
+        finish(c, true);
+    else if (now - c->begun > options.limit_ms)
+        finish(c, false);
+}
+
+/* Of all that are there, at most so many ms: what is late is due some time without any event. */
+static void wait_for_all(long long now)
+{
+    for (long i = 0; i < options.at_a_time; i++) {
+        struct client *c = &clients[i];
+        short events = 0;
+
+        if (c->fd >= 0 && has_to_send(c, now))
+            events |= POLLOUT;
+        if (c->fd >= 0 && !c->ended)
+            events |= POLLIN;
+        /* A negative number is what poll ignores; else it would return at once for an end seen
+         * before. */
+        waiting[i] = (struct pollfd){.fd = events ? c->fd : -1, .events = events};
+    }
+    if (poll(waiting, (nfds_t)options.at_a_time, 5) < 0 && errno != EINTR)
+        fail("wait");
+}
+
+static void round_of_all(void)
+{
+    long long now;
+
+    for (long i = 0; i < options.at_a_time; i++)
+        if (clients[i].fd < 0 && started < options.count)
+            start(&clients[i]);
+    wait_for_all(now_ms());
+    now = now_ms();
+    for (long i = 0; i < options.at_a_time; i++)
+        if (clients[i].fd >= 0)
+            serve(&clients[i], waiting[i].fd < 0 ? 0 : waiting[i].revents, now);
+}
+
+static void hold(void)
+{
+    while (held < options.count && done == 0)
+        round_of_all();
+    printf("held %s\n", clients[0].status);
+    fflush(stdout);
+    while (read(STDIN_FILENO, piece, sizeof(piece)) > 0)
+        continue;
+    for (long i = 0; i < options.at_a_time; i++)
+        if (clients[i].fd >= 0)
+            close(clients[i].fd);
+}
+
+/* ---- Arguments ------------------------------------------------------------------------------- */
+
+static long number(const char *text, long least, long most)
+{
+    char *end;
+    long value = strtol(text, &end, 10);
+
+    if (end == text || *end || value < least || value > most) {
+        fprintf(stderr, "crowd: unable to use \"%s\": allowed is %ld to %ld\n%s", text, least, most,
+                usage);
+        exit(2);
+    }
+    return value;
+}
+
+static void read_option(int option)
+{
+    enum { MOST_BYTES = 100000000, MOST_MS = 3600000, MOST_CLIENTS = 10000000 };
+
+    switch (option) {
+    case 'n':
+        options.count = number(optarg, 1, MOST_CLIENTS);
+        break;
+    case 'c':
+        options.at_a_time = number(optarg, 1, 20000);
+        break;
+    case 's':
+        options.head = optarg;
+        break;
+    case 'b':
+        options.body = number(optarg, 0, MOST_BYTES);
+        break;
+    case 'e':
+        options.early = number(optarg, 0, MOST_BYTES);
+        break;
+    case 'l':
+        options.late_ms = number(optarg, 0, MOST_MS);
+        break;
+    case 'r':
+        options.buffer = number(optarg, 0, MOST_BYTES);
+        break;
+    case 't':
+        options.limit_ms = number(optarg, 1, MOST_MS);
+        break;
+    case 'H':
+        options.hold = true;
+        break;
+    default:
+        fputs(usage, option == 'h' ? stdout : stderr);
+        exit(option == 'h' ? 0 : 2);
+    }
+}
+
+static void get_ready(const char *address, const char *port)
+{
+    server.sin_port = htons((uint16_t)number(port, 1, 65535));
+    if (inet_pton(AF_INET, address, &server.sin_addr) != 1) {
+        errno = EINVAL;
+        fail("use that address");
+    }
+    if (options.hold || options.at_a_time > options.count)
+        options.at_a_time = options.count;
+    clients = calloc((size_t)options.at_a_time, sizeof(*clients));
+    waiting = calloc((size_t)options.at_a_time, sizeof(*waiting));
+    if (!clients || !waiting)
+        fail("get memory");
+    for (long i = 0; i < options.at_a_time; i++)
+        clients[i].fd = -1;
+    make_head();
+}
+
+int main(int argc, char **argv)
+{
+    int option;
+
+    while ((option = getopt(argc, argv, "n:c:s:b:e:l:r:t:Hh")) != -1)
+        read_option(option);
+    if (argc - optind != 2)
+        read_option('?');
+    get_ready(argv[optind], argv[optind + 1]);
+    if (options.hold) {
+        hold();
+        return 0;
+    }
+    while (done < options.count)
+        round_of_all();
+    show();
+    return 0;
+}
