@@ -38,7 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     enum option_answer answer;
 
     check(name && value);
-    memcpy(name, bytes ? bytes : (const uint8_t *)"", name_len);
+    if (name_len)
+        memcpy(name, bytes, name_len);
     memcpy(value, line ? line + 1 : (const uint8_t *)"", value_len);
     name[name_len] = value[value_len] = '\0';
     answer = options_take(&its, name, name_len, value, &rule);

@@ -324,10 +324,10 @@ port_list()
 
 @test "after an unusable STACK or PREVIEW its default is in force" {
     log=$BATS_TEST_TMPDIR/log
-    with SAFECLOSE_STACK=x SAFECLOSE_LOG=$log SAFECLOSE_MODE=log "$speaker" unread
+    with SAFECLOSE_STACK=x SAFECLOSE_LOG="$log" SAFECLOSE_MODE=log "$speaker" unread
     json "$log" 'e = events[1]; assert e["stack"] and not e["preview"], e'
     rm "$log"
-    with SAFECLOSE_PREVIEW=257 SAFECLOSE_LOG=$log SAFECLOSE_MODE=drain "$speaker" unread
+    with SAFECLOSE_PREVIEW=257 SAFECLOSE_LOG="$log" SAFECLOSE_MODE=drain "$speaker" unread
     json "$log" 'e = events[1]; assert not e["stack"] and not e["preview"], e'
 }
 
