@@ -6,7 +6,7 @@
 
 load helper
 
-# The one program that no mode helps is what server_inetd.bats is about.
+# Those that no mode helps (limits in field_servers.bash) are no test: server_inetd.bats is about them.
 setup_file()
 {
     local names=() name

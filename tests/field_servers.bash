@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The servers of scripts/servers, all of them as their distribution ships them. A function field_NAME
+# The servers of scripts/servers, all of them as their packages bring them. A function field_NAME
 # begins its server by `serve COMMAND...`, on 127.0.0.1:$port, and says what is special about it:
 #   request   the head of the client's request, where it is not field_client's own
 #   client    further options of the slow client; polite: of the one that shows how it should be
@@ -25,13 +25,15 @@ nginx-proxy   | uWSGI behind nginx, proxy_pass
 gunicorn      | gunicorn, sync worker
 redis         | redis over maxclients
 exit          | Perl, a child that answers and exits
-inetd         | socat EXEC,nofork, a program that answers and exits
 tls           | TLS 1.3 client that only sends
+socat         | socat EXEC, its program exits
+inetd         | socat EXEC,nofork, likewise
 '
 
-# What no mode prevents, and why: it is shown, and not judged.
+# What no mode prevents: the cells are there, the reason is below the table, and it is not judged.
 declare -A limits=(
-    [inetd]="a connection that is kept open over an exec is left alone: who else holds it is unknown"
+    [socat]="socat shuts the connection down for reading, after which late data resets"
+    [inetd]="kept open over an exec, so who else holds it is unknown, and it is left alone"
 )
 
 field_http.server()
@@ -167,13 +169,25 @@ field_redis()
     [[ $answer == +PONG* ]] || fail "be the client that redis serves: $answer"
 }
 
-# As inetd does it: the program has the connection itself, as its numbers 0 and 1.
-field_inetd()
+# serve_exec OPTIONS: a program that socat starts for each connection. It reads one line alone.
+serve_exec()
 {
     polite=(-s 'One line, and no more.\n')
     settings=(SAFECLOSE_EXIT_WAIT=10s)
-    serve socat "TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork" \
-        "EXEC:$top/tests/field_inetd.sh,nofork"
+    serve socat "TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork" "EXEC:$top/tests/field_inetd.sh$1"
+}
+
+# socat keeps the connection in a child of its own, and passes the bytes on. That the program has ended
+# it sees when it can pass on no more of them.
+field_socat()
+{
+    serve_exec ''
+}
+
+# The program has the connection itself, as its numbers 0 and 1.
+field_inetd()
+{
+    serve_exec ,nofork
 }
 
 # The program under test is the client, and its peer says what came.
