@@ -580,6 +580,7 @@ enum share share_look(int fd, const struct fd_note *note, uint32_t left, int64_t
                       struct holder *holder)
 {
     enum share found;
+    bool forking;
 
     holder->pid = 0;
     holder->fd = -1;
@@ -589,9 +590,13 @@ enum share share_look(int fd, const struct fd_note *note, uint32_t left, int64_t
         return SHARE_SOLE;
     if (share_held_here(fd, note, holder))
         return SHARE_HELD;
-    if (atomic_load(&family->forking) || atomic_load(&family->untrusted) || proc_now_ns() > until)
+    if (atomic_load(&family->untrusted) || proc_now_ns() > until)
         return SHARE_UNKNOWN;
+    forking = atomic_load(&family->forking);
     found = look_around(fd, until, holder);
+    /* Whoever is found holds it, whoever is being forked; that nobody does takes more. */
+    if (found == SHARE_SOLE && forking)
+        return SHARE_UNKNOWN;
     if (found == SHARE_SOLE) /* those who were counted are dead: nobody else will give it back */
         change_count(note->share, none_left);
     return found;

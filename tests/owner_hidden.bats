@@ -130,6 +130,13 @@ held()
     held owner_hidden fork-accepts-fork
 }
 
+@test "holder: a child, found while another is being forked" {
+    # shellcheck disable=SC2034 # played reads it
+    knowable=yes
+    held owner_hidden fork-closes
+    tells 'len(unread) == 1' 'unread[0]["note"] == "shared"' 'unread[0]["holder_pid"] != unread[0]["pid"]'
+}
+
 @test "holder: a duplicate made while a fork failed" {
     held owner_hidden fork-fails
 }

@@ -743,6 +743,27 @@ static void fork_accepts_fork(void)
     fork_accepts(true);
 }
 
+static void close_it(void)
+{
+    close_unread(held);
+}
+
+/* Another child is being forked when the one that holds it can be found. */
+static void fork_closes(void)
+{
+    held = owner_takes_one();
+    pid_t holder = owner_must(fork(), "fork");
+    if (holder == 0)
+        hold(held);
+    prepare = close_it;
+    pthread_atfork(in_prepare, NULL, NULL);
+    pid_t pid = owner_must(fork(), "fork");
+    if (pid == 0)
+        _exit(0);
+    owner_reaps(pid);
+    end_with(holder);
+}
+
 /* A fork that fails takes back what it counted, and no more than that. */
 static void fork_fails(void)
 {
@@ -872,6 +893,7 @@ static const struct owner_scene scenes[] = {
     {"fork-dups", fork_dups},
     {"fork-accepts-dup", fork_accepts_dup},
     {"fork-accepts-fork", fork_accepts_fork},
+    {"fork-closes", fork_closes},
     {"fork-fails", fork_fails},
     {"exec-fails", exec_fails},
     {"dup2-fails", dup2_fails},
