@@ -342,6 +342,17 @@ static void settle_doubts(struct lot *lot)
     }
 }
 
+/* Silent, as far as is known; what we had no CPU to take is not silence. True where it is gone. */
+static bool end_idle(struct lot *lot, int fd)
+{
+    if (discard(lot, fd))
+        return true;
+    if (lot->slots[fd].moved == lot->now)
+        return false;
+    end(lot, fd, ENDED_IDLE);
+    return true;
+}
+
 /* Those whose look is due. Whether output is acknowledged is asked only while some was not. */
 static void look(struct lot *lot)
 {
@@ -352,11 +363,9 @@ static void look(struct lot *lot)
 
         if (p->unacked)
             note_unacked(lot, fd);
-        if (lot->now - p->since >= config.linger_time)
+        if (lot->now - p->since >= config.linger_time) {
             end(lot, fd, ENDED_TIME);
-        else if (lot->now - p->moved >= config.linger_idle)
-            end(lot, fd, ENDED_IDLE);
-        else {
+        } else if (lot->now - p->moved < config.linger_idle || !end_idle(lot, fd)) {
             take_out(lot, fd, BY_LOOK);
             look_again(lot, fd);
         }

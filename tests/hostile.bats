@@ -35,6 +35,7 @@ setup_file()
         reset:50 vanish:50
     begins output --idle 2 --time 20 --rate 150 --evicts glutton:400
     begins room --idle 2 --time 20 --nofile 60 --rate 25 --evicts mute:125
+    begins stopped --slow 0 --idle 2 --time 7 --stop 3 drip:200
 }
 
 @test "each kind of peer is ended by the bound that is meant for it, and honest clients are served" {
@@ -47,4 +48,8 @@ setup_file()
 
 @test "as many as RLIMIT_NOFILE allows: who still sends is not evicted for those who are silent" {
     ends_well room
+}
+
+@test "a server that is stopped for a while: what came meanwhile is not taken for silence" {
+    ends_well stopped
 }

@@ -41,6 +41,7 @@ def options():
     parser.add_argument("--slow", type=int, default=20, help="and such that take 2 s to read")
     parser.add_argument("--alone", type=float, default=3, help="seconds that they are alone at first")
     parser.add_argument("--nofile", type=int, default=20000, help="RLIMIT_NOFILE of the server")
+    parser.add_argument("--stop", type=float, default=0, help="the server stands still so many seconds")
     parser.add_argument("--evicts", action="store_true", help="there is not room for all")
     parser.add_argument("--storm", action="store_true", help="for the honest neither: don't judge that")
     parser.add_argument("--calm", action="store_true", help="the lot's CPU must be below 20 %%")
@@ -193,6 +194,12 @@ def play(option, log):
                   str(option.rate), *option.peers)
     os.set_blocking(peers.stdout.fileno(), False)
     seen["came"] = watch.until(lambda parked: peers.stdout.readline() == "ready\n", 120)
+    if option.stop:
+        watch.until(lambda parked: parked >= sum(int(p.partition(":")[2]) for p in option.peers), 60)
+        time.sleep(option.idle / 2)  # until the lot has looked whether what was written is acknowledged
+        server.process.send_signal(signal.SIGSTOP)
+        time.sleep(option.stop)
+        server.process.send_signal(signal.SIGCONT)
     few = option.quick + option.slow
     seen["over"] = watch.until(lambda parked: parked <= few, 2 * option.time + 60)
     seen["good"] = tell_good(clients)
