@@ -21,11 +21,11 @@
  * refuses to a process of several threads (unshare, setns), before a seccomp filter, before an exec
  * and before daemon. The next accept starts another.
  *
- * The order at a close: stop SIGIO, leave the epoll sets, pass the connection on, half-close, and
- * then the program's own close. An epoll set knows a registration by (open file, number) and drops
- * it only with the last reference, so a connection that we hold on would go on giving the program
- * events with a pointer that it has freed: where a registration can't be undone the connection is
- * not parked.
+ * The order at a close: stop its signals, leave the epoll sets, pass the connection on, half-close,
+ * and then the program's own close. An epoll set knows a registration by (open file, number) and
+ * drops it only with the last reference, so a connection that we hold on would go on giving the
+ * program events with a pointer that it has freed: where a registration can't be undone the
+ * connection is not parked.
  *
  * A thread of the program that is running at that moment may be in a call on the connection: woken,
  * and waiting for a CPU. Our reference keeps the close from being the last, so there is time to
@@ -271,13 +271,17 @@ void linger_fork_child(void)
 
 /* ---- Parking --------------------------------------------------------------------------------- */
 
-/* Nobody may be sent SIGIO for a connection that the program has closed. */
-static void stop_sigio(int fd)
+/* Nobody may be sent SIGIO, or SIGURG, for a connection that the program has closed. For urgent
+ * data the peer may send it, and the kernel asks nobody but the owner. */
+static void stop_signals(int fd)
 {
     long flags = sys2(SYS_fcntl, fd, F_GETFL);
+    struct f_owner_ex owner = {0};
 
     if (flags >= 0 && flags & O_ASYNC)
         sys3(SYS_fcntl, fd, F_SETFL, flags & ~(long)O_ASYNC);
+    if (sys3(SYS_fcntl, fd, F_GETOWN_EX, SYS_ARG(&owner)) == 0 && owner.pid)
+        sys3(SYS_fcntl, fd, F_SETOWN, 0);
 }
 
 /* False where the program might go on getting events. At its exit its sets end with it. */
@@ -388,7 +392,7 @@ enum note linger_park(const struct event *e, const struct fd_note *note, bool to
     };
     enum note refused;
 
-    stop_sigio(e->fd);
+    stop_signals(e->fd);
     if (!leave_epoll_sets(e, note))
         return NOTE_EPOLL;
     linger_prepare(); /* a fork child's connection came before the fork, and the parent has ended */

@@ -21,7 +21,7 @@ void linger_prepare(void);
  * where that was not done. told: its close will be in the log. later: threads
  * that may be in a call on it; the lot does nothing to it before they were seen elsewhere.
  * NOTE_NONE where that was done. Else the note that says why not; then the connection is as it was,
- * but for its epoll sets and O_ASYNC. Never waits.
+ * but for its epoll sets, O_ASYNC and owner. Never waits.
  */
 enum note linger_park(const struct event *event, const struct fd_note *note, bool told,
                       bool half_close, const struct inuse_later *later);

@@ -222,6 +222,18 @@ over()
     resets_nobody
 }
 
+@test "F_SETOWN: no SIGURG after the close for the urgent data of the peer" {
+    local steps=('program asks for SIGURG' 'peer sends 5')
+    scene linger "${steps[@]}" 'peer sends urgent' 'program says if SIGURG came'
+    saw sigurg yes
+    scene none "${steps[@]}" 'program closes' 'peer sends late 4' 'program says if SIGURG came'
+    saw sigurg no
+    scene linger "${steps[@]}" 'program closes' 'peer sends urgent' 'peer shuts down' \
+        'program says if SIGURG came' "$end"
+    saw sigurg no
+    resets_nobody
+}
+
 @test "TCP_CORK with data held back: all of it is delivered" {
     SAFECLOSE_EXIT_WAIT=60s scene linger 'program corks' 'program writes 100' 'peer sends 5' "${late[@]}" \
         "${bye[@]}"

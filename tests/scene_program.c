@@ -293,11 +293,28 @@ static void do_ask_for_sigio(const char *rest)
         scene_fail("ask for SIGIO");
 }
 
+static void do_ask_for_sigurg(const char *rest)
+{
+    const struct sigaction action = {.sa_handler = count_signal, .sa_flags = SA_RESTART};
+
+    (void)rest;
+    if (sigaction(SIGURG, &action, NULL) != 0 ||
+        fcntl(program_connection(), F_SETOWN, getpid()) != 0)
+        scene_fail("ask for SIGURG");
+}
+
 /* Whether there was one since the last time. */
 static void do_say_sigio(const char *rest)
 {
     (void)rest;
     scene_say("sigio=%s", signals ? "yes" : "no");
+    signals = 0;
+}
+
+static void do_say_sigurg(const char *rest)
+{
+    (void)rest;
+    scene_say("sigurg=%s", signals ? "yes" : "no");
     signals = 0;
 }
 
@@ -418,6 +435,7 @@ int program_main(void)
 const struct verb program_verbs[] = {
     {"accepts", do_accept},
     {"asks for SIGIO", do_ask_for_sigio},
+    {"asks for SIGURG", do_ask_for_sigurg},
     {"awaits", do_await},
     {"awaits received", do_await_received},
     {"awaits unread", do_await_unread},
@@ -438,6 +456,7 @@ const struct verb program_verbs[] = {
     {"reads", do_read},
     {"reads urgent", do_read_urgent},
     {"says if SIGIO came", do_say_sigio},
+    {"says if SIGURG came", do_say_sigurg},
     {"sets linger2", do_linger2},
     {"sets rcvlowat", do_rcvlowat},
     {"sets sndbuf", do_sndbuf},
