@@ -7,6 +7,7 @@ be counted as suppressed or lost. Exit status 1, and a line on stderr for each, 
 """
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -138,6 +139,7 @@ def row(option, seen, summary):
 
 def main():
     option = options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory() as place:
         seen = play(option, os.path.join(place, "log"))
     summary = seen["events"][-1]

@@ -38,6 +38,11 @@ setup_file()
     begins stopped --slow 0 --idle 2 --time 7 --stop 3 drip:200
 }
 
+@test "more threads that run than there are processors: connections linger all the same" {
+    timeout 100 /usr/bin/python3 "$BATS_TEST_DIRNAME/hostile.py" --no-clock --alone 0.2 --quick 1 --slow 0 --idle 1 \
+        --time 2 --threads 4 8 mute:100
+}
+
 @test "each kind of peer is ended by the bound that is meant for it, and honest clients are served" {
     ends_well kinds
 }

@@ -8,8 +8,10 @@ the lot's CPU time in /proc, the kernel's list of connections, and what the peer
 library's own log must agree. Exit status 1, and a line on stderr for each, where a bound is broken.
 """
 import argparse
+import atexit
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -23,10 +25,12 @@ OWN_NUMBERS = 7  # of RLIMIT_NOFILE, which the lot leaves free
 MB = 1 << 20
 
 # How the lingering of each kind of peer ends, the bound that counts first; evicted besides, where there
-# are too many. An urgent byte that another one follows is gone (tcp_check_urg): nobody can read it.
+# are too many, and idle where so many want to send that some don't come to it. An urgent byte that
+# another one follows is gone (tcp_check_urg): nobody can read it.
 ENDS = {
-    "drip": {"time"}, "urgent": {"idle"}, "flood": {"bytes", "time"}, "crumbs": {"bytes", "time"},
-    "mute": {"idle"}, "deaf": {"idle"}, "glutton": {"idle"}, "sip": {"time"}, "reset": {"peer-rst"}, "vanish": {"idle"},
+    "drip": {"time"}, "urgent": {"idle"}, "flood": {"bytes", "time", "idle"},
+    "crumbs": {"bytes", "time", "idle"}, "mute": {"idle"}, "deaf": {"idle"}, "glutton": {"idle"},
+    "sip": {"time"}, "reset": {"peer-rst"}, "vanish": {"idle"},
 }
 
 
@@ -41,6 +45,8 @@ def options():
     parser.add_argument("--slow", type=int, default=20, help="and such that take 2 s to read")
     parser.add_argument("--alone", type=float, default=3, help="seconds that they are alone at first")
     parser.add_argument("--nofile", type=int, default=20000, help="RLIMIT_NOFILE of the server")
+    parser.add_argument("--threads", nargs=2, default=[], metavar=("THREADS", "BUSY"),
+                        help="of the server, with blocking calls; then judge only that most lingered")
     parser.add_argument("--stop", type=float, default=0, help="the server stands still so many seconds")
     parser.add_argument("--evicts", action="store_true", help="there is not room for all")
     parser.add_argument("--storm", action="store_true", help="for the honest neither: don't judge that")
@@ -51,8 +57,11 @@ def options():
 
 
 def start(*command, **more):
-    return subprocess.Popen([os.path.join(PROGRAMS, command[0]), *command[1:]],
-                            stdout=subprocess.PIPE, text=True, **more)
+    process = subprocess.Popen(command, executable=os.path.join(PROGRAMS, command[0]),
+                               stdout=subprocess.PIPE, text=True, **more)
+    # Whatever becomes of us.
+    atexit.register(process.kill)
+    return process
 
 
 def first_line(path):
@@ -66,9 +75,9 @@ class Server:
                            SAFECLOSE_LINGER_IDLE=f"{option.idle * 1000:.0f}ms",
                            SAFECLOSE_LINGER_TIME=f"{option.time * 1000:.0f}ms",
                            SAFECLOSE_DISCARD_MAX=str(option.bytes), SAFECLOSE_EXIT_WAIT="60s")
-        limit = ["prlimit", f"--nofile={option.nofile}"]
-        self.process = subprocess.Popen([*limit, os.path.join(PROGRAMS, "hostile_server")],
-                                        stdout=subprocess.PIPE, text=True, env=environment)
+        limit = (option.nofile, option.nofile)
+        self.process = start("hostile_server", *getattr(option, "threads", []), env=environment,
+                             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limit))
         self.port = int(self.process.stdout.readline())
         self.proc = f"/proc/{self.process.pid}"
         self.lot = None
@@ -269,6 +278,13 @@ def judge_bounds(option, seen):
         yield f"the lot took {watch.cpu_at_height():.0f} % of a processor"
 
 
+def judge_most(seen, summary):
+    """Of a server with threads some can always be left alone: who uses them is not found out."""
+    accepted, lingering = seen["accepted"], summary["actions"]["lingering"]
+    if lingering < 0.9 * accepted:
+        yield f"{lingering} of {accepted} lingered"
+
+
 def judge_clock(option, seen):
     # The lot looks four times in the shorter of both; and a second for the machine.
     late = min(option.idle, option.time) / 4 + 1
@@ -282,6 +298,12 @@ def judge_good(seen):
         for sort, (came, whole, *_) in seen[when].items():
             if came != whole:
                 yield f"{came - whole:.0f} of {came:.0f} {sort} honest clients were not served"
+
+
+def judge(option, seen, summary):
+    return [*judge_bounds(option, seen), *judge_ends(option, seen, summary),
+            *judge_account(seen, summary), *([] if option.no_clock else judge_clock(option, seen)),
+            *([] if option.storm else judge_good(seen))]
 
 
 # ---- The row ---------------------------------------------------------------------------------------
@@ -312,12 +334,15 @@ def row(option, seen, summary):
 
 def main():
     option = options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory() as place:
         seen = play(option, os.path.join(place, "log"))
     summary = seen["events"][-1]
     print(row(option, seen, summary), flush=True)
-    broken = [*judge_bounds(option, seen), *judge_ends(option, seen, summary),
-              *judge_account(seen, summary), *([] if option.no_clock else judge_clock(option, seen)), *([] if option.storm else judge_good(seen))]
+    if option.threads:
+        broken = list(judge_most(seen, summary))
+    else:
+        broken = judge(option, seen, summary)
     for line in broken[:20]:
         print(f"hostile: {' '.join(option.peers)}: {line}", file=sys.stderr)
     return 1 if broken else 0

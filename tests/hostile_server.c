@@ -1,12 +1,15 @@
 /*
- * hostile_server: a small server of one thread, which closes as most do: at once, with what it has
- * not read still to come. Prints its port when it listens; at SIGTERM how many connections it
+ * hostile_server [THREADS BUSY]: a small server, which closes as most do: at once, with what it has
+ * not read still to come. It has one thread and an epoll set; or so many, each with a connection
+ * that blocks, and so many that only use up processors. Prints its port when it listens; at SIGTERM how many connections it
  * accepted, and returns from main.
  */
 #define _GNU_SOURCE
 #include "hostile.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 
 enum { EVENTS = 256, CONNECTIONS = 1 << 17 };
@@ -22,7 +25,7 @@ static struct connection connections[CONNECTIONS];
 static unsigned char answer[HOSTILE_ANSWER_MOST];
 static int sets;
 static int listener;
-static unsigned long accepted;
+static _Atomic unsigned long accepted;
 static volatile sig_atomic_t stopped;
 
 static void stop(int signal)
@@ -113,7 +116,39 @@ static void accept_all(void)
     }
 }
 
-int main(void)
+/* One connection at a time, as a pool of threads has them. */
+static void *serve_blocking(void *unused)
+{
+    int fd;
+
+    while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+        accepted++;
+        connections[fd] = (struct connection){0};
+        read_request(fd, &connections[fd]);
+        close(fd);
+    }
+    return unused;
+}
+
+static void *be_busy(void *unused)
+{
+    while (!stopped)
+        ;
+    return unused;
+}
+
+static void start_threads(int count, void *(*routine)(void *))
+{
+    pthread_t thread;
+
+    while (count--) {
+        errno = pthread_create(&thread, NULL, routine, NULL);
+        if (errno)
+            owner_fail("start a thread");
+    }
+}
+
+int main(int argc, char **argv)
 {
     struct epoll_event events[EVENTS];
     struct sigaction action = {.sa_handler = stop};
@@ -128,7 +163,13 @@ int main(void)
         answer[i] = owner_byte(i);
     sets = owner_must(epoll_create1(EPOLL_CLOEXEC), "make an epoll set");
     listen_anywhere();
-    watch(listener, EPOLLIN, EPOLL_CTL_ADD);
+    if (argc == 3) {
+        owner_must(fcntl(listener, F_SETFL, 0), "wait for connections");
+        start_threads(atoi(argv[1]), serve_blocking);
+        start_threads(atoi(argv[2]), be_busy);
+    } else {
+        watch(listener, EPOLLIN, EPOLL_CTL_ADD);
+    }
     while (!stopped) {
         int n = epoll_pwait(sets, events, EVENTS, -1, &none);
         for (int i = 0; i < n; i++)
