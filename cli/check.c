@@ -114,6 +114,7 @@ static void judge_unloaded(struct findings *f, const struct library *library, pi
 {
     static struct executable executable;
     struct findings could = {0};
+    uint64_t secure;
     char path[PATH_MAX] = "its executable";
     int fd = process_open(pid, "exe");
 
@@ -124,7 +125,10 @@ static void judge_unloaded(struct findings *f, const struct library *library, pi
     }
     process_link(pid, "exe", path, sizeof(path));
     executable.running = true;
-    executable_judge_privileges(&could, fd);
+    if (process_auxiliary(pid, AT_SECURE, &secure) && secure)
+        findings_add(&could, AGAINST,
+                     "it was started with raised privileges (setuid, setgid or file capabilities): "
+                     "the loader then ignores LD_PRELOAD");
     executable_judge_elf(&could, library, fd, &executable);
     close(fd);
     for (unsigned i = 0; i < could.count; i++)

@@ -141,7 +141,7 @@ static void judge_loader(struct findings *f, const struct library *library,
     } else if (here) {
         findings_add(f, FOR, "it is linked dynamically; its loader %s reads LD_PRELOAD",
                      e->interpreter);
-        if (e->loader == LIBC_GLIBC)
+        if (e->loader == LIBC_GLIBC && !running)
             judge_glibc(f, library, e);
     }
 }

@@ -63,7 +63,7 @@ static void say_mode(struct findings *f, const struct config *its)
 void mode_of_process(struct findings *f, pid_t pid)
 {
     static struct config its;
-    unsigned long secure;
+    uint64_t secure;
     size_t len;
     char *bytes;
 

@@ -3,15 +3,12 @@
 #include "executable.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
-
-#define ADVICE "start safeclose run as the user that it changes to"
 
 /* Why the kernel ignores such bits; NULL where it doesn't. */
 static const char *ignored(int fd)
@@ -25,8 +22,8 @@ static const char *ignored(int fd)
     return NULL;
 }
 
-static void judge_bit(struct findings *f, const char *bit, unsigned owner, unsigned own,
-                      const char *why_ignored)
+static void judge_bit(struct findings *f, const char *bit, const char *whose, unsigned owner,
+                      unsigned own, const char *why_ignored)
 {
     if (why_ignored)
         findings_add(f, FOR, "it is %s, but that has no effect: %s", bit, why_ignored);
@@ -34,7 +31,8 @@ static void judge_bit(struct findings *f, const char *bit, unsigned owner, unsig
         findings_add(f, FOR, "it is %s, but to the id that you have already (%u)", bit, own);
     else {
         findings_add(f, AGAINST, "it is %s (%u): the loader then ignores LD_PRELOAD", bit, owner);
-        findings_add(f, DO, ADVICE);
+        findings_add(f, DO, "start safeclose run as %s %u: then the bit changes nothing", whose,
+                     owner);
     }
 }
 
@@ -62,10 +60,10 @@ void executable_judge_privileges(struct findings *f, int fd)
     if (fstat(fd, &st) != 0)
         return;
     if (st.st_mode & S_ISUID)
-        judge_bit(f, "setuid", st.st_uid, getuid(), why_ignored);
+        judge_bit(f, "setuid", "user", st.st_uid, getuid(), why_ignored);
     /* Without the group's x the bit once meant mandatory locking, and raises nothing. */
     if ((st.st_mode & S_ISGID) && (st.st_mode & S_IXGRP))
-        judge_bit(f, "setgid", st.st_gid, getgid(), why_ignored);
+        judge_bit(f, "setgid", "group", st.st_gid, getgid(), why_ignored);
     judge_capabilities(f, fd, why_ignored);
     if (getuid() != geteuid() || getgid() != getegid())
         findings_add(f, AGAINST,

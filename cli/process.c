@@ -89,28 +89,51 @@ long process_number(const char *status, const char *name)
     return -1;
 }
 
-bool process_auxiliary(pid_t pid, unsigned long type, unsigned long *value)
+/* The vector is in words of the process's own size. */
+static size_t word_size(pid_t pid)
 {
-    size_t len;
+    unsigned char ident[EI_NIDENT] = {0};
+    int fd = process_open(pid, "exe");
+
+    if (fd >= 0) {
+        if (pread(fd, ident, sizeof(ident), 0) < 0)
+            ident[EI_CLASS] = ELFCLASSNONE;
+        close(fd);
+    }
+    return ident[EI_CLASS] == ELFCLASS32 ? 4 : 8;
+}
+
+static uint64_t word_at(const char *bytes, size_t size)
+{
+    uint64_t wide;
+    uint32_t narrow;
+
+    if (size == sizeof(wide)) {
+        memcpy(&wide, bytes, sizeof(wide));
+        return wide;
+    }
+    memcpy(&narrow, bytes, sizeof(narrow));
+    return narrow;
+}
+
+bool process_auxiliary(pid_t pid, uint64_t type, uint64_t *value)
+{
+    size_t len, size = word_size(pid);
     char *bytes = process_file(pid, "auxv", &len);
-    unsigned long pair[2];
     bool found = false;
 
-    for (size_t i = 0; bytes && !found && i + sizeof(pair) <= len; i += sizeof(pair)) {
-        memcpy(pair, bytes + i, sizeof(pair));
-        found = pair[0] == type;
-        if (pair[0] == AT_NULL)
-            break;
+    for (size_t i = 0; bytes && !found && i + 2 * size <= len; i += 2 * size) {
+        found = word_at(bytes + i, size) == type;
+        if (found)
+            *value = word_at(bytes + i + size, size);
     }
-    if (found)
-        *value = pair[1];
     free(bytes);
     return found;
 }
 
 bool process_executed_as(pid_t pid, char name[PATH_MAX])
 {
-    unsigned long at;
+    uint64_t at;
     int fd;
     ssize_t n;
 
@@ -124,20 +147,35 @@ bool process_executed_as(pid_t pid, char name[PATH_MAX])
     return n > 0 && memchr(name, '\0', (size_t)n);
 }
 
+/* The first place in maps where name is the last part of a path, or all of it. */
+static const char *find_mapped(const char *maps, const char *name)
+{
+    size_t len = strlen(name);
+    const char *at = maps;
+
+    while ((at = strstr(at, name))) {
+        if (at > maps && strchr("/ ", at[-1]) && (at[len] == '\n' || at[len] == ' '))
+            return at;
+        at += len;
+    }
+    return NULL;
+}
+
 int process_maps(pid_t pid, const char *name, char path[PATH_MAX])
 {
     size_t len;
-    char *maps = process_file(pid, "maps", &len), *found;
+    char *maps = process_file(pid, "maps", &len);
+    const char *found = maps ? find_mapped(maps, name) : NULL;
 
     if (!maps)
         return -1;
-    found = strstr(maps, name);
     if (found) {
-        char *start = found, *end = found + strcspn(found, "\n");
+        const char *end = found + strcspn(found, "\n"), *start = found;
 
-        while (start > maps && start[-1] != ' ' && start[-1] != '\n')
+        while (start > maps && start[-1] != '\n')
             start--;
-        snprintf(path, PATH_MAX, "%.*s", (int)(end - start), start);
+        start += strcspn(start, "/\n");
+        snprintf(path, PATH_MAX, "%.*s", start < end ? (int)(end - start) : 0, start);
     }
     free(maps);
     return found != NULL;

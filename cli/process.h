@@ -21,13 +21,12 @@ bool process_link(pid_t pid, const char *name, char *target, size_t size);
 long process_number(const char *status, const char *name);
 
 /* An entry of the auxiliary vector that the kernel gave it, such as AT_SECURE. */
-bool process_auxiliary(pid_t pid, unsigned long type, unsigned long *value);
+bool process_auxiliary(pid_t pid, uint64_t type, uint64_t *value);
 
 /* The name that execve was called with; false where it can't be read any more. */
 bool process_executed_as(pid_t pid, char name[PATH_MAX]);
 
-/* A file of the loader's or the kernel's whose name contains this is mapped: its line's path in
- * path. 1 yes, 0 no, -1 with errno: can't be told. */
+/* A file of this name is mapped, its path in path: 1 yes, 0 no, -1 with errno: can't be told. */
 int process_maps(pid_t pid, const char *name, char path[PATH_MAX]);
 
 /* A descriptor whose link is target: 1 yes, 0 no, -1 with errno. */

@@ -165,9 +165,11 @@ static int not_found(const char *command, const char *found, int error)
         unable("run %s: it is a directory", found);
     else if (error == EACCES && found[0])
         unable("run %s: it is not executable", found);
+    else if (error == ENOENT && !strchr(command, '/'))
+        unable("run %s: not found in PATH%s", command,
+               access(command, X_OK) == 0 ? "; the one in this directory is written with ./" : "");
     else
-        unable("run %s: %s", command,
-               error == ENOENT && !strchr(command, '/') ? "not found in PATH" : strerror(error));
+        unable("run %s: %s", command, strerror(error));
     return error == ENOENT || error == ENOTDIR ? STATUS_NOT_FOUND : STATUS_CANT_RUN;
 }
 

@@ -260,6 +260,8 @@ preload_of()
     refused 127 'run nonsense_command: not found in PATH' nonsense_command
     refused 127 'run ./nonsense: No such file or directory' ./nonsense
     refused 127 'run ./nonsense/x: No such file or directory' ./nonsense/x
+    cp "$(type -P true)" here
+    refused 127 'run here: not found in PATH; the one in this directory is written with ./' here
     run -127 --separate-stderr env PATH=/nowhere "$safeclose" run true
     same 'safeclose: unable to run true: not found in PATH' "$stderr"
 }

@@ -40,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     check(name && value);
     if (name_len)
         memcpy(name, bytes, name_len);
-    memcpy(value, line ? line + 1 : (const uint8_t *)"", value_len);
+    if (value_len)
+        memcpy(value, line + 1, value_len);
     name[name_len] = value[value_len] = '\0';
     answer = options_take(&its, name, name_len, value, &rule);
     check((answer == OPTION_UNKNOWN) == (rule.allowed == NULL));
