@@ -159,28 +159,37 @@ static void judge_process(struct findings *f, const struct library *library, pid
         judge_unloaded(f, library, pid);
 }
 
+static void judge_unseen(struct findings *f, long pid)
+{
+    if (pid <= 0 || pid > INT_MAX)
+        findings_add(f, AGAINST, "no process has that number");
+    else if (kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+        findings_add(f, AGAINST, "there is no such process");
+    else
+        findings_add(f, UNSURE, "/proc does not show it");
+}
+
+/* /proc/PID/status begins with the name. */
+static char *name_process(const char *number, const char *status)
+{
+    if (!status || strncmp(status, "Name:\t", 6) != 0)
+        return text_of("process %s", number);
+    return text_of("process %s (%.*s)", number, (int)strcspn(status + 6, "\n"), status + 6);
+}
+
 static int check_process(const struct library *library, const char *number)
 {
     struct findings f = {0};
-    char *end, *status, *about;
-    long pid = strtol(number, &end, 10);
-    enum verdict verdict;
+    long pid = strtol(number, NULL, 10);
     size_t len;
+    char *status = pid > 0 && pid <= INT_MAX ? process_file((pid_t)pid, "status", &len) : NULL;
+    char *about = name_process(number, status);
+    enum verdict verdict;
 
-    status = pid > 0 && pid <= INT_MAX ? process_file((pid_t)pid, "status", &len) : NULL;
-    about = text_of("process %s", number);
-    if (status) {
-        size_t name_len = strncmp(status, "Name:\t", 6) == 0 ? strcspn(status + 6, "\n") : 0;
-
-        free(about);
-        about = text_of("process %s (%.*s)", number, (int)name_len, status + 6);
+    if (status)
         judge_process(&f, library, (pid_t)pid, status);
-    } else if (pid > 0 && pid <= INT_MAX && kill((pid_t)pid, 0) != 0 && errno == ESRCH)
-        findings_add(&f, AGAINST, "there is no such process");
     else
-        findings_add(&f, pid > 0 && pid <= INT_MAX ? UNSURE : AGAINST, "it can't be looked at: %s",
-                     pid > 0 && pid <= INT_MAX ? "/proc does not show it"
-                                               : "no process has that number");
+        judge_unseen(&f, pid);
     verdict = findings_verdict(&f);
     findings_print(&f, about);
     findings_free(&f);

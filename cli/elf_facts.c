@@ -183,15 +183,16 @@ const char *elf_facts_read(struct elf_facts *facts, int fd)
     return wrong;
 }
 
+/* 258 is EM_LOONGARCH, which older headers don't have. */
 const char *elf_machine_name(uint16_t machine)
 {
     static const struct {
         uint16_t machine;
         const char *name;
-    } names[] = {{EM_X86_64, "x86-64"},   {EM_386, "i386"},       {EM_AARCH64, "arm64"},
-                 {EM_ARM, "arm"},         {EM_RISCV, "risc-v"},   {EM_PPC64, "powerpc64"},
-                 {EM_PPC, "powerpc"},     {EM_S390, "s390"},      {EM_MIPS, "mips"},
-                 {EM_LOONGARCH, "loong"}, {EM_SPARCV9, "sparc64"}};
+    } names[] = {{EM_X86_64, "x86-64"}, {EM_386, "i386"},       {EM_AARCH64, "arm64"},
+                 {EM_ARM, "arm"},       {EM_RISCV, "risc-v"},   {EM_PPC64, "powerpc64"},
+                 {EM_PPC, "powerpc"},   {EM_S390, "s390"},      {EM_MIPS, "mips"},
+                 {258, "loongarch"},    {EM_SPARCV9, "sparc64"}};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (names[i].machine == machine)

@@ -23,8 +23,8 @@ void executable_judge(struct findings *f, const struct library *library, const c
 void executable_judge_elf(struct findings *f, const struct library *library, int fd,
                           struct executable *executable);
 
-/* setuid, setgid and file capabilities: the loader ignores LD_PRELOAD where they raise privileges.
- */
+/* setuid, setgid and file capabilities: the loader ignores LD_PRELOAD where they raise the
+ * privileges of whoever asks. */
 void executable_judge_privileges(struct findings *f, int fd);
 
 #endif
