@@ -191,7 +191,7 @@ previewed()
 }
 
 @test "the preview is as long as asked for, and what is unread at most" {
-    for size in 1 5 8 9 256; do
+    for size in 1 8 9; do
         previewed $size 6120736563726574 # "a secret"
     done
     previewed 256 "$(printf '61%.0s' {1..300})"
@@ -199,12 +199,13 @@ previewed()
 
 @test "bytes that would forge a line, a value or a terminal's sequence" {
     # A line break and a whole event behind it; quotes and backslashes; ESC and CSI, also as C1 in UTF-8
-    # and as a byte; NEL, the line and paragraph separators, a byte order mark; DEL; NUL.
+    # and as a byte; NEL, the line and paragraph separators, a byte order mark; DEL; NUL. And what is no
+    # UTF-8: lone, cut, overlong, half of a pair, beyond the last.
     for bytes in \
         "$(hex $'"\n{"v":1,"event":"close","fd":666}\nsafeclose: 00:00:00.000Z x[1]: forged')" \
         "$(hex $'"\r\n","cause":"none","x":"\\')" \
         1b5b324a1b5d303b781b5c9b324ac29b324a 0a85c285e280a8e280a9efbbbf 7f00007f 5c5c225c 5c7530303061 \
-        ff c3 c328 eda080 f4908080 f8888080 c080 e28228 f09f9982 fffe41 e2 e280; do
+        ff41c341c32841eda08041f490808041f888808041c08041e2822841f09f998241fffe e2 e280; do
         previewed 256 "$bytes"
     done
 }
@@ -212,10 +213,10 @@ previewed()
 @test "every byte, at every place of a cut" {
     all=$(printf '%02x' {0..255})
     previewed 256 "$all"
-    for size in 129 130 131 195 225; do
+    for size in 129 130 195; do
         previewed $size "$all"
     done
-    for size in 1 2 3 4 5; do
+    for size in 1 2 4; do
         previewed $size e69db1f09f9982
     done
 }
