@@ -13,7 +13,7 @@ enum inuse { INUSE_NO, INUSE_YES, INUSE_UNKNOWN, INUSE_LATER };
 #define INUSE_CPU_NS 50000
 #define INUSE_BLOCKED_NS 20000
 #define INUSE_BURST_NS 3000000 /* net.core.netdev_budget_usecs is 2000 */
-#define INUSE_RUNNING 16 /* of a pool of threads on few processors many may be */
+#define INUSE_RUNNING 16       /* of a pool of threads on few processors many may be */
 
 /* Threads that were running when a descriptor was given up, for somebody who holds another
  * reference and has time. */

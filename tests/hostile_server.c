@@ -1,8 +1,8 @@
 /*
  * hostile_server [THREADS BUSY]: a small server, which closes as most do: at once, with what it has
  * not read still to come. It has one thread and an epoll set; or so many, each with a connection
- * that blocks, and so many that only use up processors. Prints its port when it listens; at SIGTERM how many connections it
- * accepted, and returns from main.
+ * that blocks, and so many that only use up processors. Prints its port when it listens; at SIGTERM
+ * how many connections it accepted, and returns from main.
  */
 #define _GNU_SOURCE
 #include "hostile.h"
