@@ -57,7 +57,8 @@ static bool find_table(struct symbols *s, const ElfW(Ehdr) * header, uint32_t ty
     return false;
 }
 
-/* The same code may have several names: a global one is preferred, and among those the first. */
+/* The same code may have several names: what begins nearest, then a global one is preferred, and
+ * among those the first. */
 static void consider(struct symbols *s, const ElfW(Sym) * symbol)
 {
     unsigned type = ELF64_ST_TYPE(symbol->st_info);
@@ -69,7 +70,8 @@ static void consider(struct symbols *s, const ElfW(Sym) * symbol)
         struct symbol *wanted = &s->found[i];
 
         if (wanted->address - symbol->st_value >= symbol->st_size ||
-            (wanted->name && (wanted->global || !global)))
+            (wanted->name && (wanted->start > symbol->st_value ||
+                              (wanted->start == symbol->st_value && (wanted->global || !global)))))
             continue;
         wanted->start = symbol->st_value;
         wanted->name = symbol->st_name;
