@@ -110,7 +110,7 @@ $(BUILD)/tests/unit_stack: $(stack_PARTS:%=$(BUILD)/shim/%.o)
 $(BUILD)/tests/unit_%: tests/unit_%.c $(BUILD)/shim/%.o
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ tests/unit_$*.c $(sort $(filter %.o,$^)) -lcmocka
+	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ $(sort $(filter %.o,$^)) tests/unit_$*.c -lcmocka
 
 $(BUILD)/tests/kernel_facts_%: tests/kernel_facts_%.c tests/net.c
 	$(say) CC $@

@@ -8,7 +8,7 @@
 
 void stack_capture(struct stack *stack, unsigned most, const void *call_site)
 {
-    struct module ours;
+    struct module ours = {.end = 0};
     struct unwind u;
     unsigned skipped = 0;
     bool more;

@@ -29,16 +29,19 @@ void stack_capture(struct stack *stack, unsigned most, const void *call_site);
 
 /* The module that an address is in. */
 struct module {
-    uintptr_t start; /* of its mapping */
+    uintptr_t start; /* of its mapping; both 0 before it is asked for */
     uintptr_t end;
     uintptr_t bias; /* address in memory minus address in the file (as nm and addr2line count) */
     const uint8_t *eh_frame_hdr; /* NULL: none */
-    const char *path;            /* as the loader knows it; of the executable, as the kernel does */
+    const uint8_t *tables;       /* where it is with .eh_frame, which can be read throughout */
+    const uint8_t *tables_end;
+    const char *path; /* as the loader knows it; of the executable, as the kernel does */
     bool is_executable;
     char name[256]; /* what path points to where nobody else holds it */
 };
 
-/* False where no module is known to be there: code that was made at run time. */
+/* False where no module is known to be there: code that was made at run time. Nothing is asked
+ * where the address is in the module that is there already. */
 bool stack_module(uintptr_t address, struct module *module);
 
 #endif

@@ -193,7 +193,7 @@ struct machine {
     struct cfi_row begun; /* after the common instructions: what DW_CFA_restore goes back to */
     struct cfi_row remembered[REMEMBERED];
     unsigned depth;
-    const uint8_t *start; /* of the module */
+    const uint8_t *start; /* of the tables */
     const struct common *common;
     uint64_t location; /* that the row is for */
     uint64_t address;  /* that it is wanted for */
@@ -457,17 +457,18 @@ static const uint8_t *description_of(const uint8_t *hdr, const uint8_t *end, uin
     return hdr + pair.description;
 }
 
-bool cfi_find(const uint8_t *hdr, const uint8_t *start, const uint8_t *end, uintptr_t address,
-              struct cfi_row *row, bool *signal)
+bool cfi_find(const struct module *module, uintptr_t address, struct cfi_row *row, bool *signal)
 {
+    const uint8_t *start = module->tables;
+    const uint8_t *end = module->tables_end;
     struct machine m = {.row = row, .start = start, .address = address};
     struct cfi_bytes instructions;
     struct common common;
     const uint8_t *at;
 
-    if (end - hdr < 4)
+    if (!module->eh_frame_hdr || end - module->eh_frame_hdr < 4)
         return false;
-    at = description_of(hdr, end, address);
+    at = description_of(module->eh_frame_hdr, end, address);
     if (!at || !read_description(at, start, end, address, &common, &m.location, &instructions))
         return false;
     memset(row, 0, sizeof(*row));

@@ -6,6 +6,8 @@
 #ifndef SAFECLOSE_STACK_CFI_H
 #define SAFECLOSE_STACK_CFI_H
 
+#include "stack.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,7 +35,7 @@ enum cfi_rule {
 };
 
 struct cfi_register {
-    int32_t value; /* of an expression, its place in the module, from `start` */
+    int32_t value; /* of an expression, its place, from the module's `tables` */
     uint8_t rule;
 };
 
@@ -52,10 +54,9 @@ struct cfi_bytes {
     bool bad; /* something was missing or makes no sense; what was read is 0 */
 };
 
-/* The row for an address in the module that lies from start to end and has this .eh_frame_hdr;
- * false where there is none. signal: the frame is the one by which a signal handler returns. */
-bool cfi_find(const uint8_t *hdr, const uint8_t *start, const uint8_t *end, uintptr_t address,
-              struct cfi_row *row, bool *signal);
+/* The row for an address in the module, false where there is none. signal: the frame is the one by
+ * which a signal handler returns. */
+bool cfi_find(const struct module *module, uintptr_t address, struct cfi_row *row, bool *signal);
 
 uint64_t cfi_uleb(struct cfi_bytes *b);
 int64_t cfi_sleb(struct cfi_bytes *b);

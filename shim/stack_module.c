@@ -5,6 +5,42 @@
 #include "stack.h"
 #include "sys.h"
 
+/* ---- What is in memory ----------------------------------------------------------------------- */
+
+/* Larger program headers than linkers make are not in the first page, which is surely there. */
+#define HEADERS_WITHIN 2048
+#define MOST_SEGMENTS 32
+
+/* What the program headers tell, as they were loaded with the rest. */
+static bool read_headers(struct module *m)
+{
+    const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)m->start;
+    const ElfW(Phdr) *s = (const ElfW(Phdr) *)(m->start + header->e_phoff);
+    const ElfW(Phdr) *first = NULL;
+    const ElfW(Phdr) *frames = NULL;
+
+    if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 || header->e_phoff > HEADERS_WITHIN ||
+        header->e_phnum > MOST_SEGMENTS)
+        return false;
+    for (unsigned i = header->e_phnum; i-- > 0;) {
+        if (s[i].p_type == PT_LOAD)
+            first = &s[i];
+        if (s[i].p_type == PT_GNU_EH_FRAME)
+            frames = &s[i];
+    }
+    if (!first)
+        return false;
+    m->bias = m->start - (first->p_vaddr & ~(uintptr_t)4095);
+    for (unsigned i = 0; i < header->e_phnum && frames; i++)
+        if (s[i].p_type == PT_LOAD && s[i].p_flags & PF_R &&
+            frames->p_vaddr - s[i].p_vaddr < s[i].p_filesz) {
+            m->tables = (const uint8_t *)(m->bias + s[i].p_vaddr);
+            m->tables_end = m->tables + s[i].p_filesz;
+            m->eh_frame_hdr = (const uint8_t *)(m->bias + frames->p_vaddr);
+        }
+    return true;
+}
+
 /* ---- By libc's own list, which can be asked without a lock (glibc 2.35) ------------------------- */
 
 static bool by_libc(uintptr_t address, struct module *m)
@@ -15,13 +51,8 @@ static bool by_libc(uintptr_t address, struct module *m)
         return false;
     m->start = (uintptr_t)object.start;
     m->end = (uintptr_t)object.end;
-    m->bias = object.map->l_addr;
-    m->eh_frame_hdr = object.eh_frame_hdr;
     m->path = object.map->l_name;
-    m->is_executable = !*m->path;
-    if (m->is_executable)
-        m->path = config.executable;
-    return true;
+    return read_headers(m);
 }
 
 /* ---- By /proc/self/maps ------------------------------------------------------------------------ */
@@ -74,21 +105,25 @@ static void name_of(struct maps *maps, int c, char *name, size_t cap)
     name[len] = '\0';
 }
 
-/* A line: "START-END perms OFFSET dev inode   name". */
+/* A line: "START-END perms OFFSET dev inode   name". A beginning that can't be read has no name. */
 static bool next_mapping(struct maps *maps, uintptr_t *start, uintptr_t *end, uint64_t *offset,
                          char *name, size_t cap)
 {
+    bool readable;
     int c;
 
     *start = number(maps, &c);
     if (c != '-')
         return false;
     *end = number(maps, &c);
-    do /* the permissions, which may look like digits */
+    readable = next_byte(maps) == 'r';
+    do /* the other permissions, which may look like digits */
         c = next_byte(maps);
     while (c >= 0 && c != ' ');
     *offset = number(maps, &c);
     name_of(maps, c, name, cap);
+    if (!readable && *offset == 0)
+        name[0] = '\0';
     return c >= 0;
 }
 
@@ -118,27 +153,6 @@ static bool find_mapping(struct maps *maps, uintptr_t address, struct module *m)
     return found && *m->name;
 }
 
-/* The program headers, as they were loaded with the rest. */
-static bool read_headers(struct module *m)
-{
-    const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)m->start;
-    const ElfW(Phdr) *segment = (const ElfW(Phdr) *)(m->start + sizeof(*header));
-    bool loaded = false;
-
-    if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 || header->e_phoff != sizeof(*header) ||
-        header->e_phnum > 64)
-        return false;
-    for (unsigned i = 0; i < header->e_phnum; i++)
-        if (segment[i].p_type == PT_LOAD && !loaded) {
-            m->bias = m->start - (segment[i].p_vaddr & ~(uintptr_t)4095);
-            loaded = true;
-        }
-    for (unsigned i = 0; i < header->e_phnum; i++)
-        if (segment[i].p_type == PT_GNU_EH_FRAME)
-            m->eh_frame_hdr = (const uint8_t *)(m->bias + segment[i].p_vaddr);
-    return loaded;
-}
-
 static bool by_maps(uintptr_t address, struct module *m)
 {
     struct maps maps = {.at = 0};
@@ -149,18 +163,31 @@ static bool by_maps(uintptr_t address, struct module *m)
         return false;
     found = find_mapping(&maps, address, m);
     sys1(SYS_close, maps.fd);
-    if (!found || !read_headers(m))
-        return false;
     m->path = m->name;
-    m->is_executable = strcmp(m->name, config.executable) == 0;
-    return true;
+    return found && read_headers(m);
+}
+
+/* Not where the loader was started as a program, with another as its argument: what the kernel
+ * takes for the executable is the loader then. */
+static bool is_executable(const struct module *m)
+{
+    return getauxval(AT_BASE) && getauxval(AT_PHDR) - m->start < m->end - m->start;
 }
 
 bool stack_module(uintptr_t address, struct module *m)
 {
+    bool known;
+
+    if (address - m->start < m->end - m->start)
+        return true;
     m->eh_frame_hdr = NULL;
-    m->bias = 0;
-    if (real_can_find_object())
-        return by_libc(address, m);
-    return by_maps(address, m);
+    known = real_can_find_object() ? by_libc(address, m) : by_maps(address, m);
+    m->is_executable = known && is_executable(m);
+    if (m->is_executable)
+        m->path = config.executable;
+    else if (known && !*m->path)
+        known = by_maps(address, m);
+    if (!known)
+        m->start = m->end = 0;
+    return known;
 }

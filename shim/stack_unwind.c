@@ -108,7 +108,7 @@ static void step(struct calculator *c, struct cfi_bytes *b, const uintptr_t *reg
 static bool calculate(const struct module *m, int32_t place, const uintptr_t *registers,
                       const uintptr_t *first, uintptr_t *value)
 {
-    struct cfi_bytes b = {(const uint8_t *)m->start + place, (const uint8_t *)m->end, false};
+    struct cfi_bytes b = {m->tables + (uint32_t)place, m->tables_end, false};
     struct calculator c = {.depth = 0};
     uint64_t size = cfi_uleb(&b);
 
@@ -172,34 +172,19 @@ static uintptr_t without_signature(uintptr_t address)
 }
 #endif
 
-/* The module of the frame; a frame above is most often in the same one. */
-static const struct module *module_at(struct unwind *u, uintptr_t address)
-{
-    struct module *m = &u->module;
-
-    if (address >= m->start && address < m->end)
-        return m;
-    if (stack_module(address, m) && m->eh_frame_hdr)
-        return m;
-    m->end = m->start = 0;
-    return NULL;
-}
-
 bool unwind_up(struct unwind *u)
 {
     /* A call that never returns may be the last thing of its function: the address behind it is
      * another's. */
     uintptr_t inside = u->pc - !u->interrupted;
-    const struct module *m = module_at(u, inside);
+    struct module *m = &u->module;
     uintptr_t before[CFI_REGISTERS];
     bool was_interrupted = u->interrupted;
     struct cfi_row row;
     uintptr_t cfa;
 
     memcpy(before, u->registers, sizeof(before));
-    if (!m ||
-        !cfi_find(m->eh_frame_hdr, (const uint8_t *)m->start, (const uint8_t *)m->end, inside, &row,
-                  &u->interrupted) ||
+    if (!stack_module(inside, m) || !cfi_find(m, inside, &row, &u->interrupted) ||
         row.registers[CFI_RETURN].rule == CFI_UNDEFINED || !find_cfa(m, &row, before, &cfa))
         return false;
     u->registers[CFI_SP] = cfa;
