@@ -106,7 +106,6 @@ give_up three main _start'
 names_three_faults()
 {
     explained "$1" three
-    same 3 "$(grep -c 'RST \[unread-data\]' "$stderr")"
     same "$three_faults" "$(named "$1")"
     logged "$1" three
     same "$three_faults" "$(resolved "$1" "${2-$1}")"
@@ -379,20 +378,28 @@ END
 # Were the damage never read, this would show nothing: it must have changed stacks.
 @test "with unwind tables that are broken in hundreds of ways nothing differs but the stack" {
     local program
-    for program in pie fixed; do
-        run -0 python3 "$BATS_TEST_DIRNAME/stack_broken.py" "$LIBSAFECLOSE" "$at/$program" many 150 "$RANDOM"
-        ((output > 30)) || fail "$output"
+    # With pages between its segments that can't be read, as where pages are large.
+    program "$at/spread" -O2 -Wl,-z,max-page-size=0x200000
+    for program in pie fixed spread; do
+        run python3 "$BATS_TEST_DIRNAME/stack_broken.py" "$LIBSAFECLOSE" "$at/$program" many 150 "$RANDOM"
+        ((status == 0 && output > 30)) || fail "$output"
     done
 }
 
 # ---- A debugger ------------------------------------------------------------------------------------------------------
 
-@test "gdb stops before each reset: the faulty function is in sight" {
+debugged()
+{
     local stop=()
+    rm -f "$log"
     for _ in 1 2 3; do stop+=(-ex bt -ex continue); done
     run -0 env -u DEBUGINFOD_URLS gdb -nx -batch -ex 'set breakpoint pending on' \
         -ex "set exec-wrapper env LD_PRELOAD=$LIBSAFECLOSE SAFECLOSE_LOG=$log" \
         -ex 'break safeclose_reset_ahead' -ex run "${stop[@]}" --args "$at/pie" three
+}
+
+@test "gdb stops before each reset: the faulty function is in sight" {
+    until_known "$log" debugged
     same 3 "$(grep -cE '^#0 .*safeclose_reset_ahead' <<<"$output")"
     same $'close_politely\nserve_request\nthree\nworker\ngive_up\nthree' \
         "$(grep -oE ' in (close_politely|serve_request|three|worker|give_up) ' <<<"$output" | cut -d ' ' -f 3)"

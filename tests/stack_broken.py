@@ -54,7 +54,7 @@ def behaviour(path):
     stacks = [e.pop("stack", None) for e in events]
     for e in events:
         for key in ("time", "pid", "tid", "local", "peer", "cookie", "mono_ns", "comm", "executable",
-                    "build_id", "netns"):
+                    "build_id", "netns", "truncated"):
             e.pop(key, None)
     return (done.returncode, done.stdout, events), stacks
 
@@ -74,7 +74,9 @@ for round_ in range(count):
     seen, stacks = behaviour("./broken")
     if seen != expected:
         os.rename("broken", "broken.kept")
-        sys.exit("seed %d, round %d: %s\ninstead of %s" % (seed, round_, seen, expected))
+        wrong = [(a, b) for a, b in zip(seen[2], expected[2]) if a != b]
+        sys.exit("seed %d, round %d: %s, %d events; instead of: %s, %d events; %s" % (
+            seed, round_, seen[:2], len(seen[2]), expected[:2], len(expected[2]), wrong))
     shape = [[f.rpartition("+")[2] for f in s or []] for s in stacks]
     different += shape != [[f.rpartition("+")[2] for f in s or []] for s in whole]
 print(different)
