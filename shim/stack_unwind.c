@@ -5,17 +5,15 @@
 
 /* Whether 8 bytes can be read there. The kernel copies the set before it finds that there is no
  * such way of changing the mask: EFAULT where it could not. No filter that lets programs run
- * refuses this. */
-static bool readable(uintptr_t address)
+ * refuses this. Where one word of a page can be read all can. */
+static bool load(struct unwind *u, uintptr_t address, uintptr_t *value)
 {
-    return address % sizeof(uintptr_t) == 0 &&
-           sys4(SYS_rt_sigprocmask, ~0L, (long)address, 0, sizeof(uint64_t)) == -EINVAL;
-}
-
-static bool load(uintptr_t address, uintptr_t *value)
-{
-    if (!readable(address))
+    if (address % sizeof(*value) != 0)
         return false;
+    if ((address | 4095) != u->page &&
+        sys4(SYS_rt_sigprocmask, ~0L, (long)address, 0, sizeof(uint64_t)) != -EINVAL)
+        return false;
+    u->page = address | 4095;
     *value = *(const uintptr_t *)address;
     return true;
 }
@@ -39,6 +37,8 @@ enum {
 #define DEEPEST 8
 
 struct calculator {
+    struct unwind *u;
+    const uintptr_t *registers;
     uintptr_t values[DEEPEST];
     unsigned depth;
     bool bad;
@@ -82,7 +82,7 @@ static void binary(struct calculator *c, uint8_t op)
     }
 }
 
-static void step(struct calculator *c, struct cfi_bytes *b, const uintptr_t *registers)
+static void step(struct calculator *c, struct cfi_bytes *b)
 {
     uint8_t op = (uint8_t)cfi_fixed(b, 1);
     uintptr_t value;
@@ -90,11 +90,11 @@ static void step(struct calculator *c, struct cfi_bytes *b, const uintptr_t *reg
     if (op >= OP_LIT0 && op <= OP_LIT31)
         return push(c, op - OP_LIT0);
     if (op >= OP_BREG0 && op <= OP_BREG31 && op - OP_BREG0 < CFI_REGISTERS)
-        return push(c, registers[op - OP_BREG0] + (uintptr_t)cfi_sleb(b));
+        return push(c, c->registers[op - OP_BREG0] + (uintptr_t)cfi_sleb(b));
     switch (op) {
     case OP_DEREF:
         value = 0;
-        c->bad |= !load(pop(c), &value);
+        c->bad |= !load(c->u, pop(c), &value);
         return push(c, value);
     case OP_PLUS_UCONST:
         value = pop(c);
@@ -105,11 +105,11 @@ static void step(struct calculator *c, struct cfi_bytes *b, const uintptr_t *reg
 }
 
 /* The value of the expression at that place; first is on the calculator's stack when it begins. */
-static bool calculate(const struct module *m, int32_t place, const uintptr_t *registers,
+static bool calculate(struct unwind *u, int32_t place, const uintptr_t *registers,
                       const uintptr_t *first, uintptr_t *value)
 {
-    struct cfi_bytes b = {m->tables + (uint32_t)place, m->tables_end, false};
-    struct calculator c = {.depth = 0};
+    struct cfi_bytes b = {u->module.tables + (uint32_t)place, u->module.tables_end, false};
+    struct calculator c = {.u = u, .registers = registers};
     uint64_t size = cfi_uleb(&b);
 
     if (b.bad || size > (uint64_t)(b.end - b.at))
@@ -118,24 +118,24 @@ static bool calculate(const struct module *m, int32_t place, const uintptr_t *re
     if (first)
         push(&c, *first);
     while (b.at < b.end && !b.bad && !c.bad)
-        step(&c, &b, registers);
+        step(&c, &b);
     *value = pop(&c);
     return !b.bad && !c.bad;
 }
 
 /* ---- A frame up -------------------------------------------------------------------------------- */
 
-static bool find_cfa(const struct module *m, const struct cfi_row *row, const uintptr_t *before,
+static bool find_cfa(struct unwind *u, const struct cfi_row *row, const uintptr_t *before,
                      uintptr_t *cfa)
 {
     if (row->cfa_expression)
-        return calculate(m, row->cfa_offset, before, NULL, cfa);
+        return calculate(u, row->cfa_offset, before, NULL, cfa);
     *cfa = before[row->cfa_register] + (uintptr_t)(intptr_t)row->cfa_offset;
     return true;
 }
 
-static bool find_register(const struct module *m, const struct cfi_register *r,
-                          const uintptr_t *before, uintptr_t cfa, uintptr_t *value)
+static bool find_register(struct unwind *u, const struct cfi_register *r, const uintptr_t *before,
+                          uintptr_t cfa, uintptr_t *value)
 {
     uintptr_t place;
 
@@ -143,7 +143,7 @@ static bool find_register(const struct module *m, const struct cfi_register *r,
     case CFI_SAME:
         return true;
     case CFI_AT:
-        return load(cfa + (uintptr_t)(intptr_t)r->value, value);
+        return load(u, cfa + (uintptr_t)(intptr_t)r->value, value);
     case CFI_IS:
         *value = cfa + (uintptr_t)(intptr_t)r->value;
         return true;
@@ -153,9 +153,9 @@ static bool find_register(const struct module *m, const struct cfi_register *r,
         *value = before[r->value];
         return true;
     case CFI_AT_EXPRESSION:
-        return calculate(m, r->value, before, &cfa, &place) && load(place, value);
+        return calculate(u, r->value, before, &cfa, &place) && load(u, place, value);
     case CFI_IS_EXPRESSION:
-        return calculate(m, r->value, before, &cfa, value);
+        return calculate(u, r->value, before, &cfa, value);
     default:
         return true; /* lost, and hopefully not needed */
     }
@@ -177,19 +177,18 @@ bool unwind_up(struct unwind *u)
     /* A call that never returns may be the last thing of its function: the address behind it is
      * another's. */
     uintptr_t inside = u->pc - !u->interrupted;
-    struct module *m = &u->module;
     uintptr_t before[CFI_REGISTERS];
     bool was_interrupted = u->interrupted;
     struct cfi_row row;
     uintptr_t cfa;
 
     memcpy(before, u->registers, sizeof(before));
-    if (!stack_module(inside, m) || !cfi_find(m, inside, &row, &u->interrupted) ||
-        row.registers[CFI_RETURN].rule == CFI_UNDEFINED || !find_cfa(m, &row, before, &cfa))
+    if (!stack_module(inside, &u->module) || !cfi_find(&u->module, inside, &row, &u->interrupted) ||
+        row.registers[CFI_RETURN].rule == CFI_UNDEFINED || !find_cfa(u, &row, before, &cfa))
         return false;
     u->registers[CFI_SP] = cfa;
     for (unsigned i = 0; i < CFI_REGISTERS; i++)
-        if (!find_register(m, &row.registers[i], before, cfa, &u->registers[i]))
+        if (!find_register(u, &row.registers[i], before, cfa, &u->registers[i]))
             return false;
     u->pc = u->registers[CFI_RETURN];
 #ifdef CFI_RETURN_SIGNED

@@ -12,6 +12,7 @@ struct unwind {
     uintptr_t pc;         /* of the frame: a return address, but where it was interrupted */
     bool interrupted;     /* by a signal, or it is where unwind_begin was called */
     struct module module; /* the last that was needed */
+    uintptr_t page;       /* the last byte of the last page that was found to be readable */
     uintptr_t registers[CFI_REGISTERS]; /* as they were there; what a callee may change need not be
                                            true */
 };
