@@ -148,6 +148,8 @@ void event_stack_text(struct line *line, const struct stack *stack,
     struct module m = {.end = 0};
 
     w.names = claim_symbols();
+    if (w.names)
+        symbols.budget = SYMBOLS_BUDGET;
     for (unsigned i = 0; i < stack->count;) {
         if (stack_module(stack->frames[i] - 1, &m)) {
             i += put_run(&w, i, &m);

@@ -3,7 +3,6 @@
 #include "stack_symbol.h"
 #include "sys.h"
 
-#define LARGEST (16 << 20) /* of a symbol table; a browser's are larger, and take too long */
 #define MOST_SECTIONS 4096
 
 /* How much of size bytes at that place is there. */
@@ -47,7 +46,7 @@ static bool find_table(struct symbols *s, const ElfW(Ehdr) * header, uint32_t ty
             return false;
         if (table->sh_type != type)
             continue;
-        if (!read_section(s, header, table->sh_link, &strings) || table->sh_size > LARGEST ||
+        if (!read_section(s, header, table->sh_link, &strings) || table->sh_size > s->budget ||
             table->sh_entsize != sizeof(ElfW(Sym)))
             return false;
         s->strings = strings.sh_offset;
@@ -83,6 +82,7 @@ static void search(struct symbols *s, const ElfW(Shdr) * table)
 {
     const size_t chunk = sizeof(s->bytes) / sizeof(ElfW(Sym)) * sizeof(ElfW(Sym));
 
+    s->budget -= table->sh_size;
     for (uint64_t at = 0; at < table->sh_size;) {
         uint64_t rest = table->sh_size - at;
         size_t n = read_at(s, table->sh_offset + at, s->bytes, rest < chunk ? (size_t)rest : chunk);

@@ -15,8 +15,12 @@ struct symbol {
     bool global;
 };
 
+/* How much of symbol tables is read for one stack: 10 ms, which the program has to wait. */
+#define SYMBOLS_BUDGET (4 << 20)
+
 struct symbols {
     int fd;
+    uint64_t budget;  /* what is left of it */
     uint64_t strings; /* where the string table is, and its size */
     uint64_t strings_size;
     struct symbol found[STACK_MAX];
@@ -26,9 +30,9 @@ struct symbols {
 
 /*
  * Looks for the functions of found[0..count), in .symtab and else in .dynsym, a function without a
- * size not being one. Reads at most 16 MB. Leaves the file open for symbols_name, to be closed with
- * symbols_close, where it returns true; false where the file can't be had, or is not the one that
- * was loaded.
+ * size not being one. A table beyond the budget counts as none. Leaves the file open for
+ * symbols_name, to be closed with symbols_close, where it returns true; false where the file can't
+ * be had, or is not the one that was loaded.
  */
 bool symbols_find(struct symbols *s, const struct module *module);
 
