@@ -1,7 +1,7 @@
-"""Breaks the unwind tables of a program, again and again, each time differently, and runs it: the
-library may then find another stack, and nothing else may change.
+"""Breaks the unwind tables or the symbols of a program, again and again, each time differently, and
+runs it: the library may then find another stack, or other names, and nothing else may change.
 
-    stack_broken.py LIBRARY PROGRAM CASE COUNT SEED
+    stack_broken.py LIBRARY PROGRAM CASE COUNT SEED tables|symbols
 """
 import json
 import os
@@ -9,7 +9,9 @@ import random
 import subprocess
 import sys
 
-library, program, case, count, seed = sys.argv[1:4] + [int(a) for a in sys.argv[4:]]
+library, program, case = sys.argv[1:4]
+count, seed = int(sys.argv[4]), int(sys.argv[5])
+what = sys.argv[6]
 original = open(program, "rb").read()
 LOG = "broken.log"
 
@@ -56,27 +58,39 @@ def behaviour(path):
         for key in ("time", "pid", "tid", "local", "peer", "cookie", "mono_ns", "comm", "executable",
                     "build_id", "netns", "truncated"):
             e.pop(key, None)
-    return (done.returncode, done.stdout, events), stacks
+    shown = [line for line in done.stderr.decode("latin-1").splitlines() if " [0x" in line]
+    shown = [line.partition("(")[2] for line in shown]
+    shape = [[f.rpartition("+")[2] for f in s or []] for s in stacks]
+    return (done.returncode, done.stdout, events), (shown if what == "symbols" else shape)
+
+
+def section_headers():
+    start = int.from_bytes(original[0x28:0x30], "little")
+    return start, len(original) - start
 
 
 random.seed(seed)
-expected, whole = behaviour(program)
+os.link(program, "whole")
+expected, whole = behaviour("./whole")
 assert expected[0] == 0 and len([e for e in expected[2] if e["event"] == "close"]) >= 3, expected
-frames, header = section(".eh_frame"), section(".eh_frame_hdr")
+if what == "tables":
+    places = [section(".eh_frame"), section(".eh_frame"), section(".eh_frame_hdr")]
+else:
+    places = [section(".symtab"), section(".strtab"), section_headers(), section_headers()]
 different = 0
 for round_ in range(count):
     data = bytearray(original)
     for _ in range(random.choice([1, 1, 2, 5, 40])):
-        damage(data, *random.choice([frames, frames, header]))
-    with open("broken", "wb") as f:
+        damage(data, *random.choice(places))
+    with open("broke", "wb") as f:
         f.write(data)
-    os.chmod("broken", 0o755)
-    seen, stacks = behaviour("./broken")
+    os.chmod("broke", 0o755)
+    seen, stack = behaviour("./broke")
     if seen != expected:
-        os.rename("broken", "broken.kept")
+        os.rename("broke", "broken.kept")
         wrong = [(a, b) for a, b in zip(seen[2], expected[2]) if a != b]
         sys.exit("seed %d, round %d: %s, %d events; instead of: %s, %d events; %s" % (
             seed, round_, seen[:2], len(seen[2]), expected[:2], len(expected[2]), wrong))
-    shape = [[f.rpartition("+")[2] for f in s or []] for s in stacks]
-    different += shape != [[f.rpartition("+")[2] for f in s or []] for s in whole]
+    different += stack != whole
+os.unlink("whole")
 print(different)
