@@ -315,6 +315,41 @@ replaced_while_running()
     replaced_while_running rm program
 }
 
+# What the kernel takes for the executable is the loader then.
+@test "a program that the loader was started with has its own path" {
+    local loader
+    loader=$(readelf -lW "$at/pie" | sed -n 's/.*interpreter: \(.*\)]/\1/p')
+    explained "$loader" "$at/pie" three
+    same "$three_faults" "$(named pie)"
+    logged "$loader" "$at/pie" three
+    same "$three_faults" "$(resolved "$at/pie" "$at/pie")"
+}
+
+@test "with no descriptor left: the command stands there" {
+    cp "$at/pie" program
+    explained "$PWD/program" poor
+    same '' "$(named program)"
+    same 'close_politely poor main _start' "$(named_by_command "$PWD/program")"
+}
+
+@test "a symbol table that would take too long to read: the command stands there" {
+    cp "$at/pie" program
+    python3 - program <<'END'
+import struct, sys
+data = bytearray(open(sys.argv[1], "rb").read())
+headers, = struct.unpack_from("<Q", data, 0x28)
+count, = struct.unpack_from("<H", data, 0x3c)
+for at in range(headers, headers + 64 * count, 64):
+    if struct.unpack_from("<I", data, at + 4)[0] == 2:  # SHT_SYMTAB
+        struct.pack_into("<Q", data, at + 32, (4 << 20) + 24)
+open(sys.argv[1], "wb").write(data)
+END
+    explained "$PWD/program" three
+    same '' "$(named program | tr -d '\n')"
+    cp "$at/pie" program
+    same "$three_faults" "$(named_by_command "$PWD/program")"
+}
+
 @test "in a root without the files" {
     [[ $EUID == 0 ]] || skip "needs root"
     mkdir root

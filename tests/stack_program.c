@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -363,11 +364,21 @@ OWN void made_at_run_time(const char *unused)
 
 /* ---- What a close leaves as it was -------------------------------------------------------------------------- */
 
+static int open_descriptors(void)
+{
+    int count = 0;
+
+    for (int fd = 0; fd < 64; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
 OWN void unchanged(const char *unused)
 {
     sigset_t set;
     sigset_t after;
     int fd = connection();
+    int before = open_descriptors();
 
     (void)unused;
     sigemptyset(&set);
@@ -381,7 +392,21 @@ OWN void unchanged(const char *unused)
     for (int i = 1; i <= SIGRTMAX; i++)
         if (sigismember(&set, i) != sigismember(&after, i))
             fail("the signal mask");
+    if (open_descriptors() != before - 1)
+        fail("descriptors");
     puts("errno and the signal mask are as they were");
+}
+
+OWN void poor(const char *unused)
+{
+    int fd = connection();
+
+    (void)unused;
+    setrlimit(RLIMIT_NOFILE, &(struct rlimit){64, 64});
+    while (dup(0) >= 0) {
+    }
+    close_politely(fd);
+    STAY();
 }
 
 int main(int argc, char **argv)
@@ -390,10 +415,11 @@ int main(int argc, char **argv)
         const char *name;
         void (*function)(const char *argument);
     } cases[] = {
-        {"three", three},     {"places", places},         {"deep", deep},
-        {"doors", doors},     {"fork", fork_child},       {"handler", in_handler},
-        {"many", many},       {"meeting", after_meeting}, {"root", in_root},
-        {"library", library}, {"made", made_at_run_time}, {"unchanged", unchanged},
+        {"three", three},         {"places", places},         {"deep", deep},
+        {"doors", doors},         {"fork", fork_child},       {"handler", in_handler},
+        {"many", many},           {"meeting", after_meeting}, {"root", in_root},
+        {"library", library},     {"made", made_at_run_time}, {"poor", poor},
+        {"unchanged", unchanged},
     };
 
     for (size_t i = 0; argc > 1 && i < sizeof(cases) / sizeof(cases[0]); i++)
