@@ -122,11 +122,12 @@ $(BUILD)/tests/%_lib.so: tests/%_lib.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -fPIC -shared -o $@ $<
 
-$(BUILD)/tests/replay_%: tests/fuzz_%.c tests/replay.c
+# The later of two sources is the one whose includes -MF keeps.
+$(BUILD)/tests/replay_%: tests/fuzz_%.c tests/replay.c Makefile
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(FUZZ_FLAGS) $(WARNINGS) $(WERROR) -fsanitize=address,undefined -MMD -MP -MF $@.d \
-		-o $@ tests/fuzz_$*.c tests/replay.c
+		-o $@ tests/replay.c tests/fuzz_$*.c
 
 $(BUILD)/fuzz/%: tests/fuzz_%.c
 	$(say) CC $@

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Far more than any linker writes; a chain of records that leads back to itself ends here. */
+/* Far more than any linker writes. It bounds the work that a file can ask for. */
 #define MOST_RECORDS 4096
 
 static bool begins(const char *text, const char *with)
