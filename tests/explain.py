@@ -320,7 +320,7 @@ def peek_offset(keep):
     if keep == "copy":
         copy = connection.dup()
         connection.close()
-        say(copy.getsockopt(SOCKET, PEEK_OFF), copy.recv(4, socket.MSG_PEEK).decode())
+        say(copy.getsockopt(SOCKET, PEEK_OFF), copy.recv(4, socket.MSG_PEEK | socket.MSG_DONTWAIT).decode())
         say(copy.recv(99).decode())
         connection = copy
     finish(peer, connection)
