@@ -30,7 +30,7 @@ enum { FEED = LOT_FEED, LOG, EPOLL, FIRST };
 
 /* BY_SILENCE: nothing came from the first for longest. BY_OUTPUT: the same, of those that are
  * large. */
-enum { BY_SILENCE, BY_OUTPUT, BY_LOOK, BY_DOUBT, ORDERS };
+enum { BY_SILENCE, BY_OUTPUT, BY_LOOK, BY_DOUBT, BY_NAP, ORDERS };
 
 struct place {
     int before;
@@ -41,8 +41,8 @@ struct place {
 struct parked {
     struct parcel parcel;
     bool watched; /* in the epoll set */
-    bool doubted; /* somebody may be in a call on it: in BY_DOUBT and not in BY_LOOK, and not
-                     touched */
+    int order; /* which one it is in besides BY_SILENCE. BY_DOUBT: somebody may be in a call on it,
+                  so it is not touched; BY_NAP: it came since the last nap; BY_LOOK: all others */
     int64_t since;
     int64_t moved; /* when something last came in, or was acknowledged */
     int64_t look;  /* when to look at it, should nothing happen */
@@ -137,7 +137,7 @@ static void tell_end(struct lot *lot, int fd, enum ended ended)
     e.probe.local = probe_local(fd);
     e.probe.peer = p->parcel.peer;
     e.verdict.cause = (enum cause)p->parcel.cause;
-    e.verdict.outcome = ended == ENDED_PEER_RST || (p->doubted && ended != ENDED_EXIT)
+    e.verdict.outcome = ended == ENDED_PEER_RST || (p->order == BY_DOUBT && ended != ENDED_EXIT)
                             ? OUTCOME_NONE
                         : e.probe.facts.unread ? OUTCOME_RST
                                                : OUTCOME_FIN;
@@ -151,7 +151,8 @@ static void end(struct lot *lot, int fd, enum ended ended)
     struct parked *p = &lot->slots[fd];
 
     /* The end of the process is the end of whatever call somebody may be in. */
-    if (ended != ENDED_PEER_FIN && ended != ENDED_PEER_RST && (!p->doubted || ended == ENDED_EXIT))
+    if (ended != ENDED_PEER_FIN && ended != ENDED_PEER_RST &&
+        (p->order != BY_DOUBT || ended == ENDED_EXIT))
         p->discarded += drain(fd, earliest(config.discard_max - p->discarded, TURN)).bytes;
     tell_end(lot, fd, ended);
     atomic_fetch_add_explicit(&process->counts.ended[ended], 1, memory_order_relaxed);
@@ -162,8 +163,8 @@ static void end(struct lot *lot, int fd, enum ended ended)
     if (p->large)
         take_out(lot, fd, BY_OUTPUT);
     p->large = false;
-    take_out(lot, fd, p->doubted ? BY_DOUBT : BY_LOOK);
-    p->doubted = false;
+    take_out(lot, fd, p->order);
+    p->order = BY_LOOK;
     lot->unacked -= p->unacked;
     atomic_store_explicit(&lot->page->parked, --lot->parked, memory_order_relaxed);
     sys1(SYS_close, fd);
@@ -251,19 +252,27 @@ static bool discard(struct lot *lot, int fd)
 
 /* A close that waits for the peer (SO_LINGER), and an event that waits for more bytes than will
  * come (SO_RCVLOWAT), are not for us. */
-static void untune(int fd)
+static void untune(const struct parked *p, int fd)
 {
     struct linger off = {0, 0};
     int one = 1;
 
+    if (!p->parcel.tuned)
+        return;
     sys6(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, SYS_ARG(&off), sizeof(off), 0);
     sys6(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVLOWAT, SYS_ARG(&one), sizeof(one), 0);
+}
+
+static void put_into(struct lot *lot, int fd, int order)
+{
+    lot->slots[fd].order = order;
+    put_last(lot, fd, order);
 }
 
 static void look_again(struct lot *lot, int fd)
 {
     lot->slots[fd].look = lot->now + lot->period;
-    put_last(lot, fd, BY_LOOK);
+    put_into(lot, fd, BY_LOOK);
 }
 
 /* From here on it is ours to discard. */
@@ -273,8 +282,6 @@ static void welcome(struct lot *lot, int fd)
     struct epoll_event wanted = {.events = EPOLLIN | EPOLLRDHUP, .data.fd = fd};
 
     look_again(lot, fd);
-    if (p->parcel.tuned)
-        untune(fd);
     if (discard(lot, fd))
         return;
     note_unacked(lot, fd);
@@ -297,11 +304,23 @@ static void park(struct lot *lot, int fd, const struct parcel *parcel)
     p->moved = lot->now;
     put_last(lot, fd, BY_SILENCE);
     atomic_store_explicit(&lot->page->parked, ++lot->parked, memory_order_relaxed);
-    p->doubted = parcel->later.count > 0;
-    if (p->doubted)
-        put_last(lot, fd, BY_DOUBT);
-    else
+    put_into(lot, fd, parcel->later.count > 0 ? BY_DOUBT : BY_NAP);
+    if (p->order == BY_NAP)
+        untune(p, fd);
+}
+
+/* Behind a nap: with a peer that is near most are over by then, and were never watched. */
+static void welcome_all(struct lot *lot)
+{
+    int fd = first(lot, BY_NAP);
+
+    if (fd == SLOTS)
+        return;
+    lot->now = proc_now_ns();
+    for (; fd != SLOTS; fd = first(lot, BY_NAP)) {
+        take_out(lot, fd, BY_NAP);
         welcome(lot, fd);
+    }
 }
 
 /* The threads of another process, those of a fork child, are not ours to look at. */
@@ -319,9 +338,9 @@ static void settle_doubt(struct lot *lot, int fd)
 
     if (inuse == INUSE_NO) {
         take_out(lot, fd, BY_DOUBT);
-        p->doubted = false;
         if (p->parcel.half_close)
             sys2(SYS_shutdown, fd, SHUT_WR);
+        untune(p, fd);
         note_moved(lot, fd);
         welcome(lot, fd);
     } else if (inuse != INUSE_LATER || lot->now - p->since > DOUBT_NS) {
@@ -337,7 +356,7 @@ static void settle_doubts(struct lot *lot)
 
     for (int fd = first(lot, BY_DOUBT); fd != SLOTS; fd = next) {
         next = lot->slots[fd].at[BY_DOUBT].behind;
-        if (lot->slots[fd].doubted) /* not evicted for one before it */
+        if (lot->slots[fd].order == BY_DOUBT) /* not evicted for one before it */
             settle_doubt(lot, fd);
     }
 }
@@ -583,7 +602,10 @@ static void body(void *argument)
     sink_in_lot(LOG);
     lot->now = proc_now_ns();
     while (!is_over(lot)) {
+        welcome_all(lot);
         busy = tend(lot, busy ? 0 : patience(lot));
+        if (lot->finishing)
+            welcome_all(lot);
         settle_doubts(lot);
         look(lot);
         if (busy && !is_over(lot))
