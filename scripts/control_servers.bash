@@ -8,6 +8,7 @@
 #   light=()          the same where many come at a time, if they can't all be so large
 #   healthy=() sign   options of crowd for one that is served well, and how such an answer begins
 #   holds=()          options of crowd for one that takes the only place meanwhile
+#   ignored           lines that it writes now and then
 #   what              what is asked of it
 # shellcheck disable=SC2034,SC2154 # all of them are read there; $address, $port and $work are from there
 
@@ -119,6 +120,7 @@ control_php()
     too_large
     signal=INT
     what='a POST of 8 MB, whole'
+    light[1]=100000
     cat >router.php <<'END'
 <?php
 if ($_SERVER['REQUEST_METHOD'] == 'POST')
@@ -139,6 +141,7 @@ control_postgres()
     sign='R'
     holds=(-s "$start")
     what='"too many clients"'
+    ignored='the database system is starting up'
     user=postgres
     signal=INT
     cp -r "$work/postgres" data
