@@ -1,7 +1,10 @@
 #!/usr/bin/env bats
-# Takes long. Peers that mean harm, a few hundred at a time, and honest clients beside them. hostile.py has the
+# Peers that mean harm, a few hundred at a time, and honest clients beside them. hostile.py has the
 # verdict: what it holds against the bounds is what /proc, the kernel and the peers say. How long anything
-# takes is left to scripts/hostile. As most of it is waiting, all begin at once.
+# takes is left to scripts/hostile; and on a busy machine an honest client may be silent for so long that it is
+# evicted, so not all must be served where some are. As most of it is waiting, all begin at once.
+#
+# Runs alone: a peer that gets no CPU is as silent as one that means it.
 
 load helper
 
@@ -33,8 +36,8 @@ setup_file()
 {
     begins kinds --idle 2 --time 4 --bytes 200000 mute:50 drip:50 urgent:50 flood:20 crumbs:20 deaf:50 sip:30 \
         reset:50 vanish:50
-    begins output --idle 2 --time 20 --rate 150 --evicts glutton:400
-    begins room --idle 2 --time 20 --nofile 60 --rate 25 --evicts mute:125
+    begins output --idle 2 --time 20 --rate 150 --fair 0.8 --evicts glutton:300
+    begins room --idle 2 --time 20 --nofile 60 --rate 25 --fair 0.8 --evicts mute:125
     begins stopped --slow 0 --idle 2 --time 7 --stop 3 drip:200
 }
 
@@ -48,6 +51,8 @@ setup_file()
 }
 
 @test "output for 256 MB at a time: a slow reader is not evicted for those who read nothing" {
+    # A sixteenth of it is for TCP before that is short (tcp_mem, which only the first namespace shows).
+    (($(awk '/^MemTotal/ { print $2 }' /proc/meminfo) > 7000000)) || skip "too little memory for TCP"
     ends_well output
 }
 
