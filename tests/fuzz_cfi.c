@@ -29,11 +29,12 @@ static void check_row(const struct cfi_row *row)
 static void find(const uint8_t *module, size_t size, size_t before, int32_t offset)
 {
     const uint8_t *hdr = module + before;
+    struct module m = {.eh_frame_hdr = hdr, .tables = module, .tables_end = module + size};
     uintptr_t address = (uintptr_t)hdr + (uintptr_t)(intptr_t)offset;
     struct cfi_row row;
     bool signal;
 
-    if (cfi_find(hdr, module, module + size, address, &row, &signal))
+    if (cfi_find(&m, address, &row, &signal))
         check_row(&row);
 }
 
