@@ -37,9 +37,9 @@ explained()
     local before
     rm -f "$log"
     before=$(counter OutRsts)
-    SAFECLOSE_LOG=$log preloaded warn "$python" -I "$BATS_TEST_DIRNAME/explain.py" "$@" \
-        >"$BATS_TEST_TMPDIR/seen" 2>"$stderr" || fail "explain.py $*: $(<"$stderr")"
-    seen=$(<"$BATS_TEST_TMPDIR/seen")
+    # Through a pipe, which ends with the peer: that may outlive the program.
+    seen=$(SAFECLOSE_LOG=$log preloaded warn "$python" -I "$BATS_TEST_DIRNAME/explain.py" "$@" 2>"$stderr") ||
+        fail "explain.py $*: $(<"$stderr")"
     resets=$(($(counter OutRsts) - before))
 }
 
