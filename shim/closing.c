@@ -348,6 +348,7 @@ static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
         e->probe.half_closed = g->note->flags & FD_HALF_CLOSED;
         probe_details(e->fd, &e->probe);
         e->whose = whose_of(g->note);
+        e->untouchable = g->note->flags & (FD_ARRIVED | FD_LOST | FD_READ_SHUT);
         glance(e, bytes);
     }
     act(e, g, written);

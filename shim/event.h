@@ -53,6 +53,8 @@ struct event {
     unsigned seen_size;
     int pid; /* whose close it was, and which thread's, where that is not the caller's; else 0 */
     int tid;
+    bool untouchable; /* no mode would touch it: who else holds it can't be known, or it was shut
+                         down for reading */
     bool is_end; /* of a lingering, which the close began */
     enum ended ended;
     uint64_t ms; /* since that close */

@@ -229,8 +229,10 @@ void event_text_explanation(struct text *t, const struct event *e, const struct 
 void event_text_fix(struct text *t, const struct event *e, const struct meaning *meaning)
 {
     const struct explanation *x = &explanations[e->verdict.cause];
+    bool helps = e->verdict.cause != CAUSE_UNREAD_DATA || !e->untouchable;
 
-    if (*x->fix)
-        text_put(t, "safeclose:   fix: %s; %s\n",
-                 meaning && *meaning->advice ? meaning->advice : x->fix, x->without);
+    if (!*x->fix)
+        return;
+    text_put(t, "safeclose:   fix: %s", meaning && *meaning->advice ? meaning->advice : x->fix);
+    text_put(t, helps ? "; %s\n" : "\n", x->without);
 }

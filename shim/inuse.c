@@ -137,8 +137,8 @@ static bool leave_for_later(struct inuse_later *later, int tid)
 {
     if (later->count == INUSE_RUNNING)
         return false;
-    later->tid[later->count] = tid;
-    later->cpu_ns[later->count++] = cpu_ns(tid);
+    later->thread[later->count].tid = tid;
+    later->thread[later->count++].cpu_ns = cpu_ns(tid);
     return true;
 }
 
@@ -218,10 +218,10 @@ static enum state look_at_runner(int dir, const struct inuse_later *later, int i
     enum state state;
     int64_t spent;
 
-    text_put(&name, "%d", later->tid[i]);
+    text_put(&name, "%d", later->thread[i].tid);
     name_bytes[name.len] = '\0';
     state = state_of(dir, name_bytes, later->fd);
-    spent = cpu_ns(later->tid[i]) - later->cpu_ns[i];
+    spent = cpu_ns(later->thread[i].tid) - later->thread[i].cpu_ns;
     if ((state == HERE && quiet && spent > INUSE_BLOCKED_NS) ||
         (state == RUNNING && spent > (quiet ? INUSE_CPU_NS : INUSE_BURST_NS)))
         return ELSEWHERE;
@@ -242,8 +242,7 @@ enum inuse inuse_look_again(struct inuse_later *later, int fd)
         state = look_at_runner((int)dir, later, i, quiet);
         if (state == ELSEWHERE) {
             later->count--;
-            later->tid[i] = later->tid[later->count];
-            later->cpu_ns[i] = later->cpu_ns[later->count];
+            later->thread[i] = later->thread[later->count];
         }
     }
     sys1(SYS_close, dir);

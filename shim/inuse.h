@@ -20,9 +20,11 @@ enum inuse { INUSE_NO, INUSE_YES, INUSE_UNKNOWN, INUSE_LATER };
 struct inuse_later {
     int fd;                         /* the number that it had */
     int count;                      /* threads that may be in a call on it yet */
-    int tid[INUSE_RUNNING];         /* which */
-    int64_t cpu_ns[INUSE_RUNNING];  /* and what their CPU clocks showed */
     struct probe_position position; /* of the connection then */
+    struct {
+        int64_t cpu_ns; /* what its CPU clock showed */
+        int tid;
+    } thread[INUSE_RUNNING];
 };
 
 /*

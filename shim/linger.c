@@ -304,7 +304,7 @@ void linger_distrust_epoll(void)
 static long send_parcel(int number, const struct parcel *parcel, int fd)
 {
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
-    struct iovec bytes = {(void *)parcel, sizeof(*parcel)};
+    struct iovec bytes = {(void *)parcel, lot_parcel_size(parcel)};
     struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1};
     struct cmsghdr *c = (struct cmsghdr *)control;
 
@@ -358,7 +358,7 @@ static enum note pass_on(const struct event *e, struct parcel *parcel)
     if (atomic_fetch_add(&p->fed, 1) - atomic_load(&p->taken) >= LOT_HASTE)
         hurry(p);
     sent = send_parcel(number, parcel, e->fd);
-    if (sent == sizeof(*parcel))
+    if (sent >= 0)
         return NOTE_NONE;
     atomic_fetch_sub(&p->fed, 1);
     if (sent == -EPIPE || sent == -ECONNREFUSED || sent == -ECONNRESET)

@@ -446,6 +446,13 @@ static void accept_parcel(struct lot *lot, const struct parcel *parcel, int fd)
 }
 
 /* Everything that waits. */
+/* The number that leads here is the program's to write to by mistake. */
+static bool is_parcel(const struct parcel *parcel, long size)
+{
+    return size >= (long)offsetof(struct parcel, later.thread) && parcel->later.count >= 0 &&
+           parcel->later.count <= INUSE_RUNNING && size == (long)lot_parcel_size(parcel);
+}
+
 static void take_parcels(struct lot *lot)
 {
     uint32_t most = capacity();
@@ -463,7 +470,7 @@ static void take_parcels(struct lot *lot)
         while (lot->parked && lot->parked >= most)
             evict(lot, BY_SILENCE);
         n = sys3(SYS_recvmsg, FEED, SYS_ARG(&message), MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        if (n == sizeof(parcel)) {
+        if (is_parcel(&parcel, n)) {
             accept_parcel(lot, &parcel, passed_fd(&message));
         } else if (n != -EINTR) {
             if (n == 0) { /* the last feeding end is closed */

@@ -38,9 +38,16 @@ struct parcel {
     int fd;          /* the number it had, and whose it was */
     int pid;
     int tid;
-    struct inuse_later later; /* who may be in a call on it, of the process pid */
     struct endpoint peer;     /* when it comes here the connection may be over, and have none */
+    struct inuse_later later; /* who may be in a call on it, of the process pid */
 };
+
+/* Of a parcel travels what it holds: the smaller it is, the more can be under way. */
+static inline size_t lot_parcel_size(const struct parcel *parcel)
+{
+    return offsetof(struct parcel, later.thread) +
+           (size_t)parcel->later.count * sizeof(parcel->later.thread[0]);
+}
 
 /* In memory that fork shares, so that a fork child can feed its parent's lot. */
 struct lot_page {
