@@ -120,7 +120,17 @@ completed()
     same events.json "$(completed run cat eve)"
     matches setpriv "$(completed check setpri)"
     same $$ "$(completed check $$ | grep -x $$)"
-    same $'--help\n--version\n-V\n-h\ncheck\nrun' "$(completed '' | LC_ALL=C sort)"
+}
+
+# The commands of --help.
+commands()
+{
+    "$usr/bin/safeclose" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p' | sort
+}
+
+@test "bash and zsh complete the commands that there are" {
+    same "$(commands)" "$(completed '' | grep -v ^-)"
+    zsh_completes 'safeclose ' "$(commands | paste -sd '*')"
 }
 
 # zsh_completes WORDS PATTERN: what zsh shows for WORDS and two tabs fits the pattern (of zsh). It runs in
@@ -140,7 +150,6 @@ zsh_completes()
     zsh_completes 'safeclose run --ling' '--linger-idle*--linger-time'
     zsh_completes 'safeclose run --mode=' 'drain*linger*log*off*warn'
     zsh_completes 'safeclose run --log=' 'none*stderr*syslog'
-    zsh_completes 'safeclose ' 'check*run'
 }
 
 @test "zsh does not complete what there is not" {
