@@ -222,10 +222,19 @@ static bool has_tid(void *unused)
 }
 
 /* Starts a thread and returns when it sleeps in system call NUMBER, 0: when it runs. */
+/* A child of popen may end meanwhile. Its SIGCHLD is ignored, but not while pthread_create blocks
+ * all signals: then it comes when they are let in again, and a call that the new thread is in
+ * returns with what it has. */
 static int start_thread(void *(*body)(void *), long number)
 {
+    sigset_t child, before;
+
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    pthread_sigmask(SIG_BLOCK, &child, &before);
     if (pthread_create(&program.thread, NULL, body, NULL) != 0)
         die("start a thread");
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!net_wait_until(has_tid, NULL))
         return -1;
     return number == 0 || net_wait_thread_in(program.tid, number) ? 0 : -1;
