@@ -99,6 +99,13 @@ left_unread()
     stop
 }
 
+# No mode would have touched it, so the explanation must not say so.
+advises_no_mode()
+{
+    grep -q '^safeclose:   fix: ' "$stderr" || fail "nothing is explained: $(<"$stderr")"
+    ! grep -q SAFECLOSE_MODE "$stderr" || fail "a mode is advised: $(<"$stderr")"
+}
+
 # resets_its_client PROGRAM: in no mode is it otherwise.
 resets_its_client()
 {
@@ -108,6 +115,7 @@ resets_its_client()
         same 'ECONNRESET 1 1' "$end $aborted $resets"
         same "$2" "$answer_status"
         [[ $mode != drain && $mode != linger ]] || tells_of_program "$3" "$4" passed
+        [[ $mode != warn ]] || advises_no_mode
     done
     tells_of_program "$3" "$4" none
 }
