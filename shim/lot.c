@@ -24,6 +24,7 @@ enum { FEED = LOT_FEED, LOG, EPOLL, FIRST };
 #define TLS_HALF 65536
 #define TURN (4 << 20) /* bytes discarded of one connection before the others' turn */
 #define EVENTS 64
+#define MOST_SPARED 1024    /* by evict, in one round: 1 us each */
 #define DOUBT_NS 2000000000 /* a thread that gets no CPU for so long is not waited for */
 #define OWN_NUMBERS                                                                                \
     7 /* the first three, two while it writes a line, two while it looks at threads */
@@ -63,6 +64,7 @@ struct lot {
     uint32_t parked;
     uint64_t unacked; /* of all of them */
     int64_t now;
+    unsigned spared;                /* since then, by evict */
     int64_t period;                 /* between two looks */
     struct parked slots[SLOTS + 1]; /* the last is the head of all orders */
 };
@@ -203,21 +205,6 @@ static void note_unacked(struct lot *lot, int fd)
     p->large = large;
 }
 
-/* Ends the first in this order, or finds that it was not silent: acknowledgements come without an
- * event. */
-static void evict(struct lot *lot, int order)
-{
-    int fd = first(lot, order);
-    struct parked *p = &lot->slots[fd];
-
-    if (p->unacked && p->moved != lot->now) {
-        note_unacked(lot, fd);
-        if (p->moved == lot->now)
-            return;
-    }
-    end(lot, fd, ENDED_EVICTED);
-}
-
 /* What the kernel tells the program of its output (MSG_ZEROCOPY, for one) keeps the socket ready as
  * long as nobody takes it. */
 static void discard_notices(int fd)
@@ -248,6 +235,30 @@ static bool discard(struct lot *lot, int fd)
     else
         return false;
     return true;
+}
+
+static void take_time(struct lot *lot)
+{
+    lot->now = proc_now_ns();
+    lot->spared = 0;
+}
+
+/* Ends the first in this order, or finds that it was not silent: acknowledgements come without an
+ * event, and what came in may wait behind the parcels that make it crowded here. Where all of a
+ * crowd are heard of, only so many are asked. */
+static void evict(struct lot *lot, int order)
+{
+    int fd = first(lot, order);
+    struct parked *p = &lot->slots[fd];
+
+    if (p->moved != lot->now && lot->spared < MOST_SPARED) {
+        lot->spared++;
+        if (p->unacked)
+            note_unacked(lot, fd);
+        if ((p->order != BY_DOUBT && discard(lot, fd)) || p->moved == lot->now)
+            return;
+    }
+    end(lot, fd, ENDED_EVICTED);
 }
 
 /* A close that waits for the peer (SO_LINGER), and an event that waits for more bytes than will
@@ -316,7 +327,7 @@ static void welcome_all(struct lot *lot)
 
     if (fd == SLOTS)
         return;
-    lot->now = proc_now_ns();
+    take_time(lot);
     for (; fd != SLOTS; fd = first(lot, BY_NAP)) {
         take_out(lot, fd, BY_NAP);
         welcome(lot, fd);
@@ -507,7 +518,7 @@ static bool tend(struct lot *lot, int ms)
     struct epoll_event events[EVENTS];
     long n = sys6(SYS_epoll_pwait, EPOLL, SYS_ARG(events), EVENTS, ms, 0, 0);
 
-    lot->now = proc_now_ns();
+    take_time(lot);
     for (long i = 0; i < n; i++) {
         if (events[i].data.fd == FEED)
             take_parcels(lot);
@@ -607,7 +618,7 @@ static void body(void *argument)
     if (!settled)
         return;
     sink_in_lot(LOG);
-    lot->now = proc_now_ns();
+    take_time(lot);
     while (!is_over(lot)) {
         welcome_all(lot);
         busy = tend(lot, busy ? 0 : patience(lot));
