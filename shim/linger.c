@@ -37,7 +37,7 @@
  * acknowledged for SAFECLOSE_LINGER_IDLE (a slow reader of a long answer is not idle), until
  * SAFECLOSE_LINGER_TIME, or until SAFECLOSE_DISCARD_MAX bytes. There is room for LOT_MOST
  * connections (fewer where RLIMIT_NOFILE says so) and for LOT_MEMORY of their output in the kernel;
- * after that the one that has waited longest makes room. After the peer's FIN nothing more can
+ * after that the one that was silent longest makes room. After the peer's FIN nothing more can
  * come, and the kernel delivers the rest alone.
  *
  * Fork: the child has the feeding end, and the page that the lot is watched by is shared memory; it
@@ -271,17 +271,11 @@ void linger_fork_child(void)
 
 /* ---- Parking --------------------------------------------------------------------------------- */
 
-/* Nobody may be sent SIGIO, or SIGURG, for a connection that the program has closed. For urgent
- * data the peer may send it, and the kernel asks nobody but the owner. */
+/* Nobody may be sent SIGIO, or SIGURG, for a connection that the program has closed: without an
+ * owner (fcntl(2)) neither goes anywhere. Asking whether there is one costs as much. */
 static void stop_signals(int fd)
 {
-    long flags = sys2(SYS_fcntl, fd, F_GETFL);
-    struct f_owner_ex owner = {0};
-
-    if (flags >= 0 && flags & O_ASYNC)
-        sys3(SYS_fcntl, fd, F_SETFL, flags & ~(long)O_ASYNC);
-    if (sys3(SYS_fcntl, fd, F_GETOWN_EX, SYS_ARG(&owner)) == 0 && owner.pid)
-        sys3(SYS_fcntl, fd, F_SETOWN, 0);
+    sys3(SYS_fcntl, fd, F_SETOWN, 0);
 }
 
 /* False where the program might go on getting events. At its exit its sets end with it. */

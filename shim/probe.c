@@ -78,27 +78,28 @@ uint32_t probe_unacked(int fd, uint8_t state)
 }
 
 /*
- * FIONREAD stops at the urgent mark, so 0 isn't empty: at the mark (SIOCATMARK) the urgent byte is
- * still queued, read out of line or not, and resets. Without a mark FIONREAD counts all that is in
- * order, and what else takes memory is a FIN or came out of order, which does not reset.
+ * What takes no memory is not there. FIONREAD stops at the urgent mark, so 0 isn't empty: at the
+ * mark (SIOCATMARK) the urgent byte is still queued, read out of line or not, and resets. Without a
+ * mark FIONREAD counts all that is in order, and what else takes memory is a FIN or came out of
+ * order, which does not reset.
  */
 void probe_unread(int fd, const struct probe_memory *known, struct probe *p)
 {
     struct probe_memory memory = {.received = 1};
 
-    p->unread = count(fd, FIONREAD);
-    p->facts.unread = p->unread > 0;
-    if (p->unread)
-        return;
     if (known)
         memory = *known;
     else
         probe_memory(fd, &memory);
+    p->unread = memory.received ? count(fd, FIONREAD) : 0;
+    p->facts.unread = p->unread > 0;
+    if (memory.received == 0 || p->unread)
+        return;
     if (p->facts.state == STATE_SYN_RECV) { /* Fast Open: FIONREAD is 0 there, whatever came */
-        p->facts.unread = memory.received > 0;
+        p->facts.unread = true;
         return;
     }
-    p->urgent = memory.received && sys_ioctl_int(fd, SIOCATMARK) > 0;
+    p->urgent = sys_ioctl_int(fd, SIOCATMARK) > 0;
     p->facts.unread = p->urgent;
 }
 

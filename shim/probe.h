@@ -80,8 +80,8 @@ bool probe_position(int fd, struct probe_position *position);
 bool probe_facts(int fd, enum probe_kind kind, bool ask_linger, struct probe *p);
 
 /* Fills facts.unread, unread, and urgent where urgent data comes first, of a socket in facts.state.
- * known: what probe_memory said, or NULL. One call where there is something to count, else two or
- * three. */
+ * known: what probe_memory said, or NULL, which is a call more. One call where the queue takes
+ * memory, and one more where nothing can be counted in it. */
 void probe_unread(int fd, const struct probe_memory *known, struct probe *p);
 
 /* Fills the rest, for whoever reads about it, but the addresses. Three calls or four. */
