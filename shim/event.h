@@ -55,7 +55,7 @@ struct event {
     int tid;
     bool untouchable; /* no mode would touch it: who else holds it can't be known, or it was shut
                          down for reading */
-    bool is_end; /* of a lingering, which the close began */
+    bool is_end;      /* of a lingering, which the close began */
     enum ended ended;
     uint64_t ms; /* since that close */
 };
