@@ -428,7 +428,9 @@ assert libc.prctl(22, 2, ctypes.byref(Fprog(1, ctypes.addressof(program)))) == 0
     begin python3 -c "$filter
 import os, sys
 os.execv(sys.argv[1], sys.argv[1:])" "$(type -P sh)" -c \
-        "'$safeclose' run python3 -c '$python_waits' & '$safeclose' check \$!; echo \$?; kill \$!"
+        "'$safeclose' run python3 -c '$python_waits' &
+        for i in \$(seq 1000); do ! grep -qs libsafeclose /proc/\$!/maps || break; sleep 0.01; done
+        '$safeclose' check \$!; echo \$?; kill \$!"
     finish
     matches '  for: the seccomp filter in force comes from outside: .*' "$output"
 }
