@@ -560,7 +560,8 @@ static void end_all(struct lot *lot)
     sys2(SYS_shutdown, FEED, SHUT_RD);
     take_parcels(lot);
     while ((fd = first(lot, BY_SILENCE)) != SLOTS)
-        end(lot, fd, ended);
+        if (lot->slots[fd].order == BY_DOUBT || !discard(lot, fd)) /* its peer may be done by now */
+            end(lot, fd, ended);
 }
 
 /* The thread begins with a copy of the program's table, of which it keeps two. */
