@@ -25,13 +25,6 @@ bool giveup_for_good(enum giveup reason)
     return boundary_give_up();
 }
 
-/* A pointer of the program's; a bad one is its own error to make. Asked by a call that every filter
- * knows: the kernel reads 8 bytes and only then finds that there is no such `how`. */
-static bool is_readable(const void *bytes)
-{
-    return sys4(SYS_rt_sigprocmask, -1, SYS_ARG(bytes), 0, 8) == -EINVAL;
-}
-
 bool giveup_by_filter(bool strict, unsigned long flags, const void *filter)
 {
     struct sock_fprog program;
@@ -41,7 +34,8 @@ bool giveup_by_filter(bool strict, unsigned long flags, const void *filter)
         return flags == 0;
     if (flags > 0xff) /* more than there are */
         return false;
-    if (!bytes || !is_readable(bytes) || !is_readable(bytes + sizeof(program) - 8))
+    /* A pointer of the program's; a bad one is its own error to make. */
+    if (!bytes || !sys_readable(bytes) || !sys_readable(bytes + sizeof(program) - 8))
         return false;
     memcpy(&program, bytes, sizeof(program));
     return program.len > 0 && program.len <= BPF_MAXINSNS;

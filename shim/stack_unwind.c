@@ -3,15 +3,12 @@
 #include "stack_unwind.h"
 #include "sys.h"
 
-/* Whether 8 bytes can be read there. The kernel copies the set before it finds that there is no
- * such way of changing the mask: EFAULT where it could not. No filter that lets programs run
- * refuses this. Where one word of a page can be read all can. */
+/* Where one word of a page can be read all can. */
 static bool load(struct unwind *u, uintptr_t address, uintptr_t *value)
 {
     if (address % sizeof(*value) != 0)
         return false;
-    if ((address | 4095) != u->page &&
-        sys4(SYS_rt_sigprocmask, ~0L, (long)address, 0, sizeof(uint64_t)) != -EINVAL)
+    if ((address | 4095) != u->page && !sys_readable((const void *)address))
         return false;
     u->page = address | 4095;
     *value = *(const uintptr_t *)address;

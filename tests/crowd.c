@@ -8,6 +8,8 @@
  *     bytes 6434000
  * body is a checksum of what is behind the head (of an answer without an empty line: of all of it).
  */
+#include "net.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -83,14 +85,6 @@ static _Noreturn void fail(const char *what)
 {
     fprintf(stderr, "crowd: unable to %s: %s\n", what, strerror(errno));
     exit(1);
-}
-
-static long long now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
 /* ---- The request ----------------------------------------------------------------------------- */
@@ -292,7 +286,7 @@ static void start(struct client *c)
 
     memset(c, 0, sizeof(*c));
     c->sum_all = c->sum_body = 2166136261u;
-    c->begun = now_ms();
+    c->begun = net_now_ms();
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     /* Before connecting, when it still bounds the window. */
     if (c->fd < 0 ||
@@ -351,8 +345,8 @@ static void round_of_all(void)
     for (long i = 0; i < options.at_a_time; i++)
         if (clients[i].fd < 0 && started < options.count)
             start(&clients[i]);
-    wait_for_all(now_ms());
-    now = now_ms();
+    wait_for_all(net_now_ms());
+    now = net_now_ms();
     for (long i = 0; i < options.at_a_time; i++)
         if (clients[i].fd >= 0)
             serve(&clients[i], waiting[i].fd < 0 ? 0 : waiting[i].revents, now);

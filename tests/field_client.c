@@ -14,6 +14,8 @@
  *   end       eof, reset or timeout
  */
 #define _GNU_SOURCE /* memmem, strcasestr */
+#include "net.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -82,14 +84,6 @@ static _Noreturn void fail(const char *what)
 {
     fprintf(stderr, "field_client: unable to %s: %s\n", what, strerror(errno));
     exit(1);
-}
-
-static long long now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
 /* ---- The request ----------------------------------------------------------------------------- */
@@ -183,7 +177,7 @@ static void read_some(int fd)
     if (n < 0 && errno != ECONNRESET && errno != EPIPE)
         fail("read");
     if (!answer.begun_ms)
-        answer.begun_ms = now_ms();
+        answer.begun_ms = net_now_ms();
     if (n > 0) {
         keep_head(bytes, (size_t)n);
         answer.received += n;
@@ -235,7 +229,7 @@ static bool is_done(void)
 /* One round. NEXT_READ: when to read again. */
 static void go_on(int fd, long long *next_read, long long deadline)
 {
-    long long now = now_ms(), wait = deadline - now, late = late_in_ms(now);
+    long long now = net_now_ms(), wait = deadline - now, late = late_in_ms(now);
     short events = 0;
     int seen;
 
@@ -252,7 +246,7 @@ static void go_on(int fd, long long *next_read, long long deadline)
         send_some(fd, now);
     if (events & POLLIN && seen & (POLLIN | POLLERR | POLLHUP)) {
         read_some(fd);
-        *next_read = now_ms() + options.pause_ms;
+        *next_read = net_now_ms() + options.pause_ms;
     }
 }
 
@@ -262,7 +256,7 @@ static bool converse(int fd)
     long long deadline = start_ms + options.limit_ms, next_read = start_ms;
 
     while (!is_done()) {
-        if (now_ms() >= deadline)
+        if (net_now_ms() >= deadline)
             return false;
         go_on(fd, &next_read, deadline);
     }
@@ -280,7 +274,8 @@ static void end_in_order(int fd)
 
     shutdown(fd, SHUT_WR);
     while (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
-           info.tcpi_state != TCP_CLOSE && info.tcpi_state != TCP_TIME_WAIT && now_ms() < deadline)
+           info.tcpi_state != TCP_CLOSE && info.tcpi_state != TCP_TIME_WAIT &&
+           net_now_ms() < deadline)
         wait_for(-1, 0, 1);
     size = sizeof(error);
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error)
@@ -371,7 +366,7 @@ int main(int argc, char **argv)
         read_option('?');
     make_request();
     fd = connect_to(argv[optind], argv[optind + 1]);
-    start_ms = now_ms();
+    start_ms = net_now_ms();
     in_time = converse(fd);
     if (in_time && !was_reset)
         end_in_order(fd);

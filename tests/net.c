@@ -25,7 +25,7 @@ static const struct net_options no_options;
 
 /* ---- Small things ---------------------------------------------------------------------------- */
 
-static long milliseconds(void)
+long net_now_ms(void)
 {
     struct timespec now;
 
@@ -398,9 +398,9 @@ int net_bring_to(struct net_pair *pair, int state)
 long net_fill(int fd)
 {
     static const char block[16384];
-    long total = 0, deadline = milliseconds() + NET_DEADLINE_MS;
+    long total = 0, deadline = net_now_ms() + NET_DEADLINE_MS;
 
-    while (milliseconds() < deadline) {
+    while (net_now_ms() < deadline) {
         ssize_t sent = send(fd, block, sizeof block, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent > 0)
             total += sent;
@@ -575,10 +575,10 @@ int net_protocol(int fd)
 bool net_wait_until(bool (*done)(void *arg), void *arg)
 {
     const struct timespec pause = {.tv_nsec = 200000};
-    long deadline = milliseconds() + NET_DEADLINE_MS;
+    long deadline = net_now_ms() + NET_DEADLINE_MS;
 
     while (!done(arg)) {
-        if (milliseconds() > deadline)
+        if (net_now_ms() > deadline)
             return false;
         nanosleep(&pause, NULL);
     }

@@ -148,6 +148,9 @@ int net_protocol(int fd); /* SO_PROTOCOL */
 bool net_wait_at_least(int (*question)(int fd), int fd, int wanted);
 bool net_wait_for(int (*question)(int fd), int fd, int wanted);
 
+/* Milliseconds of CLOCK_MONOTONIC. */
+long net_now_ms(void);
+
 /* Calls DONE(ARG) until it is true; false at the deadline. */
 bool net_wait_until(bool (*done)(void *arg), void *arg);
 
