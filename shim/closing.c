@@ -299,9 +299,11 @@ static void glance(struct event *e, uint8_t bytes[CONFIG_PREVIEW_MAX])
     if (e->probe.urgent) {
         e->content = CONTENT_URGENT;
     } else if (e->probe.unread && e->note == NOTE_NONE) {
-        e->seen = bytes;
-        e->seen_size = probe_peek(e->fd, e->probe.facts.state, bytes, CONFIG_PREVIEW_MAX);
-        e->content = content_of(bytes, e->seen_size, e->probe.unread);
+        unsigned size = probe_peek(e->fd, e->probe.facts.state, bytes, CONFIG_PREVIEW_MAX);
+
+        e->content = content_of(bytes, size, e->probe.unread);
+        e->preview = bytes;
+        e->preview_size = size < config.preview ? size : config.preview;
     }
 }
 

@@ -47,10 +47,10 @@ struct event {
     enum note note;
     struct holder holder; /* where the note is "shared" */
     uint64_t discarded;
-    enum whose whose;     /* EITHER where nobody saw it begin */
-    enum content content; /* of what is unread, where that could be looked at */
-    const uint8_t *seen;  /* the first of it, likewise */
-    unsigned seen_size;
+    enum whose whose;       /* EITHER where nobody saw it begin */
+    enum content content;   /* of what is unread, where that could be looked at */
+    const uint8_t *preview; /* the first of it, as much as the settings ask for */
+    unsigned preview_size;
     int pid; /* whose close it was, and which thread's, where that is not the caller's; else 0 */
     int tid;
     bool untouchable; /* no mode would touch it: who else holds it can't be known, or it was shut

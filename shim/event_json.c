@@ -7,11 +7,6 @@
 #include "options.h"
 #include "sys.h"
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static void put_head(struct text *t, const char *event_name, int pid)
 {
     struct timespec now = {0, 0};
@@ -85,7 +80,7 @@ static bool put_preview(struct text *t, const struct event *e)
 
     text_put(t, ",\"preview\":\"");
     t->cap -= 16; /* for the quote, the next key and an empty stack */
-    text_json(t, (const char *)e->seen, smaller(e->seen_size, config.preview));
+    text_json(t, (const char *)e->preview, e->preview_size);
     t->cap += 16;
     fits = !t->cut;
     t->cut = false;

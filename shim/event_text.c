@@ -198,13 +198,11 @@ static void put_loss(struct text *t, const struct probe *p)
  * terminal as it is. */
 static void put_preview(struct text *t, const struct event *e)
 {
-    unsigned size = e->seen_size < config.preview ? e->seen_size : config.preview;
-
-    if (size == 0)
+    if (e->preview_size == 0)
         return;
     text_put(t, "safeclose:   unread: \"");
-    text_plain(t, (const char *)e->seen, size);
-    text_put(t, size < e->probe.unread ? "\"...\n" : "\"\n");
+    text_plain(t, (const char *)e->preview, e->preview_size);
+    text_put(t, e->preview_size < e->probe.unread ? "\"...\n" : "\"\n");
 }
 
 void event_text_explanation(struct text *t, const struct event *e, const struct meaning *meaning)
