@@ -68,7 +68,9 @@ static bool nothing_unread(struct giving_up *g, const struct probe_memory *memor
  * negative TCP_LINGER2 is not foreseen. */
 static bool others_want_reset(int fd)
 {
-    return probe_zero_linger(fd, share_knows_linger2() ? 0 : STATE_ESTABLISHED);
+    bool zero;
+
+    return !probe_zero_linger(fd, share_knows_linger2() ? 0 : STATE_ESTABLISHED, &zero) || zero;
 }
 
 /*

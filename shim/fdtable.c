@@ -20,15 +20,12 @@ static _Atomic(struct entry *) pages[PAGES]; /* each written once, from NULL */
 static struct entry *map_page(_Atomic(struct entry *) *slot)
 {
     size_t size = ENTRIES * sizeof(struct entry);
-    long at =
-        sys6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct entry *mapped = sys_map(size);
     struct entry *expected = NULL;
 
-    if (at < 0 && at > -4096)
-        return NULL;
-    if (atomic_compare_exchange_strong(slot, &expected, (struct entry *)at))
-        return (struct entry *)at;
-    sys2(SYS_munmap, at, (long)size);
+    if (!mapped || atomic_compare_exchange_strong(slot, &expected, mapped))
+        return mapped;
+    sys2(SYS_munmap, SYS_ARG(mapped), (long)size);
     return expected;
 }
 

@@ -4,7 +4,6 @@
 #include "owner.h"
 #include "inuse.h"
 #include "real.h"
-#include "sys.h"
 
 /* FNV-1a. */
 uint64_t owner_peer_hash(const struct endpoint *peer)
@@ -36,7 +35,7 @@ static bool is_unshared(const struct giving_up *g)
 {
     if (g->note->epoch != boundary_epoch() || boundary_forking() || share_was_grabbed())
         return false;
-    return !boundary_spawning() || sys2(SYS_fcntl, g->fd, F_GETFD) & FD_CLOEXEC;
+    return !boundary_spawning() || !share_survives_exec(g->fd);
 }
 
 static enum share shared(const struct giving_up *g, struct holder *holder)

@@ -40,16 +40,22 @@ bool probe_memory(int fd, struct probe_memory *memory)
     return true;
 }
 
-bool probe_zero_linger(int fd, uint8_t state)
+bool probe_zero_linger(int fd, uint8_t state, bool *zero)
 {
     struct linger linger = {0, 0};
+    int fin_wait2 = 0;
     unsigned len = sizeof(linger);
 
-    if (sys_getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 && linger.l_onoff &&
-        linger.l_linger == 0)
+    if (sys_getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) < 0)
+        return false;
+    *zero = linger.l_onoff && linger.l_linger == 0;
+    if (*zero || (state != 0 && state != STATE_FIN_WAIT2))
         return true;
-    return (state == 0 || state == STATE_FIN_WAIT2) &&
-           sys_getsockopt_int(fd, IPPROTO_TCP, TCP_LINGER2) < 0;
+    len = sizeof(fin_wait2);
+    if (sys_getsockopt(fd, IPPROTO_TCP, TCP_LINGER2, &fin_wait2, &len) < 0)
+        return false;
+    *zero = fin_wait2 < 0;
+    return true;
 }
 
 static uint32_t count(int fd, unsigned long request)
@@ -193,7 +199,8 @@ bool probe_facts(int fd, enum probe_kind kind, bool ask_linger, struct probe *p)
         p->facts.pending = info.tcpi_unacked; /* sk_ack_backlog, for a listening socket */
         return true;
     }
-    p->facts.zero_linger = ask_linger && probe_zero_linger(fd, p->facts.state);
+    if (ask_linger && !probe_zero_linger(fd, p->facts.state, &p->facts.zero_linger))
+        return false;
     if (p->facts.zero_linger)
         p->facts.unsent = count(fd, SIOCOUTQNSD);
     probe_unread(fd, NULL, p);

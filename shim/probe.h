@@ -57,9 +57,10 @@ uint8_t probe_state(int fd);
  * CLOSE. One call (SIOCOUTQ). */
 uint32_t probe_unacked(int fd, uint8_t state);
 
-/* True where the program asked for a reset: SO_LINGER {1,0}, or a negative TCP_LINGER2 (tcp(7)),
- * which counts in FIN_WAIT2 alone; state 0: whichever it will be. One call, or two. */
-bool probe_zero_linger(int fd, uint8_t state);
+/* *zero: the program asked for a reset, by SO_LINGER {1,0} or a negative TCP_LINGER2 (tcp(7)), which
+ * counts in FIN_WAIT2 alone; state 0: whichever it will be. False where the kernel does not answer: then
+ * it may have asked. One call, or two. */
+bool probe_zero_linger(int fd, uint8_t state, bool *zero);
 
 /* How far the connection has been read and written, whatever the peer does meanwhile; with urgent
  * data queued, how far it is to that. For comparison alone. Six calls; some more while the peer
@@ -76,7 +77,8 @@ struct probe_position {
 bool probe_position(int fd, struct probe_position *position);
 
 /* Fills facts and unread of a socket of this kind, for a verdict; ask_linger: SO_LINGER may have
- * been set. False where fd is no TCP socket after all. Two to five calls. */
+ * been set. False where fd is no TCP socket after all, or the kernel does not answer: then nothing
+ * is known, and nothing may be done. Two to five calls. */
 bool probe_facts(int fd, enum probe_kind kind, bool ask_linger, struct probe *p);
 
 /* Fills facts.unread, unread, and urgent where urgent data comes first, of a socket in facts.state.

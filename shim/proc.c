@@ -52,3 +52,17 @@ int64_t proc_now_ns(void)
     sys2(SYS_clock_gettime, CLOCK_MONOTONIC, SYS_ARG(&now));
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
+
+bool proc_is_over(int64_t deadline)
+{
+    int64_t now = proc_now_ns();
+
+    return now == 0 || now > deadline;
+}
+
+void proc_sleep_ns(long ns)
+{
+    const struct timespec time = {0, ns};
+
+    sys2(SYS_nanosleep, SYS_ARG(&time), 0);
+}

@@ -22,7 +22,13 @@ enum proc_walk proc_walk(int dir,
                          bool (*visit)(int dir, const char *name, int number, void *context),
                          void *context);
 
-/* CLOCK_MONOTONIC in ns. */
+/* CLOCK_MONOTONIC in ns; 0 where the kernel refuses to tell (a seccomp filter). */
 int64_t proc_now_ns(void);
+
+/* Whether this time has come; true where nobody can tell, so that no wait depends on a clock. */
+bool proc_is_over(int64_t deadline);
+
+/* At once where the kernel refuses. */
+void proc_sleep_ns(long ns);
 
 #endif

@@ -13,6 +13,7 @@
 #define UNUSED 0x40000000u /* in a count: only while they are reclaimed */
 #define STUCK 0x20000000u  /* in a count: registered in an epoll set by a number that is gone */
 #define HOLDERS 0x1fffffffu
+#define MOST_TRIES 1000 /* to change a count that others change at the same time */
 
 /*
  * A count has the holders in its lower half, and in its upper half how often it was given out; an
@@ -159,11 +160,10 @@ static uint64_t change_count(uint32_t share, uint64_t (*changed)(uint64_t count)
     _Atomic uint64_t *count = count_of(share);
     uint64_t now = atomic_load(count);
 
-    do {
-        if (!is_named(now, share) || (now & HOLDERS) == 0)
-            return now | LOST;
-    } while (!atomic_compare_exchange_weak(count, &now, changed(now)));
-    return now;
+    for (int i = 0; i < MOST_TRIES && is_named(now, share) && now & HOLDERS; i++)
+        if (atomic_compare_exchange_weak(count, &now, changed(now)))
+            return now;
+    return now | LOST;
 }
 
 static uint64_t one_more(uint64_t count)
@@ -366,17 +366,19 @@ bool share_was_grabbed(void)
     return family && atomic_load(&family->grabbed);
 }
 
-/* What is not open (in a vfork child that has closed it, for one) is not kept either. */
-static bool closes_on_exec(int fd)
+/* What is not open (in a vfork child that has closed it, for one) is not kept either. Where the kernel
+ * does not answer it may be. */
+bool share_survives_exec(int fd)
 {
     long flags = sys2(SYS_fcntl, fd, F_GETFD);
-    return flags < 0 || flags & FD_CLOEXEC;
+
+    return flags < 0 ? flags != -EBADF : !(flags & FD_CLOEXEC);
 }
 
 void share_spawn(void)
 {
     for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;)
-        if (!closes_on_exec(fd))
+        if (share_survives_exec(fd))
             share_lose(fd);
 }
 
@@ -412,7 +414,7 @@ static bool visit_number(int dir, const char *name, int number, void *context)
     look->seen++;
     if (number == look->except)
         return true;
-    look->answer = proc_now_ns() > look->until ? SHARE_UNKNOWN : is_socket(look, dir, name);
+    look->answer = proc_is_over(look->until) ? SHARE_UNKNOWN : is_socket(look, dir, name);
     look->holder->fd = number;
     return look->answer == SHARE_SOLE;
 }
@@ -493,7 +495,7 @@ static enum share look_at_members(struct look *look, int fd, bool all)
             atomic_compare_exchange_strong(&family->members[i], &pid, 0);
             continue;
         }
-        if (proc_now_ns() > look->until)
+        if (proc_is_over(look->until))
             return SHARE_UNKNOWN;
         found = look_at(look, pid, fd, all);
         if (found == SHARE_HELD)
@@ -590,7 +592,7 @@ enum share share_look(int fd, const struct fd_note *note, uint32_t left, int64_t
         return SHARE_SOLE;
     if (share_held_here(fd, note, holder))
         return SHARE_HELD;
-    if (atomic_load(&family->untrusted) || proc_now_ns() > until)
+    if (atomic_load(&family->untrusted) || proc_is_over(until))
         return SHARE_UNKNOWN;
     forking = atomic_load(&family->forking);
     found = look_around(fd, until, holder);

@@ -15,6 +15,20 @@
  *
  * Nothing here waits or takes a lock; a process that dies at any point leaves at worst a count too
  * high.
+ *
+ * A fork child that has dropped its rights can write to this memory whatever it likes. Each word of it
+ * may be changed by any process of the family, and this is the worst that any value can do:
+ *
+ *   counts[]     a connection that others hold looks like this process's own, and is drained, or lingers:
+ *                that is all which one process can do to another here; or the other way round, and it is
+ *                left alone. A note that names another count, or a count that changes all the time, makes
+ *                the answer unknown (MOST_TRIES)
+ *   members[]    another process is looked at, which changes nothing there; it is named in the log only
+ *                where /proc shows the connection among its descriptors
+ *   forking, grabbed, untrusted, pid_ns, linger2     connections are left alone, or asked about once more
+ *   hint         a search begins elsewhere; it is cut to the table and passes each count once
+ *
+ * Nothing in it is an address, and no loop or wait ends by it.
  */
 #ifndef SAFECLOSE_SHARE_H
 #define SAFECLOSE_SHARE_H
@@ -70,6 +84,9 @@ bool share_is_stuck(const struct fd_note *note);
 
 /* fd's connection is out of sight for good. */
 void share_lose(int fd);
+
+/* Whether a program started now keeps fd, as far as can be told. One call. */
+bool share_survives_exec(int fd);
 
 /* Every connection that a program started now, or by an exec of this process, would keep is lost:
  * what is not close-on-exec. The rest stays counted, since an exec may fail. */

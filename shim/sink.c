@@ -2,6 +2,7 @@
 
 #include "boundary.h"
 #include "config.h"
+#include "ground/signals.h"
 #include "sink.h"
 #include "sink_file.h"
 #include "sink_stderr.h"
@@ -10,7 +11,8 @@
 
 #define LINES 4
 
-static struct line lines[LINES];
+static _Atomic(struct line *)
+    buffers; /* LINES of them, mapped for the first line and never given back */
 static enum log_target target = LOG_NONE; /* constructor; where the log really goes */
 static bool json;                         /* constructor */
 
@@ -53,28 +55,40 @@ void sink_in_lot(int number)
         sink_syslog_in_lot(number);
 }
 
-static void mask_signals(int how, const uint64_t *set, uint64_t *before)
+/* NULL where there is no memory. */
+static struct line *lines(void)
 {
-    sys4(SYS_rt_sigprocmask, how, SYS_ARG(set), SYS_ARG(before), sizeof(*set));
+    const size_t size = LINES * sizeof(struct line);
+    struct line *mapped = atomic_load(&buffers);
+    struct line *none = NULL;
+
+    if (mapped)
+        return mapped;
+    mapped = sys_map(size);
+    if (!mapped || atomic_compare_exchange_strong(&buffers, &none, mapped))
+        return mapped;
+    sys2(SYS_munmap, SYS_ARG(mapped), (long)size);
+    return none;
 }
 
 struct line *sink_claim(void)
 {
-    uint64_t all = ~0ULL;
+    struct line *line = lines();
     uint64_t before = 0;
     int pid = atomic_load(&process->pid);
+    bool blocked = signals_block(&before);
 
-    mask_signals(SIG_BLOCK, &all, &before);
-    for (int i = 0; i < LINES; i++) {
+    for (int i = 0; line && blocked && i < LINES; i++, line++) {
         /* A thread that held it when another one forked does not exist in the child. */
-        int holder = atomic_load(&lines[i].taken);
-        if (holder != pid && atomic_compare_exchange_strong(&lines[i].taken, &holder, pid)) {
-            lines[i].text = text_over(lines[i].bytes, sizeof(lines[i].bytes));
-            lines[i].signals = before;
-            return &lines[i];
+        int holder = atomic_load(&line->taken);
+        if (holder != pid && atomic_compare_exchange_strong(&line->taken, &holder, pid)) {
+            line->text = text_over(line->bytes, sizeof(line->bytes));
+            line->signals = before;
+            return line;
         }
     }
-    mask_signals(SIG_SETMASK, &before, NULL);
+    if (blocked)
+        signals_restore(before);
     atomic_fetch_add(&process->counts.lost, 1);
     return NULL;
 }
@@ -84,7 +98,7 @@ void sink_release(struct line *line)
     uint64_t before = line->signals;
 
     atomic_store(&line->taken, 0);
-    mask_signals(SIG_SETMASK, &before, NULL);
+    signals_restore(before);
 }
 
 static uint64_t pending_signals(void)

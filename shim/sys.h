@@ -8,7 +8,9 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #if defined(__x86_64__) && !defined(__ILP32__)
@@ -95,6 +97,15 @@ static inline long sys_ioctl_int(int fd, unsigned long request)
 static inline bool sys_readable(const void *bytes)
 {
     return sys4(SYS_rt_sigprocmask, -1, SYS_ARG(bytes), 0, sizeof(uint64_t)) == -EINVAL;
+}
+
+/* Zeroed memory of this process's own; NULL where there is none. */
+static inline void *sys_map(size_t size)
+{
+    long at = sys6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return at < 0 && at > -4096 ? NULL : (void *)at;
 }
 
 static inline int sys_getpid(void)

@@ -52,12 +52,13 @@ void track_socket(int fd, int domain, int type, int protocol, uint32_t epoch)
 static uint32_t ask_flags(int fd)
 {
     uint32_t flags = FD_TCP | FD_ARRIVED;
+    bool zero;
 
     switch (probe_kind(fd)) {
     case PROBE_MPTCP:
         return flags | FD_MPTCP;
     case PROBE_TCP:
-        if (probe_zero_linger(fd, 0))
+        if (!probe_zero_linger(fd, 0, &zero) || zero)
             flags |= FD_ASK_LINGER;
         if (probe_state(fd) == STATE_LISTEN)
             flags |= FD_LISTENING;
