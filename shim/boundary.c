@@ -9,17 +9,17 @@ _Atomic uint64_t boundary_too_early;
 
 enum { EARLY, OFF, READY, GIVEN_UP };
 
-static bool wiped;                           /* the page is wiped by fork; constructor */
-static _Atomic int phase;                    /* constructor, last */
-static _Atomic uint32_t epoch = 1;           /* fork hooks, and the first hook of a fork child */
-static _Atomic int forking;                  /* fork hooks; a child starts at 0 */
-static _Atomic int spawning;                 /* spawn hooks; likewise */
-static PER_THREAD volatile bool vforking;    /* vfork hook, and the next hook of that thread */
-static PER_THREAD volatile bool seen;        /* fork hook: this thread forks through it */
-static void (*tell_child)(bool);             /* constructor */
-static _Atomic uintptr_t lot_stack;          /* whoever starts a lot; none in a fork child */
-static _Atomic size_t lot_stack_size;        /* likewise */
-static _Atomic(const _Atomic int *) lot_tid; /* likewise */
+static bool wiped;                            /* the page is wiped by fork; constructor */
+static _Atomic int phase;                     /* constructor, last */
+static _Atomic uint32_t epoch = 1;            /* fork hooks, and the first hook of a fork child */
+static _Atomic int forking;                   /* fork hooks; a child starts at 0 */
+static _Atomic int spawning;                  /* spawn hooks; likewise */
+static PER_THREAD volatile bool vforking;     /* vfork hook, and the next hook of that thread */
+static PER_THREAD volatile bool seen;         /* fork hook: this thread forks through it */
+static void (*tell_child)(bool);              /* constructor */
+static _Atomic(const char *) lots;            /* boundary_set_lots */
+static _Atomic size_t lot_size;               /* likewise */
+static _Atomic(const _Atomic int *) lot_tids; /* likewise */
 
 /* The first hook of a fork child. A signal may run it twice, which does no harm: every step can be
  * repeated, and whatever is noted of descriptors so far is of an earlier epoch either way. */
@@ -33,7 +33,6 @@ static void become_child(int pid)
     atomic_store(&spawning, 0);
     vforking = false;
     seen = false;
-    boundary_set_lot(NULL, 0, NULL);
     atomic_fetch_add(&epoch, 1);
     atomic_store(&process->pid, pid);
     tell_child(by_hook);
@@ -122,24 +121,30 @@ bool boundary_watches(void)
     return boundary_enter() || boundary_vfork_child();
 }
 
-void boundary_set_lot(const void *stack, size_t size, const _Atomic int *tid)
+void boundary_set_lots(const void *memory, size_t each, const _Atomic int *tids)
 {
-    atomic_store(&lot_tid, tid);
-    atomic_store(&lot_stack, (uintptr_t)stack);
-    atomic_store(&lot_stack_size, size);
+    atomic_store(&lot_size, each);
+    atomic_store(&lot_tids, tids);
+    atomic_store(&lots, memory);
 }
 
-bool boundary_in_lot(void)
+int boundary_lot(void)
 {
-    return (uintptr_t)__builtin_frame_address(0) - atomic_load(&lot_stack) <
-           atomic_load(&lot_stack_size);
+    const char *memory = atomic_load(&lots);
+    size_t size = atomic_load(&lot_size);
+    size_t at = (uintptr_t)__builtin_frame_address(0) - (uintptr_t)memory;
+
+    return memory && at / size < BOUNDARY_LOTS ? (int)(at / size) + 1 : 0;
 }
 
-int boundary_lot_tid(void)
+bool boundary_is_lot(int tid)
 {
-    const _Atomic int *tid = atomic_load(&lot_tid);
+    const _Atomic int *tids = atomic_load(&lot_tids);
 
-    return tid ? atomic_load(tid) : 0;
+    for (int i = 0; tids && i < BOUNDARY_LOTS; i++)
+        if (atomic_load(&tids[i]) == tid)
+            return true;
+    return false;
 }
 
 bool boundary_give_up(void)
@@ -156,15 +161,13 @@ void boundary_resume(void)
 void boundary_start(void (*in_child)(bool seen_fork))
 {
     long size = 4096;
-    long page = sys6(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct process *page = sys_map((size_t)size);
 
-    if (!(page < 0 && page > -4096)) {
-        if (sys3(SYS_madvise, page, size, MADV_WIPEONFORK) == 0) {
-            process = (struct process *)page;
-            wiped = true;
-        } else {
-            sys2(SYS_munmap, page, size);
-        }
+    if (page && sys3(SYS_madvise, SYS_ARG(page), size, MADV_WIPEONFORK) == 0) {
+        process = page;
+        wiped = true;
+    } else if (page) {
+        sys2(SYS_munmap, SYS_ARG(page), size);
     }
     tell_child = in_child;
     atomic_store(&process->pid, sys_getpid());

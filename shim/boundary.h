@@ -105,15 +105,19 @@ bool boundary_vfork_child(void);
 /* boundary_enter, or boundary_vfork_child: where what is given away must be known. */
 bool boundary_watches(void);
 
-/* This process's lot has a thread that is no thread of the program's: it runs on this stack, and
- * *tid is its tid while it lives. For whoever starts it. */
-void boundary_set_lot(const void *stack, size_t size, const _Atomic int *tid);
+/* How many lots (lot.h) a process may have at a time: one that is fed, and some that lost their
+ * feeding end and go on with what they hold. */
+#define BOUNDARY_LOTS 4
 
-/* Whether the calling thread is that one. No call. */
-bool boundary_in_lot(void);
+/* Tells where the lots' threads run: their memory is an array of BOUNDARY_LOTS elements of `each` bytes,
+ * stacks included, and tids[] holds their thread ids, 0 where there is none. Both are wiped by fork. */
+void boundary_set_lots(const void *memory, size_t each, const _Atomic int *tids);
 
-/* Its tid, 0 where there is none. */
-int boundary_lot_tid(void);
+/* Which lot's thread is calling, counted from 1; 0: a thread of the program. No call. */
+int boundary_lot(void);
+
+/* Whether this is the id of a lot's thread. */
+bool boundary_is_lot(int tid);
 
 /* From now on every hook passes through: the program has made our questions dangerous or our table
  * wrong. */

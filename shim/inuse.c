@@ -10,7 +10,6 @@
 struct question {
     int fd;
     int self; /* our own thread, which is in a read of /proc */
-    int lot;  /* the lot's, whose numbers are others */
     int64_t until;
     struct inuse_later *later; /* where somebody else will look again */
     bool watched;              /* a thread was running, and is held to be elsewhere */
@@ -120,7 +119,7 @@ static enum state watch_running(struct question *q, int dir, const char *name, i
     if (!q->watched)
         q->located = probe_position(q->fd, &q->position);
     q->watched = true;
-    while (state == RUNNING && proc_now_ns() < q->until) {
+    while (state == RUNNING && !proc_is_over(q->until)) {
         /* Off the CPU, so that it can run: a yield would bring us back before it. */
         sys2(SYS_nanosleep, SYS_ARG(&moment), 0);
         if (cpu_ns(tid) - start > INUSE_CPU_NS) {
@@ -147,7 +146,7 @@ static bool look_at_thread(int dir, const char *name, int tid, void *context)
     struct question *q = context;
     enum state state;
 
-    if (tid == q->self || tid == q->lot)
+    if (tid == q->self || boundary_is_lot(tid)) /* whose numbers are its own */
         return true;
     state = state_of(dir, name, q->fd);
     if (state == RUNNING && q->later && leave_for_later(q->later, tid))
@@ -186,7 +185,6 @@ enum inuse inuse_by_thread(int fd, struct inuse_later *later)
     struct question q = {.later = later,
                          .fd = fd,
                          .self = sys_gettid(),
-                         .lot = boundary_lot_tid(),
                          .until = proc_now_ns() + INUSE_LOOK_NS,
                          .answer = INUSE_NO};
     long dir = proc_open("/proc/self/task");

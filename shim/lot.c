@@ -3,9 +3,13 @@
 #include "boundary.h"
 #include "config.h"
 #include "drain.h"
+#include "event.h"
 #include "lot.h"
 #include "lot_clone.h"
 #include "proc.h"
+#include "remedy/nudge.h"
+#include "remedy/parcel.h"
+#include "remedy/slots.h"
 #include "sink.h"
 #include "sys.h"
 
@@ -18,61 +22,51 @@
 #include <sys/resource.h>
 
 /* The numbers in the thread's own descriptor table. */
-enum { FEED = LOT_FEED, LOG, EPOLL, FIRST };
+enum { FEED, LOG, EPOLL, FIRST };
 
-#define SLOTS (FIRST + LOT_MOST)
+_Static_assert(FIRST + LOT_MOST <= SLOTS, "every number that can be parked has a place");
+
+#ifdef __SANITIZE_ADDRESS__
+#define STACK 262144 /* its frames are several times as large */
+#else
+#define STACK 32768
+#endif
 #define TLS_HALF 65536
+#define NAP_NS 3000000 /* how long it collects before it looks again */
 #define TURN (4 << 20) /* bytes discarded of one connection before the others' turn */
+#define GUEST_TURN 65536
 #define EVENTS 64
+#define PARCELS 256         /* taken before those that are parked have their turn */
 #define MOST_SPARED 1024    /* by evict, in one round: 1 us each */
 #define DOUBT_NS 2000000000 /* a thread that gets no CPU for so long is not waited for */
+#define SECOND_NS 1000000000
 #define OWN_NUMBERS                                                                                \
     7 /* the first three, two while it writes a line, two while it looks at threads */
 
-/* BY_SILENCE: nothing came from the first for longest. BY_OUTPUT: the same, of those that are
- * large. */
-enum { BY_SILENCE, BY_OUTPUT, BY_LOOK, BY_DOUBT, BY_NAP, ORDERS };
-
-struct place {
-    int before;
-    int behind;
-};
-
-/* One connection; its place in the array is its number. */
-struct parked {
-    struct parcel parcel;
-    bool watched; /* in the epoll set */
-    int order; /* which one it is in besides BY_SILENCE. BY_DOUBT: somebody may be in a call on it,
-                  so it is not touched; BY_NAP: it came since the last nap; BY_LOOK: all others */
-    int64_t since;
-    int64_t moved; /* when something last came in, or was acknowledged */
-    int64_t look;  /* when to look at it, should nothing happen */
-    uint64_t discarded;
-    uint32_t unacked; /* at the last look, our FIN included */
-    bool large;       /* that is more than LOT_SHARE: in BY_OUTPUT */
-    struct place at[ORDERS];
-};
-
 /* All of it is the thread's alone. */
 struct lot {
-    struct lot_page *page;
+    struct lot_control *control;
     int feed; /* in the program's table, of which the thread begins with a copy */
     int log;
-    bool fed;       /* somebody can still send parcels */
-    bool finishing; /* ends when nothing is parked */
-    bool stopping;
+    bool fed;     /* somebody can still send parcels */
+    uint32_t uid; /* the process's real ids: whose are others is a guest */
+    uint32_t gid;
     uint32_t parked;
+    uint32_t guests;  /* of them */
     uint64_t unacked; /* of all of them */
+    uint64_t guests_unacked;
     int64_t now;
-    unsigned spared;                /* since then, by evict */
-    int64_t period;                 /* between two looks */
-    struct parked slots[SLOTS + 1]; /* the last is the head of all orders */
+    int64_t second; /* in which strikes are counted */
+    unsigned strikes;
+    unsigned spared; /* since now, by evict */
+    int64_t period;  /* between two looks */
+    struct slots slots;
 };
 
 /* In mapped memory, from below: the stack, thread-local storage with the thread pointer in its
  * middle, the lot. */
 struct memory {
-    _Alignas(4096) char stack[LOT_STACK];
+    _Alignas(4096) char stack[STACK];
     _Alignas(4096) char tls_below[TLS_HALF];
     char tls_above[TLS_HALF];
     struct lot lot;
@@ -88,43 +82,22 @@ static int64_t earliest(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* ---- Order ----------------------------------------------------------------------------------- */
-
-static void take_out(struct lot *lot, int fd, int order)
+static struct parked *at(struct lot *lot, int fd)
 {
-    struct place *at = &lot->slots[fd].at[order];
-
-    lot->slots[at->before].at[order].behind = at->behind;
-    lot->slots[at->behind].at[order].before = at->before;
-}
-
-static void put_last(struct lot *lot, int fd, int order)
-{
-    struct place *head = &lot->slots[SLOTS].at[order];
-
-    lot->slots[fd].at[order] = (struct place){head->before, SLOTS};
-    lot->slots[head->before].at[order].behind = fd;
-    head->before = fd;
-}
-
-/* SLOTS where there is none. */
-static int first(const struct lot *lot, int order)
-{
-    return lot->slots[SLOTS].at[order].behind;
+    return slots_at(&lot->slots, fd);
 }
 
 /* ---- Ends ------------------------------------------------------------------------------------ */
 
-/* The last word about a connection whose close was told, or of which data came that would have
+/* The last word about a connection whose close was logged, or of which data came that would have
  * reset it. */
-static void tell_end(struct lot *lot, int fd, enum ended ended)
+static void tell_end(const struct lot *lot, int fd, const struct parked *p, enum ended ended)
 {
-    struct parked *p = &lot->slots[fd];
     struct event e = {
-        .fd = p->parcel.fd,
-        .pid = p->parcel.pid,
-        .tid = p->parcel.tid,
-        .via = (enum via)p->parcel.via,
+        .fd = p->fd,
+        .pid = p->pid,
+        .tid = p->tid,
+        .via = (enum via)p->via,
         .action = ACTION_LINGERING,
         .ended = ended,
         .is_end = true,
@@ -132,13 +105,13 @@ static void tell_end(struct lot *lot, int fd, enum ended ended)
         .ms = (uint64_t)(lot->now - p->since) / 1000000,
     };
 
-    if ((!p->parcel.told && !p->discarded && !config.all_events) || !event_admit())
+    if ((!p->logged && !p->discarded && !config.all_events) || !event_admit())
         return;
     probe_facts(fd, PROBE_TCP, false, &e.probe);
     probe_details(fd, &e.probe);
     e.probe.local = probe_local(fd);
-    e.probe.peer = p->parcel.peer;
-    e.verdict.cause = (enum cause)p->parcel.cause;
+    e.probe.peer = p->peer;
+    e.verdict.cause = (enum cause)p->cause;
     e.verdict.outcome = ended == ENDED_PEER_RST || (p->order == BY_DOUBT && ended != ENDED_EXIT)
                             ? OUTCOME_NONE
                         : e.probe.facts.unread ? OUTCOME_RST
@@ -146,50 +119,78 @@ static void tell_end(struct lot *lot, int fd, enum ended ended)
     event_emit(&e);
 }
 
-/* The kernel goes on sending what is not acknowledged. Taken out of the epoll set first: the
- * program may still be on its way to its own close, and this is not the last reference then. */
-static void end(struct lot *lot, int fd, enum ended ended)
+static uint64_t turn_of(const struct parked *p)
 {
-    struct parked *p = &lot->slots[fd];
+    return (uint64_t)earliest((int64_t)(config.discard_max - p->discarded),
+                              p->guest ? GUEST_TURN : TURN);
+}
 
+/* Drains what may be drained, tells, and closes. The kernel goes on sending what is not acknowledged. */
+static void let_go(struct lot *lot, int fd, struct parked *p, enum ended ended)
+{
     /* The end of the process is the end of whatever call somebody may be in. */
     if (ended != ENDED_PEER_FIN && ended != ENDED_PEER_RST &&
         (p->order != BY_DOUBT || ended == ENDED_EXIT))
-        p->discarded += drain(fd, earliest(config.discard_max - p->discarded, TURN)).bytes;
-    tell_end(lot, fd, ended);
+        p->discarded += drain(fd, turn_of(p)).bytes;
+    tell_end(lot, fd, p, ended);
     atomic_fetch_add_explicit(&process->counts.ended[ended], 1, memory_order_relaxed);
+    if (p->options) /* others who hold it may have set SO_LINGER by now */
+        parcel_discard(fd);
+    else
+        sys1(SYS_close, fd);
+}
+
+static void leave_orders(struct lot *lot, int fd, struct parked *p)
+{
+    slots_take_out(&lot->slots, fd, BY_SILENCE);
+    if (p->large)
+        slots_take_out(&lot->slots, fd, BY_OUTPUT);
+    if (p->guest)
+        slots_take_out(&lot->slots, fd, BY_GUEST);
+    slots_take_out(&lot->slots, fd, p->order);
+    lot->unacked -= p->unacked;
+    lot->guests_unacked -= p->guest ? p->unacked : 0;
+    lot->guests -= p->guest;
+    lot->parked--;
+}
+
+/* Taken out of the epoll set before it is closed: the program may still be on its way to its own close,
+ * and this is not the last reference then. */
+static void end(struct lot *lot, int fd, enum ended ended)
+{
+    struct parked *p = at(lot, fd);
+
     if (p->watched)
         sys4(SYS_epoll_ctl, EPOLL, EPOLL_CTL_DEL, fd, 0);
     p->watched = false;
-    take_out(lot, fd, BY_SILENCE);
-    if (p->large)
-        take_out(lot, fd, BY_OUTPUT);
-    p->large = false;
-    take_out(lot, fd, p->order);
-    p->order = BY_LOOK;
-    lot->unacked -= p->unacked;
-    atomic_store_explicit(&lot->page->parked, --lot->parked, memory_order_relaxed);
-    sys1(SYS_close, fd);
+    leave_orders(lot, fd, p);
+    let_go(lot, fd, p, ended);
+    p->order = BY_LOOK; /* for settle_doubts */
 }
 
 /* ---- One connection -------------------------------------------------------------------------- */
 
+static void put_behind(struct lot *lot, int fd, enum order order)
+{
+    slots_take_out(&lot->slots, fd, order);
+    slots_put_last(&lot->slots, fd, order);
+}
+
 static void note_moved(struct lot *lot, int fd)
 {
-    struct parked *p = &lot->slots[fd];
+    struct parked *p = at(lot, fd);
 
     p->moved = lot->now;
-    take_out(lot, fd, BY_SILENCE);
-    put_last(lot, fd, BY_SILENCE);
-    if (p->large) {
-        take_out(lot, fd, BY_OUTPUT);
-        put_last(lot, fd, BY_OUTPUT);
-    }
+    put_behind(lot, fd, BY_SILENCE);
+    if (p->large)
+        put_behind(lot, fd, BY_OUTPUT);
+    if (p->guest)
+        put_behind(lot, fd, BY_GUEST);
 }
 
 static void note_unacked(struct lot *lot, int fd)
 {
-    struct parked *p = &lot->slots[fd];
+    struct parked *p = at(lot, fd);
     long answer = sys_ioctl_int(fd, SIOCOUTQ);
     uint32_t unacked = answer < 0 ? 0 : (uint32_t)answer;
     bool large = unacked > LOT_SHARE;
@@ -197,11 +198,13 @@ static void note_unacked(struct lot *lot, int fd)
     if (unacked < p->unacked)
         note_moved(lot, fd);
     lot->unacked += (uint64_t)unacked - p->unacked;
+    if (p->guest)
+        lot->guests_unacked += (uint64_t)unacked - p->unacked;
     p->unacked = unacked;
     if (large && !p->large)
-        put_last(lot, fd, BY_OUTPUT);
+        slots_put_last(&lot->slots, fd, BY_OUTPUT);
     else if (!large && p->large)
-        take_out(lot, fd, BY_OUTPUT);
+        slots_take_out(&lot->slots, fd, BY_OUTPUT);
     p->large = large;
 }
 
@@ -219,11 +222,12 @@ static void discard_notices(int fd)
 /* Discards what came. True where that was the end of it, and it is gone. */
 static bool discard(struct lot *lot, int fd)
 {
-    struct parked *p = &lot->slots[fd];
-    struct drained drained = drain(fd, earliest(config.discard_max - p->discarded, TURN));
+    struct parked *p = at(lot, fd);
+    struct drained drained = drain(fd, turn_of(p));
 
     if (drained.bytes) {
         p->discarded += drained.bytes;
+        p->spins = 0;
         note_moved(lot, fd);
     }
     if (drained.end == DRAINED_FIN)
@@ -237,19 +241,26 @@ static bool discard(struct lot *lot, int fd)
     return true;
 }
 
+/* Without a clock no time limit holds: then the lot ends. */
 static void take_time(struct lot *lot)
 {
-    lot->now = proc_now_ns();
+    int64_t now = proc_now_ns();
+    int going_on = 0;
+
+    if (now)
+        lot->now = now;
+    else
+        atomic_compare_exchange_strong(&lot->control->stop, &going_on, ENDED_STOPPED);
     lot->spared = 0;
 }
 
 /* Ends the first in this order, or finds that it was not silent: acknowledgements come without an
  * event, and what came in may wait behind the parcels that make it crowded here. Where all of a
  * crowd are heard of, only so many are asked. */
-static void evict(struct lot *lot, int order)
+static void evict(struct lot *lot, enum order order)
 {
-    int fd = first(lot, order);
-    struct parked *p = &lot->slots[fd];
+    int fd = slots_first(&lot->slots, order);
+    struct parked *p = at(lot, fd);
 
     if (p->moved != lot->now && lot->spared < MOST_SPARED) {
         lot->spared++;
@@ -263,33 +274,52 @@ static void evict(struct lot *lot, int order)
 
 /* A close that waits for the peer (SO_LINGER), and an event that waits for more bytes than will
  * come (SO_RCVLOWAT), are not for us. */
-static void untune(const struct parked *p, int fd)
+static void reset_options(int fd)
 {
     struct linger off = {0, 0};
     int one = 1;
 
-    if (!p->parcel.tuned)
-        return;
     sys6(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, SYS_ARG(&off), sizeof(off), 0);
     sys6(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVLOWAT, SYS_ARG(&one), sizeof(one), 0);
 }
 
-static void put_into(struct lot *lot, int fd, int order)
+static void put_into(struct lot *lot, int fd, enum order order)
 {
-    lot->slots[fd].order = order;
-    put_last(lot, fd, order);
+    at(lot, fd)->order = (uint8_t)order;
+    slots_put_last(&lot->slots, fd, order);
 }
 
 static void look_again(struct lot *lot, int fd)
 {
-    lot->slots[fd].look = lot->now + lot->period;
+    at(lot, fd)->look = lot->now + lot->period;
     put_into(lot, fd, BY_LOOK);
+}
+
+/* A guest that pushes others out does what no honest one needs to; too much of it in a second costs its
+ * family the feed (close_feed). */
+static void strike(struct lot *lot)
+{
+    if (lot->now - lot->second > SECOND_NS) {
+        lot->second = lot->now;
+        lot->strikes = 0;
+    }
+    lot->strikes++;
+}
+
+/* Honest or not, guests have room for so many, and for their part of the memory. */
+static void make_room_of_guests(struct lot *lot)
+{
+    while (lot->guests > LOT_GUESTS ||
+           (lot->guests && lot->guests_unacked > LOT_MEMORY / LOT_GUEST_PART)) {
+        strike(lot);
+        evict(lot, BY_GUEST);
+    }
 }
 
 /* From here on it is ours to discard. */
 static void welcome(struct lot *lot, int fd)
 {
-    struct parked *p = &lot->slots[fd];
+    struct parked *p = at(lot, fd);
     struct epoll_event wanted = {.events = EPOLLIN | EPOLLRDHUP, .data.fd = fd};
 
     look_again(lot, fd);
@@ -301,57 +331,44 @@ static void welcome(struct lot *lot, int fd)
         end(lot, fd, ENDED_EVICTED);
         return;
     }
-    while (lot->unacked > LOT_MEMORY)
+    make_room_of_guests(lot);
+    while (lot->unacked > LOT_MEMORY && slots_first(&lot->slots, BY_OUTPUT) >= 0)
         evict(lot, BY_OUTPUT);
 }
 
-static void park(struct lot *lot, int fd, const struct parcel *parcel)
-{
-    struct parked *p = &lot->slots[fd];
-
-    memset(p, 0, offsetof(struct parked, at));
-    p->parcel = *parcel;
-    p->since = lot->now;
-    p->moved = lot->now;
-    put_last(lot, fd, BY_SILENCE);
-    atomic_store_explicit(&lot->page->parked, ++lot->parked, memory_order_relaxed);
-    put_into(lot, fd, parcel->later.count > 0 ? BY_DOUBT : BY_NAP);
-    if (p->order == BY_NAP)
-        untune(p, fd);
-}
-
-/* Behind a nap: with a peer that is near most are over by then, and were never watched. */
+/* After a nap: with a peer that is near most are over by then, and were never watched. */
 static void welcome_all(struct lot *lot)
 {
-    int fd = first(lot, BY_NAP);
+    int fd = slots_first(&lot->slots, BY_NAP);
 
-    if (fd == SLOTS)
+    if (fd < 0)
         return;
     take_time(lot);
-    for (; fd != SLOTS; fd = first(lot, BY_NAP)) {
-        take_out(lot, fd, BY_NAP);
+    for (; fd >= 0; fd = slots_first(&lot->slots, BY_NAP)) {
+        slots_take_out(&lot->slots, fd, BY_NAP);
         welcome(lot, fd);
     }
 }
 
 /* The threads of another process, those of a fork child, are not ours to look at. */
-static enum inuse ask_again(struct parked *p, int fd)
+static enum inuse ask_again(struct lot *lot, int fd)
 {
-    if (p->parcel.pid != atomic_load(&process->pid))
+    if (!at(lot, fd)->own)
         return INUSE_UNKNOWN;
-    return inuse_look_again(&p->parcel.later, fd);
+    return inuse_look_again(slots_doubts(&lot->slots, fd), fd);
 }
 
 static void settle_doubt(struct lot *lot, int fd)
 {
-    struct parked *p = &lot->slots[fd];
-    enum inuse inuse = ask_again(p, fd);
+    struct parked *p = at(lot, fd);
+    enum inuse inuse = ask_again(lot, fd);
 
     if (inuse == INUSE_NO) {
-        take_out(lot, fd, BY_DOUBT);
-        if (p->parcel.half_close)
+        slots_take_out(&lot->slots, fd, BY_DOUBT);
+        if (p->half_close)
             sys2(SYS_shutdown, fd, SHUT_WR);
-        untune(p, fd);
+        if (p->options)
+            reset_options(fd);
         note_moved(lot, fd);
         welcome(lot, fd);
     } else if (inuse != INUSE_LATER || lot->now - p->since > DOUBT_NS) {
@@ -365,10 +382,11 @@ static void settle_doubts(struct lot *lot)
 {
     int next;
 
-    for (int fd = first(lot, BY_DOUBT); fd != SLOTS; fd = next) {
-        next = lot->slots[fd].at[BY_DOUBT].behind;
-        if (lot->slots[fd].order == BY_DOUBT) /* not evicted for one before it */
-            settle_doubt(lot, fd);
+    for (int fd = slots_first(&lot->slots, BY_DOUBT); fd >= 0; fd = next) {
+        next = slots_after(&lot->slots, fd, BY_DOUBT);
+        settle_doubt(lot, fd);
+        if (next >= 0 && at(lot, next)->order != BY_DOUBT) /* evicted for this one */
+            break;
     }
 }
 
@@ -377,7 +395,7 @@ static bool end_idle(struct lot *lot, int fd)
 {
     if (discard(lot, fd))
         return true;
-    if (lot->slots[fd].moved == lot->now)
+    if (at(lot, fd)->moved == lot->now)
         return false;
     end(lot, fd, ENDED_IDLE);
     return true;
@@ -388,15 +406,15 @@ static void look(struct lot *lot)
 {
     int fd;
 
-    while ((fd = first(lot, BY_LOOK)) != SLOTS && lot->slots[fd].look <= lot->now) {
-        struct parked *p = &lot->slots[fd];
+    while ((fd = slots_first(&lot->slots, BY_LOOK)) >= 0 && at(lot, fd)->look <= lot->now) {
+        struct parked *p = at(lot, fd);
 
         if (p->unacked)
             note_unacked(lot, fd);
         if (lot->now - p->since >= config.linger_time) {
             end(lot, fd, ENDED_TIME);
         } else if (lot->now - p->moved < config.linger_idle || !end_idle(lot, fd)) {
-            take_out(lot, fd, BY_LOOK);
+            slots_take_out(&lot->slots, fd, BY_LOOK);
             look_again(lot, fd);
         }
     }
@@ -417,115 +435,177 @@ static uint32_t capacity(void)
     return most;
 }
 
-/* The descriptor in a message, -1 where there is none. */
-static int passed_fd(struct msghdr *message)
+/* The thread of another process, if it has one of that number; else its first. */
+static int thread_of(const struct received *r)
 {
-    struct cmsghdr *c = CMSG_FIRSTHDR(message);
-    int fd = -1;
-
-    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-        c->cmsg_len == CMSG_LEN(sizeof(fd)))
-        memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-    return fd;
+    return sys3(SYS_tgkill, r->pid, r->parcel.tid, 0) == -ESRCH ? r->pid : r->parcel.tid;
 }
 
-/* A fork child may have dropped rights that we have, and be in the hands of somebody else. */
-static bool is_sound(const struct parcel *parcel, int fd)
+/* Of our own process what the message says is taken, of others what the kernel does. */
+static void describe(const struct lot *lot, const struct received *r, struct parked *p)
 {
-    return parcel->via < VIA_COUNT && parcel->cause < CAUSE_COUNT && fd < SLOTS &&
-           parcel->later.count >= 0 && parcel->later.count <= INUSE_RUNNING &&
-           probe_kind(fd) == PROBE_TCP;
+    const struct parcel *parcel = &r->parcel;
+
+    p->own = r->pid == atomic_load(&process->pid);
+    p->guest = !p->own && (r->uid != lot->uid || r->gid != lot->gid);
+    p->since = lot->now;
+    p->moved = lot->now;
+    p->fd = parcel->fd;
+    p->via = parcel->via;
+    p->cause = parcel->cause;
+    p->logged = parcel->flags & PARCEL_LOGGED;
+    p->half_close = parcel->flags & PARCEL_HALF_CLOSE;
+    p->options = !p->own || parcel->flags & PARCEL_OPTIONS;
+    p->pid = r->pid;
+    p->tid = p->own ? parcel->tid : thread_of(r);
+    p->peer = p->own ? parcel->peer : probe_peer(r->connection);
+    p->order = parcel->doubts.count > 0 ? BY_DOUBT : BY_NAP;
 }
 
-static void accept_parcel(struct lot *lot, const struct parcel *parcel, int fd)
+/* A connection of ours may be over by now, and have no peer any more; others' must be connected. */
+static bool is_welcome(const struct received *r, const struct parked *p)
 {
-    switch (parcel->kind) {
-    case PARCEL_CONNECTION:
-        atomic_fetch_add_explicit(&lot->page->taken, 1, memory_order_relaxed);
-        if (fd >= 0 && is_sound(parcel, fd)) /* LOG's number too, where there is no log */
-            park(lot, fd, parcel);
-        else if (fd >= 0)
-            sys1(SYS_close, fd);
-        break;
-    case PARCEL_FINISH:
-        lot->finishing = true;
-        break;
-    case PARCEL_STOP:
-        lot->stopping = true;
-        break;
+    return probe_kind(r->connection) == PROBE_TCP && p->peer.known;
+}
+
+static bool keep_doubts(struct lot *lot, const struct received *r, const struct parked *p)
+{
+    struct inuse_later *doubts =
+        p->own && p->order == BY_DOUBT ? slots_doubts(&lot->slots, r->connection) : NULL;
+
+    if (doubts)
+        *doubts = r->parcel.doubts;
+    return doubts || !p->own || p->order != BY_DOUBT;
+}
+
+static void park(struct lot *lot, const struct received *r, struct parked *described)
+{
+    int fd = r->connection;
+    struct parked *p = slots_new(&lot->slots, fd);
+
+    if (!p || !keep_doubts(lot, r, described)) { /* no memory */
+        let_go(lot, fd, described, ENDED_EVICTED);
+        return;
     }
+    memcpy(p, described, offsetof(struct parked, at));
+    lot->parked++;
+    lot->guests += p->guest;
+    slots_put_last(&lot->slots, fd, BY_SILENCE);
+    if (p->guest)
+        slots_put_last(&lot->slots, fd, BY_GUEST);
+    put_into(lot, fd, p->order);
+    make_room_of_guests(lot);
 }
 
-/* Everything that waits. */
-/* The number that leads here is the program's to write to by mistake. */
-static bool is_parcel(const struct parcel *parcel, long size)
+static void take_parcel(struct lot *lot, const struct received *r)
 {
-    return size >= (long)offsetof(struct parcel, later.thread) && parcel->later.count >= 0 &&
-           parcel->later.count <= INUSE_RUNNING && size == (long)lot_parcel_size(parcel);
+    struct parked p = {.since = 0};
+
+    if (r->connection < 0 || !r->whole) {
+        if (r->connection >= 0)
+            parcel_discard(r->connection);
+        if (r->pid != atomic_load(&process->pid)) /* ours may just have waked us */
+            strike(lot);
+        return;
+    }
+    describe(lot, r, &p);
+    if (p.own)
+        atomic_fetch_add_explicit(&lot->control->taken, 1, memory_order_relaxed);
+    if (!is_welcome(r, &p)) {
+        parcel_discard(r->connection);
+        if (!p.own)
+            strike(lot);
+        return;
+    }
+    if (p.options && p.order != BY_DOUBT)
+        reset_options(r->connection);
+    park(lot, r, &p);
 }
 
-static void take_parcels(struct lot *lot)
+static void lose_feed(struct lot *lot)
+{
+    sys4(SYS_epoll_ctl, EPOLL, EPOLL_CTL_DEL, FEED, 0);
+    lot->fed = false;
+    atomic_store(&lot->control->welcome, 0);
+}
+
+/* False where nothing waits any more. */
+static bool take_parcels(struct lot *lot)
 {
     uint32_t most = capacity();
+    struct received received;
+    enum receive answer = RECEIVE_PARCEL;
 
-    for (;;) {
-        _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-        struct parcel parcel = {0};
-        struct iovec bytes = {&parcel, sizeof(parcel)};
-        struct msghdr message = {.msg_iov = &bytes,
-                                 .msg_iovlen = 1,
-                                 .msg_control = control,
-                                 .msg_controllen = sizeof(control)};
-        long n;
-
+    for (int i = 0; i < PARCELS; i++) {
         while (lot->parked && lot->parked >= most)
-            evict(lot, BY_SILENCE);
-        n = sys3(SYS_recvmsg, FEED, SYS_ARG(&message), MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        if (is_parcel(&parcel, n)) {
-            accept_parcel(lot, &parcel, passed_fd(&message));
-        } else if (n != -EINTR) {
-            if (n == 0) { /* the last feeding end is closed */
-                sys4(SYS_epoll_ctl, EPOLL, EPOLL_CTL_DEL, FEED, 0);
-                lot->fed = false;
-                atomic_store(&lot->page->running, 0);
-            }
-            return;
-        }
+            evict(lot, lot->guests ? BY_GUEST : BY_SILENCE);
+        answer = parcel_receive(FEED, &received);
+        if (answer != RECEIVE_PARCEL)
+            break;
+        take_parcel(lot, &received);
     }
+    if (answer == RECEIVE_END || answer == RECEIVE_FAILED)
+        lose_feed(lot);
+    return answer == RECEIVE_PARCEL;
+}
+
+/* A parcel that came after the last look would be closed by the kernel, with all that is unread: so
+ * whoever sends from now on is refused, and sends to another lot. */
+static void close_feed(struct lot *lot)
+{
+    atomic_store(&lot->control->welcome, 0);
+    sys2(SYS_shutdown, FEED, SHUT_RD);
+    while (lot->fed && take_parcels(lot))
+        ;
+    lose_feed(lot);
 }
 
 /* ---- The thread ------------------------------------------------------------------------------ */
 
-/* Milliseconds until somebody must be looked at, rounded up; -1: never. Whom no message can reach
- * looks for himself whether he should stop. */
-static int patience(const struct lot *lot)
+/* Milliseconds until somebody must be looked at, rounded up; -1: never. A lot that no message can reach
+ * looks by itself whether it should stop. */
+static int patience(struct lot *lot)
 {
-    int fd = first(lot, BY_LOOK);
-    int64_t ns = fd == SLOTS ? INT64_MAX : lot->slots[fd].look - lot->now;
+    int fd = slots_first(&lot->slots, BY_LOOK);
+    int64_t ns = fd < 0 ? INT64_MAX : at(lot, fd)->look - lot->now;
 
     if (!lot->fed)
         ns = earliest(ns, 50000000);
-    if (first(lot, BY_DOUBT) != SLOTS)
-        ns = earliest(ns, LOT_NAP_NS);
+    if (slots_first(&lot->slots, BY_DOUBT) >= 0)
+        ns = earliest(ns, NAP_NS);
     if (ns == INT64_MAX)
         return -1;
     return ns <= 0 ? 0 : (int)earliest(ns / 1000000 + 1, 60000);
 }
 
-/* Waits for events, at most so long; true where there were some. */
+/* An event of a guest's that brings nothing, again and again, is of its making. */
+static void take_event(struct lot *lot, const struct epoll_event *event)
+{
+    int fd = event->data.fd;
+    struct parked *p = fd == FEED ? NULL : at(lot, fd);
+
+    if (!p) {
+        take_parcels(lot);
+    } else if (p->watched && !discard(lot, fd)) { /* not evicted meanwhile */
+        if (event->events & EPOLLERR)
+            discard_notices(fd);
+        if (p->guest && ++p->spins == UINT8_MAX)
+            end(lot, fd, ENDED_EVICTED);
+    }
+}
+
+/* Waits for events, at most so long; true where there were some. A lot that can't wait ends. */
 static bool tend(struct lot *lot, int ms)
 {
     struct epoll_event events[EVENTS];
     long n = sys6(SYS_epoll_pwait, EPOLL, SYS_ARG(events), EVENTS, ms, 0, 0);
+    int going_on = 0;
 
     take_time(lot);
-    for (long i = 0; i < n; i++) {
-        if (events[i].data.fd == FEED)
-            take_parcels(lot);
-        else if (lot->slots[events[i].data.fd].watched && /* not evicted meanwhile */
-                 !discard(lot, events[i].data.fd) && events[i].events & EPOLLERR)
-            discard_notices(events[i].data.fd);
-    }
+    for (long i = 0; i < n; i++)
+        take_event(lot, &events[i]);
+    if (n < 0 && n != -EINTR)
+        atomic_compare_exchange_strong(&lot->control->stop, &going_on, ENDED_STOPPED);
     return n > 0;
 }
 
@@ -533,39 +613,34 @@ static bool tend(struct lot *lot, int ms)
  * wait. */
 static void nap(struct lot *lot)
 {
-    const struct timespec time = {0, LOT_NAP_NS};
-    struct lot_page *page = lot->page;
+    const struct timespec time = {0, NAP_NS};
+    struct lot_control *control = lot->control;
 
-    atomic_store(&page->napping, 1);
-    if (atomic_load(&page->fed) - atomic_load(&page->taken) < LOT_HASTE)
-        sys6(SYS_futex, SYS_ARG(&page->napping), FUTEX_WAIT, 1, SYS_ARG(&time), 0, 0);
-    atomic_store(&page->napping, 0);
+    atomic_store(&control->napping, 1);
+    if (atomic_load(&control->sent) - atomic_load(&control->taken) < LOT_HASTE)
+        sys6(SYS_futex, SYS_ARG(&control->napping), FUTEX_WAIT, 1, SYS_ARG(&time), 0, 0);
+    atomic_store(&control->napping, 0);
 }
 
 static bool is_over(const struct lot *lot)
 {
-    return lot->stopping || atomic_load(&lot->page->stop) ||
-           (lot->parked == 0 && (lot->finishing || !lot->fed));
+    return atomic_load(&lot->control->stop) ||
+           (lot->parked == 0 && (atomic_load(&lot->control->finish) || !lot->fed));
 }
 
-/* A parcel that came after the last look would be closed by the kernel, with all that is unread:
- * who sends from now on is refused. */
 static void end_all(struct lot *lot)
 {
-    int stop = atomic_load(&lot->page->stop);
-    enum ended ended = stop > 0 && stop < ENDED_COUNT ? (enum ended)stop : ENDED_EXIT;
+    int stop = atomic_load(&lot->control->stop);
     int fd;
 
-    atomic_store(&lot->page->running, 0);
-    sys2(SYS_shutdown, FEED, SHUT_RD);
-    take_parcels(lot);
-    while ((fd = first(lot, BY_SILENCE)) != SLOTS)
-        if (lot->slots[fd].order == BY_DOUBT || !discard(lot, fd)) /* its peer may be done by now */
-            end(lot, fd, ended);
+    close_feed(lot);
+    while ((fd = slots_first(&lot->slots, BY_SILENCE)) >= 0)
+        if (at(lot, fd)->order == BY_DOUBT || !discard(lot, fd)) /* its peer may be done by now */
+            end(lot, fd, stop ? (enum ended)stop : ENDED_EXIT);
 }
 
 /* The thread begins with a copy of the program's table, of which it keeps two. */
-static bool settle(struct lot *lot)
+static bool settle_table(struct lot *lot)
 {
     struct epoll_event parcels = {.events = EPOLLIN, .data.fd = FEED};
     long log = -1;
@@ -577,9 +652,7 @@ static bool settle(struct lot *lot)
         log = sys3(SYS_fcntl, lot->log, F_DUPFD_CLOEXEC, FIRST);
     if (feed < 0 || sys3(SYS_dup3, feed, FEED, O_CLOEXEC) < 0)
         return false;
-    if (log >= 0)
-        sys3(SYS_dup3, log, LOG, O_CLOEXEC);
-    else
+    if (log < 0 || sys3(SYS_dup3, log, LOG, O_CLOEXEC) < 0)
         sys1(SYS_close, LOG);
     if (sys3(SYS_close_range, EPOLL, ~0U, 0) < 0) /* before Linux 5.9 */
         return false;
@@ -593,6 +666,13 @@ static bool settle(struct lot *lot)
            sys4(SYS_epoll_ctl, EPOLL, EPOLL_CTL_ADD, FEED, SYS_ARG(&parcels)) == 0;
 }
 
+static bool settle(struct lot *lot)
+{
+    lot->uid = (uint32_t)sys1(SYS_getuid, 0);
+    lot->gid = (uint32_t)sys1(SYS_getgid, 0);
+    return nudge_admit() && settle_table(lot);
+}
+
 /* A program with a real-time policy did not mean this. */
 static void not_urgent(void)
 {
@@ -603,51 +683,81 @@ static void not_urgent(void)
         sys3(SYS_sched_setscheduler, 0, SCHED_OTHER, SYS_ARG(&none));
 }
 
-static void body(void *argument)
+static void tend_all(struct lot *lot)
 {
-    struct lot *lot = argument;
-    bool settled;
     bool busy = true;
 
-    sys2(SYS_prctl, PR_SET_NAME, SYS_ARG("safeclose-lot"));
-    not_urgent();
-    settled = settle(lot);
-    if (!settled)
-        atomic_store(&lot->page->running, 0);
-    atomic_store(&lot->page->settled, 1);
-    sys3(SYS_futex, SYS_ARG(&lot->page->settled), FUTEX_WAKE, INT_MAX);
-    if (!settled)
-        return;
-    sink_in_lot(LOG);
     take_time(lot);
     while (!is_over(lot)) {
         welcome_all(lot);
         busy = tend(lot, busy ? 0 : patience(lot));
-        if (lot->finishing)
+        if (atomic_load(&lot->control->finish))
             welcome_all(lot);
         settle_doubts(lot);
         look(lot);
+        if (lot->strikes > LOT_STRIKES && lot->fed)
+            close_feed(lot);
         if (busy && !is_over(lot))
             nap(lot);
     }
     end_all(lot);
 }
 
-long lot_start(void *memory, struct lot_page *page, int feed, int log)
+static void body(void *argument)
+{
+    struct lot *lot = argument;
+    bool settled;
+
+    sys2(SYS_prctl, PR_SET_NAME, SYS_ARG("safeclose-lot"));
+    not_urgent();
+    settled = settle(lot);
+    if (!settled)
+        atomic_store(&lot->control->welcome, 0);
+    atomic_store(&lot->control->phase, settled ? LOT_SETTLED : LOT_FAILED);
+    sys3(SYS_futex, SYS_ARG(&lot->control->phase), FUTEX_WAKE, INT_MAX);
+    if (!settled)
+        return;
+    sink_in_lot(LOG);
+    tend_all(lot);
+    slots_free(&lot->slots);
+}
+
+/* On x86-64 the thread pointer points to itself, and what compilers check frames with lies after it. */
+static void make_tls(char *tls)
+{
+#if defined(__x86_64__)
+    uintptr_t itself = (uintptr_t)tls;
+    uintptr_t guard;
+
+    __asm__("mov %%fs:0x28, %0" : "=r"(guard));
+    memcpy(tls, &itself, sizeof(itself));
+    memcpy(tls + 0x28, &guard, sizeof(guard));
+#else
+    (void)tls;
+#endif
+}
+
+/* Where the memory is locked (mlockall) it can't be emptied, only overwritten. */
+static void empty(struct memory *m)
+{
+    slots_free(&m->lot.slots);
+    if (sys3(SYS_madvise, SYS_ARG(m), sizeof(*m), MADV_DONTNEED) < 0)
+        memset((char *)m + STACK, 0, sizeof(*m) - STACK);
+}
+
+long lot_start(void *memory, struct lot_control *control, _Atomic int *tid, int feed, int log)
 {
     const unsigned long flags = CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
                                 CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
     struct memory *m = memory;
-    void *tls = m->tls_above;
 
-    m->lot.page = page;
+    empty(m);
+    m->lot.control = control;
     m->lot.feed = feed;
     m->lot.log = log;
     m->lot.fed = true;
     m->lot.period = earliest(config.linger_idle, config.linger_time) / 4 + 1;
-    for (int order = 0; order < ORDERS; order++)
-        m->lot.slots[SLOTS].at[order] = (struct place){SLOTS, SLOTS};
-    *(void **)tls = tls; /* on x86-64 the thread pointer points to itself */
-    boundary_set_lot(m->stack, sizeof(m->stack), &page->tid);
-    return lot_clone(flags, m->stack + sizeof(m->stack), tls, &page->tid, body, &m->lot);
+    slots_start(&m->lot.slots);
+    make_tls(m->tls_above);
+    return lot_clone(flags, m->stack + sizeof(m->stack), m->tls_above, tid, body, &m->lot);
 }

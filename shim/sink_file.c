@@ -9,8 +9,8 @@
 
 #define FLAGS (O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 
-/* In the program's descriptor table, and in the lot's. */
-static struct own_fd owns[2] = {OWN_FD_NONE, OWN_FD_NONE};
+/* In the program's descriptor table, and in those of the lots. */
+static struct own_fd owns[1 + BOUNDARY_LOTS] = {[0 ... BOUNDARY_LOTS] = OWN_FD_NONE};
 static struct identity root; /* constructor: a chroot shows as another one */
 static char path[PATH_MAX];  /* config.log_path with the pid in place; by whoever holds opening */
 static _Atomic int path_of;  /* the pid in it */
@@ -19,7 +19,7 @@ static _Atomic bool torn;
 
 static struct own_fd *own(void)
 {
-    return &owns[boundary_in_lot()];
+    return &owns[boundary_lot()];
 }
 
 static bool name_path(int pid)
@@ -152,5 +152,5 @@ int sink_file_descriptor(void)
 
 void sink_file_in_lot(int number)
 {
-    own_fd_is(&owns[1], number);
+    own_fd_is(own(), number);
 }

@@ -74,7 +74,7 @@ bool sink_stderr_write(const char *bytes, size_t len)
     long number;
     bool written;
 
-    if (!boundary_in_lot())
+    if (!boundary_lot())
         return write_to(STDERR_FILENO, bytes, len);
     number = borrow_stderr();
     if (number < 0)

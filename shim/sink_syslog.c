@@ -12,13 +12,13 @@
 #define PRIORITY "<28>" /* facility daemon, severity warning (RFC 5424) */
 #define OWN_PREFIX "safeclose: "
 
-/* In the program's descriptor table, and in the lot's. */
-static struct own_fd owns[2] = {OWN_FD_NONE, OWN_FD_NONE};
+/* In the program's descriptor table, and in those of the lots. */
+static struct own_fd owns[1 + BOUNDARY_LOTS] = {[0 ... BOUNDARY_LOTS] = OWN_FD_NONE};
 static const struct sockaddr_un syslog_address = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
 
 static struct own_fd *own(void)
 {
-    return &owns[boundary_in_lot()];
+    return &owns[boundary_lot()];
 }
 
 /* 0, or -errno. */
@@ -101,5 +101,5 @@ int sink_syslog_descriptor(void)
 
 void sink_syslog_in_lot(int number)
 {
-    own_fd_is(&owns[1], number);
+    own_fd_is(own(), number);
 }

@@ -1,0 +1,226 @@
+#include "safeclose.h"
+
+#include "proc.h"
+#include "remedy/lots.h"
+#include "remedy/nudge.h"
+#include "remedy/parcel.h"
+#include "sys.h"
+
+#include <linux/futex.h>
+
+#define SETTLE_WAIT_NS 100000000 /* most often 30 us */
+#define SLICE_NS 5000000
+#define NUDGE_AFTER_NS 50000000 /* a message gets there sooner, if it does */
+#define MOMENT_NS 20000
+#define PAGE 4096
+
+/* At the beginning of what is mapped; the lots' own memory follows. */
+struct lots {
+    _Atomic int tids[BOUNDARY_LOTS]; /* 0 where there is none; by the kernel at a thread's end */
+    _Atomic uint32_t ages[BOUNDARY_LOTS]; /* by the starter: which is the oldest */
+    _Atomic uint32_t age;
+    struct lot_control controls[BOUNDARY_LOTS];
+};
+
+_Static_assert(sizeof(struct lots) <= PAGE, "the lots' memory follows on a page of its own");
+
+static _Atomic(struct lots *) lots; /* mapped by the first starter of a family; emptied by fork */
+
+static void *memory_of(struct lots *l, int i)
+{
+    return (char *)l + PAGE + (size_t)i * lot_size();
+}
+
+/* Where the kernel can't empty it in a fork child (before Linux 4.14) there are no lots. */
+static struct lots *map_lots(void)
+{
+    long size = (long)(PAGE + BOUNDARY_LOTS * lot_size());
+    struct lots *l = sys_map((size_t)size);
+
+    if (!l)
+        return NULL;
+    if (sys3(SYS_madvise, SYS_ARG(l), size, MADV_WIPEONFORK) < 0) {
+        sys2(SYS_munmap, SYS_ARG(l), size);
+        return NULL;
+    }
+    boundary_set_lots(memory_of(l, 0), lot_size(), l->tids);
+    atomic_store(&lots, l);
+    return l;
+}
+
+/* The word is woken for one waiter alone when a thread ends, and by nobody where the kernel refuses
+ * futexes: hence the slices. False where it still has this value at the deadline. */
+static bool await_change(_Atomic int *word, int value, int64_t deadline)
+{
+    const struct timespec slice = {0, SLICE_NS};
+
+    while (atomic_load(word) == value) {
+        if (proc_is_over(deadline))
+            return false;
+        sys6(SYS_futex, SYS_ARG(word), FUTEX_WAIT, value, SYS_ARG(&slice), 0, 0);
+    }
+    return true;
+}
+
+static bool await_end(struct lots *l, int i, int64_t deadline)
+{
+    int tid;
+
+    while ((tid = atomic_load(&l->tids[i])) != 0)
+        if (!await_change(&l->tids[i], tid, deadline))
+            return false;
+    return true;
+}
+
+/* ---- Starting -------------------------------------------------------------------------------- */
+
+/* A free place; -1 where all are taken, and then the oldest is told to make room. */
+static int find_room(struct lots *l)
+{
+    int oldest = 0;
+
+    for (int i = 0; i < BOUNDARY_LOTS; i++) {
+        if (!atomic_load(&l->tids[i]))
+            return i;
+        if (atomic_load(&l->ages[i]) - atomic_load(&l->ages[oldest]) > UINT32_MAX / 2)
+            oldest = i;
+    }
+    atomic_store(&l->controls[oldest].stop, ENDED_EVICTED);
+    nudge(&l->tids[oldest], false);
+    return -1;
+}
+
+/* Nobody of this process feeds them any more. */
+static void retire_all(struct lots *l)
+{
+    for (int i = 0; i < BOUNDARY_LOTS; i++)
+        if (atomic_load(&l->tids[i]) && !atomic_exchange(&l->controls[i].finish, 1))
+            nudge(&l->tids[i], false);
+}
+
+int lots_start(int feed, int log)
+{
+    struct lots *l = atomic_load(&lots);
+    struct lot_control *control;
+    long tid;
+    int i;
+
+    if (!l && !(l = map_lots()))
+        return 0;
+    retire_all(l);
+    i = find_room(l);
+    if (i < 0)
+        return 0;
+    control = &l->controls[i];
+    memset(control, 0, sizeof(*control));
+    atomic_store(&control->welcome, 1);
+    atomic_store(&l->ages[i], atomic_fetch_add(&l->age, 1));
+    tid = lot_start(memory_of(l, i), control, &l->tids[i], feed, log);
+    if (tid < 0)
+        return 0;
+    atomic_store(&control->thread, (int)tid);
+    /* Until it has let go of its copy of the table, nothing that the program closes is closed: not a
+     * listener, whose port is wanted again, nor what somebody waits on for an end. */
+    await_change(&control->phase, LOT_STARTING, proc_now_ns() + SETTLE_WAIT_NS);
+    return atomic_load(&control->phase) == LOT_FAILED ? 0 : (int)tid;
+}
+
+/* ---- Watching -------------------------------------------------------------------------------- */
+
+struct lot_control *lots_find(int tid)
+{
+    struct lots *l = atomic_load(&lots);
+
+    for (int i = 0; l && i < BOUNDARY_LOTS; i++)
+        if (atomic_load_explicit(&l->controls[i].thread, memory_order_relaxed) == tid)
+            return &l->controls[i];
+    return NULL;
+}
+
+bool lots_live(void)
+{
+    struct lots *l = atomic_load(&lots);
+
+    for (int i = 0; l && i < BOUNDARY_LOTS; i++)
+        if (atomic_load(&l->tids[i]))
+            return true;
+    return false;
+}
+
+void lots_hurry(struct lot_control *lot)
+{
+    int napping = 1;
+
+    if (atomic_compare_exchange_strong(&lot->napping, &napping, 0))
+        sys3(SYS_futex, SYS_ARG(&lot->napping), FUTEX_WAKE, 1);
+}
+
+/* ---- Ending ---------------------------------------------------------------------------------- */
+
+/* All look, whichever the message reaches. */
+static void wake_all(struct lots *l, int feed)
+{
+    if (feed >= 0)
+        parcel_wake(feed);
+    for (int i = 0; i < BOUNDARY_LOTS; i++)
+        lots_hurry(&l->controls[i]);
+}
+
+/* Those that no message reaches are nudged. */
+static bool await_all(struct lots *l, int64_t deadline)
+{
+    int64_t nudge_at = proc_now_ns() + NUDGE_AFTER_NS;
+
+    for (int i = 0; i < BOUNDARY_LOTS; i++) {
+        while (!await_end(l, i, nudge_at < deadline ? nudge_at : deadline)) {
+            if (proc_is_over(deadline))
+                return false;
+            nudge(&l->tids[i], false);
+            nudge_at = proc_now_ns() + NUDGE_AFTER_NS;
+        }
+    }
+    return true;
+}
+
+bool lots_finish(int feed, int64_t deadline)
+{
+    struct lots *l = atomic_load(&lots);
+
+    for (int i = 0; l && i < BOUNDARY_LOTS; i++)
+        atomic_store(&l->controls[i].finish, 1);
+    if (!l)
+        return true;
+    wake_all(l, feed);
+    return await_all(l, deadline);
+}
+
+void lots_end(int feed, enum ended reason, int64_t deadline, bool surely)
+{
+    struct lots *l = atomic_load(&lots);
+
+    for (int i = 0; l && i < BOUNDARY_LOTS; i++)
+        atomic_store(&l->controls[i].stop, (int)reason);
+    if (!l)
+        return;
+    wake_all(l, feed);
+    await_all(l, deadline);
+    for (int i = 0; surely && i < BOUNDARY_LOTS; i++)
+        while (atomic_load(&l->tids[i])) {
+            nudge(&l->tids[i], true);
+            proc_sleep_ns(MOMENT_NS);
+        }
+    nudge_await();
+}
+
+/* A thread clears its id a moment before the kernel ceases to count it. */
+void lots_await_burial(int64_t deadline)
+{
+    struct lots *l = atomic_load(&lots);
+
+    for (int i = 0; l && i < BOUNDARY_LOTS; i++) {
+        int tid = atomic_load(&l->controls[i].thread);
+
+        while (tid && sys3(SYS_tgkill, sys_getpid(), tid, 0) == 0 && !proc_is_over(deadline))
+            proc_sleep_ns(MOMENT_NS);
+    }
+}

@@ -1,0 +1,128 @@
+#include "safeclose.h"
+
+#include "boundary.h"
+#include "ground/signals.h"
+#include "proc.h"
+#include "remedy/nudge.h"
+#include "sys.h"
+
+#define MOMENT_NS 20000
+#define OWN_BIT (1ULL << (NUDGE_SIGNAL - 1))
+
+/* struct kernel_sigaction of x86-64 and arm64. */
+struct action {
+    void (*handler)(int, siginfo_t *, void *);
+    unsigned long flags;
+    void (*restorer)(void);
+    uint64_t mask;
+};
+
+static _Atomic bool nudging; /* a thread does; that thread */
+static _Atomic int ending;   /* the lot's thread that is to end; likewise */
+static _Atomic int answered; /* the handler has run; the handler */
+static struct action before; /* libc's, or none; with nudging */
+
+#if defined(__x86_64__)
+void nudge_return(void);
+__asm__(".pushsection .text\n"
+        ".hidden nudge_return\n"
+        ".globl nudge_return\n"
+        ".type nudge_return, @function\n"
+        "nudge_return:\n"
+        "    mov $15, %eax\n" /* SYS_rt_sigreturn */
+        "    syscall\n"
+        ".size nudge_return, . - nudge_return\n"
+        ".popsection\n");
+#endif
+
+static void on_nudge(int signal, siginfo_t *info, void *context)
+{
+    if (!boundary_lot()) {
+        if ((uintptr_t)before.handler > (uintptr_t)SIG_IGN)
+            before.handler(signal, info, context);
+        return;
+    }
+    if (atomic_load(&ending) == sys_gettid())
+        sys1(SYS_exit, 0);
+    atomic_store(&answered, 1);
+}
+
+static const struct action own = {
+    .handler = on_nudge,
+#if defined(__x86_64__)
+    .flags = SA_SIGINFO | 0x04000000, /* SA_RESTORER: without libc the kernel needs to be told */
+    .restorer = nudge_return,
+#else
+    .flags = SA_SIGINFO,
+#endif
+};
+
+static long set_action(const struct action *action, struct action *old)
+{
+    return sys4(SYS_rt_sigaction, NUDGE_SIGNAL, SYS_ARG(action), SYS_ARG(old), sizeof(uint64_t));
+}
+
+bool nudge_admit(void)
+{
+    uint64_t blocked = ~OWN_BIT;
+
+    return sys4(SYS_rt_sigprocmask, SIG_SETMASK, SYS_ARG(&blocked), 0, sizeof(blocked)) == 0;
+}
+
+static void claim(void)
+{
+    while (atomic_exchange(&nudging, true))
+        proc_sleep_ns(MOMENT_NS);
+}
+
+void nudge_await(void)
+{
+    while (atomic_load(&nudging))
+        proc_sleep_ns(MOMENT_NS);
+}
+
+void nudge_fork_child(void)
+{
+    atomic_store(&nudging, false);
+}
+
+/* As long as the signal is on its way its handler must stand: the default would end the process. */
+static void deliver(const _Atomic int *tid, bool to_end)
+{
+    int target = atomic_load(tid);
+
+    atomic_store(&answered, 0);
+    atomic_store(&ending, to_end ? target : 0);
+    if (!target || sys3(SYS_tgkill, sys_getpid(), target, NUDGE_SIGNAL) < 0)
+        return;
+    while (atomic_load(tid) == target && (to_end || !atomic_load(&answered)))
+        proc_sleep_ns(MOMENT_NS);
+}
+
+/* Once no lot's thread lives, and none may be started, setuid(2) may run: so after the claim, which it
+ * waits for, there must still be one. */
+static void nudge_claimed(const _Atomic int *tid, bool to_end)
+{
+    struct action old;
+
+    if (atomic_load(tid) == 0 || set_action(NULL, &old) < 0)
+        return;
+    if (old.handler != on_nudge) /* a fork in the middle of this leaves ours standing */
+        before = old;
+    if (set_action(&own, NULL) < 0)
+        return;
+    deliver(tid, to_end);
+    set_action(&before, NULL);
+}
+
+void nudge(const _Atomic int *tid, bool to_end)
+{
+    uint64_t mask = 0;
+
+    if (!signals_block(&mask)) /* a handler of the program's might never return here */
+        return;
+    claim();
+    nudge_claimed(tid, to_end);
+    atomic_store(&nudging, false);
+    signals_restore(mask);
+}

@@ -1,0 +1,80 @@
+/*
+ * Messages to a lot: a connection, passed as over any UNIX socket (SCM_RIGHTS, unix(7)).
+ *
+ * Whoever holds the sending end may send anything: every fork child inherits it, one that has dropped
+ * its rights and been broken into as well. So nothing in a message is believed that its sender could not
+ * do anyway:
+ *
+ *   in a message            who says it     what any value of it can do
+ *   the sender's ids        the kernel      nothing: SCM_CREDENTIALS can't be forged without privileges
+ *   number of descriptors   the kernel      all but a single one are closed
+ *   the descriptor          the sender      is closed, unless it is a connected TCP socket
+ *   size                    the kernel      wrong: the message is dropped
+ *   doubts.count            the sender      out of bounds: the message is dropped
+ *   via, cause              the sender      out of bounds: the message is dropped; else a wrong word in
+ *                                           the log
+ *   fd                      the sender      a wrong number in the log, where people look at it
+ *   flags, tid, peer,       the sender      believed of our own process alone, which could as well
+ *   doubts                                  write to our memory. Of others the kernel is asked instead,
+ *                                           and whatever is in doubt is left alone
+ */
+#ifndef SAFECLOSE_PARCEL_H
+#define SAFECLOSE_PARCEL_H
+
+#include "inuse.h"
+#include "probe.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum parcel_flag {
+    PARCEL_LOGGED = 1,     /* its close was written to the log, so its end will be */
+    PARCEL_HALF_CLOSE = 2, /* which is the lot's to do, once its doubts are settled */
+    PARCEL_OPTIONS = 4,    /* SO_LINGER or SO_RCVLOWAT may be set */
+};
+
+struct parcel {
+    uint8_t via;               /* enum via */
+    uint8_t cause;             /* enum cause */
+    uint8_t flags;             /* enum parcel_flag */
+    int fd;                    /* the number that the connection had in its process */
+    int tid;                   /* of the thread that closed it */
+    struct endpoint peer;      /* the connection may be over, and have none, when it arrives */
+    struct inuse_later doubts; /* threads that may be in a call on it */
+};
+
+/* A parcel as it arrived. */
+struct received {
+    struct parcel parcel;
+    int connection; /* the one descriptor that came with it; -1 */
+    int pid;        /* of the sender, in our pid namespace; 0 where it is in none of ours */
+    uint32_t uid;   /* its real ids; UINT32_MAX where the kernel named none */
+    uint32_t gid;
+    bool whole; /* sizes and values are in their bounds */
+};
+
+enum receive {
+    RECEIVE_PARCEL, /* something came, whole or not */
+    RECEIVE_NONE,   /* nothing waits */
+    RECEIVE_END,    /* nobody can send any more */
+    RECEIVE_FAILED, /* the kernel refuses */
+};
+
+/* Makes a pair to send from [0] to [1], the senders being named by the kernel. False where there is
+ * none to be had. */
+bool parcel_pair(int pair[2]);
+
+/* Passes fd on. 0, or -errno; EAGAIN: too many wait. Never waits. */
+long parcel_send(int number, const struct parcel *parcel, int fd);
+
+/* Sends nothing, which wakes whoever receives. 0, or -errno; EAGAIN: it is awake. */
+long parcel_wake(int number);
+
+/* Takes the next one that waits. */
+enum receive parcel_receive(int number, struct received *received);
+
+/* Closes a descriptor that nobody wants, and that may be a socket whose close would wait (SO_LINGER). */
+void parcel_discard(int fd);
+
+#endif
