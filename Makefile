@@ -46,7 +46,7 @@ SHIM_LINK = -shared -Wl,-soname,$(LIB) -Wl,--version-script=shim/libsafeclose.ma
 	-Wl,-z,now,-z,relro,-z,noexecstack,-z,nodelete,-z,defs \
 	-Wl,--hash-style=gnu -Wl,--no-as-needed -l:libdl.so.2
 
-SHIM_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/*.c shim/hooks/*.c))
+SHIM_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/*.c shim/*/*.c))
 # The command takes from the library what is pure: the meaning of a setting's value.
 COMMAND_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c)) $(BUILD)/shim/options.o
 PAGES = $(patsubst %.in,$(BUILD)/%,$(wildcard man/*.in))

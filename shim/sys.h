@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #if defined(__x86_64__) && !defined(__ILP32__)
@@ -95,6 +96,13 @@ static inline long sys_ioctl_int(int fd, unsigned long request)
 static inline bool sys_readable(const void *bytes)
 {
     return sys4(SYS_rt_sigprocmask, -1, SYS_ARG(bytes), 0, sizeof(uint64_t)) == -EINVAL;
+}
+
+/* Zeroed memory of this process alone, NULL where there is none. */
+static inline void *sys_map(long size)
+{
+    long at = sys6(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return at < 0 && at > -4096 ? 0 : (void *)at;
 }
 
 static inline int sys_getpid(void)
