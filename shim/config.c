@@ -36,14 +36,10 @@ const struct text *config_problems(void)
  * nothing. */
 struct text *config_problem(void)
 {
-    long at;
+    char *bytes = problems.bytes ? NULL : sys_map(PROBLEMS);
 
-    if (!problems.bytes) {
-        at =
-            sys6(SYS_mmap, 0, PROBLEMS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (at > 0)
-            problems = text_over((char *)at, PROBLEMS);
-    }
+    if (bytes)
+        problems = text_over(bytes, PROBLEMS);
     return &problems;
 }
 
@@ -85,6 +81,14 @@ static bool absolute_path(const char *value, char *path, size_t size)
     return true;
 }
 
+/* Memory for it comes with the first: most programs have no log file. */
+static bool take_log_path(const char *value)
+{
+    if (!config.log_path)
+        config.log_path = sys_map(PATH_MAX);
+    return config.log_path && absolute_path(value, config.log_path, PATH_MAX);
+}
+
 /* As options_take; and the path of a log file, which depends on the directory of now. */
 static enum option_answer take(const char *name, size_t name_len, const char *value,
                                struct option_rule *rule)
@@ -92,8 +96,7 @@ static enum option_answer take(const char *name, size_t name_len, const char *va
     enum option_answer answer = options_take(&config, name, name_len, value, rule);
     bool is_log = name_len == 3 && memcmp(name, "LOG", 3) == 0;
 
-    if (answer == OPTION_TAKEN && is_log && config.log == LOG_FILE &&
-        !absolute_path(value, config.log_path, sizeof(config.log_path))) {
+    if (answer == OPTION_TAKEN && is_log && config.log == LOG_FILE && !take_log_path(value)) {
         config.log = LOG_STDERR;
         return OPTION_REFUSED;
     }

@@ -28,9 +28,9 @@ struct config {
     char executable[1536]; /* "" where there is no /proc; cut where longer, as the log would */
     enum mode mode;
     enum log_target log;
-    char log_path[PATH_MAX]; /* absolute; %p and %% still in it */
-    bool json;               /* for a file the default */
-    bool format_given;       /* SAFECLOSE_FORMAT was set */
+    char *log_path;    /* of a file: absolute; %p and %% still in it; shorter than PATH_MAX */
+    bool json;         /* for a file the default */
+    bool format_given; /* SAFECLOSE_FORMAT was set */
     bool all_events;
     bool in_programs;     /* false: this program is not one of SAFECLOSE_PROGRAMS */
     unsigned port_ranges; /* 0: every port */

@@ -16,7 +16,7 @@ const char *error_text(long error)
     case EISDIR:
         return "Is a directory";
     case ELOOP:
-        return "a symbolic link, in a directory where anybody may put one";
+        return "Too many levels of symbolic links";
     case ENAMETOOLONG:
         return "File name too long";
     case EROFS:

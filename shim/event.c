@@ -148,6 +148,33 @@ static void explain(struct line *line, const struct event *e, void (*write_line)
     event_text_fix(&line->text, e, meaning);
 }
 
+static bool put_trouble(struct text *t)
+{
+    bool put;
+
+    if (!sink_json()) {
+        event_text_head(t);
+        put = sink_put_trouble(t);
+        text_put(t, "\n");
+        return put;
+    }
+    event_json_head(t, "problem");
+    event_json_comm(t);
+    text_put(t, ",\"problem\":\"");
+    put = sink_put_trouble(t);
+    text_put(t, "\"}\n");
+    return put;
+}
+
+void event_log_trouble(struct line *line)
+{
+    if (!sink_has_trouble())
+        return;
+    line->text.len = 0;
+    if (put_trouble(&line->text))
+        sink_write_log(line);
+}
+
 void event_emit(const struct event *e)
 {
     bool json = sink_json();
@@ -171,6 +198,7 @@ void event_emit(const struct event *e)
     if (explains)
         explain(line, e, write_line);
     write_line(line);
+    event_log_trouble(line);
     sink_release(line);
 }
 

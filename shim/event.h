@@ -9,6 +9,7 @@
 #include "event_meaning.h"
 #include "owner.h"
 #include "probe.h"
+#include "sink.h"
 #include "verdict.h"
 
 #include <stdbool.h>
@@ -72,6 +73,10 @@ bool event_admit(void);
 /* Writes an admitted event, with an explanation where warn has not yet explained this call site
  * (the first four return addresses) and cause. errno kept. */
 void event_emit(const struct event *event);
+
+/* Writes why the log file could not be reopened, once, into the one that is still open. For whoever
+ * has just written a line to the log; the line is used again. */
+void event_log_trouble(struct line *line);
 
 #define EVENT_RATE 100
 

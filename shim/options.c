@@ -44,7 +44,7 @@ static bool parse_log(struct config *to, const char *value)
     for (const char *p = strchr(value, '%'); p; p = strchr(p + 2, '%'))
         if (p[1] != 'p' && p[1] != '%')
             return false;
-    if (!*value || strlen(value) >= sizeof(to->log_path))
+    if (!*value || strlen(value) >= PATH_MAX)
         return false;
     to->log = i >= 0 ? (enum log_target)i : LOG_FILE;
     return true;

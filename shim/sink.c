@@ -144,3 +144,13 @@ void sink_write_stderr(struct line *line)
 {
     write_to(target == LOG_NONE ? LOG_NONE : LOG_STDERR, line);
 }
+
+bool sink_has_trouble(void)
+{
+    return sink_file_has_trouble();
+}
+
+bool sink_put_trouble(struct text *t)
+{
+    return sink_file_put_trouble(t, json);
+}

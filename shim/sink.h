@@ -36,6 +36,11 @@ void sink_release(struct line *line);
 void sink_write_log(struct line *line);
 void sink_write_stderr(struct line *line);
 
+/* The log file could not be reopened, and nobody has been told. put_trouble appends why, once, as
+ * the log's format writes a text; false where another thread was faster. */
+bool sink_has_trouble(void);
+bool sink_put_trouble(struct text *t);
+
 /* True where events are JSON. */
 bool sink_json(void);
 

@@ -4,16 +4,31 @@
 #include "config.h"
 #include "error.h"
 #include "own_fd.h"
+#include "report/log_open.h"
 #include "sink_file.h"
 #include "sys.h"
 
-#define FLAGS (O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+#define TROUBLE 1536  /* bytes */
+#define RETRY_AFTER 1 /* seconds */
+
+/* Needed only with a file log, so mapped only then, by the constructor. */
+struct log {
+    char path[PATH_MAX];      /* config.log_path with the pid in place */
+    char room[LOG_OPEN_ROOM]; /* for the walk */
+    char why[TROUBLE];        /* the last attempt failed, not terminated */
+    size_t why_len;
+    struct identity failed_on; /* what the path led to then */
+    int64_t failed_at;         /* seconds; 0: the last attempt did not fail */
+};
+
+enum { NO_TROUBLE, UNTOLD, TOLD };
 
 /* In the program's descriptor table, and in those of the lots. */
 static struct own_fd owns[1 + BOUNDARY_LOTS] = {[0 ... BOUNDARY_LOTS] = OWN_FD_NONE};
 static struct identity root; /* constructor: a chroot shows as another one */
-static char path[PATH_MAX];  /* config.log_path with the pid in place; by whoever holds opening */
-static _Atomic int path_of;  /* the pid in it */
+static struct log *file;     /* constructor; what is in it, whoever holds opening */
+static _Atomic int path_of;  /* the pid in the path; likewise */
+static _Atomic int trouble;  /* likewise */
 static _Atomic int opening;  /* the pid of a process in which a thread is opening the file */
 static _Atomic bool torn;
 
@@ -24,7 +39,7 @@ static struct own_fd *own(void)
 
 static bool name_path(int pid)
 {
-    struct text t = text_over(path, sizeof(path) - 1);
+    struct text t = text_over(file->path, PATH_MAX - 1);
 
     for (const char *p = config.log_path; *p; p++) {
         if (*p != '%')
@@ -34,7 +49,7 @@ static bool name_path(int pid)
         else
             text_put(&t, "%%");
     }
-    path[t.len] = '\0';
+    file->path[t.len] = '\0';
     atomic_store(&path_of, t.cut ? 0 : pid);
     return !t.cut;
 }
@@ -44,71 +59,143 @@ static struct identity identity_at(const char *name)
     return quiet_identity_at(AT_FDCWD, name, 0);
 }
 
-/* A directory such as /tmp, where anybody may have put the symlink that we are about to follow. */
-static bool in_sticky_directory(void)
+/* The descriptor, or -1 and why. */
+static int open_path(int pid)
 {
-    char *slash = strrchr(path, '/');
-    struct identity dir;
+    struct text t = text_over(file->why, TROUBLE);
+    int fd = -1;
 
-    if (slash == path)
-        return identity_at("/").mode & S_ISVTX;
-    *slash = '\0';
-    dir = identity_at(path);
-    *slash = '/';
-    return dir.mode & S_ISVTX;
-}
-
-static long open_as(int access)
-{
-    long fd = sys4(SYS_openat, AT_FDCWD, SYS_ARG(path), FLAGS | O_NOFOLLOW | access, 0600);
-
-    if (fd == -ELOOP && !in_sticky_directory())
-        fd = sys4(SYS_openat, AT_FDCWD, SYS_ARG(path), FLAGS | access, 0600);
+    text_put(&t, "unable to open log \"");
+    text_plain(&t, file->path, strnlen(file->path, 200));
+    text_put(&t, "\": ");
+    if (pid == atomic_load(&path_of))
+        fd = log_open(file->path, file->room, &t);
+    else
+        text_put(&t, "%s", error_text(ENAMETOOLONG));
+    file->why_len = t.len;
     return fd;
-}
-
-/* A fifo that nobody reads can't be opened for writing alone without waiting; for both it can. */
-static long open_path(void)
-{
-    long fd = open_as(O_WRONLY);
-
-    return fd == -ENXIO ? open_as(O_RDWR) : fd;
 }
 
 bool sink_file_start(void)
 {
-    long fd = -ENAMETOOLONG;
+    int pid = sys_getpid();
+    int fd;
 
     root = identity_at("/");
-    if (name_path(sys_getpid()))
-        fd = open_path();
-    if (fd < 0) {
-        struct text *t = config_problem();
-
-        text_put(t, "unable to open log \"");
-        text_plain(t, path, strnlen(path, 200));
-        text_put(t, "\": %s; logging to stderr\n", error_text(-fd));
+    file = sys_map(sizeof(*file));
+    if (!file) {
+        text_put(config_problem(), "no memory for a log file; logging to stderr\n");
         return false;
     }
-    own_fd_keep(own(), (int)fd);
+    name_path(pid);
+    fd = open_path(pid);
+    if (fd < 0) {
+        text_bytes(config_problem(), file->why, file->why_len);
+        text_put(config_problem(), "; logging to stderr\n");
+        return false;
+    }
+    own_fd_keep(own(), fd);
     return true;
+}
+
+/* A thread of the parent that was here when another one forked is not in this process. */
+static bool claim(int pid)
+{
+    int holder = atomic_load(&opening);
+
+    return holder != pid && atomic_compare_exchange_strong(&opening, &holder, pid);
+}
+
+/* Never 0. */
+static int64_t seconds(void)
+{
+    struct timespec now = {0, 0};
+
+    sys2(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, SYS_ARG(&now));
+    return now.tv_sec + 1;
+}
+
+static bool same_or_both_missing(const struct identity *a, const struct identity *b)
+{
+    return quiet_same(a, b) || (!a->mode && !b->mode);
+}
+
+/* A walk for each line would cost too much. What was refused is refused again, unless something
+ * else is there by now, or its owner or mode was mended, which only another try can tell. */
+static bool may_succeed(void)
+{
+    struct identity now = identity_at(file->path);
+
+    return !file->failed_at || seconds() - file->failed_at >= RETRY_AFTER ||
+           !same_or_both_missing(&now, &file->failed_on);
+}
+
+static void forget_failure(void)
+{
+    file->failed_at = 0;
+    atomic_store(&trouble, NO_TROUBLE);
+}
+
+/* The log goes on in the file that we hold. */
+static void note_failure(void)
+{
+    file->failed_on = identity_at(file->path);
+    file->failed_at = seconds();
+    if (atomic_load(&trouble) == NO_TROUBLE)
+        atomic_store(&trouble, UNTOLD);
+}
+
+static void try_open(int pid)
+{
+    int fd = open_path(pid);
+
+    if (fd < 0) {
+        note_failure();
+        return;
+    }
+    own_fd_keep(own(), fd);
+    atomic_store(&torn, false);
+    forget_failure();
 }
 
 static void reopen(int pid)
 {
-    int nobody = atomic_load(&opening);
-
-    /* A thread of the parent that was here when another one forked is not in this process. */
-    if (nobody == pid || !atomic_compare_exchange_strong(&opening, &nobody, pid))
+    if (!claim(pid))
         return;
-    if (pid == atomic_load(&path_of) || name_path(pid)) {
-        long fd = open_path();
-        if (fd >= 0) {
-            own_fd_keep(own(), (int)fd);
-            atomic_store(&torn, false);
-        }
-    }
+    if (pid != atomic_load(&path_of) && name_path(pid))
+        forget_failure();
+    if (may_succeed())
+        try_open(pid);
     atomic_store(&opening, 0);
+}
+
+bool sink_file_has_trouble(void)
+{
+    return atomic_load(&trouble) == UNTOLD && own_fd_check(own()) >= 0;
+}
+
+static void put_trouble(struct text *t, bool json)
+{
+    if (json)
+        text_json(t, file->why, file->why_len);
+    else
+        text_bytes(t, file->why, file->why_len);
+    text_put(t, "; the log stays in the file that is open");
+    atomic_store(&trouble, TOLD);
+}
+
+/* Another thread may have told it, or opened the file, since we were asked whether there is any. */
+bool sink_file_put_trouble(struct text *t, bool json)
+{
+    bool untold;
+
+    if (!claim(atomic_load(&process->pid)))
+        return false;
+    untold = atomic_load(&trouble) == UNTOLD;
+    if (untold)
+        put_trouble(t, json);
+    atomic_store(&opening, 0);
+    return untold;
 }
 
 /* Whether the file that we hold is no longer the one that its name means. In a chroot the name
@@ -122,7 +209,7 @@ static bool is_stale(int number, int pid)
         return false;
     if (number < 0 || (pid != atomic_load(&path_of) && strstr(config.log_path, "%p")))
         return true;
-    now = identity_at(path);
+    now = identity_at(file->path);
     return !quiet_same(&held, &now);
 }
 
@@ -130,14 +217,14 @@ bool sink_file_write(const char *bytes, size_t len)
 {
     int pid = atomic_load(&process->pid);
     int number = own_fd_check(own());
-    struct identity file;
+    struct identity held;
 
     if (is_stale(number, pid)) {
         reopen(pid);
         number = own_fd_check(own());
     }
-    file = own_fd_file(own());
-    return number >= 0 && quiet_write(number, &file, bytes, len, &torn);
+    held = own_fd_file(own());
+    return number >= 0 && quiet_write(number, &held, bytes, len, &torn);
 }
 
 bool sink_file_owns(int fd)

@@ -6,6 +6,8 @@
 #ifndef SAFECLOSE_SINK_FILE_H
 #define SAFECLOSE_SINK_FILE_H
 
+#include "format.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -14,6 +16,12 @@ bool sink_file_start(void);
 
 /* False where the line can't be written without waiting. */
 bool sink_file_write(const char *bytes, size_t len);
+
+/* The log's name means another file by now, which can't be opened or is not to be trusted; the log
+ * goes on in the old one, and nobody has been told. put_trouble appends why, once; false where
+ * another thread was faster. */
+bool sink_file_has_trouble(void);
+bool sink_file_put_trouble(struct text *t, bool json);
 
 /* True where fd is the log's. */
 bool sink_file_owns(int fd);

@@ -2,6 +2,7 @@
 
 #include "boundary.h"
 #include "config.h"
+#include "event.h"
 #include "event_json.h"
 #include "event_text.h"
 #include "options.h"
@@ -90,6 +91,7 @@ static void write_once(const char *given_up)
     else
         put_text(&line->text, c, given_up);
     sink_write_log(line);
+    event_log_trouble(line);
     sink_release(line);
 }
 
