@@ -11,6 +11,7 @@
 #define SAFECLOSE_DOORS_H
 
 #include "../event.h"
+#include "giveup.h"
 
 #include <signal.h>
 #include <spawn.h>
@@ -28,8 +29,9 @@ bool close_begin(int fd, enum via via, const void *call_site);
 long close_end(long ret);
 
 /* close_range, closefrom. */
-bool range_begin(unsigned first, unsigned last, int flags, enum via via, const void *call_site);
-long range_end(bool gave_up, long ret);
+enum giveup range_begin(unsigned first, unsigned last, int flags, enum via via,
+                        const void *call_site);
+long range_end(enum giveup gave_up, long ret);
 
 /* dup2, dup3: they close what target stood for. */
 uint32_t dup_onto_begin(int fd, int target, int flags, enum via via, const void *call_site);
@@ -98,12 +100,12 @@ bool spawn_begin(const posix_spawn_file_actions_t *actions);
 long spawn_end(bool watched, long ret);
 
 /* seccomp(operation, flags, filter), and prctl(option, mode, filter). giveup_end follows. */
-bool sandbox_filter_begin(unsigned long operation, unsigned long flags, const void *filter);
-bool sandbox_prctl_begin(int option, unsigned long mode, const void *filter);
+enum giveup sandbox_filter_begin(unsigned long operation, unsigned long flags, const void *filter);
+enum giveup sandbox_prctl_begin(int option, unsigned long mode, const void *filter);
 
 /* unshare, and setns, which is one of CLONE_NEWNET. */
 struct unsharing {
-    bool gave_up;
+    enum giveup gave_up;
     bool stopped;
 };
 struct unsharing sandbox_unshare_begin(int flags);

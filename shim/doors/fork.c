@@ -40,7 +40,7 @@ enum forking fork_clone_begin(uint64_t flags)
 long fork_end(enum forking forking, long pid)
 {
     if (forking != FORK_WATCHED)
-        return giveup_end(forking == FORK_GAVE_UP, pid);
+        return giveup_end(forking == FORK_GAVE_UP ? GIVEUP_UNSHARED : GIVEUP_NOTHING, pid);
     if (pid == 0) {
         boundary_enter();
         return pid;

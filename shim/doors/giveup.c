@@ -7,27 +7,31 @@
 #include "../summary.h"
 #include "giveup.h"
 
-bool giveup_begin(enum giveup reason)
+static void tell(enum giveup reason)
 {
-    static const char *const reasons[] = {
-        [GIVEUP_SECCOMP] = "the program installs a seccomp filter",
-        [GIVEUP_UNSHARED] = "a thread takes a descriptor table of its own",
-    };
-
-    if (!boundary_enter())
-        return false;
-    linger_stop();    /* and no other may start: it is not resumed */
-    share_distrust(); /* what it forks or passes from now on, nobody sees */
-    summary_write_early(reasons[reason]);
-    return boundary_give_up();
+    summary_write_early(reason == GIVEUP_SECCOMP ? "the program installs a seccomp filter"
+                                                 : "a thread takes a descriptor table of its own");
 }
 
-long giveup_end(bool gave_up, long ret)
+enum giveup giveup_begin(enum giveup reason)
 {
-    if (gave_up && ret < 0) {
+    if (!boundary_enter())
+        return GIVEUP_NOTHING;
+    linger_stop();    /* and no other may start: it is not resumed */
+    share_distrust(); /* what it forks or passes from now on, nobody sees */
+    if (reason != GIVEUP_UNSHARED)
+        tell(reason);
+    return boundary_give_up() ? reason : GIVEUP_NOTHING;
+}
+
+long giveup_end(enum giveup reason, long ret)
+{
+    if (reason && ret < 0) {
         atomic_store(&process->ended, 0);
         linger_resume(config.mode == MODE_LINGER);
         boundary_resume();
+    } else if (reason == GIVEUP_UNSHARED) {
+        tell(reason);
     }
     return ret;
 }

@@ -7,7 +7,6 @@
 #include "../real.h"
 #include "../sys.h"
 #include "doors.h"
-#include "giveup.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -33,24 +32,27 @@ static bool is_valid_filter(bool strict, unsigned long flags, const void *filter
     return program.len > 0 && program.len <= BPF_MAXINSNS;
 }
 
-bool sandbox_filter_begin(unsigned long operation, unsigned long flags, const void *filter)
+enum giveup sandbox_filter_begin(unsigned long operation, unsigned long flags, const void *filter)
 {
     bool strict = operation == SECCOMP_SET_MODE_STRICT;
 
-    return (strict || operation == SECCOMP_SET_MODE_FILTER) && boundary_enter() &&
-           is_valid_filter(strict, flags, filter) && giveup_begin(GIVEUP_SECCOMP);
+    if ((strict || operation == SECCOMP_SET_MODE_FILTER) && boundary_enter() &&
+        is_valid_filter(strict, flags, filter))
+        return giveup_begin(GIVEUP_SECCOMP);
+    return GIVEUP_NOTHING;
 }
 
 /* prctl counts the modes from 1, seccomp the operations from 0. */
-bool sandbox_prctl_begin(int option, unsigned long mode, const void *filter)
+enum giveup sandbox_prctl_begin(int option, unsigned long mode, const void *filter)
 {
-    return option == PR_SET_SECCOMP &&
-           sandbox_filter_begin(mode - SECCOMP_MODE_STRICT + SECCOMP_SET_MODE_STRICT, 0, filter);
+    if (option != PR_SET_SECCOMP)
+        return GIVEUP_NOTHING;
+    return sandbox_filter_begin(mode - SECCOMP_MODE_STRICT + SECCOMP_SET_MODE_STRICT, 0, filter);
 }
 
 struct unsharing sandbox_unshare_begin(int flags)
 {
-    struct unsharing u = {.gave_up = false};
+    struct unsharing u = {GIVEUP_NOTHING, false};
 
     if (!boundary_enter())
         return u;

@@ -11,7 +11,7 @@ EXPORT int close(int fd)
 
 EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
-    bool gave_up = range_begin(first, last, flags, VIA_CLOSE_RANGE, CALLER);
+    enum giveup gave_up = range_begin(first, last, flags, VIA_CLOSE_RANGE, CALLER);
 
     return (int)range_end(gave_up, real_close_range(first, last, flags));
 }
@@ -20,7 +20,7 @@ EXPORT void closefrom(int low)
 {
     range_begin(low < 0 ? 0 : (unsigned)low, INT_MAX, 0, VIA_CLOSEFROM, CALLER);
     real_closefrom(low);
-    range_end(false, 0);
+    range_end(GIVEUP_NOTHING, 0);
 }
 
 /* glibc has these names too. */

@@ -2,7 +2,6 @@
 #include "../safeclose.h"
 
 #include "../doors/doors.h"
-#include "../doors/giveup.h"
 #include "../real.h"
 
 #include <mqueue.h>
@@ -15,7 +14,7 @@ EXPORT int prctl(int option, ...)
 {
     va_list args;
     unsigned long a[4];
-    bool gave_up;
+    enum giveup gave_up;
 
     va_start(args, option);
     for (int i = 0; i < 4; i++)

@@ -7,7 +7,6 @@
 #include "../boundary.h"
 #include "../doors/doors.h"
 #include "../doors/fork.h"
-#include "../doors/giveup.h"
 #include "../real.h"
 #include "../sys.h"
 
@@ -52,14 +51,15 @@ static long pass(long call[7], const void *call_site)
     struct accepting accepting;
     struct unsharing unsharing;
     enum forking forking;
-    bool begun;
+    enum giveup gave_up;
+    bool stopped;
 
     switch (call[0]) {
     case SYS_close:
         return close_begin(fd, VIA_SYSCALL, call_site) ? close_end(real_syscall(call)) : -1;
     case SYS_close_range:
-        begun = range_begin((unsigned)a[0], (unsigned)a[1], (int)a[2], VIA_SYSCALL, call_site);
-        return range_end(begun, real_syscall(call));
+        gave_up = range_begin((unsigned)a[0], (unsigned)a[1], (int)a[2], VIA_SYSCALL, call_site);
+        return range_end(gave_up, real_syscall(call));
 #ifdef SYS_dup2
     case SYS_dup2:
         dup_onto_begin(fd, (int)a[1], 0, VIA_SYSCALL, call_site);
@@ -118,22 +118,22 @@ static long pass(long call[7], const void *call_site)
         return ring_setup_end(real_syscall(call));
 
     case SYS_seccomp:
-        begun = sandbox_filter_begin((unsigned)a[0], (unsigned)a[1], (const void *)a[2]);
-        return giveup_end(begun, real_syscall(call));
+        gave_up = sandbox_filter_begin((unsigned)a[0], (unsigned)a[1], (const void *)a[2]);
+        return giveup_end(gave_up, real_syscall(call));
     case SYS_prctl:
-        begun = sandbox_prctl_begin((int)a[0], (unsigned long)a[1], (const void *)a[2]);
-        return giveup_end(begun, real_syscall(call));
+        gave_up = sandbox_prctl_begin((int)a[0], (unsigned long)a[1], (const void *)a[2]);
+        return giveup_end(gave_up, real_syscall(call));
     case SYS_unshare:
     case SYS_setns:
         unsharing = sandbox_unshare_begin(call[0] == SYS_setns ? CLONE_NEWNET : (int)a[0]);
         return sandbox_unshare_end(unsharing, real_syscall(call));
     case SYS_mq_notify:
-        begun = alone_begin();
-        return sandbox_notify_end(begun, real_syscall(call));
+        stopped = alone_begin();
+        return sandbox_notify_end(stopped, real_syscall(call));
     case SYS_execve:
     case SYS_execveat:
-        begun = exec_begin();
-        return alone_end(begun, real_syscall(call));
+        stopped = exec_begin();
+        return alone_end(stopped, real_syscall(call));
     case SYS_setuid:
     case SYS_setgid:
     case SYS_setreuid:
@@ -143,8 +143,8 @@ static long pass(long call[7], const void *call_site)
     case SYS_setgroups:
     case SYS_capset:
     case SYS_landlock_restrict_self:
-        begun = alone_begin();
-        return alone_end(begun, real_syscall(call));
+        stopped = alone_begin();
+        return alone_end(stopped, real_syscall(call));
 
 #ifdef SYS_fork
     case SYS_fork:
