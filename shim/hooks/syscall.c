@@ -40,9 +40,7 @@ static enum forking forks(const long call[7])
     }
 }
 
-/* call is the number and its arguments. What the kernel takes as an int is the lower half of a
- * long.
- */
+/* call is the number and its arguments. Where the kernel takes an int it reads the lower half. */
 static long pass(long call[7], const void *call_site)
 {
     long *a = call + 1;
