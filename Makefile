@@ -40,7 +40,7 @@ PLAIN_FLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(WERROR) $(CPPFLAGS)
 # It is loaded into every program, and its time is the kernel's: small is worth more than fast.
 # A frame of the library must fit the smallest stack that a program may call close() on.
 SHIM_FLAGS = $(PLAIN_FLAGS) -Ishim -fPIC -fvisibility=hidden -fno-strict-aliasing -Wframe-larger-than=1024 \
-	-U_FILE_OFFSET_BITS -U_TIME_BITS $(if $(filter -O2,$(CFLAGS)),-Os)
+	-U_FILE_OFFSET_BITS -U_TIME_BITS $(if $(filter -O2,$(CFLAGS)),-Os -fno-jump-tables)
 # libdl holds dlsym for every glibc before 2.34, and is an empty shell since.
 SHIM_LINK = -shared -Wl,-soname,$(LIB) -Wl,--version-script=shim/libsafeclose.map \
 	-Wl,-z,now,-z,relro,-z,noexecstack,-z,nodelete,-z,defs \

@@ -252,7 +252,8 @@ static void roff_notes(void)
 static void roff_doors(void)
 {
     for (size_t i = 0; i < COUNT(doors); i++)
-        printf(".Li %s%s\n", doors[i], i + 1 < COUNT(doors) ? " ," : " .");
+        if (i == 0 || strcmp(doors[i], doors[i - 1]) != 0) /* two doors may have one name */
+            printf(".Li %s%s\n", doors[i], i + 1 < COUNT(doors) ? " ," : " .");
 }
 
 /* ---- completions -------------------------------------------------------------------------------- */

@@ -442,7 +442,8 @@ void closing(int fd, enum via via, const void *call_site)
 
 void closing_done(void)
 {
-    in_door = 0;
+    if (in_door && !boundary_vfork_child())
+        in_door = 0;
 }
 
 bool closing_concerns(int fd)

@@ -58,7 +58,7 @@ const char *event_ended_name(enum ended ended)
 
 bool event_is_exit(enum via via)
 {
-    return via == VIA_EXIT || via == VIA_QUICK_EXIT || via == VIA_EXIT_NOW || via == VIA_EXIT_C99;
+    return via >= VIA_EXIT_GROUP;
 }
 
 const char *event_state_name(uint8_t state)

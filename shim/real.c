@@ -193,11 +193,11 @@ void real__Exit(int status)
     real__exit(status);
 }
 
-long real_syscall(long number, const long a[6])
+long real_syscall(const long a[7])
 {
     if (libc.syscall)
-        return libc.syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-    return result(sys6(number, a[0], a[1], a[2], a[3], a[4], a[5]));
+        return libc.syscall(a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
+    return result(sys6(a[0], a[1], a[2], a[3], a[4], a[5], a[6]));
 }
 
 int real_prctl(int option, const unsigned long a[4])

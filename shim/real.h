@@ -53,7 +53,7 @@ FILE *real_freopen(const char *path, const char *mode, FILE *stream);
 FILE *real_freopen64(const char *path, const char *mode, FILE *stream);
 _Noreturn void real__exit(int status);
 _Noreturn void real__Exit(int status);
-long real_syscall(long number, const long arguments[6]);
+long real_syscall(const long number_and_arguments[7]);
 int real_prctl(int option, const unsigned long arguments[4]);
 int real_unshare(int flags);
 int real_clone(int (*function)(void *), void *stack, int flags, void *argument,

@@ -2,52 +2,39 @@
 #include "safeclose.h"
 
 #include "boundary.h"
-#include "closing.h"
 #include "config.h"
-#include "forking.h"
+#include "doors/doors.h"
+#include "doors/fork.h"
+#include "doors/track.h"
 #include "linger.h"
 #include "real.h"
 #include "share.h"
 #include "sink.h"
-#include "streams.h"
-#include "summary.h"
-#include "track.h"
 
 /*
  * exit runs its handlers last come, first served, and no one registers before the constructor of a
  * preloaded library: so these run after the program's handlers and every destructor, and before
  * stdio is flushed. The kernel closes the rest right after.
  */
-static void ending(enum via via)
-{
-    if (!boundary_enter())
-        return;
-    if (via == VIA_EXIT)
-        streams_flush();
-    closing_all(via, NULL);
-    linger_wait();
-    summary_write();
-}
-
 #ifdef __GLIBC__
 static void at_exit(int status, void *unused)
 {
     (void)status;
     (void)unused;
-    ending(VIA_EXIT);
+    exit_begin(VIA_EXIT, NULL);
 }
 #define AT_EXIT() on_exit(at_exit, NULL)
 #else
 static void at_exit(void)
 {
-    ending(VIA_EXIT);
+    exit_begin(VIA_EXIT, NULL);
 }
 #define AT_EXIT() atexit(at_exit)
 #endif
 
 static void at_quick(void)
 {
-    ending(VIA_QUICK_EXIT);
+    exit_begin(VIA_QUICK_EXIT, NULL);
 }
 
 static void in_child(bool seen_fork)
@@ -67,7 +54,7 @@ __attribute__((constructor)) static void start(void)
         share_start();
         sink_start();
         track_inherited();
-        forking_start();
+        fork_start();
         AT_EXIT();
         (void)at_quick_exit(at_quick); /* without it, that end goes unseen */
     }

@@ -76,7 +76,7 @@ static void write_once(const char *given_up)
     struct line *line;
     int not_yet = 0;
 
-    if (!boundary_enter() || !boundary_is_ours())
+    if (!boundary_is_ours())
         return;
     if (get(&c->closes) == 0 && atomic_load(&process->greeted) == 0 &&
         get(&boundary_too_early) == 0)

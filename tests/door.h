@@ -17,6 +17,7 @@
 #ifndef SAFECLOSE_TESTS_DOOR_H
 #define SAFECLOSE_TESTS_DOOR_H
 
+#include "door_calls.h"
 #include "net.h"
 
 #include <arpa/inet.h>
@@ -59,13 +60,13 @@ struct door_wire {
 
 /* The settings of a run, which the program gets through its environment. */
 struct door {
-    int count;      /* connections */
-    int unread;     /* bytes in each */
-    int connects;   /* the program opens them */
-    int by_syscall; /* the program makes them with syscall() */
-    int cloexec;    /* close-on-exec */
-    int inetd;      /* the program inherits one as 0, 1 and 2 */
-    int inherited;  /* the program inherits one as this number, -1 for none */
+    int count;       /* connections */
+    int unread;      /* bytes in each */
+    int connects;    /* the program opens them */
+    int nonblocking; /* its connect returns before there is a connection */
+    int cloexec;     /* close-on-exec */
+    int inetd;       /* the program inherits one as 0, 1 and 2 */
+    int inherited;   /* the program inherits one as this number, -1 for none */
     struct door_wire *wire;
     int fds[DOOR_MOST]; /* in the program */
     int fd;             /* the first of them */
@@ -170,8 +171,7 @@ static inline void join(pid_t child, const char *name)
 static inline int make_socket(void)
 {
     int type = SOCK_STREAM | (door.cloexec ? SOCK_CLOEXEC : 0);
-    int fd =
-        door.by_syscall ? (int)syscall(SYS_socket, AF_INET, type, 0) : socket(AF_INET, type, 0);
+    int fd = (int)by_socket(AF_INET, type | (door.nonblocking ? SOCK_NONBLOCK : 0), 0);
 
     if (fd < 0)
         cannot("make a socket");
@@ -191,8 +191,7 @@ static inline void start_listening(int listener)
     socklen_t size = sizeof address;
 
     if (bind(listener, (struct sockaddr *)&address, size) != 0 ||
-        (door.by_syscall ? (int)syscall(SYS_listen, listener, DOOR_MOST)
-                         : listen(listener, DOOR_MOST)) != 0 ||
+        by_listen(listener, DOOR_MOST) != 0 ||
         getsockname(listener, (struct sockaddr *)&address, &size) != 0)
         cannot("listen");
     atomic_store(&door.wire->port, ntohs(address.sin_port));
@@ -201,8 +200,7 @@ static inline void start_listening(int listener)
 static inline int take_connection(int listener)
 {
     int flags = door.cloexec ? SOCK_CLOEXEC : 0;
-    int fd = door.by_syscall ? (int)syscall(SYS_accept4, listener, NULL, NULL, flags)
-                             : accept4(listener, NULL, NULL, flags);
+    int fd = (int)by_accept4(listener, NULL, NULL, flags);
 
     if (fd < 0)
         cannot("accept");
@@ -214,8 +212,9 @@ static inline int open_connection(void)
     struct sockaddr_in address = loopback_port(atomic_load(&door.wire->witness_port));
     int fd = make_socket();
 
-    if ((door.by_syscall ? (int)syscall(SYS_connect, fd, &address, sizeof address)
-                         : connect(fd, (struct sockaddr *)&address, sizeof address)) != 0)
+    long ret = by_connect(fd, (struct sockaddr *)&address, sizeof address);
+
+    if (door.nonblocking ? ret == 0 || errno != EINPROGRESS : ret != 0)
         cannot("connect");
     return fd;
 }
@@ -260,8 +259,11 @@ static inline void make_connections(void)
 
 static inline int program_main(const struct act *acts, const char *name)
 {
-    sscanf(getenv("DOOR"), "%d %d %d %d %d %d %d", &door.count, &door.unread, &door.connects,
-           &door.by_syscall, &door.cloexec, &door.inetd, &door.inherited);
+    int numbers;
+
+    sscanf(getenv("DOOR"), "%d %d %d %d %d %d %d %d", &door.count, &door.unread, &door.connects,
+           &door.nonblocking, &numbers, &door.cloexec, &door.inetd, &door.inherited);
+    calls_by_number = numbers;
     door.wire = mmap(NULL, sizeof *door.wire, PROT_READ | PROT_WRITE, MAP_SHARED, DOOR_WIRE, 0);
     if (door.wire == MAP_FAILED)
         cannot("map the wire");
@@ -338,8 +340,9 @@ static inline void become_program(char **command, int memory)
     if (readlink("/proc/self/exe", itself, sizeof itself - 1) < 0)
         cannot("find this executable");
     hand_over(memory);
-    snprintf(settings, sizeof settings, "%d %d %d %d %d %d %d", door.count, door.unread,
-             door.connects, door.by_syscall, door.cloexec, door.inetd, door.inherited);
+    snprintf(settings, sizeof settings, "%d %d %d %d %d %d %d %d", door.count, door.unread,
+             door.connects, door.nonblocking, calls_by_number, door.cloexec, door.inetd,
+             door.inherited);
     setenv("DOOR", settings, 1);
     snprintf(environment, sizeof environment, "LD_PRELOAD=%s", list);
     if (*list && !door_trace)
@@ -536,12 +539,19 @@ static inline void watch(char **command, bool meets)
 static inline int door_main(int argc, char **argv, const struct act *acts)
 {
     static const struct option table[] = {
-        {"cloexec", no_argument, &door.cloexec, 1},   {"connects", no_argument, &door.connects, 1},
-        {"inetd", no_argument, &door.inetd, 1},       {"syscall", no_argument, &door.by_syscall, 1},
-        {"untraced", no_argument, &door_untraced, 1}, {"before", required_argument, NULL, 'b'},
-        {"behind", required_argument, NULL, 'a'},     {"count", required_argument, NULL, 'c'},
-        {"inherited", required_argument, NULL, 'i'},  {"strace", required_argument, NULL, 's'},
-        {"unread", required_argument, NULL, 'u'},     {NULL, 0, NULL, 0},
+        {"cloexec", no_argument, &door.cloexec, 1},
+        {"connects", no_argument, &door.connects, 1},
+        {"inetd", no_argument, &door.inetd, 1},
+        {"syscall", no_argument, NULL, 'n'},
+        {"nonblocking", no_argument, &door.nonblocking, 1},
+        {"untraced", no_argument, &door_untraced, 1},
+        {"before", required_argument, NULL, 'b'},
+        {"behind", required_argument, NULL, 'a'},
+        {"count", required_argument, NULL, 'c'},
+        {"inherited", required_argument, NULL, 'i'},
+        {"strace", required_argument, NULL, 's'},
+        {"unread", required_argument, NULL, 'u'},
+        {NULL, 0, NULL, 0},
     };
     int option;
 
@@ -560,6 +570,9 @@ static inline int door_main(int argc, char **argv, const struct act *acts)
             break;
         case 'i':
             door.inherited = atoi(optarg);
+            break;
+        case 'n':
+            calls_by_number = true;
             break;
         case 's':
             door_trace = optarg;

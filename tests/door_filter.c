@@ -42,82 +42,67 @@ static struct sock_filter code[] = {
 
 static struct sock_fprog program = {sizeof code / sizeof code[0], code};
 
-enum way { PRCTL, SYSCALL_SECCOMP, SYSCALL_PRCTL };
-
-static void install(enum way way)
+static void install(bool by_seccomp)
 {
-    long result = -1;
+    long result;
 
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         cannot("give up privileges");
-    switch (way) {
-    case PRCTL:
-        result = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
-        break;
-    case SYSCALL_SECCOMP:
+    if (by_seccomp)
         result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
-        break;
-    case SYSCALL_PRCTL:
-        result = syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0);
-        break;
-    }
+    else
+        result = by_prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
     if (result != 0)
         cannot("install a filter");
 }
 
 /* A worker's life: one connection is closed before the filter, the others through every door that
  * the filter leaves. */
-static void work_and_end(enum way way)
+static void work_and_end(bool by_seccomp)
 {
     int null = open("/dev/null", O_RDWR);
     FILE *stream = fdopen(door.fds[4], "w");
 
     setvbuf(stream, NULL, _IONBF, 0);
     say("%s", "worker");
-    CALL("before", close(door.fds[0]));
-    install(way);
+    CALL("before", by_close(door.fds[0]));
+    install(by_seccomp);
     CALL("write", write(door.fds[1], "bye", 3));
-    CALL("close", close(door.fds[1]));
-    CALL("dup2", dup2(null, door.fds[2]) == door.fds[2]);
+    CALL("close", by_close(door.fds[1]));
+    CALL("dup2", by_dup2(null, door.fds[2]) == door.fds[2]);
     CALL("syscall", syscall(SYS_close, door.fds[3]));
     CALL("fclose", fclose(stream));
-    CALL("close_range", close_range((unsigned)door.fds[5], (unsigned)door.fds[5], 0));
-    CALL("close -1", close(-1));
+    CALL("close_range", by_close_range((unsigned)door.fds[5], (unsigned)door.fds[5], 0));
+    CALL("close -1", by_close(-1));
 }
 
 static void do_filter_exit(void)
 {
-    work_and_end(PRCTL);
+    work_and_end(false);
     exit(51);
 }
 
 static void do_filter_exit_now(void)
 {
-    work_and_end(SYSCALL_SECCOMP);
-    _exit(52);
+    work_and_end(true);
+    by__exit(52);
 }
 
 static void do_filter_return(void)
 {
-    work_and_end(SYSCALL_PRCTL);
+    work_and_end(false);
 }
 
 static void do_filter_quick_exit(void)
 {
-    work_and_end(PRCTL);
+    work_and_end(false);
     quick_exit(53);
-}
-
-static void do_filter_exit_group(void)
-{
-    work_and_end(SYSCALL_SECCOMP);
-    syscall(SYS_exit_group, 54);
 }
 
 /* That the filter means it. */
 static void do_filter_violates(void)
 {
-    install(PRCTL);
+    install(false);
     syscall(SYS_getppid);
 }
 
@@ -147,15 +132,13 @@ static void do_probe(void)
     unsigned action = SECCOMP_RET_KILL_PROCESS;
 
     /* libseccomp asks in this way what the kernel can do. */
-    CALL("prctl NULL", prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL));
-    CALL("prctl NULL by number",
-         syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL, 0, 0));
+    CALL("prctl NULL", by_prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL));
     CALL("seccomp NULL", syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL));
     CALL("seccomp TSYNC NULL",
          syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, NULL));
     CALL("action", syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action));
     CALL("mode", prctl(PR_GET_SECCOMP));
-    CALL("close", close(door.fd));
+    CALL("close", by_close(door.fd));
     through();
 }
 
@@ -163,13 +146,13 @@ static void do_install_fails(void)
 {
     struct sock_fprog empty = {0, NULL};
 
-    CALL("prctl nowhere", prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, (void *)8));
-    CALL("prctl mode", prctl(PR_SET_SECCOMP, 99, 1));
-    CALL("prctl empty", prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &empty));
+    CALL("prctl nowhere", by_prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, (void *)8));
+    CALL("prctl mode", by_prctl(PR_SET_SECCOMP, 99, &program));
+    CALL("prctl empty", by_prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &empty));
     CALL("seccomp empty", syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &empty));
     CALL("seccomp flags", syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, -1, &program));
     CALL("strict flags", syscall(SYS_seccomp, SECCOMP_SET_MODE_STRICT, 1, NULL));
-    CALL("close", close(door.fd));
+    CALL("close", by_close(door.fd));
     through();
 }
 
@@ -193,7 +176,7 @@ static void do_prctl(void)
     CALL("option", prctl(-1, 0, 0, 0, 0));
     CALL("unshare none", unshare(0));
     CALL("unshare wrong", unshare(1));
-    CALL("close", close(door.fd));
+    CALL("close", by_close(door.fd));
     through();
 }
 
@@ -210,15 +193,8 @@ static void in_a_thread(void *(*function)(void *))
 /* Here the number is closed; the connection stays, in the other thread's table. */
 static void *unshares(void *unused)
 {
-    CALL("unshare", unshare(CLONE_FILES));
-    CALL("close", close(door.fds[0]));
-    return unused;
-}
-
-static void *unshares_by_syscall(void *unused)
-{
-    CALL("unshare", syscall(SYS_unshare, CLONE_FILES));
-    CALL("close", close(door.fds[0]));
+    CALL("unshare", by_unshare(CLONE_FILES));
+    CALL("close", by_close(door.fds[0]));
     return unused;
 }
 
@@ -226,31 +202,36 @@ static void close_all_here(void)
 {
     say("unread=%d", net_unread(door.fds[0]));
     for (int i = 0; i < door.count; i++)
-        CALL("close here", close(door.fds[i]));
+        CALL("close here", by_close(door.fds[i]));
     through();
 }
 
 static void do_unshare_thread(void)
 {
-    CALL("before", close(door.fds[1]));
+    CALL("before", by_close(door.fds[1]));
     door.fds[1] = -1;
     in_a_thread(unshares);
     close_all_here();
 }
 
-static void do_unshare_thread_syscall(void)
+/* No kernel has a flag of 1. */
+static void *unshares_wrongly(void *unused)
 {
-    CALL("before", close(door.fds[1]));
-    door.fds[1] = -1;
-    in_a_thread(unshares_by_syscall);
-    close_all_here();
+    CALL("unshare", by_unshare(CLONE_FILES | 1));
+    return unused;
+}
+
+static void do_unshare_refused(void)
+{
+    in_a_thread(unshares_wrongly);
+    CALL("close", by_close(door.fd));
+    through();
 }
 
 static void do_unshare_alone(void)
 {
-    CALL("unshare", unshare(CLONE_FILES));
-    CALL("unshare by number", syscall(SYS_unshare, CLONE_FILES));
-    CALL("close", close(door.fd));
+    CALL("unshare", by_unshare(CLONE_FILES));
+    CALL("close", by_close(door.fd));
     through();
 }
 
@@ -259,7 +240,6 @@ static const struct act acts[] = {
     {"filter, _exit", do_filter_exit_now, false},
     {"filter, return", do_filter_return, false},
     {"filter, quick_exit", do_filter_quick_exit, false},
-    {"filter, exit_group", do_filter_exit_group, false},
     {"filter violated", do_filter_violates, false},
     {"strict", do_strict, false},
     {"strict by syscall", do_strict_syscall, false},
@@ -267,7 +247,7 @@ static const struct act acts[] = {
     {"install fails", do_install_fails, false},
     {"prctl", do_prctl, false},
     {"unshare in thread", do_unshare_thread, false},
-    {"unshare in thread by syscall", do_unshare_thread_syscall, false},
+    {"unshare refused", do_unshare_refused, false},
     {"unshare alone", do_unshare_alone, false},
     {NULL, NULL, false},
 };

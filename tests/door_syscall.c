@@ -1,66 +1,12 @@
-/* Doors through syscall(), and everything else that programs ask of the kernel by number. */
+/* syscall() with what no name of libc's can say, and everything else that programs ask of the
+ * kernel by number. What both can say is in door_number.c. */
 #define _GNU_SOURCE
 #include "door.h"
 
-#include <linux/close_range.h>
 #include <linux/futex.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-
-/* Only the architectures that have it. */
-#ifndef SYS_dup2
-#define SYS_dup2 SYS_dup3
-#endif
-
-static void do_close(void)
-{
-    CALL("close", syscall(SYS_close, door.fd));
-    CALL("again", syscall(SYS_close, door.fd));
-    CALL("close -1", syscall(SYS_close, -1));
-    through();
-}
-
-static int open_null(void)
-{
-    int fd = open("/dev/null", O_RDWR);
-
-    if (fd < 0)
-        cannot("open /dev/null");
-    return fd;
-}
-
-static void do_dup2(void)
-{
-    int null = open_null();
-
-    CALL("dup2", syscall(SYS_dup2, null, door.fd, 0));
-    CALL("read null", read(door.fd, &null, 1));
-    through();
-}
-
-static void do_dup3(void)
-{
-    int null = open_null();
-
-    CALL("dup3", syscall(SYS_dup3, null, door.fd, O_CLOEXEC));
-    say("cloexec=%d", fcntl(door.fd, F_GETFD));
-    through();
-}
-
-static void do_close_range(void)
-{
-    CALL("close_range", syscall(SYS_close_range, door.fd, ~0U, 0));
-    CALL("again", close(door.fd));
-    through();
-}
-
-static void do_close_range_unshare(void)
-{
-    CALL("close_range", syscall(SYS_close_range, door.fd, ~0U, CLOSE_RANGE_UNSHARE));
-    CALL("again", close(door.fd));
-    through();
-}
 
 /* Only the lower halves of the arguments are the kernel's: an int has nothing above them. */
 static void do_wide(void)
@@ -81,143 +27,22 @@ static void do_wide_range(void)
     through();
 }
 
-static void do_exit_group(void)
+static void do_ring_refused(void)
 {
-    syscall(SYS_exit_group, 31);
-}
-
-static void read_and_leave(void)
-{
-    static char block[65536];
-
-    say("unread=%d", net_unread(door.fd));
-    say("read=%zd", recv(door.fd, block, sizeof block, MSG_DONTWAIT));
+    CALL("no entries", syscall(SYS_io_uring_setup, 0, NULL) < 0);
     CALL("close", close(door.fd));
     through();
-}
-
-static void do_dup_refused(void)
-{
-    CALL("dup2 -1", syscall(SYS_dup2, -1, door.fd, 0));
-    CALL("dup2 not open", syscall(SYS_dup2, 999, door.fd, 0));
-    CALL("dup2 to -1", syscall(SYS_dup2, door.fd, -1, 0));
-    CALL("dup3 same", syscall(SYS_dup3, door.fd, door.fd, 0));
-    CALL("dup3 not open", syscall(SYS_dup3, 999, door.fd, 0));
-    read_and_leave();
-}
-
-static void do_dup3_flags(void)
-{
-    int null = open_null();
-
-    CALL("dup3 flags", syscall(SYS_dup3, null, door.fd, O_NONBLOCK));
-    read_and_leave();
-}
-
-static void do_close_range_flags(void)
-{
-    CALL("close_range flags", syscall(SYS_close_range, door.fd, door.fd, 1 << 10));
-    read_and_leave();
-}
-
-static void do_close_range_none(void)
-{
-    CALL("close_range backwards", syscall(SYS_close_range, door.fd + 1, door.fd, 0));
-    CALL("close_range beside", syscall(SYS_close_range, door.fd + 1, ~0U, 0));
-    CALL("close_range cloexec", syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC));
-    read_and_leave();
-}
-
-/* ---- What is watched ------------------------------------------------------------------------------ */
-
-static void do_plain_close(void)
-{
-    CALL("close", close(door.fd));
-    through();
-}
-
-static void do_dup(void)
-{
-    int copy = (int)syscall(SYS_dup, door.fd);
-
-    CALL("close", close(door.fd));
-    say("unread=%d", net_unread(copy));
-    CALL("close copy", close(copy));
-    through();
-}
-
-static void do_fcntl_dup(void)
-{
-    int copy = (int)syscall(SYS_fcntl, door.fd, F_DUPFD, 50);
-
-    say("copy=%d", copy);
-    CALL("close", close(door.fd));
-    say("unread=%d", net_unread(copy));
-    CALL("close copy", close(copy));
-    through();
-}
-
-/* Whoever takes it out of the message holds it as well. */
-static void send_and_receive(bool many)
-{
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
-    struct iovec byte = {(char[]){'x'}, 1};
-    struct mmsghdr messages[1] = {{.msg_hdr = {.msg_iov = &byte,
-                                               .msg_iovlen = 1,
-                                               .msg_control = &control,
-                                               .msg_controllen = sizeof control}}};
-    struct msghdr *message = &messages[0].msg_hdr;
-    int ends[2];
-
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
-        cannot("make a socket pair");
-    memcpy(CMSG_DATA(&control.header), &door.fd, sizeof(int));
-    CALL("sendmsg nowhere", syscall(SYS_sendmsg, ends[0], (void *)8, 0));
-    CALL("sendmmsg nowhere", syscall(SYS_sendmmsg, ends[0], (void *)8, 1, 0));
-    if (many)
-        CALL("sent", syscall(SYS_sendmmsg, ends[0], messages, 1, 0));
-    else
-        CALL("sent", syscall(SYS_sendmsg, ends[0], message, 0));
-    CALL("close", close(door.fd));
-    CALL("recvmsg nowhere", syscall(SYS_recvmsg, ends[1], (void *)8, 0));
-    if (many)
-        CALL("received", syscall(SYS_recvmmsg, ends[1], messages, 1, 0, NULL));
-    else
-        CALL("received", syscall(SYS_recvmsg, ends[1], message, 0));
-    memcpy(&door.fd, CMSG_DATA(&control.header), sizeof(int));
-    say("unread=%d", net_unread(door.fd));
-    CALL("close received", close(door.fd));
-    through();
-}
-
-static void do_sendmsg(void)
-{
-    send_and_receive(false);
-}
-
-static void do_sendmmsg(void)
-{
-    send_and_receive(true);
 }
 
 /* ---- Children ------------------------------------------------------------------------------------- */
 
-static long new_child(bool by_clone3)
+static long clone3(void)
 {
     struct {
         uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
     } arguments = {.exit_signal = SIGCHLD};
 
-    if (by_clone3)
-        return syscall(SYS_clone3, &arguments, sizeof arguments);
-#ifdef SYS_fork
-    return syscall(SYS_fork);
-#else
-    return syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
-#endif
+    return syscall(SYS_clone3, &arguments, sizeof arguments);
 }
 
 /* While the child lives, the parent's close is not the last; the child's end is. */
@@ -246,12 +71,12 @@ static void child_ends_first(long child)
 
 static void do_fork_parent_first(void)
 {
-    parent_closes_first(new_child(false));
+    parent_closes_first(by_fork());
 }
 
 static void do_fork_child_first(void)
 {
-    child_ends_first(new_child(false));
+    child_ends_first(by_fork());
 }
 
 static void do_clone_parent_first(void)
@@ -266,12 +91,12 @@ static void do_clone_child_first(void)
 
 static void do_clone3_parent_first(void)
 {
-    parent_closes_first(new_child(true));
+    parent_closes_first(clone3());
 }
 
 static void do_clone3_child_first(void)
 {
-    child_ends_first(new_child(true));
+    child_ends_first(clone3());
 }
 
 /* ---- Everything else ------------------------------------------------------------------------------ */
@@ -378,23 +203,9 @@ static void do_other_numbers(void)
 }
 
 static const struct act acts[] = {
-    {"close", do_close, false},
-    {"dup2", do_dup2, false},
-    {"dup3", do_dup3, false},
-    {"close_range", do_close_range, false},
-    {"close_range unshare", do_close_range_unshare, false},
     {"wide close", do_wide, false},
     {"wide close_range", do_wide_range, false},
-    {"exit_group", do_exit_group, false},
-    {"dup refused", do_dup_refused, false},
-    {"dup3 flags", do_dup3_flags, false},
-    {"close_range flags", do_close_range_flags, false},
-    {"close_range none", do_close_range_none, false},
-    {"plain close", do_plain_close, false},
-    {"dup", do_dup, false},
-    {"fcntl dup", do_fcntl_dup, false},
-    {"sendmsg", do_sendmsg, false},
-    {"sendmmsg", do_sendmmsg, false},
+    {"ring refused", do_ring_refused, false},
     {"fork, parent first", do_fork_parent_first, false},
     {"fork, child first", do_fork_child_first, false},
     {"clone, parent first", do_clone_parent_first, false},

@@ -7,6 +7,17 @@ load scene
 # The program of tests/ that knows the doors of a file: setup() sets it.
 player=door_number
 
+# What is asked of libc's names is asked of syscall(2) too (door_calls.h):
+#     for by_number in "${both[@]}"; do is_a_door "$(named close)" close; done
+both=('' --syscall)
+by_number=''
+
+# named NAME: the word of the log for this call.
+named()
+{
+    if [[ $by_number ]]; then echo syscall; else echo "$1"; fi
+}
+
 # In scene.bash's place: plays MODE [OPTION...] ACT of this file's program.
 play()
 {
@@ -18,8 +29,9 @@ play()
     # bats talks through number 3; a program that is left behind would keep bats waiting.
     env "${without[@]}" SAFECLOSE_MODE="$mode" SAFECLOSE_LOG="${SAFECLOSE_LOG-$log}" \
         SAFECLOSE_EXIT_WAIT="${SAFECLOSE_EXIT_WAIT-0}" \
-        timeout 100 "$programs/$player" ${untraced:+--untraced} "$@" >"$log.seen" 2>"$stderr" 3>&- ||
-        fail "mode $mode, door: $*" "$(cat "$log.seen" "$stderr")"
+        timeout 100 "$programs/$player" ${untraced:+--untraced} ${by_number:+--syscall} "$@" \
+        >"$log.seen" 2>"$stderr" 3>&- ||
+        fail "mode $mode, door: $by_number $*" "$(cat "$log.seen" "$stderr")"
     untraced_by_bats read_seen
 }
 

@@ -28,9 +28,32 @@ ends_with()
     ends_with exit 3 exit
 }
 
-@test "_exit and _Exit are doors" {
-    ends_with _exit 4 _exit
-    ends_with _Exit 5 _Exit
+@test "_exit, by syscall(SYS_exit_group) too, and _Exit are doors" {
+    for by_number in "${both[@]}"; do
+        ends_with "$(named _exit)" 4 _exit
+    done
+    by_number='' ends_with _Exit 5 _Exit
+}
+
+# explanation: of the reset in the last scene, without what names the moment and the place.
+explanation()
+{
+    grep -E '^safeclose:   [a-z]+: ' "$stderr" | grep -v '^safeclose:   at: '
+}
+
+@test "_exit, by syscall(SYS_exit_group) too, is explained as the end of the process" {
+    for by_number in "${both[@]}"; do
+        SAFECLOSE_LOG=stderr scene warn _exit
+        matches 'the process ended with this connection open' "$(explanation)"
+        explanation >"$log.explained$by_number"
+    done
+    diff "$log.explained" "$log.explained--syscall"
+}
+
+@test "_exit, by syscall(SYS_exit_group) too, of a connection in an epoll set that was closed: it lingers" {
+    for by_number in "${both[@]}"; do
+        ends_with "$(named _exit)" 16 '_exit in an epoll set'
+    done
 }
 
 @test "quick_exit is a door, and runs its own handlers" {
@@ -50,12 +73,16 @@ ends_with()
 }
 
 @test "_exit called in a handler of exit is the door" {
-    ends_with _exit 11 '_exit in a handler'
+    for by_number in "${both[@]}"; do
+        ends_with "$(named _exit)" 11 '_exit in a handler'
+    done
 }
 
 @test "exit and _exit called from another thread are doors" {
     ends_with exit 12 'exit from thread'
-    ends_with _exit 13 '_exit from thread'
+    for by_number in "${both[@]}"; do
+        ends_with "$(named _exit)" 13 '_exit from thread'
+    done
 }
 
 @test "the end of the last thread is a door" {
@@ -96,8 +123,10 @@ arrives()
 }
 
 @test "output that _exit does not flush does not arrive in any mode" {
-    is_a_door _exit '_exit unflushed'
-    saw peer_bytes 0
+    for by_number in "${both[@]}"; do
+        is_a_door "$(named _exit)" '_exit unflushed'
+        saw peer_bytes 0
+    done
 }
 
 @test "300 connections at exit: each is judged" {
@@ -205,23 +234,23 @@ silent()
 # ---- vfork -------------------------------------------------------------------------------------------
 
 # child_touches_nothing STATUS [OPTION...] ACT: what the child does is told by nobody and changes nothing
-# of its parent's, whose own close is judged as if there had been no child.
+# of its parent's, whose own close is judged as if there had been no child. By both names.
 child_touches_nothing()
 {
-    is_a_door close "${@:2}"
-    saw child "$1" unread 1024
-    sums closes 2
+    for by_number in "${both[@]}"; do
+        is_a_door "$(named close)" "${@:2}"
+        saw child "$1" unread 1024
+        sums closes 2
+    done
 }
 
-@test "a vfork child's _exit, _Exit and exit_group give nothing up" {
+@test "a vfork child's _exit and _Exit give nothing up" {
     child_touches_nothing 21 'vfork _exit'
     child_touches_nothing 22 'vfork _Exit'
-    child_touches_nothing 23 'vfork exit_group'
 }
 
 @test "a vfork child's close, close_range and closefrom give nothing up" {
     child_touches_nothing 24 'vfork close'
-    child_touches_nothing 25 'vfork close by syscall'
     child_touches_nothing 26 'vfork close_range'
     child_touches_nothing 27 'vfork closefrom'
 }
@@ -312,4 +341,11 @@ child_touches_nothing()
         saw resets 1
         tells action passed outcome unknown note owner-unknown
     fi
+}
+
+@test "clone(CLONE_FILES) that is refused gives nothing up" {
+    for by_number in "${both[@]}"; do
+        is_a_door "$(named close)" 'clone files refused'
+        saw clone '-1 EINVAL'
+    done
 }

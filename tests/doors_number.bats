@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# The doors that take a number: close, dup2, dup3, close_range, closefrom; and the calls that only
-# change what an event says. The witness of all that is said of a connection is its other end, a
+# The doors that take a descriptor's number: close, dup2, dup3, close_range, closefrom; and the calls that
+# only change what an event says. All of it by libc's names and by syscall(2), where there are both. The witness of all that is said of a connection is its other end, a
 # process without the library, and the kernel (door.h).
 
 # Takes long.
@@ -16,22 +16,34 @@ setup()
 # ---- close -------------------------------------------------------------------------------------------
 
 @test "close is a door" {
-    is_a_door close close
+    for by_number in "${both[@]}"; do
+        is_a_door "$(named close)" close
+    done
 }
 
 @test "close is a door of a connection that the program opened" {
-    is_a_door close --connects close
+    for by_number in "${both[@]}"; do
+        is_a_door "$(named close)" --connects close
+    done
+}
+
+@test "close is a door of a connection whose connect returned before there was one" {
+    for by_number in "${both[@]}"; do
+        is_a_door "$(named close)" --connects --nonblocking close
+    done
 }
 
 @test "close of 200 connections: an event each up to the limit, and the kernel counts the same" {
-    scene log --count 200 'close all'
-    saw on_close 200 peers_reset 200
-    # One more is the listening socket.
-    sums closes 201 outcomes.rst 200
-    same 200 "$((closes + summed[suppressed] + summed[lost]))"
-    scene drain --count 200 'close all'
-    saw on_close 0 resets 0 peers_eof 200
-    sums closes 201 outcomes.fin 200 actions.drained 200
+    for by_number in "${both[@]}"; do
+        scene log --count 200 'close all'
+        saw on_close 200 peers_reset 200
+        # One more is the listening socket.
+        sums closes 201 outcomes.rst 200
+        same 200 "$((closes + summed[suppressed] + summed[lost]))"
+        scene drain --count 200 'close all'
+        saw on_close 0 resets 0 peers_eof 200
+        sums closes 201 outcomes.fin 200 actions.drained 200
+    done
 }
 
 @test "a connection as number 0, 1 and 2 is closed like another, and no line of ours is written to it" {
@@ -57,54 +69,68 @@ setup()
 # ---- dup2 and dup3 -----------------------------------------------------------------------------------
 
 @test "dup2 over a connection is a door" {
-    is_a_door dup2 dup2
-    saw 'read null' '0 kept'
+    for by_number in "${both[@]}"; do
+        is_a_door "$(named dup2)" dup2
+        saw 'read null' '0 kept'
+    done
 }
 
 @test "dup3 over a connection is a door" {
-    is_a_door dup3 dup3
-    is_a_door dup3 'dup3 cloexec'
-    saw cloexec 1
+    for by_number in "${both[@]}"; do
+        is_a_door "$(named dup3)" dup3
+        is_a_door "$(named dup3)" 'dup3 cloexec'
+        saw cloexec 1
+    done
 }
 
 @test "dup2 of a connection over another gives up only the other" {
-    unchanged --count 2 'dup2 connection'
-    saw on_close 2 peers_reset 2
-    scene log --count 2 'dup2 connection'
-    same 3 "$closes"
-    tells 1.via dup2 1.fd "${seen[gone]}" 1.outcome rst 2.via close 2.outcome none 2.note shared \
-        3.via close 3.outcome rst 3.note ''
-    scene drain --count 2 'dup2 connection'
-    saw on_close 0 resets 0 peers_eof 2
-    tells 1.action drained 2.action passed 2.note shared 3.action drained
+    for by_number in "${both[@]}"; do
+        unchanged --count 2 'dup2 connection'
+        saw on_close 2 peers_reset 2
+        scene log --count 2 'dup2 connection'
+        same 3 "$closes"
+        tells 1.via "$(named dup2)" 1.fd "${seen[gone]}" 1.outcome rst 2.via "$(named close)" 2.outcome none 2.note shared \
+            3.via "$(named close)" 3.outcome rst 3.note ''
+        scene drain --count 2 'dup2 connection'
+        saw on_close 0 resets 0 peers_eof 2
+        tells 1.action drained 2.action passed 2.note shared 3.action drained
+    done
 }
 
 @test "dup2 that is refused, or of a number over itself, gives nothing up" {
-    is_no_door 'dup2 refused'
-    saw 'dup2 -1' '-1 EBADF' 'dup2 not open' '-1 EBADF' 'dup2 to -1' '-1 EBADF' unread 1024 read 1024
-    resets_nobody
+    for by_number in "${both[@]}"; do
+        is_no_door 'dup2 refused'
+        saw 'dup2 -1' '-1 EBADF' 'dup2 not open' '-1 EBADF' 'dup2 to -1' '-1 EBADF' unread 1024 read 1024
+        resets_nobody
+    done
 }
 
 @test "dup3 that is refused gives nothing up" {
-    is_no_door 'dup3 refused'
-    saw 'dup3 flags' '-1 EINVAL' 'dup3 same' '-1 EINVAL' 'dup3 -1' '-1 EBADF' unread 1024 read 1024
-    resets_nobody
+    for by_number in "${both[@]}"; do
+        is_no_door 'dup3 refused'
+        saw 'dup3 flags' '-1 EINVAL' 'dup3 same' '-1 EINVAL' 'dup3 -1' '-1 EBADF' unread 1024 read 1024
+        resets_nobody
+    done
 }
 
 @test "dup2 and dup3 over a connection above the limit of descriptors are refused and give nothing up" {
-    local door
-    for door in dup2 dup3; do
-        never_changed "$door above limit"
-        saw "$door above the limit" '-1 EBADF' unread 1024 read 1024
-        resets_nobody
+    for by_number in "${both[@]}"; do
+        local door
+        for door in dup2 dup3; do
+            never_changed "$door above limit"
+            saw "$door above the limit" '-1 EBADF' unread 1024 read 1024
+            resets_nobody
+        done
     done
 }
 
 # ---- close_range and closefrom -------------------------------------------------------------------------
 
 @test "close_range is a door" {
-    is_a_door close_range close_range
-    is_a_door close_range 'close_range to end'
+    for by_number in "${both[@]}"; do
+        is_a_door "$(named close_range)" close_range
+        is_a_door "$(named close_range)" 'close_range to end'
+    done
 }
 
 @test "closefrom is a door" {
@@ -117,56 +143,66 @@ setup()
 }
 
 @test "close_range gives up the connections within it, one event each, and no other" {
-    unchanged --count 30 'close_range part'
-    saw on_close 28 resets 28 peers_eof 2 'unread first' 1024 'unread last' 1024
-    same 28 "$closes"
-    same 28 "$(grep -c '"via":"close_range"' "$log")"
-    same 28 "$(grep -o '"fd":[0-9]*,' "$log" | sort -u | wc -l)"
-    scene drain --count 30 'close_range part'
-    saw on_close 0 resets 0 peers_eof 30 'unread first' 1024 'unread last' 1024
-    same 28 "$closes"
-    sums actions.drained 28
+    for by_number in "${both[@]}"; do
+        unchanged --count 30 'close_range part'
+        saw on_close 28 resets 28 peers_eof 2 'unread first' 1024 'unread last' 1024
+        same 28 "$closes"
+        same 28 "$(grep -c "\"via\":\"$(named close_range)\"" "$log")"
+        same 28 "$(grep -o '"fd":[0-9]*,' "$log" | sort -u | wc -l)"
+        scene drain --count 30 'close_range part'
+        saw on_close 0 resets 0 peers_eof 30 'unread first' 1024 'unread last' 1024
+        same 28 "$closes"
+        sums actions.drained 28
+    done
 }
 
 @test "close_range that is refused, or covers nothing, gives nothing up" {
-    is_no_door 'close_range refused'
-    saw 'close_range backwards' '-1 EINVAL' 'close_range flags' '-1 EINVAL' unread 1024 read 1024
-    resets_nobody
+    for by_number in "${both[@]}"; do
+        is_no_door 'close_range refused'
+        saw 'close_range backwards' '-1 EINVAL' 'close_range flags' '-1 EINVAL' unread 1024 read 1024
+        resets_nobody
+    done
 }
 
 @test "close_range with CLOSE_RANGE_CLOEXEC closes nothing" {
-    is_no_door 'close_range cloexec'
-    saw cloexec 1 unread 1024 read 1024
-    resets_nobody
+    for by_number in "${both[@]}"; do
+        is_no_door 'close_range cloexec'
+        saw cloexec 1 unread 1024 read 1024
+        resets_nobody
+    done
 }
 
 @test "close_range with CLOSE_RANGE_UNSHARE in a program of one thread is a door" {
-    is_a_door close_range 'close_range unshare'
-    is_no_door 'close_range unshare cloexec'
-    saw cloexec 1 read 1024
-    sums closes 2
+    for by_number in "${both[@]}"; do
+        is_a_door "$(named close_range)" 'close_range unshare'
+        is_no_door 'close_range unshare cloexec'
+        saw cloexec 1 read 1024
+        sums closes 2
+    done
 }
 
 @test "close_range with CLOSE_RANGE_UNSHARE in a thread: all is as bare from then on, and said once" {
-    never_changed 'close_range unshare thread'
-    saw unread 1024 on_close 1
-    same 0 "$closes"
-    same 1 "$summaries"
-    sums given_up 'a thread takes a descriptor table of its own'
+    for by_number in "${both[@]}"; do
+        never_changed 'close_range unshare thread'
+        saw unread 1024 on_close 1
+        same 0 "$closes"
+        same 1 "$summaries"
+        sums given_up 'a thread takes a descriptor table of its own'
+    done
 }
 
 @test "a program that closes every number it doesn't know finds none of ours, and its last close is told" {
-    is_a_door close 'close the rest'
-    is_a_door_after_a_loss close 'close the rest by close_range'
+    for by_number in "${both[@]}"; do
+        is_a_door "$(named close)" 'close the rest'
+        is_a_door_after_a_loss "$(named close)" 'close the rest by close_range'
+    done
 }
 
 @test "a program that takes every number for its own gets each, and its last close is told" {
-    is_a_door_after_a_loss close 'dup2 over the rest'
-    saw failed 0
-}
-
-@test "a program that closes every number by syscall finds none of ours, and its last close is told" {
-    is_a_door close 'close the rest by syscall'
+    for by_number in "${both[@]}"; do
+        is_a_door_after_a_loss "$(named close)" 'dup2 over the rest'
+        saw failed 0
+    done
 }
 
 # extra DOOR COUNT UNREAD: the system calls of the library at this door, with so many connections and
@@ -202,15 +238,16 @@ shut()
 {
     unchanged "$1"
     resets_for TCP_ABORT_ON_CLOSE on_close
-    one_event via close cause unread-data outcome rst note read-shut
+    one_event via "$(named close)" cause unread-data outcome rst note read-shut
     scene drain "$1"
     resets_nobody
-    one_event via close outcome fin action drained note read-shut
+    one_event via "$(named close)" outcome fin action drained note read-shut
 }
 
 @test "shutdown(SHUT_RD) before the close is noted" {
-    shut 'shutdown RD'
-    shut 'shutdown RD by syscall'
+    for by_number in "${both[@]}"; do
+        shut 'shutdown RD'
+        done
 }
 
 # reset_after_fin: the peer saw our FIN first, and SO_ERROR shows the reset behind it.
@@ -221,24 +258,30 @@ reset_after_fin()
 }
 
 @test "shutdown(SHUT_RDWR) before the close is noted" {
-    unchanged 'shutdown RDWR'
-    reset_after_fin
-    one_event via close cause unread-data outcome rst note read-shut
-    matches '^FIN_WAIT[12]$' "${told[state]}"
-    scene drain 'shutdown RDWR'
-    resets_nobody
-    one_event via close outcome none action drained note read-shut
+    for by_number in "${both[@]}"; do
+        unchanged 'shutdown RDWR'
+        reset_after_fin
+        one_event via "$(named close)" cause unread-data outcome rst note read-shut
+        matches '^FIN_WAIT[12]$' "${told[state]}"
+        scene drain 'shutdown RDWR'
+        resets_nobody
+        one_event via "$(named close)" outcome none action drained note read-shut
+    done
 }
 
 @test "shutdown(SHUT_WR) before the close is not noted" {
-    unchanged 'shutdown WR'
-    reset_after_fin
-    one_event via close cause unread-data outcome rst note ''
+    for by_number in "${both[@]}"; do
+        unchanged 'shutdown WR'
+        reset_after_fin
+        one_event via "$(named close)" cause unread-data outcome rst note ''
+    done
 }
 
 @test "shutdown that is refused is as bare" {
-    is_no_door 'shutdown refused'
-    resets_nobody
+    for by_number in "${both[@]}"; do
+        is_no_door 'shutdown refused'
+        resets_nobody
+    done
 }
 
 # A reset that is asked for stays in every mode.
@@ -246,21 +289,65 @@ asked_for()
 {
     never_changed --unread 0 "$@"
     resets_for TCP_STATE on_data
-    one_event via close cause zero-linger outcome rst unread 0 action none note ''
+    one_event via "$(named close)" cause zero-linger outcome rst unread 0 action none note ''
 }
 
 @test "SO_LINGER {1,0} is seen however it is set" {
-    asked_for linger
-    asked_for 'linger by syscall'
-    asked_for --connects linger
-    asked_for --connects 'linger by syscall'
+    for by_number in "${both[@]}"; do
+        asked_for linger
+        asked_for --connects linger
+    done
 }
 
 @test "SO_LINGER {1,0} set before listen is inherited, and seen" {
-    asked_for 'linger before listen'
-    asked_for 'linger before listen by syscall'
+    for by_number in "${both[@]}"; do
+        asked_for 'linger before listen'
+    done
 }
 
 @test "SO_LINGER switched off again asks for nothing" {
-    is_a_door close 'linger off again'
+    for by_number in "${both[@]}"; do
+        is_a_door "$(named close)" 'linger off again'
+    done
+}
+
+# ---- Second holders ----------------------------------------------------------------------------------
+
+@test "dup and fcntl make a second holder" {
+    local act
+    for by_number in "${both[@]}"; do
+        for act in dup 'fcntl dup'; do
+            unchanged "$act"
+            resets_for TCP_ABORT_ON_CLOSE on_close
+            same 2 "$closes"
+            tells 1.via "$(named close)" 1.outcome none 1.note shared \
+                2.via "$(named close)" 2.outcome rst 2.note ''
+            scene drain "$act"
+            resets_nobody
+            saw unread 1024
+            tells 1.action passed 2.action drained
+        done
+    done
+}
+
+# The close of what is on its way to somebody else leaves it alone.
+@test "sendmsg and sendmmsg hand a connection on: from then on its owner is unknown" {
+    local act
+    for by_number in "${both[@]}"; do
+        for act in sendmsg sendmmsg; do
+            never_changed "$act"
+            resets_for TCP_ABORT_ON_CLOSE on_close
+            saw unread 1024 'sendmsg nowhere' '-1 EFAULT' 'sendmmsg nowhere' '-1 EFAULT'
+            same 2 "$closes"
+            tells 1.note owner-unknown 1.outcome unknown 2.note owner-unknown 2.outcome unknown
+        done
+    done
+}
+
+# ---- What fails --------------------------------------------------------------------------------------
+
+@test "mq_notify that is refused does not end the lingering" {
+    for by_number in "${both[@]}"; do
+        is_a_door "$(named close)" 'mq_notify refused'
+    done
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# The doors through syscall(), by which libuv closes; and every other number, which the kernel must get
-# with the arguments, and the program with the result, that they came with.
+# What only syscall() can say: every number that we don't know must reach the kernel with the arguments, and
+# the program with the result, that they came with. The doors that have a name in libc are asked by both,
+# in the other doors_*.bats.
 
 load helper
 load doors
@@ -10,111 +11,13 @@ setup()
     player=door_syscall
 }
 
-@test "syscall(SYS_close) is a door" {
-    is_a_door syscall close
-    saw again '-1 EBADF' 'close -1' '-1 EBADF'
-}
-
-@test "syscall(SYS_dup2) and syscall(SYS_dup3) over a connection are doors" {
-    is_a_door syscall dup2
-    is_a_door syscall dup3
-    saw cloexec 1
-}
-
-@test "syscall(SYS_close_range) is a door" {
-    is_a_door syscall close_range
-    is_a_door syscall 'close_range unshare'
-}
-
-@test "syscall(SYS_exit_group) is a door" {
-    is_a_door syscall exit_group
-    saw exit 31
-}
-
 @test "syscall with rubbish in the upper halves of its longs: the same doors" {
     is_a_door syscall 'wide close'
     is_a_door syscall 'wide close_range'
 }
 
-# refused ACT: nothing is drained, nothing told, and all of it is still to be read.
-refused()
-{
-    is_no_door "$1"
-    saw unread 1024 read 1024
-    resets_nobody
-}
-
-@test "syscall(SYS_dup2) and syscall(SYS_dup3) that are refused are no doors" {
-    refused 'dup refused'
-    saw 'dup2 -1' '-1 EBADF' 'dup3 same' '-1 EINVAL'
-}
-
-@test "syscall(SYS_dup3) with flags that it refuses is no door" {
-    refused 'dup3 flags'
-    saw 'dup3 flags' '-1 EINVAL'
-}
-
-@test "syscall(SYS_close_range) with flags that it refuses is no door" {
-    refused 'close_range flags'
-    saw 'close_range flags' '-1 EINVAL'
-}
-
-@test "syscall(SYS_close_range) that closes nothing is no door" {
-    refused 'close_range none'
-    saw 'close_range backwards' '-1 EINVAL' 'close_range cloexec' '0 kept'
-}
-
-@test "a connection opened by syscall(SYS_socket) and syscall(SYS_connect) is known to be the program's own" {
-    is_a_door close --syscall --connects 'plain close'
-    is_a_door syscall --syscall --connects close
-}
-
-# That no one else had it before is not seen: whatever is unknown is left alone.
-@test "a connection taken by syscall(SYS_accept4) is watched: told, and only ever touched by its sole owner" {
-    unchanged --syscall 'plain close'
-    resets_for TCP_ABORT_ON_CLOSE on_close
-    one_event via close cause unread-data unread 1024 action none
-    matches '^(rst|unknown)$' "${told[outcome]}"
-    scene drain --syscall 'plain close'
-    one_event via close cause unread-data unread 1024
-    if [[ ${told[action]} == drained ]]; then
-        resets_nobody
-    else
-        saw resets 1
-        tells action passed outcome unknown note owner-unknown
-    fi
-}
-
-@test "syscall(SYS_dup) and syscall(SYS_fcntl) make a second holder" {
-    local act
-    for act in dup 'fcntl dup'; do
-        unchanged "$act"
-        resets_for TCP_ABORT_ON_CLOSE on_close
-        same 2 "$closes"
-        tells 1.via close 1.outcome none 1.note shared 2.via close 2.outcome rst 2.note ''
-        scene drain "$act"
-        resets_nobody
-        saw unread 1024
-        tells 1.action passed 2.action drained
-    done
-}
-
-# handed_on ACT: the close of what is on its way to somebody else leaves it alone.
-handed_on()
-{
-    never_changed "$1"
-    resets_for TCP_ABORT_ON_CLOSE on_close
-    saw unread 1024 'sendmsg nowhere' '-1 EFAULT' 'sendmmsg nowhere' '-1 EFAULT'
-    same 2 "$closes"
-    tells 1.note owner-unknown 1.outcome unknown 2.note owner-unknown 2.outcome unknown
-}
-
-@test "syscall(SYS_sendmsg) hands a connection on: from then on its owner is unknown" {
-    handed_on sendmsg
-}
-
-@test "syscall(SYS_sendmmsg) hands a connection on: from then on its owner is unknown" {
-    handed_on sendmmsg
+@test "syscall(SYS_io_uring_setup) that is refused keeps nothing from lingering" {
+    is_a_door close 'ring refused'
 }
 
 # forks ACT: a child made by number holds the connection too. The last to give it up is judged.

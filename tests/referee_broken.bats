@@ -103,7 +103,7 @@ is_found()
 }
 
 @test "it is found when a door is not seen" {
-    broken hooks/exit.c 'closing_all(via, call_site);' '(void)via, (void)call_site;'
+    broken doors/exit.c 'closing_all(via, call_site);' '(void)via, (void)call_site;'
     is_found 'no event: expected cause'
 }
 

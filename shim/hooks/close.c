@@ -1,29 +1,26 @@
+/* Descriptors that are given up by number. */
 #include "../safeclose.h"
 
-#include "../boundary.h"
-#include "../closing.h"
-#include "../linger.h"
+#include "../doors/doors.h"
 #include "../real.h"
-#include "../sink.h"
 
 EXPORT int close(int fd)
 {
-    int ret;
+    return close_begin(fd, VIA_CLOSE, CALLER) ? (int)close_end(real_close(fd)) : -1;
+}
 
-    if (!boundary_enter()) {
-        if (boundary_early())
-            closing_early(fd);
-        return real_close(fd);
-    }
-    /* A loop that closes every number: ours must look to it like one that is not open. */
-    if (sink_owns(fd) || linger_owns(fd)) {
-        errno = EBADF;
-        return -1;
-    }
-    closing(fd, VIA_CLOSE, __builtin_return_address(0));
-    ret = real_close(fd);
-    closing_done();
-    return ret;
+EXPORT int close_range(unsigned first, unsigned last, int flags)
+{
+    enum giveup gave_up = range_begin(first, last, flags, VIA_CLOSE_RANGE, CALLER);
+
+    return (int)range_end(gave_up, real_close_range(first, last, flags));
+}
+
+EXPORT void closefrom(int low)
+{
+    range_begin(low < 0 ? 0 : (unsigned)low, INT_MAX, 0, VIA_CLOSEFROM, CALLER);
+    real_closefrom(low);
+    range_end(GIVEUP_NOTHING, 0);
 }
 
 /* glibc has these names too. */

@@ -1,19 +1,16 @@
 /* How a process comes to share all it holds with a child. These hooks only watch. */
 #include "../safeclose.h"
 
-#include "../boundary.h"
-#include "../forking.h"
-#include "../linger.h"
+#include "../doors/fork.h"
 #include "../real.h"
-#include "../share.h"
 
 #include <pty.h>
 
 EXPORT pid_t fork(void)
 {
-    bool watched = forking_begin();
+    enum forking forking = fork_begin();
 
-    return (int)forking_end(watched, real_fork());
+    return (int)fork_end(forking, real_fork());
 }
 
 /* glibc has these names too. */
@@ -21,36 +18,24 @@ ALIAS(fork) pid_t __fork(void);
 
 EXPORT pid_t _Fork(void)
 {
-    bool watched = forking_begin();
+    enum forking forking = fork_begin();
 
-    return (int)forking_end(watched, real__Fork());
+    return (int)fork_end(forking, real__Fork());
 }
 
 EXPORT pid_t forkpty(int *master, char *name, const struct termios *termios,
                      const struct winsize *size)
 {
-    bool watched = forking_begin();
+    enum forking forking = fork_begin();
 
-    return (int)forking_end(watched, real_forkpty(master, name, termios, size));
+    return (int)fork_end(forking, real_forkpty(master, name, termios, size));
 }
 
-/* The one who returns is the child; its parent has gone without passing a door, and its lot with
- * it. */
 EXPORT int daemon(int nochdir, int noclose)
 {
-    bool watched;
-    int ret;
+    enum forking forking = fork_daemon_begin();
 
-    if (boundary_enter())
-        linger_wait();
-    watched = forking_begin();
-    ret = real_daemon(nochdir, noclose);
-
-    if (watched && ret == 0 && boundary_enter())
-        share_parent_gone();
-    else if (watched)
-        forking_end(watched, -1);
-    return ret;
+    return fork_daemon_end(forking, real_daemon(nochdir, noclose));
 }
 
 /*
@@ -60,8 +45,7 @@ EXPORT int daemon(int nochdir, int noclose)
  */
 __attribute__((used)) static void *before_vfork(void)
 {
-    if (boundary_enter())
-        boundary_vfork();
+    fork_vfork_begin();
     return real_vfork();
 }
 
@@ -109,7 +93,7 @@ __asm__(".pushsection .text\n"
 /* What is no thread's: see clone(2) for what CLONE_VM and CLONE_FILES share. */
 EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
 {
-    bool watched = forking_begin_clone((unsigned)flags);
+    enum forking forking = fork_clone_begin((unsigned)flags);
     void *rest[3];
     va_list args;
 
@@ -117,7 +101,7 @@ EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument
     for (int i = 0; i < 3; i++)
         rest[i] = va_arg(args, void *);
     va_end(args);
-    return (int)forking_end(watched, real_clone(function, stack, flags, argument, rest));
+    return (int)fork_end(forking, real_clone(function, stack, flags, argument, rest));
 }
 
 /* glibc has these names too. */

@@ -1,194 +1,17 @@
 /*
- * syscall(2), by which Node closes and libseccomp installs its filter. The numbers of what the
- * other hooks stand in front of are treated likewise; every number goes to the kernel with six
- * longs, as it came.
+ * syscall(2), by which Node closes and libseccomp installs its filter: from a number to the doors
+ * that libc's names have. Every other number goes to the kernel with its six longs as they came.
  */
 #include "../safeclose.h"
 
 #include "../boundary.h"
-#include "../closing.h"
-#include "../event_json.h"
-#include "../fdtable.h"
-#include "../forking.h"
-#include "../giveup.h"
-#include "../linger.h"
+#include "../doors/doors.h"
+#include "../doors/fork.h"
 #include "../real.h"
-#include "../share.h"
-#include "../sink.h"
-#include "../summary.h"
 #include "../sys.h"
-#include "../track.h"
 
-#include <linux/close_range.h>
-#include <linux/io_uring.h>
-#include <linux/seccomp.h>
 #include <sched.h>
-#include <sys/prctl.h>
 #include <sys/uio.h>
-
-/* What must be known before the call. */
-static void before(long number, const long a[6], const void *call_site)
-{
-    switch (number) {
-    case SYS_close:
-        closing((int)a[0], VIA_SYSCALL, call_site);
-        break;
-    case SYS_dup3:
-        if (a[2] & ~(long)O_CLOEXEC)
-            break;
-#ifdef SYS_dup2
-        /* fall through */
-    case SYS_dup2:
-#endif
-        if (a[0] != a[1] && closing_concerns((int)a[1]) && sys2(SYS_fcntl, (int)a[0], F_GETFD) >= 0)
-            closing((int)a[1], VIA_SYSCALL, call_site);
-        break;
-    case SYS_close_range:
-        if ((unsigned)a[2] & ~(unsigned)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC))
-            break;
-        if (a[2] & CLOSE_RANGE_UNSHARE && !real_single_threaded())
-            giveup_for_good(GIVEUP_UNSHARED);
-        else if (!(a[2] & CLOSE_RANGE_CLOEXEC) && (unsigned)a[0] <= (unsigned)a[1])
-            closing_range((unsigned)a[0], (unsigned)a[1], VIA_SYSCALL, call_site);
-        break;
-    case SYS_exit_group:
-        closing_all(VIA_SYSCALL, call_site);
-        linger_wait();
-        summary_write();
-        break;
-    case SYS_execve:
-    case SYS_execveat:
-        execing();
-        break;
-    case SYS_io_uring_register:
-        if (a[1] == IORING_REGISTER_FILES || a[1] == IORING_REGISTER_FILES2 ||
-            a[1] == IORING_REGISTER_FILES_UPDATE || a[1] == IORING_REGISTER_FILES_UPDATE2)
-            share_lose_all();
-        break;
-    case SYS_setsockopt:
-        track_option((int)a[0], (int)a[1], (int)a[2]);
-        break;
-    case SYS_mq_notify:
-        linger_forbid();
-        break;
-    case SYS_io_uring_setup:
-        linger_distrust_epoll();
-        break;
-    case SYS_unshare:
-        if (a[0] & CLONE_FILES && !real_single_threaded())
-            giveup_for_good(GIVEUP_UNSHARED);
-        if (a[0] & CLONE_NEWNET)
-            event_json_moved();
-        break;
-    case SYS_setns:
-        event_json_moved();
-        break;
-    }
-}
-
-/* What the lot must not outlive, or the kernel refuses to a process of several threads
- * (hooks/rights.c, hooks/sandbox.c, hooks/spawn.c). */
-static bool stops_lot(long number)
-{
-    switch (number) {
-    case SYS_unshare:
-    case SYS_setns:
-    case SYS_setuid:
-    case SYS_setgid:
-    case SYS_setreuid:
-    case SYS_setregid:
-    case SYS_setresuid:
-    case SYS_setresgid:
-    case SYS_setgroups:
-    case SYS_capset:
-    case SYS_landlock_restrict_self:
-    case SYS_execve:
-    case SYS_execveat:
-        return linger_stop();
-    default:
-        return false;
-    }
-}
-
-static void accepted(int listener, int fd, uint32_t epoch)
-{
-    track_accepted(listener, fd, NULL, 0, epoch);
-    linger_prepare();
-}
-
-/* What is known only after a call that succeeded. */
-static void after(long number, const long a[6], long ret, uint32_t epoch)
-{
-    switch (number) {
-#ifdef SYS_dup2
-    case SYS_dup2:
-#endif
-    case SYS_dup3:
-    case SYS_dup:
-        track_copied((int)a[0], (int)ret, epoch);
-        break;
-    case SYS_fcntl:
-        if (a[1] == F_DUPFD || a[1] == F_DUPFD_CLOEXEC)
-            track_copied((int)a[0], (int)ret, epoch);
-        break;
-    case SYS_socket:
-        track_socket((int)ret, (int)a[0], (int)a[1], (int)a[2], epoch);
-        break;
-    case SYS_socketpair:
-        track_other(((const int *)a[3])[0]);
-        track_other(((const int *)a[3])[1]);
-        break;
-    case SYS_listen:
-        track_listening((int)a[0]);
-        break;
-    case SYS_connect:
-        track_connected((int)a[0], (const struct sockaddr *)a[1], (socklen_t)a[2], false);
-        if (fdtable_get((int)a[0]).flags & FD_TCP)
-            linger_prepare();
-        break;
-    case SYS_epoll_ctl:
-        track_epoll((int)a[0], (int)a[1], (int)a[2]);
-        break;
-#ifdef SYS_accept
-    case SYS_accept:
-#endif
-    case SYS_accept4:
-        if (track_listens_tcp((int)a[0]))
-            accepted((int)a[0], (int)ret, epoch);
-        else
-            track_other((int)ret);
-        break;
-    case SYS_shutdown:
-        track_shutdown((int)a[0], (int)a[1]);
-        break;
-    case SYS_sendmsg:
-        track_sent((const struct msghdr *)a[1]);
-        break;
-    case SYS_sendmmsg:
-        for (long i = 0; i < ret; i++)
-            track_sent(&((const struct mmsghdr *)a[1])[i].msg_hdr);
-        break;
-    case SYS_recvmsg:
-        track_received((const struct msghdr *)a[1]);
-        break;
-    case SYS_recvmmsg:
-        for (long i = 0; i < ret; i++)
-            track_received(&((const struct mmsghdr *)a[1])[i].msg_hdr);
-        break;
-    case SYS_pidfd_getfd:
-        track_grabbed((int)ret);
-        break;
-    }
-}
-
-static bool installs_filter(long number, const long a[6])
-{
-    if (number == SYS_seccomp)
-        return giveup_by_filter(a[0] == SECCOMP_SET_MODE_STRICT, a[1], (const void *)a[2]) &&
-               (a[0] == SECCOMP_SET_MODE_STRICT || a[0] == SECCOMP_SET_MODE_FILTER);
-    return number == SYS_prctl && a[0] == PR_SET_SECCOMP &&
-           giveup_by_filter(a[1] == SECCOMP_MODE_STRICT, 0, (const void *)a[2]);
-}
 
 /* The flags of clone3 are in the program's memory, which only the kernel may find unreadable. */
 static uint64_t clone3_flags(long arguments)
@@ -201,100 +24,147 @@ static uint64_t clone3_flags(long arguments)
     return flags;
 }
 
-static bool begin_fork(long number, const long a[6])
+static enum forking forks(const long call[7])
 {
-    switch (number) {
+    switch (call[0]) {
 #ifdef SYS_fork
     case SYS_fork:
-        return forking_begin();
-#endif
-#ifdef SYS_vfork
+        return fork_begin();
     case SYS_vfork:
-        return forking_begin_clone(CLONE_VM | CLONE_VFORK);
+        return fork_clone_begin(CLONE_VM | CLONE_VFORK);
 #endif
     case SYS_clone:
-        return forking_begin_clone((uint64_t)a[0]);
-    case SYS_clone3:
-        return forking_begin_clone(clone3_flags(a[0]));
+        return fork_clone_begin((uint64_t)call[1]);
     default:
-        return false;
+        return fork_clone_begin(clone3_flags(call[1]));
     }
 }
 
-static long forward(long number, const long a[6])
+/* call is the number and its arguments. Where the kernel takes an int it reads the lower half. */
+static long pass(long call[7], const void *call_site)
 {
-    if (installs_filter(number, a)) {
-        bool gave_up = giveup_for_good(GIVEUP_SECCOMP);
-        long ret = real_syscall(number, a);
+    long *a = call + 1;
+    uint32_t epoch = boundary_epoch();
+    int fd = (int)a[0];
+    struct accepting accepting;
+    struct unsharing unsharing;
+    enum forking forking;
+    enum giveup gave_up;
+    bool stopped;
 
-        if (gave_up && ret < 0)
-            giveup_undo();
-        return ret;
-    }
-    bool stopped = stops_lot(number);
-    bool watched = begin_fork(number, a);
-    long ret = forking_end(watched, real_syscall(number, a));
-
-    linger_resume(stopped);
-    return ret;
-}
-
-/* What a vfork child gives away is its parent's. */
-static void in_vfork_child(long number, const long a[6])
-{
-    switch (number) {
-    case SYS_dup:
-    case SYS_dup3:
+    switch (call[0]) {
+    case SYS_close:
+        return close_begin(fd, VIA_SYSCALL, call_site) ? close_end(real_syscall(call)) : -1;
+    case SYS_close_range:
+        gave_up = range_begin((unsigned)a[0], (unsigned)a[1], (int)a[2], VIA_SYSCALL, call_site);
+        return range_end(gave_up, real_syscall(call));
 #ifdef SYS_dup2
     case SYS_dup2:
+        dup_onto_begin(fd, (int)a[1], 0, VIA_SYSCALL, call_site);
+        return dup_onto_end(epoch, fd, real_syscall(call));
 #endif
-        share_lose((int)a[0]);
-        break;
+    case SYS_dup3:
+        dup_onto_begin(fd, (int)a[1], (int)a[2], VIA_SYSCALL, call_site);
+        return dup_onto_end(epoch, fd, real_syscall(call));
+    case SYS_dup:
+        return dup_end(epoch, fd, real_syscall(call));
     case SYS_fcntl:
-        if (a[1] == F_DUPFD || a[1] == F_DUPFD_CLOEXEC)
-            share_lose((int)a[0]);
-        break;
+        return dup_fcntl_end(epoch, fd, (int)a[1], real_syscall(call));
+    case SYS_exit_group:
+        exit_begin(VIA_EXIT_GROUP, call_site);
+        return real_syscall(call);
+
+    case SYS_socket:
+        return socket_end(epoch, fd, (int)a[1], (int)a[2], real_syscall(call));
+    case SYS_socketpair:
+        return socket_pair_end((const int *)a[3], real_syscall(call));
+    case SYS_listen:
+        return socket_listen_end(fd, real_syscall(call));
+    case SYS_connect:
+        return socket_connect_end(fd, (const struct sockaddr *)a[1], (socklen_t)a[2],
+                                  real_syscall(call));
+    case SYS_shutdown:
+        return socket_shutdown_end(fd, (int)a[1], real_syscall(call));
+    case SYS_epoll_ctl:
+        return socket_epoll_end(fd, (int)a[1], (int)a[2], real_syscall(call));
+    case SYS_setsockopt:
+        socket_option_begin(fd, (int)a[1], (int)a[2]);
+        return real_syscall(call);
+#ifdef SYS_accept
+    case SYS_accept:
+#endif
+    case SYS_accept4:
+        socket_accept_begin(&accepting, fd, (struct sockaddr *)a[1], (socklen_t *)a[2]);
+        a[1] = (long)accepting.address;
+        a[2] = (long)accepting.len;
+        return socket_accept_end(&accepting, fd, real_syscall(call));
+
+    case SYS_sendmsg:
+        return message_sent((const struct msghdr *)a[1], real_syscall(call));
+    case SYS_sendmmsg:
+        return message_many(message_sent, (const struct mmsghdr *)a[1], real_syscall(call));
+    case SYS_recvmsg:
+        return message_received((const struct msghdr *)a[1], real_syscall(call));
+    case SYS_recvmmsg:
+        return message_many(message_received, (const struct mmsghdr *)a[1], real_syscall(call));
+    case SYS_pidfd_getfd:
+        return message_grabbed(real_syscall(call));
+    case SYS_io_uring_register:
+        ring_register_begin((unsigned)a[1]);
+        return real_syscall(call);
+    case SYS_io_uring_setup:
+        return ring_setup_end(real_syscall(call));
+
+    case SYS_seccomp:
+        gave_up = sandbox_filter_begin((unsigned)a[0], (unsigned)a[1], (const void *)a[2]);
+        return giveup_end(gave_up, real_syscall(call));
+    case SYS_prctl:
+        gave_up = sandbox_prctl_begin((int)a[0], (unsigned long)a[1], (const void *)a[2]);
+        return giveup_end(gave_up, real_syscall(call));
+    case SYS_unshare:
+    case SYS_setns:
+        unsharing = sandbox_unshare_begin(call[0] == SYS_setns ? CLONE_NEWNET : (int)a[0]);
+        return sandbox_unshare_end(unsharing, real_syscall(call));
+    case SYS_mq_notify:
+        stopped = alone_begin();
+        return sandbox_notify_end(stopped, real_syscall(call));
     case SYS_execve:
     case SYS_execveat:
-        execing();
-        break;
-    case SYS_sendmsg:
-    case SYS_sendmmsg:
-    case SYS_pidfd_getfd:
-        share_lose_all();
-        break;
+        stopped = exec_begin();
+        return alone_end(stopped, real_syscall(call));
+    case SYS_setuid:
+    case SYS_setgid:
+    case SYS_setreuid:
+    case SYS_setregid:
+    case SYS_setresuid:
+    case SYS_setresgid:
+    case SYS_setgroups:
+    case SYS_capset:
+    case SYS_landlock_restrict_self:
+        stopped = alone_begin();
+        return alone_end(stopped, real_syscall(call));
+
+#ifdef SYS_fork
+    case SYS_fork:
+    case SYS_vfork:
+#endif
+    case SYS_clone:
+    case SYS_clone3:
+        forking = forks(call);
+        return fork_end(forking, real_syscall(call));
     default:
-        begin_fork(number, a);
+        return real_syscall(call);
     }
 }
 
 EXPORT long syscall(long number, ...)
 {
+    long call[7] = {number};
     va_list args;
-    uint32_t epoch = boundary_epoch();
-    long a[6];
-    long ret;
 
     va_start(args, number);
-    for (int i = 0; i < 6; i++)
-        a[i] = va_arg(args, long);
+    for (int i = 1; i < 7; i++)
+        call[i] = va_arg(args, long);
     va_end(args);
-    if (!boundary_enter()) {
-        if (boundary_early() && number == SYS_close)
-            closing_early((int)a[0]);
-        else if (boundary_vfork_child())
-            in_vfork_child(number, a);
-        return real_syscall(number, a);
-    }
-    if (number == SYS_close &&
-        (sink_owns((int)a[0]) || linger_owns((int)a[0]))) { /* as in close() */
-        errno = EBADF;
-        return -1;
-    }
-    before(number, a, __builtin_return_address(0));
-    ret = forward(number, a);
-    closing_done();
-    if (ret >= 0 && boundary_enter())
-        after(number, a, ret, epoch);
-    return ret;
+    return pass(call, CALLER);
 }

@@ -1,0 +1,117 @@
+/*
+ * The doors: what one rule does, by whatever name the program calls it. libc's hook and syscall(2)
+ * with its number put the same X_begin before the real call and the same X_end after it, so they
+ * can't come to differ. A pair without an X_begin, or without an X_end, has nothing to do there.
+ *
+ * X_end gets what the real call returned, and returns it. A call that fails changes nothing that we
+ * know. The program's memory is read only after the kernel has read or written it. errno stays as
+ * the real call left it. Each asks boundary_enter itself: call them at any time, in any process.
+ */
+#ifndef SAFECLOSE_DOORS_H
+#define SAFECLOSE_DOORS_H
+
+#include "../event.h"
+#include "giveup.h"
+
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#define CALLER __builtin_return_address(0)
+
+/* ---- Descriptors that are given up ----------------------------------------------------------- */
+
+/* close. False where the number is one of ours: errno is EBADF, and there is no real call. */
+bool close_begin(int fd, enum via via, const void *call_site);
+long close_end(long ret);
+
+/* close_range, closefrom. */
+enum giveup range_begin(unsigned first, unsigned last, int flags, enum via via,
+                        const void *call_site);
+long range_end(enum giveup gave_up, long ret);
+
+/* dup2, dup3: they close what target stood for. */
+uint32_t dup_onto_begin(int fd, int target, int flags, enum via via, const void *call_site);
+long dup_onto_end(uint32_t epoch, int fd, long copy);
+
+/* dup, and fcntl. epoch is boundary_epoch() before the call. */
+long dup_end(uint32_t epoch, int fd, long copy);
+long dup_fcntl_end(uint32_t epoch, int fd, int command, long ret);
+
+/* fclose, pclose, freopen. Returns why what the stream had yet to write is lost, 0 where it isn't.
+ * close_end follows. */
+int stream_begin(FILE *stream, enum via via, const void *call_site);
+
+/* fdopen. */
+void stream_opened(FILE *stream, int fd);
+
+/* The process ends, and no other handler of ours runs. */
+void exit_begin(enum via via, const void *call_site);
+
+/* ---- Descriptors that come to be, and what is done with them --------------------------------- */
+
+long socket_end(uint32_t epoch, int domain, int type, int protocol, long fd);
+long socket_pair_end(const int pair[2], long ret);
+long socket_listen_end(int fd, long ret);
+long socket_connect_end(int fd, const struct sockaddr *address, socklen_t len, long ret);
+long socket_shutdown_end(int fd, int how, long ret);
+long socket_epoll_end(int epoll, int operation, int fd, long ret);
+void socket_option_begin(int fd, int level, int name);
+
+/* The real call takes this address and len. */
+struct accepting {
+    bool watched;
+    uint32_t epoch;
+    struct sockaddr *address;
+    socklen_t *len;
+    struct sockaddr_in6 own;
+    socklen_t own_len;
+};
+void socket_accept_begin(struct accepting *a, int listener, struct sockaddr *address,
+                         socklen_t *len);
+long socket_accept_end(const struct accepting *a, int listener, long fd);
+
+/* sendmsg and recvmsg, sendmmsg and recvmmsg, pidfd_getfd. */
+typedef long message_door(const struct msghdr *message, long ret);
+message_door message_sent, message_received;
+long message_many(message_door *door, const struct mmsghdr *messages, long count);
+long message_grabbed(long fd);
+
+/* io_uring, which only syscall(2) reaches. */
+void ring_register_begin(unsigned operation);
+long ring_setup_end(long ret);
+
+/* ---- The process ----------------------------------------------------------------------------- */
+
+/* Brackets calls that a process of several threads is refused, or that our thread must not outlive:
+ * it is ended before. */
+bool alone_begin(void);
+long alone_end(bool stopped, long ret);
+
+/* exec: alone_end follows where it fails. */
+bool exec_begin(void);
+
+/* What starts a program and returns: posix_spawn with these actions, system, popen, wordexp. */
+void spawn_prepared(int fd);
+bool spawn_begin(const posix_spawn_file_actions_t *actions);
+long spawn_end(bool watched, long ret);
+
+/* seccomp(operation, flags, filter), and prctl(option, mode, filter). giveup_end follows. */
+enum giveup sandbox_filter_begin(unsigned long operation, unsigned long flags, const void *filter);
+enum giveup sandbox_prctl_begin(int option, unsigned long mode, const void *filter);
+
+/* unshare, and setns, which is one of CLONE_NEWNET. */
+struct unsharing {
+    enum giveup gave_up;
+    bool stopped;
+};
+struct unsharing sandbox_unshare_begin(int flags);
+long sandbox_unshare_end(struct unsharing u, long ret);
+
+/* mq_notify: alone_begin comes before. */
+long sandbox_notify_end(bool stopped, long ret);
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * dup2 and dup3 close what their target stood for; and with their kin they give a connection a
+ * second number.
+ */
+#include "../safeclose.h"
+
+#include "../boundary.h"
+#include "../closing.h"
+#include "../share.h"
+#include "../sys.h"
+#include "doors.h"
+#include "track.h"
+
+#include <sys/resource.h>
+
+static bool below_limit(int fd)
+{
+    struct rlimit limit;
+
+    return sys4(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, SYS_ARG(&limit)) == 0 &&
+           (rlim_t)fd < limit.rlim_cur;
+}
+
+/* The target is closed only where the call will succeed: the flags are known, both numbers are
+ * valid, and not the same. A target above a limit that was lowered is open, and still refused. */
+uint32_t dup_onto_begin(int fd, int target, int flags, enum via via, const void *call_site)
+{
+    uint32_t epoch = boundary_epoch();
+
+    if (boundary_enter() && (flags & ~O_CLOEXEC) == 0 && fd != target && closing_concerns(target) &&
+        sys2(SYS_fcntl, fd, F_GETFD) >= 0 && below_limit(target))
+        closing(target, via, call_site);
+    return epoch;
+}
+
+long dup_onto_end(uint32_t epoch, int fd, long copy)
+{
+    closing_done();
+    return dup_end(epoch, fd, copy);
+}
+
+long dup_end(uint32_t epoch, int fd, long copy)
+{
+    if (copy < 0)
+        return copy;
+    if (boundary_vfork_child())
+        share_lose(fd); /* the copy is likely to survive an exec, out of our sight */
+    else if (fd != copy && boundary_enter())
+        track_new((int)copy, share_copied(fd, epoch));
+    return copy;
+}
+
+long dup_fcntl_end(uint32_t epoch, int fd, int command, long ret)
+{
+    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? dup_end(epoch, fd, ret) : ret;
+}

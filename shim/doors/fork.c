@@ -1,0 +1,104 @@
+#include "../safeclose.h"
+
+#include "../boundary.h"
+#include "../event_json.h"
+#include "../linger.h"
+#include "../share.h"
+#include "fork.h"
+#include "giveup.h"
+
+#include <sched.h>
+
+enum forking fork_begin(void)
+{
+    if (boundary_vfork_child()) /* a copy of the parent's descriptors that nobody could count */
+        share_lose_all();
+    if (!boundary_enter())
+        return FORK_UNWATCHED;
+    boundary_fork_begin();
+    share_fork_begin();
+    return FORK_WATCHED;
+}
+
+enum forking fork_clone_begin(uint64_t flags)
+{
+    if (flags & CLONE_NEWNET)
+        event_json_moved();
+    if (flags & CLONE_THREAD)
+        return FORK_UNWATCHED;
+    if (!(flags & (CLONE_VM | CLONE_FILES)))
+        return fork_begin();
+    if (boundary_vfork_child())
+        share_lose_all();
+    if (!(flags & CLONE_VFORK && flags & CLONE_VM && !(flags & CLONE_FILES)))
+        return giveup_begin(GIVEUP_UNSHARED) ? FORK_GAVE_UP : FORK_UNWATCHED;
+    fork_vfork_begin();
+    return FORK_UNWATCHED;
+}
+
+/* A clone's child does not come back here; its first hook finds out all the same. */
+long fork_end(enum forking forking, long pid)
+{
+    if (forking != FORK_WATCHED)
+        return giveup_end(forking == FORK_GAVE_UP ? GIVEUP_UNSHARED : GIVEUP_NOTHING, pid);
+    if (pid == 0) {
+        boundary_enter();
+        return pid;
+    }
+    share_fork_parent((int)pid);
+    boundary_fork_end();
+    return pid;
+}
+
+/* The lot ends with the parent, which passes no door. */
+enum forking fork_daemon_begin(void)
+{
+    if (boundary_enter())
+        linger_wait();
+    return fork_begin();
+}
+
+int fork_daemon_end(enum forking forking, int ret)
+{
+    if (forking == FORK_WATCHED && ret == 0 && boundary_enter())
+        share_parent_gone();
+    else
+        fork_end(forking, -1);
+    return ret;
+}
+
+void fork_vfork_begin(void)
+{
+    if (boundary_enter())
+        boundary_vfork();
+}
+
+/*
+ * Forks that come by none of our hooks: libc's own, or its fork by another handle. Nobody tells
+ * here who the child is, so the family can't be followed any more; but the counts stay right.
+ */
+static PER_THREAD enum forking by_handler;
+
+static void before_fork(void)
+{
+    by_handler = boundary_forking_here() ? FORK_UNWATCHED : fork_begin();
+}
+
+static void after_fork_in_parent(void)
+{
+    if (by_handler == FORK_WATCHED)
+        share_distrust();
+    fork_end(by_handler, -1);
+    by_handler = FORK_UNWATCHED;
+}
+
+static void after_fork_in_child(void)
+{
+    fork_end(by_handler, 0);
+    by_handler = FORK_UNWATCHED;
+}
+
+void fork_start(void)
+{
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}

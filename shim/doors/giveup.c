@@ -1,0 +1,37 @@
+#include "../safeclose.h"
+
+#include "../boundary.h"
+#include "../config.h"
+#include "../linger.h"
+#include "../share.h"
+#include "../summary.h"
+#include "giveup.h"
+
+static void tell(enum giveup reason)
+{
+    summary_write_early(reason == GIVEUP_SECCOMP ? "the program installs a seccomp filter"
+                                                 : "a thread takes a descriptor table of its own");
+}
+
+enum giveup giveup_begin(enum giveup reason)
+{
+    if (!boundary_enter())
+        return GIVEUP_NOTHING;
+    linger_stop();    /* and no other may start: it is not resumed */
+    share_distrust(); /* what it forks or passes from now on, nobody sees */
+    if (reason != GIVEUP_UNSHARED)
+        tell(reason);
+    return boundary_give_up() ? reason : GIVEUP_NOTHING;
+}
+
+long giveup_end(enum giveup reason, long ret)
+{
+    if (reason && ret < 0) {
+        atomic_store(&process->ended, 0);
+        linger_resume(config.mode == MODE_LINGER);
+        boundary_resume();
+    } else if (reason == GIVEUP_UNSHARED) {
+        tell(reason);
+    }
+    return ret;
+}

@@ -1,0 +1,62 @@
+/*
+ * Descriptors that travel in messages. A message is the program's memory, and looked at only when
+ * the kernel has just found it readable.
+ */
+#include "../safeclose.h"
+
+#include "../boundary.h"
+#include "../share.h"
+#include "doors.h"
+#include "track.h"
+
+static void each_descriptor(const struct msghdr *message, void (*visit)(int fd))
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c;
+         c = CMSG_NXTHDR((struct msghdr *)message, c)) {
+        size_t room = (size_t)((const char *)message->msg_control + message->msg_controllen -
+                               (const char *)CMSG_DATA(c));
+        size_t size = c->cmsg_len - CMSG_LEN(0);
+
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
+            continue;
+        /* Only UNIX sockets look at the length; others take a message with any. */
+        for (size_t at = 0; at + sizeof(int) <= size && at + sizeof(int) <= room;
+             at += sizeof(int)) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(c) + at, sizeof(fd));
+            visit(fd);
+        }
+    }
+}
+
+long message_sent(const struct msghdr *message, long ret)
+{
+    if (ret >= 0 && message->msg_controllen && boundary_watches())
+        each_descriptor(message, share_lose);
+    return ret;
+}
+
+long message_received(const struct msghdr *message, long ret)
+{
+    if (ret >= 0 && message->msg_controllen && boundary_enter())
+        each_descriptor(message, track_arrived);
+    return ret;
+}
+
+long message_many(message_door *door, const struct mmsghdr *messages, long count)
+{
+    for (long i = 0; i < count; i++)
+        door(&messages[i].msg_hdr, 0);
+    return count;
+}
+
+/* pidfd_getfd takes a descriptor of any process, this one included, without a message. */
+long message_grabbed(long fd)
+{
+    if (fd >= 0 && boundary_watches()) {
+        share_grabbed();
+        if (boundary_enter())
+            track_arrived((int)fd);
+    }
+    return fd;
+}

@@ -1,0 +1,31 @@
+/* Many numbers at once. What it costs is a matter of the sockets among them, not of the range. */
+#include "../safeclose.h"
+
+#include "../boundary.h"
+#include "../closing.h"
+#include "../real.h"
+#include "doors.h"
+#include "giveup.h"
+
+#include <linux/close_range.h>
+
+enum giveup range_begin(unsigned first, unsigned last, int flags, enum via via,
+                        const void *call_site)
+{
+    const int known = CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC;
+
+    if (first > last || flags & ~known || !boundary_enter())
+        return GIVEUP_NOTHING;
+    /* With other threads, it is a copy of the table that loses these numbers. */
+    if (flags & CLOSE_RANGE_UNSHARE && !real_single_threaded())
+        return giveup_begin(GIVEUP_LEAVING);
+    if (!(flags & CLOSE_RANGE_CLOEXEC))
+        closing_range(first, last, via, call_site);
+    return GIVEUP_NOTHING;
+}
+
+long range_end(enum giveup gave_up, long ret)
+{
+    closing_done();
+    return giveup_end(gave_up, ret);
+}

@@ -1,0 +1,79 @@
+/* What a program does to itself that ends our work in it (giveup.h). */
+#include "../safeclose.h"
+
+#include "../boundary.h"
+#include "../event_json.h"
+#include "../linger.h"
+#include "../real.h"
+#include "../sys.h"
+#include "doors.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/prctl.h>
+
+/* Whether a call that installs this seccomp filter, or the strict mode, can succeed: programs ask
+ * with NULL and the like whether the kernel has filters at all. filter is the program's memory, and
+ * read as the kernel would. */
+static bool is_valid_filter(bool strict, unsigned long flags, const void *filter)
+{
+    struct sock_fprog program;
+    const char *bytes = filter;
+
+    if (strict)
+        return flags == 0;
+    if (flags > 0xff) /* more than there are */
+        return false;
+    /* A pointer of the program's; a bad one is its own error to make. */
+    if (!bytes || !sys_readable(bytes) || !sys_readable(bytes + sizeof(program) - 8))
+        return false;
+    memcpy(&program, bytes, sizeof(program));
+    return program.len > 0 && program.len <= BPF_MAXINSNS;
+}
+
+enum giveup sandbox_filter_begin(unsigned long operation, unsigned long flags, const void *filter)
+{
+    bool strict = operation == SECCOMP_SET_MODE_STRICT;
+
+    if ((strict || operation == SECCOMP_SET_MODE_FILTER) && boundary_enter() &&
+        is_valid_filter(strict, flags, filter))
+        return giveup_begin(GIVEUP_SECCOMP);
+    return GIVEUP_NOTHING;
+}
+
+/* prctl counts the modes from 1, seccomp the operations from 0. */
+enum giveup sandbox_prctl_begin(int option, unsigned long mode, const void *filter)
+{
+    if (option != PR_SET_SECCOMP)
+        return GIVEUP_NOTHING;
+    return sandbox_filter_begin(mode - SECCOMP_MODE_STRICT + SECCOMP_SET_MODE_STRICT, 0, filter);
+}
+
+struct unsharing sandbox_unshare_begin(int flags)
+{
+    struct unsharing u = {GIVEUP_NOTHING, false};
+
+    if (!boundary_enter())
+        return u;
+    if (flags & CLONE_FILES && !real_single_threaded())
+        u.gave_up = giveup_begin(GIVEUP_UNSHARED);
+    if (flags & CLONE_NEWNET)
+        event_json_moved();
+    u.stopped = alone_begin();
+    return u;
+}
+
+long sandbox_unshare_end(struct unsharing u, long ret)
+{
+    return giveup_end(u.gave_up, alone_end(u.stopped, ret));
+}
+
+/* The kernel forgets who is to be notified when any descriptor of the queue is closed by the
+ * process, and the lot's thread begins with copies of all, which it closes. So there is none from
+ * here on. */
+long sandbox_notify_end(bool stopped, long ret)
+{
+    linger_resume(stopped && ret < 0);
+    return ret;
+}

@@ -1,0 +1,172 @@
+/* Where TCP sockets come from, and what is asked of them. These doors only watch. */
+#include "../safeclose.h"
+
+#include "../boundary.h"
+#include "../event.h"
+#include "../linger.h"
+#include "../owner.h"
+#include "../probe.h"
+#include "../share.h"
+#include "doors.h"
+#include "track.h"
+
+#include <linux/tcp.h>
+#include <sys/epoll.h>
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+static const struct fd_note other;
+
+long socket_end(uint32_t epoch, int domain, int type, int protocol, long fd)
+{
+    bool stream = (type & 0xf) == SOCK_STREAM; /* SOCK_CLOEXEC and SOCK_NONBLOCK are or'ed in */
+    struct fd_note note = {.epoch = epoch, .flags = FD_TCP | FD_BORN};
+
+    if (fd < 0 || !boundary_enter())
+        return fd;
+    if ((domain != AF_INET && domain != AF_INET6) || !stream ||
+        (protocol && protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP))
+        note = other;
+    else if (protocol == IPPROTO_MPTCP)
+        note.flags |= FD_MPTCP;
+    track_new((int)fd, note);
+    return fd;
+}
+
+long socket_pair_end(const int pair[2], long ret)
+{
+    if (ret == 0 && boundary_enter()) {
+        track_new(pair[0], other);
+        track_new(pair[1], other);
+    }
+    return ret;
+}
+
+long socket_listen_end(int fd, long ret)
+{
+    if (ret == 0 && boundary_enter() && track_flags(fd) & FD_TCP)
+        fdtable_add(fd, FD_LISTENING);
+    return ret;
+}
+
+/* We identify a connection by its peer, so we ask accept for it even if the program passed NULL.
+ * That changes nothing for a TCP socket; of other kinds one could not have a name to give. */
+void socket_accept_begin(struct accepting *a, int listener, struct sockaddr *address,
+                         socklen_t *len)
+{
+    a->watched = boundary_enter() && track_flags(listener) & FD_TCP;
+    a->epoch = boundary_epoch();
+    a->address = address;
+    a->len = len;
+    if (a->watched && !address) {
+        a->own_len = sizeof(a->own);
+        a->address = (struct sockaddr *)&a->own;
+        a->len = &a->own_len;
+    }
+}
+
+/* The length tells what the address takes, not what there was room for. That an IPv4 address fitted
+ * can be taken for granted; anything longer is asked for anew. */
+static struct endpoint peer_of(const struct accepting *a, int fd)
+{
+    if (a->len == &a->own_len || *a->len == sizeof(struct sockaddr_in))
+        return probe_endpoint(a->address, *a->len);
+    return probe_peer(fd);
+}
+
+long socket_accept_end(const struct accepting *a, int listener, long fd)
+{
+    struct fd_note note = other;
+    struct endpoint peer;
+    uint32_t flags;
+
+    if (fd < 0 || !boundary_enter())
+        return fd;
+    if (a->watched) {
+        flags = track_flags(listener);
+        if (!(flags & FD_LISTENING))
+            fdtable_add(listener, FD_LISTENING);
+        peer = peer_of(a, (int)fd);
+        note.peer = owner_peer_hash(&peer);
+        note.epoch = a->epoch;
+        /* An accepted socket inherits SO_LINGER, and its protocol, from the listening one. */
+        note.flags = FD_TCP | FD_BORN | FD_PEER | (flags & (FD_MPTCP | FD_ASK_LINGER | FD_LOWAT));
+    }
+    track_new((int)fd, note);
+    if (a->watched) {
+        event_first_use(true);
+        linger_prepare();
+    }
+    return fd;
+}
+
+/* Connecting to "any" means to this machine (ip(7)), and getpeername will say so. */
+static void name_loopback(struct endpoint *peer)
+{
+    static const uint8_t any[16];
+
+    if (memcmp(peer->addr, any, peer->v4 ? 4 : 16) != 0)
+        return;
+    if (peer->v4)
+        peer->addr[0] = 127;
+    peer->addr[peer->v4 ? 3 : 15] = 1;
+}
+
+long socket_connect_end(int fd, const struct sockaddr *address, socklen_t len, long ret)
+{
+    bool under_way = ret < 0 && (errno == EINPROGRESS || errno == EINTR);
+    struct endpoint peer;
+
+    if (!(ret == 0 || under_way) || !boundary_enter() || !(track_flags(fd) & FD_TCP))
+        return ret;
+    if (under_way) {
+        peer = probe_endpoint(address, len);
+        name_loopback(&peer);
+    } else {
+        peer = probe_peer(fd);
+    }
+    fdtable_connected(fd, owner_peer_hash(&peer));
+    if (peer.known) /* not after connect to AF_UNSPEC, which disconnects */
+        event_first_use(true);
+    linger_prepare();
+    return ret;
+}
+
+/* Before the call, because a close by another thread must not miss it. That the option may have
+ * been set only makes a close ask the kernel. */
+void socket_option_begin(int fd, int level, int name)
+{
+    bool linger2 = level == IPPROTO_TCP && name == TCP_LINGER2;
+
+    if (!boundary_enter())
+        return;
+    if (linger2 || (level == SOL_SOCKET && name == SO_LINGER))
+        fdtable_add(fd, FD_ASK_LINGER);
+    if (linger2)
+        share_linger2();
+    if (level == SOL_SOCKET && name == SO_RCVLOWAT)
+        fdtable_add(fd, FD_LOWAT);
+}
+
+long socket_shutdown_end(int fd, int how, long ret)
+{
+    uint32_t flags = (how != SHUT_WR ? FD_READ_SHUT : 0) | (how != SHUT_RD ? FD_HALF_CLOSED : 0);
+
+    if (ret == 0 && boundary_enter() && fdtable_get(fd).flags & FD_TCP)
+        fdtable_add(fd, flags);
+    return ret;
+}
+
+/* In which epoll sets a connection is. */
+long socket_epoll_end(int epoll, int operation, int fd, long ret)
+{
+    if (ret != 0 || !boundary_enter())
+        return ret;
+    if (operation == EPOLL_CTL_ADD)
+        fdtable_enter_epoll(fd, epoll);
+    else if (operation == EPOLL_CTL_DEL)
+        fdtable_leave_epoll(fd, epoll);
+    return ret;
+}

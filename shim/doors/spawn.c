@@ -1,0 +1,58 @@
+/* How programs are started: they keep every descriptor that is not close-on-exec. */
+#include "../safeclose.h"
+
+#include "../boundary.h"
+#include "../share.h"
+#include "doors.h"
+
+/* The numbers that some list of file actions copies: what stands there when it is used is kept by
+ * the program started, close-on-exec or not. Never taken back; one for the numbers beyond. */
+#define PREPARED 1024
+static _Atomic uint8_t prepared[PREPARED + 1];
+
+void spawn_prepared(int fd)
+{
+    if (fd >= 0)
+        prepared[fd < PREPARED ? fd : PREPARED] = 1;
+}
+
+static void lose_prepared(void)
+{
+    for (int fd = 0; fd < PREPARED; fd++)
+        if (prepared[fd])
+            share_lose(fd);
+    if (prepared[PREPARED])
+        share_lose_all();
+}
+
+bool spawn_begin(const posix_spawn_file_actions_t *actions)
+{
+    bool watched = boundary_enter();
+
+    if (!watched && !boundary_vfork_child())
+        return false;
+    if (actions)
+        lose_prepared();
+    if (watched)
+        boundary_spawn_begin();
+    share_spawn();
+    return watched;
+}
+
+/* In a vfork child as well: what the program started keeps is its parent's. */
+bool exec_begin(void)
+{
+    if (boundary_watches())
+        share_spawn();
+    return alone_begin();
+}
+
+/* Once more for what other threads created meanwhile. */
+long spawn_end(bool watched, long ret)
+{
+    if (watched) {
+        share_spawn();
+        boundary_spawn_end();
+    }
+    return ret;
+}

@@ -1,0 +1,33 @@
+/*
+ * Streams. libc closes their descriptors without a call that can be hooked. A stream without a
+ * descriptor (open_memstream, fopencookie) is none of ours; the real call decides about everything.
+ */
+#include "../safeclose.h"
+
+#include "../boundary.h"
+#include "../closing.h"
+#include "../streams.h"
+#include "doors.h"
+
+int stream_begin(FILE *stream, enum via via, const void *call_site)
+{
+    int saved_errno = errno;
+    int failed;
+    int fd;
+
+    if (!boundary_enter())
+        return 0;
+    fd = fileno(stream);
+    errno = saved_errno;
+    if (fd < 0)
+        return 0;
+    failed = streams_closing(stream, fd);
+    closing(fd, via, call_site);
+    return failed;
+}
+
+void stream_opened(FILE *stream, int fd)
+{
+    if (stream && boundary_enter())
+        streams_opened(stream, fd);
+}

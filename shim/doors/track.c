@@ -1,0 +1,90 @@
+#include "../safeclose.h"
+
+#include "../boundary.h"
+#include "../owner.h"
+#include "../probe.h"
+#include "../proc.h"
+#include "../share.h"
+#include "../sys.h"
+#include "track.h"
+
+/* fd is a new number. What was noted of it before was closed unseen, or its count would have been
+ * dropped. */
+void track_new(int fd, struct fd_note note)
+{
+    struct fd_note old = fdtable_take(fd);
+
+    share_drop(&old);
+    if (note.flags)
+        fdtable_set(fd, note);
+}
+
+/* What there is to know of a socket that was created out of sight; 0 where it is none. */
+static uint32_t ask_flags(int fd)
+{
+    uint32_t flags = FD_TCP | FD_ARRIVED;
+    bool zero;
+
+    switch (probe_kind(fd)) {
+    case PROBE_MPTCP:
+        return flags | FD_MPTCP;
+    case PROBE_TCP:
+        if (!probe_zero_linger(fd, 0, &zero) || zero)
+            flags |= FD_ASK_LINGER;
+        if (probe_state(fd) == STATE_LISTEN)
+            flags |= FD_LISTENING;
+        return flags;
+    case PROBE_OTHER:
+        return FD_OTHER;
+    default:
+        return 0;
+    }
+}
+
+uint32_t track_flags(int fd)
+{
+    uint32_t flags = fdtable_get(fd).flags;
+
+    if (!(flags & (FD_TCP | FD_OTHER))) {
+        flags |= ask_flags(fd);
+        fdtable_add(fd, flags);
+    }
+    return flags;
+}
+
+void track_arrived(int fd)
+{
+    struct fd_note note = {.epoch = boundary_epoch(), .flags = ask_flags(fd)};
+    struct endpoint peer;
+
+    if (note.flags & FD_TCP && !(note.flags & FD_LISTENING)) {
+        peer = probe_peer(fd);
+        note.peer = owner_peer_hash(&peer);
+        note.flags |= peer.known ? FD_PEER : 0;
+    }
+    track_new(fd, note);
+}
+
+static bool visit_inherited(int dir, const char *name, int number, void *context)
+{
+    (void)name;
+    (void)context;
+    if (number != dir && probe_kind(number) != PROBE_NOT_SOCKET)
+        track_arrived(number);
+    return true;
+}
+
+/* Where there is no /proc, the numbers that are ever handed on: inetd's, and socket activation's.
+ */
+void track_inherited(void)
+{
+    long dir = proc_open("/proc/self/fd");
+
+    if (dir < 0) {
+        for (int fd = 0; fd < 64; fd++)
+            visit_inherited(-1, NULL, fd, NULL);
+        return;
+    }
+    proc_walk((int)dir, visit_inherited, NULL);
+    sys1(SYS_close, dir);
+}
