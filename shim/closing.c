@@ -3,9 +3,9 @@
 #include "boundary.h"
 #include "closing.h"
 #include "config.h"
-#include "drain.h"
+#include "remedy/drain.h"
 #include "fdtable.h"
-#include "linger.h"
+#include "remedy/linger.h"
 #include "sys.h"
 
 static void bump(_Atomic uint64_t *counter)

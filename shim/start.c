@@ -6,7 +6,7 @@
 #include "doors/doors.h"
 #include "doors/fork.h"
 #include "doors/track.h"
-#include "linger.h"
+#include "remedy/linger.h"
 #include "real.h"
 #include "share.h"
 #include "sink.h"

@@ -4,10 +4,10 @@
  * program has dropped. Of several threads the kernel refuses some of unshare and setns. An exec
  * ends the lot anyway; here it ends in order.
  */
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../linger.h"
-#include "doors.h"
+#include "remedy/linger.h"
+#include "doors/doors.h"
 
 bool alone_begin(void)
 {

@@ -1,10 +1,10 @@
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../boundary.h"
-#include "../closing.h"
-#include "../linger.h"
-#include "../sink.h"
-#include "doors.h"
+#include "boundary.h"
+#include "closing.h"
+#include "remedy/linger.h"
+#include "sink.h"
+#include "doors/doors.h"
 
 bool close_begin(int fd, enum via via, const void *call_site)
 {

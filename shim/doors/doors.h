@@ -10,8 +10,8 @@
 #ifndef SAFECLOSE_DOORS_H
 #define SAFECLOSE_DOORS_H
 
-#include "../event.h"
-#include "giveup.h"
+#include "event.h"
+#include "doors/giveup.h"
 
 #include <signal.h>
 #include <spawn.h>

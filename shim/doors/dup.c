@@ -2,14 +2,14 @@
  * dup2 and dup3 close what their target stood for; and with their kin they give a connection a
  * second number.
  */
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../boundary.h"
-#include "../closing.h"
-#include "../share.h"
-#include "../sys.h"
-#include "doors.h"
-#include "track.h"
+#include "boundary.h"
+#include "closing.h"
+#include "share.h"
+#include "sys.h"
+#include "doors/doors.h"
+#include "doors/track.h"
 
 #include <sys/resource.h>
 

@@ -2,14 +2,14 @@
  * The end of the process. _exit, _Exit and exit_group come here by their hooks, exit and quick_exit
  * by the handlers that the constructor registers (start.c).
  */
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../boundary.h"
-#include "../closing.h"
-#include "../linger.h"
-#include "../streams.h"
-#include "../summary.h"
-#include "doors.h"
+#include "boundary.h"
+#include "closing.h"
+#include "remedy/linger.h"
+#include "streams.h"
+#include "summary.h"
+#include "doors/doors.h"
 
 /* Not in a vfork child: everything there is its parent's. Only exit flushes stdio afterwards. */
 void exit_begin(enum via via, const void *call_site)

@@ -1,11 +1,11 @@
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../boundary.h"
-#include "../event_json.h"
-#include "../linger.h"
-#include "../share.h"
-#include "fork.h"
-#include "giveup.h"
+#include "boundary.h"
+#include "event_json.h"
+#include "remedy/linger.h"
+#include "share.h"
+#include "doors/fork.h"
+#include "doors/giveup.h"
 
 #include <sched.h>
 

@@ -1,11 +1,11 @@
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../boundary.h"
-#include "../config.h"
-#include "../linger.h"
-#include "../share.h"
-#include "../summary.h"
-#include "giveup.h"
+#include "boundary.h"
+#include "config.h"
+#include "remedy/linger.h"
+#include "share.h"
+#include "summary.h"
+#include "doors/giveup.h"
 
 static void tell(enum giveup reason)
 {

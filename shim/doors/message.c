@@ -2,12 +2,12 @@
  * Descriptors that travel in messages. A message is the program's memory, and looked at only when
  * the kernel has just found it readable.
  */
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../boundary.h"
-#include "../share.h"
-#include "doors.h"
-#include "track.h"
+#include "boundary.h"
+#include "share.h"
+#include "doors/doors.h"
+#include "doors/track.h"
 
 static void each_descriptor(const struct msghdr *message, void (*visit)(int fd))
 {

@@ -1,11 +1,11 @@
 /* Many numbers at once. What it costs is a matter of the sockets among them, not of the range. */
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../boundary.h"
-#include "../closing.h"
-#include "../real.h"
-#include "doors.h"
-#include "giveup.h"
+#include "boundary.h"
+#include "closing.h"
+#include "real.h"
+#include "doors/doors.h"
+#include "doors/giveup.h"
 
 #include <linux/close_range.h>
 

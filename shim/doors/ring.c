@@ -1,10 +1,10 @@
 /* io_uring: what it does with a connection we don't see. */
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../boundary.h"
-#include "../linger.h"
-#include "../share.h"
-#include "doors.h"
+#include "boundary.h"
+#include "remedy/linger.h"
+#include "share.h"
+#include "doors/doors.h"
 
 #include <linux/io_uring.h>
 

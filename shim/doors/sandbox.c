@@ -1,12 +1,12 @@
 /* What a program does to itself that ends our work in it (giveup.h). */
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../boundary.h"
-#include "../event_json.h"
-#include "../linger.h"
-#include "../real.h"
-#include "../sys.h"
-#include "doors.h"
+#include "boundary.h"
+#include "event_json.h"
+#include "remedy/linger.h"
+#include "real.h"
+#include "sys.h"
+#include "doors/doors.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>

@@ -1,14 +1,14 @@
 /* Where TCP sockets come from, and what is asked of them. These doors only watch. */
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../boundary.h"
-#include "../event.h"
-#include "../linger.h"
-#include "../owner.h"
-#include "../probe.h"
-#include "../share.h"
-#include "doors.h"
-#include "track.h"
+#include "boundary.h"
+#include "event.h"
+#include "remedy/linger.h"
+#include "owner.h"
+#include "probe.h"
+#include "share.h"
+#include "doors/doors.h"
+#include "doors/track.h"
 
 #include <linux/tcp.h>
 #include <sys/epoll.h>

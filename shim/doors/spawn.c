@@ -1,9 +1,9 @@
 /* How programs are started: they keep every descriptor that is not close-on-exec. */
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../boundary.h"
-#include "../share.h"
-#include "doors.h"
+#include "boundary.h"
+#include "share.h"
+#include "doors/doors.h"
 
 /* The numbers that some list of file actions copies: what stands there when it is used is kept by
  * the program started, close-on-exec or not. Never taken back; one for the numbers beyond. */

@@ -2,12 +2,12 @@
  * Streams. libc closes their descriptors without a call that can be hooked. A stream without a
  * descriptor (open_memstream, fopencookie) is none of ours; the real call decides about everything.
  */
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../boundary.h"
-#include "../closing.h"
-#include "../streams.h"
-#include "doors.h"
+#include "boundary.h"
+#include "closing.h"
+#include "streams.h"
+#include "doors/doors.h"
 
 int stream_begin(FILE *stream, enum via via, const void *call_site)
 {

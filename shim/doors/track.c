@@ -1,12 +1,12 @@
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../boundary.h"
-#include "../owner.h"
-#include "../probe.h"
-#include "../proc.h"
-#include "../share.h"
-#include "../sys.h"
-#include "track.h"
+#include "boundary.h"
+#include "owner.h"
+#include "probe.h"
+#include "proc.h"
+#include "share.h"
+#include "sys.h"
+#include "doors/track.h"
 
 /* fd is a new number. What was noted of it before was closed unseen, or its count would have been
  * dropped. */

@@ -1,8 +1,8 @@
 /* Descriptors that are given up by number. */
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../doors/doors.h"
-#include "../real.h"
+#include "doors/doors.h"
+#include "real.h"
 
 EXPORT int close(int fd)
 {

@@ -1,8 +1,8 @@
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../boundary.h"
-#include "../doors/doors.h"
-#include "../real.h"
+#include "boundary.h"
+#include "doors/doors.h"
+#include "real.h"
 
 EXPORT int dup(int fd)
 {

@@ -2,10 +2,10 @@
  * The ends of a process that run no handler. exit and quick_exit are seen by the handlers that the
  * constructor registers (start.c).
  */
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../doors/doors.h"
-#include "../real.h"
+#include "doors/doors.h"
+#include "real.h"
 
 EXPORT _Noreturn void _exit(int status)
 {

@@ -1,8 +1,8 @@
 /* How a process comes to share all it holds with a child. These hooks only watch. */
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../doors/fork.h"
-#include "../real.h"
+#include "doors/fork.h"
+#include "real.h"
 
 #include <pty.h>
 

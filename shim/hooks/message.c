@@ -1,8 +1,8 @@
 /* Descriptors that travel in messages. These hooks only watch. */
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../doors/doors.h"
-#include "../real.h"
+#include "doors/doors.h"
+#include "real.h"
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {

@@ -1,8 +1,8 @@
 /* What changes a process's rights (doors/alone.c). */
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../doors/doors.h"
-#include "../real.h"
+#include "doors/doors.h"
+#include "real.h"
 
 #include <grp.h>
 

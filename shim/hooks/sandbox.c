@@ -1,8 +1,8 @@
 /* What a program does to itself that ends our work in it (giveup.h). */
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../doors/doors.h"
-#include "../real.h"
+#include "doors/doors.h"
+#include "real.h"
 
 #include <mqueue.h>
 #include <sched.h>

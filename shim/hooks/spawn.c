@@ -1,9 +1,9 @@
 /* How programs are started: they keep every descriptor that is not close-on-exec. These hooks only
  * watch. */
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../doors/doors.h"
-#include "../real.h"
+#include "doors/doors.h"
+#include "real.h"
 
 #include <alloca.h>
 

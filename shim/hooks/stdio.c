@@ -1,8 +1,8 @@
 /* Streams. */
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../doors/doors.h"
-#include "../real.h"
+#include "doors/doors.h"
+#include "real.h"
 
 EXPORT FILE *fdopen(int fd, const char *mode)
 {

@@ -2,13 +2,13 @@
  * syscall(2), by which Node closes and libseccomp installs its filter: from a number to the doors
  * that libc's names have. Every other number goes to the kernel with its six longs as they came.
  */
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../boundary.h"
-#include "../doors/doors.h"
-#include "../doors/fork.h"
-#include "../real.h"
-#include "../sys.h"
+#include "boundary.h"
+#include "doors/doors.h"
+#include "doors/fork.h"
+#include "real.h"
+#include "sys.h"
 
 #include <sched.h>
 #include <sys/uio.h>

@@ -8,7 +8,7 @@
 #define SAFECLOSE_LOTS_H
 
 #include "boundary.h"
-#include "lot.h"
+#include "remedy/lot.h"
 
 #include <stdbool.h>
 #include <stdint.h>

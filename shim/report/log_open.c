@@ -1,8 +1,8 @@
-#include "../safeclose.h"
+#include "safeclose.h"
 
-#include "../error.h"
-#include "../sys.h"
-#include "log_open.h"
+#include "error.h"
+#include "sys.h"
+#include "report/log_open.h"
 
 #include <linux/magic.h>
 #include <sys/vfs.h>

@@ -15,7 +15,7 @@
 #ifndef SAFECLOSE_LOG_OPEN_H
 #define SAFECLOSE_LOG_OPEN_H
 
-#include "../format.h"
+#include "format.h"
 
 #include <limits.h>
 

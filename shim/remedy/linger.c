@@ -60,7 +60,7 @@
 #include "boundary.h"
 #include "config.h"
 #include "ground/signals.h"
-#include "linger.h"
+#include "remedy/linger.h"
 #include "proc.h"
 #include "remedy/feed.h"
 #include "remedy/lots.h"

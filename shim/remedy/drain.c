@@ -1,6 +1,6 @@
 #include "safeclose.h"
 
-#include "drain.h"
+#include "remedy/drain.h"
 #include "sys.h"
 
 /*

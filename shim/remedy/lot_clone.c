@@ -1,6 +1,6 @@
 #include "safeclose.h"
 
-#include "lot_clone.h"
+#include "remedy/lot_clone.h"
 #include "sys.h"
 
 /*

@@ -2,10 +2,10 @@
 
 #include "boundary.h"
 #include "config.h"
-#include "drain.h"
+#include "remedy/drain.h"
 #include "event.h"
-#include "lot.h"
-#include "lot_clone.h"
+#include "remedy/lot.h"
+#include "remedy/lot_clone.h"
 #include "proc.h"
 #include "remedy/nudge.h"
 #include "remedy/parcel.h"
