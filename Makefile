@@ -8,6 +8,7 @@
 # make deps-servers beside-nginx    lingering: the library beside nginx's own
 # make bench              what the library costs, beside its budgets
 # make hostile            peers that mean harm, by the ten thousand: a table of what it took
+# make attack T=600       a server that its own children attack, for so long as built and as long with sanitizers
 # make endurance N=1000000   so many connections through one server: what is lost, and what grows
 # make lint check         style; what the library exports, needs and calls
 # make fuzz T=600         runs each fuzzer of tests/ for so many seconds (clang); what they found before is
@@ -58,7 +59,7 @@ DEMOS = $(patsubst %.c,$(BUILD)/%,$(filter-out demo/net.c,$(wildcard demo/*.c)))
 CMOCKA_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit_*.c tests/hook_*.c tests/kernel_facts*.c))
 TEST_LIBS = $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/*_lib.c))
 # The programs of several files: X.c and every X_*.c.
-BIG_TESTS = scene referee
+BIG_TESTS = scene referee attack
 BIG_PARTS = $(foreach big,$(BIG_TESTS),$(wildcard tests/$(big)_*.c))
 # A fuzzer, fuzz_X, includes the sources that it tests. The tests play its corpus, tests/corpus/X, with
 # replay_X, which needs no clang.
@@ -197,6 +198,9 @@ bench: all $(patsubst %.c,$(BUILD)/%,$(wildcard scripts/*.c))
 hostile: $(LIB) $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/hostile_*.c))
 	$(Q)scripts/hostile $(ROWS)
 
+attack: $(LIB) $(BUILD)/tests/attack
+	$(Q)scripts/attack -t $(T) $(OPTIONS)
+
 endurance: $(LIB) $(BUILD)/tests/hostile_server $(BUILD)/tests/endurance_clients
 	$(Q)scripts/endurance $(N)
 
@@ -226,7 +230,7 @@ uninstall:
 clean:
 	rm -rf $(BUILD) $(LIB) $(COMMAND)
 
-.PHONY: all demo deps deps-servers tests test referee servers controls beside-nginx hostile endurance \
-	fuzz bench lint check install uninstall clean
+.PHONY: all demo deps deps-servers tests test referee servers controls beside-nginx hostile attack \
+	endurance fuzz bench lint check install uninstall clean
 .DELETE_ON_ERROR:
 -include $(SHIM_OBJECTS:.o=.d) $(COMMAND_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/fuzz/*.d)
