@@ -35,17 +35,22 @@ LIB = libsafeclose.so
 COMMAND = safeclose
 BUILD = build
 Q = $(if $(V),,@)
+comma := ,
 say = @printf '  %-5s %s\n'
 
 PLAIN_FLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(WERROR) $(CPPFLAGS)
+# A frame that is overrun ends the process. On x86-64 jumps and returns land where they should; without the
+# two marks the library would switch that off for the whole program. 7 kB of its size.
+IS_X86_64 := $(findstring x86_64,$(shell $(CC) -dumpmachine))
+HARDENING = -fstack-protector-strong $(if $(IS_X86_64),-fcf-protection=full)
 # It is loaded into every program, and its time is the kernel's: small is worth more than fast.
 # A frame of the library must fit the smallest stack that a program may call close() on.
-SHIM_FLAGS = $(PLAIN_FLAGS) -Ishim -fPIC -fvisibility=hidden -fno-strict-aliasing -Wframe-larger-than=1024 \
+SHIM_FLAGS = $(PLAIN_FLAGS) -Ishim -fPIC $(HARDENING) -fvisibility=hidden -fno-strict-aliasing -Wframe-larger-than=1024 \
 	-U_FILE_OFFSET_BITS -U_TIME_BITS $(if $(filter -O2,$(CFLAGS)),-Os -fno-jump-tables)
 # libdl holds dlsym for every glibc before 2.34, and is an empty shell since.
 SHIM_LINK = -shared -Wl,-soname,$(LIB) -Wl,--version-script=shim/libsafeclose.map \
 	-Wl,-z,now,-z,relro,-z,noexecstack,-z,nodelete,-z,defs \
-	-Wl,--hash-style=gnu -Wl,--no-as-needed -l:libdl.so.2
+	$(if $(IS_X86_64),-Wl$(comma)-z$(comma)ibt$(comma)-z$(comma)shstk) -Wl,--hash-style=gnu -Wl,--no-as-needed -l:libdl.so.2
 
 SHIM_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/*.c shim/*/*.c))
 # The command takes from the library what is pure: the meaning of a setting's value.

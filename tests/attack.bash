@@ -22,6 +22,6 @@ sanitized()
     # No red zones in frames: a fork child has a copy of those of its parent's lot, on whose stack it may
     # start its own, and nobody tells AddressSanitizer that they are over.
     gcc -std=gnu11 -O0 -g -fsanitize=address,undefined --param asan-stack=0 -fno-sanitize-recover=all -fPIC \
-        -fvisibility=hidden -fno-strict-aliasing -shared -o "$1" "${sources[@]}" \
+        -fvisibility=hidden -fno-strict-aliasing -I"$top/shim" -shared -o "$1" "${sources[@]}" \
         -Wl,--version-script="$top/shim/libsafeclose.map" -Wl,-z,now,-z,nodelete
 }
