@@ -622,10 +622,15 @@ static void nap(struct lot *lot)
     atomic_store(&control->napping, 0);
 }
 
+static bool takes_no_more(const struct lot *lot)
+{
+    return lot->strikes > LOT_STRIKES ||
+           (lot->parked == 0 && atomic_load(&lot->control->finish));
+}
+
 static bool is_over(const struct lot *lot)
 {
-    return atomic_load(&lot->control->stop) ||
-           (lot->parked == 0 && (atomic_load(&lot->control->finish) || !lot->fed));
+    return atomic_load(&lot->control->stop) || (lot->parked == 0 && !lot->fed);
 }
 
 static void end_all(struct lot *lot)
@@ -695,8 +700,8 @@ static void tend_all(struct lot *lot)
             welcome_all(lot);
         settle_doubts(lot);
         look(lot);
-        if (lot->strikes > LOT_STRIKES && lot->fed)
-            close_feed(lot);
+        if (lot->fed && takes_no_more(lot))
+            close_feed(lot); /* what waited in it lingers as long as the rest */
         if (busy && !is_over(lot))
             nap(lot);
     }
