@@ -74,7 +74,8 @@ void after_call(const char *label, long result, bool exact)
     bool blocked = signal_mask() != mask_before;
     bool slow = now_ns() - begun > LONG_NS;
 
-    if (!exact && result == 0 && !blocked) /* a child: who of the two is first is nobody's choice */
+    /* Which of the two that return from a fork is first is nobody's choice. */
+    if (!exact && result >= 0 && !blocked && !slow)
         return;
     if (!exact && result > 0)
         result = 1;
@@ -184,18 +185,23 @@ int early(int slot)
     return fd;
 }
 
-void ended(const char *label, int slot)
+static void say_end(const char *label, int slot, const char *meant)
 {
+    int64_t start = now_ns();
     struct answer a = ask_peer(PEER_END, slot, PEER_MS);
 
-    say("peer %s: %ld bytes, %s", label, a.value, a.text);
+    say("peer %s: %ld bytes, %s%s%s", label, a.value, a.text, meant,
+        now_ns() - start > LONG_NS ? ", late" : "");
+}
+
+void ended(const char *label, int slot)
+{
+    say_end(label, slot, "");
 }
 
 void ended_as_asked(const char *label, int slot)
 {
-    struct answer a = ask_peer(PEER_END, slot, PEER_MS);
-
-    say("peer %s: %ld bytes, %s as asked", label, a.value, a.text);
+    say_end(label, slot, " as asked");
 }
 
 void goes_on(const char *label, int slot)

@@ -28,7 +28,7 @@ __attribute__((format(printf, 1, 2))) void say(const char *format, ...);
         called_;                                                                                   \
     })
 
-/* The same where the result is a pid, or a pointer: whether there is one. */
+/* The same where the result is a pid: only what is wrong with it. */
 #define CALL_ANY(label, call)                                                                      \
     ({                                                                                             \
         long called_;                                                                              \
