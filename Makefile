@@ -6,6 +6,8 @@
 # make deps-servers servers     stock servers that answer early: what arrives as is, drained, lingering
 # make deps-servers controls    programs that close well stay as they are, in every mode
 # make deps-servers beside-nginx    lingering: the library beside nginx's own
+# make faults             makes each system call of the library fail, by call site: does the program see more
+#                         of it than a missing remedy? OPTIONS: as tests/faults.py --help lists them.
 # make bench              what the library costs, beside its budgets
 # make hostile            peers that mean harm, by the ten thousand: a table of what it took
 # make endurance N=1000000   so many connections through one server: what is lost, and what grows
@@ -172,6 +174,9 @@ REFEREE_WHICH = $(if $(RACE),--race --count $(or $(N),2000),$(if $(SEED),$(if $(
 referee: $(LIB) $(BUILD)/tests/referee
 	$(Q)LIBSAFECLOSE=$(CURDIR)/$(LIB) $(BUILD)/tests/referee $(REFEREE_WHICH) $(OPTIONS)
 
+faults: $(LIB) $(BUILD)/tests/faults $(BUILD)/tests/inject
+	$(Q)LIBSAFECLOSE=$(CURDIR)/$(LIB) tests/faults.py $(OPTIONS)
+
 # What a fuzzer finds new goes to build/fuzz; what it fails on, too, under a name that begins as its own.
 T = 60
 
@@ -226,7 +231,7 @@ uninstall:
 clean:
 	rm -rf $(BUILD) $(LIB) $(COMMAND)
 
-.PHONY: all demo deps deps-servers tests test referee servers controls beside-nginx hostile endurance \
+.PHONY: all demo deps deps-servers tests test referee faults servers controls beside-nginx hostile endurance \
 	fuzz bench lint check install uninstall clean
 .DELETE_ON_ERROR:
 -include $(SHIM_OBJECTS:.o=.d) $(COMMAND_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/fuzz/*.d)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -68,7 +69,7 @@ static void by_freopen(int fd)
     FILE *f = fdopen(fd, "r+");
 
     fputs("tail", f);
-    CALL("freopen", freopen("/dev/null", "r", f) != NULL);
+    CALL("freopen", (f = freopen("/dev/null", "r", f)) != NULL);
     CALL("fclose", fclose(f));
 }
 
@@ -122,16 +123,17 @@ static void closes_nothing(void)
 static void closes_other_things(void)
 {
     int pair[2];
+    int copy;
     int udp = (int)CALL("udp", socket(AF_INET, SOCK_DGRAM, 0));
     int unused = (int)CALL("unused", socket(AF_INET6, SOCK_STREAM, 0));
 
     CALL("socketpair", socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
-    CALL("dup", dup(pair[0]));
+    copy = (int)CALL("dup", dup(pair[0]));
     CALL("close udp", close(udp));
     CALL("close unused", close(unused));
     CALL("close pair", close(pair[0]));
     CALL("close pair", close(pair[1]));
-    CALL("close dup", close(pair[1] + 1));
+    CALL("close dup", close(copy));
 }
 
 /* With one in the middle of the numbers that go. */
@@ -336,10 +338,14 @@ static void has_notices(void)
 /* A peer that stays silent, and says nothing of an end. */
 static void is_left_by_all(void)
 {
+    int on = 1;
     int fd = early(7);
     int signals = getpid();
 
     CALL("fcntl", fcntl(fd, F_SETOWN, signals));
+    set(fd, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof(on));
+    if (send(fd, "0123456789", 10, MSG_ZEROCOPY) != 10)
+        say("unable to send");
     CALL("close", close(fd));
 }
 
@@ -373,12 +379,14 @@ void play_ways(void)
     say_numbers();
 }
 
-/* A few of each, for what only writes the log in another way. */
+/* A few of each, for what only writes the log in another way. A SIGPIPE of the library's would end
+ * it. */
 void play_few(void)
 {
     struct linger zero = {1, 0};
     int fd;
 
+    signal(SIGPIPE, SIG_DFL);
     begin_listening();
     CALL("close", close(early(0)));
     ended("early", 0);

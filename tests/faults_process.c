@@ -182,9 +182,32 @@ static void close_unseen(void)
     sys3(SYS_close_range, CONTROL + 2, ~0U, 0);
 }
 
+/* A child has what leads to the lot too, so the lot lives on when we have lost it. */
+static void loses_its_lot(void)
+{
+    struct turns t = make_turns();
+    pid_t child;
+
+    parks(3);
+    child = fork();
+    if (child == 0) {
+        wait_for(t.to_child);
+        sys1(SYS_exit_group, 0);
+    }
+    close_unseen();
+    CALL("seteuid", seteuid(NOBODY));
+    rights_are("with a lot that it lost");
+    CALL("seteuid", seteuid(0));
+    ended("in a lot that is lost", 3);
+    give(t.to_child);
+    reap("child with the lot", child);
+    end_turns(&t);
+}
+
 void play_hidden(void)
 {
     begin_listening();
+    loses_its_lot();
     parks(0);
     ended("before", 0);
     close_unseen();

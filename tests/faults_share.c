@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -177,10 +178,33 @@ static void receives(void)
     ended("that came in a message", 0);
 }
 
+/* A child that has closed all it had, and lives. */
+static void has_a_bare_child(void)
+{
+    struct turns t = make_turns();
+    int fd = early(0);
+    pid_t child = (pid_t)CALL_ANY("fork", fork());
+
+    if (child == 0) {
+        syscall(SYS_close_range, 0, ~0U, 0);
+        for (;;)
+            pause();
+    }
+    close(t.to_parent[1]);
+    wait_for(t.to_parent); /* until its end of the pipe is gone too */
+    t.to_parent[1] = -1;
+    CALL("close", close(fd));
+    ended("of a child that closed everything", 0);
+    kill(child, SIGKILL);
+    reap("bare child", child);
+    end_turns(&t);
+}
+
 void play_share(void)
 {
     begin_listening();
     forks("fork", fork);
+    has_a_bare_child();
     outlives();
     has_a_child_that_serves();
     forks("_Fork", _Fork);
@@ -256,6 +280,7 @@ static void closes_beside(const char *label, void *(*thread)(void *))
 {
     pthread_t beside;
     int fd;
+    int copy;
 
     atomic_store(&stop, false);
     pthread_create(&beside, NULL, thread, NULL);
@@ -263,15 +288,39 @@ static void closes_beside(const char *label, void *(*thread)(void *))
     CALL("close", close(fd));
     ended(label, 0);
     fd = early(0);
-    CALL("dup", dup(fd));
+    copy = (int)CALL("dup", dup(fd));
     CALL("close", close(fd));
-    unread_is(label, fd + 1);
-    CALL("close", close(fd + 1));
+    unread_is(label, copy);
+    CALL("close", close(copy));
     ended(label, 0);
     CALL("close", close(accepted(0)));
     ended("with nothing unread", 0);
     atomic_store(&stop, true);
     pthread_join(beside, NULL);
+}
+
+static void *start_program(void *unused)
+{
+    if (system("sleep 0.1") != 0)
+        say("unable to sleep");
+    return unused;
+}
+
+/* What came after the program was started, and closes when it starts another, it can't have. */
+static void closes_beside_a_start(void)
+{
+    const struct timespec moment = {0, 40000000};
+    pthread_t starter;
+    int fd;
+
+    pthread_create(&starter, NULL, start_program, NULL);
+    nanosleep(&moment, NULL);
+    ask_peer(PEER_CONNECT, 0, port);
+    fd = (int)CALL("accept4", accept4(listening, NULL, NULL, SOCK_CLOEXEC));
+    arrive(0, fd, 5);
+    CALL("close", close(fd));
+    ended("beside a start", 0);
+    pthread_join(starter, NULL);
 }
 
 void play_threads(void)
@@ -282,6 +331,7 @@ void play_threads(void)
     closes_beside("beside a sleeper", sleep_on);
     has_a_reader();
     closes_beside("beside a runner", run_on);
+    closes_beside_a_start();
     atomic_store(&stop, false);
     pthread_create(&beside, NULL, run_on, NULL);
     say_numbers();

@@ -18,7 +18,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,7 +27,6 @@
 static struct plan plan = {.timeout = 4};
 static struct run runs[MOST_SCENES];
 static int run_count;
-static int syslog_socket = -1;
 
 _Noreturn static void fail(const char *what)
 {
@@ -54,6 +52,12 @@ static void open_stderr(enum stderr_kind kind, int ends[2])
         if (pipe2(ends, O_CLOEXEC) < 0)
             fail("make a pipe");
         fcntl(ends[0], F_SETFL, O_NONBLOCK);
+        break;
+    case STDERR_BROKEN:
+        if (pipe2(ends, O_CLOEXEC) < 0)
+            fail("make a pipe");
+        close(ends[0]);
+        ends[0] = -1;
         break;
     case STDERR_SOCKET:
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
@@ -116,7 +120,7 @@ _Noreturn static void become_program(const struct scene *scene, char **env,
     personality(ADDR_NO_RANDOMIZE);
     setrlimit(RLIMIT_NOFILE, &numbers);
     if (handover)
-        filter_install(&plan, handover);
+        filter_install(&plan, scene, handover);
     sys3(SYS_execve, SYS_ARG(plan.program), SYS_ARG(argv), SYS_ARG(env));
     sys1(SYS_exit_group, 126);
     for (;;)
@@ -179,16 +183,6 @@ static void start(const struct scene *scene)
 
 /* ---- While they play ------------------------------------------------------------------------- */
 
-static void listen_to_syslog(void)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
-
-    syslog_socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    unlink("/dev/log");
-    if (bind(syslog_socket, (struct sockaddr *)&address, sizeof(address)) < 0)
-        fail("listen at /dev/log");
-}
-
 /* What the library writes is not looked at here: only that there is room for it. */
 static void pour_out(int fd, bool shown)
 {
@@ -239,7 +233,7 @@ static void attend_one(struct run *run, const struct pollfd *p)
 
 static bool attend(int ms)
 {
-    struct pollfd p[3 * MOST_SCENES + 1];
+    struct pollfd p[3 * MOST_SCENES];
     bool left = false;
 
     for (int i = 0; i < run_count; i++) {
@@ -253,15 +247,12 @@ static bool attend(int ms)
                                                     : run->pidfd,
                                        POLLIN, 0};
     }
-    p[3 * run_count] = (struct pollfd){syslog_socket, POLLIN, 0};
     if (!left)
         return false;
-    poll(p, (nfds_t)(3 * run_count + 1), ms);
+    poll(p, (nfds_t)(3 * run_count), ms);
     for (int i = 0; i < run_count; i++)
         if (!runs[i].over)
             attend_one(&runs[i], p + (ptrdiff_t)3 * i);
-    if (syslog_socket >= 0 && p[3 * run_count].revents & POLLIN)
-        pour_out(syslog_socket, false);
     return true;
 }
 
@@ -330,11 +321,12 @@ static const char *const help =
     "  --record                     counts every call that it makes\n"
     "  --site HEX --error N         makes the calls from there fail, with this errno\n"
     "  --times N                    no more than so many\n"
+    "  --also HEX --also-error N    and another, which leads there\n"
     "  --hidden HEX                 the call that would see the filter\n"
     "  --timeout SECONDS            after which a scene hangs (4)\n"
     "  --scenes                     lists them\n"
-    "Runs in the current directory, which should be an empty one; /dev/log is made anew where a\n"
-    "scene needs it.\n";
+    "Runs in the current directory, which should be an empty one; the scene syslog needs a\n"
+    "listener at /dev/log.\n";
 
 static const struct option options[] = {
     {"library", required_argument, NULL, 'l'},
@@ -345,6 +337,8 @@ static const struct option options[] = {
     {"site", required_argument, NULL, 's'},
     {"error", required_argument, NULL, 'e'},
     {"times", required_argument, NULL, 't'},
+    {"also", required_argument, NULL, 'a'},
+    {"also-error", required_argument, NULL, 'A'},
     {"hidden", required_argument, NULL, 'h'},
     {"timeout", required_argument, NULL, 'w'},
     {"scenes", no_argument, NULL, 'L'},
@@ -379,6 +373,12 @@ static void set(int option, const char *value)
     case 't':
         plan.times = atol(value);
         break;
+    case 'a':
+        plan.also = strtoull(value, NULL, 16);
+        break;
+    case 'A':
+        plan.also_error = atoi(value);
+        break;
     case 'h':
         plan.hidden = strtoull(value, NULL, 16);
         break;
@@ -407,9 +407,6 @@ int main(int argc, char **argv)
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (symlink("linked", "link") < 0 && errno != EEXIST)
         fail("make a link");
-    for (int i = optind; i < argc; i++)
-        if (strcmp(argv[i], "syslog") == 0)
-            listen_to_syslog();
     for (int i = optind; i < argc; i++)
         start(find(argv[i]));
     play();

@@ -24,7 +24,7 @@
 #include <sys/types.h>
 
 /* What a scene's stderr is: the library writes to each in another way. */
-enum stderr_kind { STDERR_PIPE, STDERR_SOCKET, STDERR_FILE, STDERR_TERMINAL };
+enum stderr_kind { STDERR_PIPE, STDERR_SOCKET, STDERR_FILE, STDERR_TERMINAL, STDERR_BROKEN };
 
 #define SCENE_SETTINGS 8
 
@@ -33,6 +33,7 @@ struct scene {
     const char *script; /* what the program plays under this name */
     enum stderr_kind stderr_kind;
     const char *settings[SCENE_SETTINGS]; /* NAME=VALUE */
+    bool shows_filter; /* the library is not kept from seeing it: then it avoids rare calls */
 };
 
 extern const struct scene scenes[];
@@ -47,12 +48,14 @@ struct plan {
     const char *library; /* NULL: the program runs bare */
     const char *mode;
     const char *program;
-    uint64_t base;   /* where the library will be */
-    uint64_t size;   /* of it */
-    bool record;     /* every call is counted, and none fails */
-    uint64_t site;   /* the one that fails */
-    int error;       /* with this */
-    long times;      /* so often; 0: always */
+    uint64_t base; /* where the library will be */
+    uint64_t size; /* of it */
+    bool record;   /* every call is counted, and none fails */
+    uint64_t site; /* the one that fails */
+    int error;     /* with this */
+    long times;    /* so often; 0: always */
+    uint64_t also; /* another that fails, which leads to the first; 0: none */
+    int also_error;
     uint64_t hidden; /* a call that is told 0: whether there is a filter; 0: none */
     double timeout;  /* seconds */
 };
@@ -91,7 +94,7 @@ struct handover {
     _Atomic int taken;
 };
 
-void filter_install(const struct plan *plan, struct handover *handover);
+void filter_install(const struct plan *plan, const struct scene *scene, struct handover *handover);
 
 /* In the parent: the listener, or -1. */
 int filter_take(pid_t child, int pidfd, struct handover *handover);

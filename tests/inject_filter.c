@@ -48,7 +48,7 @@ static void put_range(struct program *p, uint64_t first, uint64_t last, uint32_t
     put(p, BPF_RET | BPF_K, action, 0, 0);
 }
 
-static struct program make(const struct plan *plan)
+static struct program make(const struct plan *plan, bool hides)
 {
     struct program p = {.len = 0};
 
@@ -56,7 +56,9 @@ static struct program make(const struct plan *plan)
         put_range(&p, plan->base, plan->base + plan->size, SECCOMP_RET_USER_NOTIF);
     else
         put_range(&p, plan->base + plan->site, plan->base + plan->site, SECCOMP_RET_USER_NOTIF);
-    if (plan->hidden && !plan->record)
+    if (plan->also)
+        put_range(&p, plan->base + plan->also, plan->base + plan->also, SECCOMP_RET_USER_NOTIF);
+    if (hides && !plan->record)
         put_range(&p, plan->base + plan->hidden, plan->base + plan->hidden, SECCOMP_RET_ERRNO);
     put(&p, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
     return p;
@@ -64,9 +66,9 @@ static struct program make(const struct plan *plan)
 
 /* By the instructions of this program itself: in this process libc may lie where the library will
  * be, and its calls would be handed to a parent that is not listening yet. */
-void filter_install(const struct plan *plan, struct handover *handover)
+void filter_install(const struct plan *plan, const struct scene *scene, struct handover *handover)
 {
-    struct program p = make(plan);
+    struct program p = make(plan, plan->hidden && !scene->shows_filter);
     struct sock_fprog filter = {.len = p.len, .filter = p.code};
     long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
     long fd;
@@ -128,13 +130,25 @@ static struct site_count *count_of(struct run *run, uint64_t offset, int nr)
     return &run->counts[run->sites++];
 }
 
-static void decide(const struct plan *plan, long count, const struct seccomp_notif *call,
-                   struct seccomp_notif_resp *answer)
+/* How often it was made by now; that which only leads to another is not counted. */
+static long count_call(const struct plan *plan, struct run *run, const struct seccomp_notif *call)
+{
+    uint64_t offset = call->data.instruction_pointer - plan->base;
+
+    return plan->also && offset == plan->also ? 0 : ++count_of(run, offset, call->data.nr)->count;
+}
+
+static void decide(const struct plan *plan, bool hides, long count,
+                   const struct seccomp_notif *call, struct seccomp_notif_resp *answer)
 {
     uint64_t offset = call->data.instruction_pointer - plan->base;
 
     answer->id = call->id;
-    if (plan->record && offset == plan->hidden)
+    if (plan->also && offset == plan->also) {
+        answer->error = -plan->also_error;
+        return;
+    }
+    if (plan->record && hides && offset == plan->hidden)
         return; /* 0: there is no filter */
     if (plan->record || (plan->times && count > plan->times))
         answer->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
@@ -146,7 +160,6 @@ bool filter_answer(const struct plan *plan, struct run *run)
 {
     struct seccomp_notif call;
     struct seccomp_notif_resp answer;
-    struct site_count *site;
 
     memset(&call, 0, sizeof(call));
     memset(&answer, 0, sizeof(answer));
@@ -158,9 +171,7 @@ bool filter_answer(const struct plan *plan, struct run *run)
         exit(3);
     }
     run->checked = !plan->record;
-    site = count_of(run, call.data.instruction_pointer - plan->base, call.data.nr);
-    site->count++;
-    decide(plan, site->count, &call, &answer);
+    decide(plan, !run->scene->shows_filter, count_call(plan, run, &call), &call, &answer);
     ioctl(run->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer); /* or it has died meanwhile */
     return true;
 }
