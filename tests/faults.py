@@ -206,6 +206,8 @@ def differences(mode, bare, played, leaks=False):
         expected = bare.lines[scene]
         if leaks:
             expected, lines = without_numbers(expected), without_numbers(lines)
+        if lines[-1:] != expected[-1:]:
+            found.insert(0, "%s: %s" % (scene, lines[-1] if lines else "nothing"))
         for want, got in zip(expected, lines):
             if not allowed(mode, want, got):
                 found.append("%s: \"%s\" for \"%s\"" % (scene, got, want))
@@ -213,9 +215,6 @@ def differences(mode, bare, played, leaks=False):
         else:
             if len(lines) != len(expected):
                 found.append("%s: %d lines for %d" % (scene, len(lines), len(expected)))
-                continue
-        if "does not end" in lines[-1:] and not any("does not end" in f for f in found):
-            found.append("%s: does not end" % scene)
     return found
 
 
@@ -432,7 +431,11 @@ def main():
         for name in compare_table(sites, rows)[0]:
             print("%s | %s | " % (name, DEFAULT_ERRNOS))
         return True
-    complete = check_table(sites, rows)
+    if not faults_sites.is_built_as_usual(LIBRARY):
+        print("the table is of a library that gcc made with -Os; this one is not compared with it")
+        complete = True
+    else:
+        complete = check_table(sites, rows)
     if options.check or (options.all and not complete):
         return complete
     if "FAULTS_INSIDE" not in os.environ:

@@ -28,8 +28,8 @@
 
 static char *self;
 
-/* Keeps the connection, and reads it when it is told to: by the shell's own number 9. */
-#define WAIT_AND_READ "read x <&9; exec \"$0\" heir"
+/* Keeps the connection, and reads it when it is told to, on its stdin. */
+#define WAIT_AND_READ "read x; exec \"$0\" heir"
 
 static void meet_heir(const char *label, int slot, int fd, struct turns *t, pid_t child)
 {
@@ -51,7 +51,7 @@ static void spawns_an_heir(void)
     pid_t child = 0;
 
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, t.to_child[0], 9);
+    posix_spawn_file_actions_adddup2(&actions, t.to_child[0], 0);
     CALL("posix_spawnp", posix_spawnp(&child, "sh", &actions, NULL, argv, environ));
     posix_spawn_file_actions_destroy(&actions);
     meet_heir("of posix_spawn", 0, fd, &t, child);
@@ -65,7 +65,7 @@ static void execs_an_heir(void)
     pid_t child = vfork();
 
     if (child == 0) {
-        dup2(t.to_child[0], 9);
+        dup2(t.to_child[0], 0);
         execvp("sh", argv);
         _exit(127);
     }
@@ -191,7 +191,9 @@ static void loses_its_lot(void)
     parks(3);
     child = fork();
     if (child == 0) {
-        wait_for(t.to_child);
+        char byte;
+
+        sys3(SYS_read, t.to_child[0], SYS_ARG(&byte), 1);
         sys1(SYS_exit_group, 0);
     }
     close_unseen();

@@ -148,6 +148,12 @@ def name_all(sites):
                     site.name += " copy %d" % (callers[:i].count(callers[i]) + 1)
 
 
+def is_built_as_usual(library):
+    """By gcc, for size: another compiler copies other functions, and names more calls, or fewer."""
+    producer = re.search(r"DW_AT_producer.*", run("readelf", "--debug-dump=info", library))
+    return producer is not None and "GNU C" in producer.group() and " -Os" in producer.group()
+
+
 def sites_of(library):
     found = instructions(library)
     frames = frames_of(library, [f[0] for f in found])
