@@ -6,6 +6,8 @@
 # make deps-servers servers     stock servers that answer early: what arrives as is, drained, lingering
 # make deps-servers controls    programs that close well stay as they are, in every mode
 # make deps-servers beside-nginx    lingering: the library beside nginx's own
+# make faults             makes each system call of the library fail, by call site: does the program see more
+#                         of it than a missing remedy? OPTIONS: as tests/faults.py --help lists them.
 # make bench              what the library costs, beside its budgets
 # make hostile            peers that mean harm, by the ten thousand: a table of what it took
 # make attack T=600       a server that its own children attack, for so long as built and as long with sanitizers
@@ -64,7 +66,7 @@ DEMOS = $(patsubst %.c,$(BUILD)/%,$(filter-out demo/net.c,$(wildcard demo/*.c)))
 CMOCKA_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit_*.c tests/hook_*.c tests/kernel_facts*.c))
 TEST_LIBS = $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/*_lib.c))
 # The programs of several files: X.c and every X_*.c.
-BIG_TESTS = scene referee attack
+BIG_TESTS = scene referee attack faults inject
 BIG_PARTS = $(foreach big,$(BIG_TESTS),$(wildcard tests/$(big)_*.c))
 # A fuzzer, fuzz_X, includes the sources that it tests. The tests play its corpus, tests/corpus/X, with
 # replay_X, which needs no clang.
@@ -178,6 +180,9 @@ REFEREE_WHICH = $(if $(RACE),--race --count $(or $(N),2000),$(if $(SEED),$(if $(
 referee: $(LIB) $(BUILD)/tests/referee
 	$(Q)LIBSAFECLOSE=$(CURDIR)/$(LIB) $(BUILD)/tests/referee $(REFEREE_WHICH) $(OPTIONS)
 
+faults: $(LIB) $(BUILD)/tests/faults $(BUILD)/tests/inject
+	$(Q)LIBSAFECLOSE=$(CURDIR)/$(LIB) tests/faults.py $(OPTIONS)
+
 # What a fuzzer finds new goes to build/fuzz; what it fails on, too, under a name that begins as its own.
 T = 60
 
@@ -235,7 +240,7 @@ uninstall:
 clean:
 	rm -rf $(BUILD) $(LIB) $(COMMAND)
 
-.PHONY: all demo deps deps-servers tests test referee servers controls beside-nginx hostile attack \
+.PHONY: all demo deps deps-servers tests test referee faults servers controls beside-nginx hostile attack \
 	endurance fuzz bench lint check install uninstall clean
 .DELETE_ON_ERROR:
 -include $(SHIM_OBJECTS:.o=.d) $(COMMAND_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/fuzz/*.d)

@@ -78,7 +78,8 @@ static enum state state_of(int dir, const char *name, int fd)
     if (file == -ENOENT) {
         /* The thread has ended, or this kernel has no such file at all. */
         path_bytes[path.len - (sizeof("/syscall") - 1)] = '\0';
-        return sys3(SYS_faccessat, dir, SYS_ARG(path_bytes), F_OK) == 0 ? UNREADABLE : ELSEWHERE;
+        return sys3(SYS_faccessat, dir, SYS_ARG(path_bytes), F_OK) == -ENOENT ? ELSEWHERE
+                                                                              : UNREADABLE;
     }
     if (file < 0)
         return UNREADABLE;

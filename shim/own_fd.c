@@ -9,6 +9,7 @@
 #define PREFERRED 1000
 #define ROOM_ABOVE 24
 
+/* -1, and fd closed, where that can't be: low numbers are the program's. */
 static int move_up(int fd)
 {
     struct rlimit limit = {PREFERRED, PREFERRED};
@@ -20,10 +21,8 @@ static int move_up(int fd)
         floor = limit.rlim_cur > 2 * ROOM_ABOVE ? (long)limit.rlim_cur - ROOM_ABOVE
                                                 : (long)limit.rlim_cur / 2;
     high = sys3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, floor);
-    if (high < 0)
-        return fd;
     sys1(SYS_close, fd);
-    return (int)high;
+    return high < 0 ? -1 : (int)high;
 }
 
 static void own_fd_note(struct own_fd *own, const struct identity *file, int number)

@@ -24,7 +24,8 @@ struct own_fd {
     }
 
 /* Takes over fd. A number that we hold already stays and becomes the new file in one step, so that
- * a thread about to write to it never meets a number that was closed; else fd is moved up. */
+ * a thread about to write to it never meets a number that was closed; else fd is moved up, or closed
+ * where there is no room. */
 void own_fd_keep(struct own_fd *own, int fd);
 
 /* It stands on this number, where it stays; -1 where that is not open. */

@@ -278,7 +278,7 @@ void share_fork_begin(void)
         atomic_store(&family->pid_ns, pid_namespace());
         if (!atomic_load(&family->pid_ns))
             share_distrust();
-        add_member(sys_getpid());
+        add_member(atomic_load(&process->pid));
     }
     atomic_fetch_add(&family->forking, 1);
     for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;)

@@ -101,21 +101,25 @@ void sink_release(struct line *line)
     signals_restore(before);
 }
 
-static uint64_t pending_signals(void)
+/* Takes one of these that is pending; false where the kernel refuses. */
+static __attribute__((noinline)) bool take_signal(uint64_t set)
 {
-    uint64_t set = 0;
-    sys2(SYS_rt_sigpending, SYS_ARG(&set), sizeof(set));
-    return set;
+    struct timespec now = {0, 0};
+    long taken = sys4(SYS_rt_sigtimedwait, SYS_ARG(&set), 0, SYS_ARG(&now), sizeof(set));
+
+    return taken >= 0 || taken == -EAGAIN;
 }
 
-/* Takes back what our own write raised, but not what the program had pending before. */
-static void take_signals(uint64_t pending_before)
+/* What our own write may raise, and is not pending yet: that is the program's. Nothing may be written
+ * where it could not be taken back: it would end the program. */
+static bool may_write(uint64_t *raised)
 {
-    uint64_t ours = pending_signals() & RAISED_BY_WRITING & ~pending_before;
-    struct timespec now = {0, 0};
+    uint64_t pending = 0;
 
-    if (ours)
-        sys4(SYS_rt_sigtimedwait, SYS_ARG(&ours), 0, SYS_ARG(&now), sizeof(ours));
+    if (sys2(SYS_rt_sigpending, SYS_ARG(&pending), sizeof(pending)) < 0 || !take_signal(0))
+        return false;
+    *raised = RAISED_BY_WRITING & ~pending;
+    return true;
 }
 
 static void write_to(enum log_target where, struct line *line)
@@ -125,14 +129,14 @@ static void write_to(enum log_target where, struct line *line)
         [LOG_SYSLOG] = sink_syslog_write,
         [LOG_FILE] = sink_file_write,
     };
-    uint64_t pending;
+    uint64_t raised = 0;
 
     if (where == LOG_NONE || line->text.len == 0)
         return;
-    pending = pending_signals();
-    if (!writers[where](line->bytes, line->text.len))
+    if (!may_write(&raised) || !writers[where](line->bytes, line->text.len))
         atomic_fetch_add(&process->counts.lost, 1);
-    take_signals(pending);
+    if (raised)
+        take_signal(raised);
 }
 
 void sink_write_log(struct line *line)

@@ -11,7 +11,7 @@ static _Atomic uint64_t target;          /* pid and thread id; feed_keep, feed_l
 
 /* A socket's cookie is its own for as long as the machine runs, and asking for it is cheaper than any
  * other proof. */
-static uint64_t cookie_of(int fd)
+uint64_t feed_mark(int fd)
 {
     uint64_t value = 0;
     unsigned len = sizeof(value);
@@ -19,9 +19,9 @@ static uint64_t cookie_of(int fd)
     return sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &value, &len) < 0 ? 0 : value;
 }
 
-void feed_keep(int fd, int tid)
+void feed_keep(int fd, uint64_t mark, int tid)
 {
-    atomic_store(&cookie, cookie_of(fd));
+    atomic_store(&cookie, mark);
     own_fd_keep(&feed, fd);
     atomic_store(&target, (uint64_t)atomic_load(&process->pid) << 32 | (uint32_t)tid);
 }
@@ -31,7 +31,7 @@ int feed_number(void)
     int number = atomic_load(&feed.number);
     uint64_t expected = atomic_load(&cookie);
 
-    return number >= 0 && expected && cookie_of(number) == expected ? number : -1;
+    return number >= 0 && feed_mark(number) == expected ? number : -1;
 }
 
 bool feed_owns(int fd)

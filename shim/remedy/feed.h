@@ -9,8 +9,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Takes over the sending end that leads to this lot's thread, of this process. */
-void feed_keep(int fd, int tid);
+/* A mark by which to know a sending end again; 0 where it has none, and can't be kept. */
+uint64_t feed_mark(int fd);
+
+/* Takes over the sending end with this mark, that leads to this lot's thread, of this process. */
+void feed_keep(int fd, uint64_t mark, int tid);
 
 /* Its number; -1 where there is none, or the program has closed it or put something else there. */
 int feed_number(void);

@@ -108,14 +108,16 @@ static bool is_fed(void)
 static bool start(void)
 {
     int pair[2];
+    uint64_t mark;
     int tid;
 
     if (!parcel_pair(pair))
         return false;
-    tid = lots_start(pair[1], sink_descriptor());
+    mark = feed_mark(pair[0]);
+    tid = mark ? lots_start(pair[1], sink_descriptor()) : 0;
     sys1(SYS_close, pair[1]);
     if (tid)
-        feed_keep(pair[0], tid);
+        feed_keep(pair[0], mark, tid);
     else
         sys1(SYS_close, pair[0]);
     return tid;

@@ -31,10 +31,10 @@ __asm__(".pushsection .text\n"
         "    pop %rdi\n"
         "    pop %rax\n"
         "    call *%rax\n"
-        "    mov $60, %eax\n" /* SYS_exit */
+        "2:  mov $60, %eax\n" /* SYS_exit, until it is not refused */
         "    xor %edi, %edi\n"
         "    syscall\n"
-        "    hlt\n"
+        "    jmp 2b\n"
         "    .cfi_endproc\n"
         ".size lot_clone_raw, . - lot_clone_raw\n"
         ".popsection\n");
@@ -59,10 +59,10 @@ __asm__(".pushsection .text\n"
         "    mov x29, xzr\n"
         "    ldp x0, x1, [sp], #16\n"
         "    blr x1\n"
-        "    mov x8, #93\n" /* SYS_exit */
+        "2:  mov x8, #93\n" /* SYS_exit, until it is not refused */
         "    mov x0, xzr\n"
         "    svc #0\n"
-        "    brk #0\n"
+        "    b 2b\n"
         "    .cfi_endproc\n"
         ".size lot_clone_raw, . - lot_clone_raw\n"
         ".popsection\n");

@@ -1,0 +1,15 @@
+#!/usr/bin/env bats
+# Every system call of the library may fail (tests/faults.table). Here each call site fails once, with
+# one of its errnos and in one mode; make faults has all of them.
+#
+# Takes long: about half a minute
+
+load helper
+
+@test "the table has a row for each system call that the library makes" {
+    "$BATS_TEST_DIRNAME/faults.py" --check
+}
+
+@test "a call that fails changes nothing that the program sees, but that a remedy is missing" {
+    "$BATS_TEST_DIRNAME/faults.py" --short
+}
