@@ -5,6 +5,7 @@
 #include "config.h"
 #include "remedy/drain.h"
 #include "fdtable.h"
+#include "real.h"
 #include "remedy/linger.h"
 #include "sys.h"
 
@@ -352,7 +353,8 @@ static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
         e->probe.half_closed = g->note->flags & FD_HALF_CLOSED;
         probe_details(e->fd, &e->probe);
         e->whose = whose_of(g->note);
-        e->untouchable = g->note->flags & (FD_ARRIVED | FD_LOST | FD_READ_SHUT);
+        e->untouchable =
+            g->note->flags & (FD_ARRIVED | FD_LOST | FD_READ_SHUT) || share_was_lost(g->left);
         glance(e, bytes);
     }
     act(e, g, written);
@@ -409,6 +411,14 @@ static int depth_of(enum via via)
     }
 }
 
+/* A call that another thread is in holds the connection on when this number is gone, and whoever gives it
+ * up last in another process can't see that. */
+static bool may_be_in_a_call(int fd)
+{
+    return config.mode >= MODE_DRAIN && !real_single_threaded() &&
+           inuse_by_thread(fd, NULL) != INUSE_NO;
+}
+
 /* One holder less. A registration in an epoll set outlives its number while others hold the
  * connection; who gives it up last must know. */
 static void drop(struct giving_up *g)
@@ -417,6 +427,8 @@ static void drop(struct giving_up *g)
 
     if (config.mode == MODE_LINGER && g->note->epolls)
         share_stick(g->note);
+    if (share_has_others(g->note) && may_be_in_a_call(g->fd))
+        share_lose_note(g->note);
     g->left = share_drop(g->note);
     if (stuck)
         g->note->flags |= FD_EPOLL_STUCK;

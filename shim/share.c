@@ -36,6 +36,7 @@ struct family {
     _Atomic int forking;     /* forks whose child is not yet a member */
     _Atomic int grabbed;     /* pidfd_getfd was called: anybody may hold anything */
     _Atomic int linger2;     /* TCP_LINGER2 was set by somebody */
+    _Atomic uint32_t moves;  /* how often a connection may have got one more holder */
     _Atomic int untrusted;   /* a member can't be followed: too many, or in another pid namespace */
     _Atomic uint32_t hint;   /* where a free count may be */
     _Atomic uint64_t pid_ns; /* inode of the namespace that the pids are of */
@@ -93,6 +94,14 @@ void share_start(void)
     if (at < 0 && at > -4096)
         return;
     family = (struct family *)at;
+}
+
+/* Whoever looks for holders looks at one after the other: one that passes the connection on to another
+ * meanwhile could be missed. So this comes before it does, and the look is of no use. */
+static void note_move(void)
+{
+    if (family)
+        atomic_fetch_add(&family->moves, 1);
 }
 
 static bool is_void(const struct fd_note *note)
@@ -171,6 +180,11 @@ static uint64_t one_more(uint64_t count)
     return count + 1;
 }
 
+static uint64_t unchanged(uint64_t count)
+{
+    return count;
+}
+
 static uint64_t none_left(uint64_t count)
 {
     return count & ~(uint64_t)UINT32_MAX;
@@ -241,6 +255,23 @@ uint32_t share_drop(const struct fd_note *note)
     return before & LOST ? LOST : (uint32_t)(before & HOLDERS) - 1;
 }
 
+bool share_has_others(const struct fd_note *note)
+{
+    return family && note->share && !is_void(note) &&
+           (change_count(note->share, unchanged) & HOLDERS) > 1;
+}
+
+void share_lose_note(const struct fd_note *note)
+{
+    note_move();
+    change_count(note->share, lost);
+}
+
+bool share_was_lost(uint32_t left)
+{
+    return left & LOST;
+}
+
 void share_stick(const struct fd_note *note)
 {
     if (family && note->share && !is_void(note))
@@ -263,6 +294,7 @@ void share_lose(int fd)
 
     if (!note.flags)
         return;
+    note_move();
     fdtable_add(fd, FD_LOST);
     if (family && note.share)
         change_count(note.share, lost);
@@ -281,6 +313,7 @@ void share_fork_begin(void)
         add_member(atomic_load(&process->pid));
     }
     atomic_fetch_add(&family->forking, 1);
+    note_move();
     for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;)
         if (!add_holder(fd, settled, 1))
             share_lose(fd);
@@ -295,6 +328,11 @@ void share_fork_parent(int child)
     if (child > 0)
         add_member(child);
     atomic_fetch_sub(&family->forking, 1);
+}
+
+bool share_has_relatives(void)
+{
+    return !family || atomic_load_explicit(&family->moves, memory_order_relaxed);
 }
 
 void share_distrust(void)
@@ -337,6 +375,7 @@ struct fd_note share_copied(int fd, uint32_t epoch)
 {
     struct fd_note copied;
 
+    note_move(); /* it may have been closed, and looked for, under the one number or the other */
     if (fdtable_get(fd).flags & FD_TCP) {
         if (!add_holder(fd, epoch, 0) || epoch != boundary_epoch())
             share_lose(fd);
@@ -355,6 +394,7 @@ void share_lose_all(void)
 
 void share_grabbed(void)
 {
+    note_move();
     share_lose_all();
     share_distrust();
     if (family)
@@ -582,6 +622,7 @@ enum share share_look(int fd, const struct fd_note *note, uint32_t left, int64_t
                       struct holder *holder)
 {
     enum share found;
+    uint32_t moves;
     bool forking;
 
     holder->pid = 0;
@@ -594,10 +635,12 @@ enum share share_look(int fd, const struct fd_note *note, uint32_t left, int64_t
         return SHARE_HELD;
     if (atomic_load(&family->untrusted) || proc_is_over(until))
         return SHARE_UNKNOWN;
+    moves = atomic_load(&family->moves);
     forking = atomic_load(&family->forking);
     found = look_around(fd, until, holder);
     /* Whoever is found holds it, whoever is being forked; that nobody does takes more. */
-    if (found == SHARE_SOLE && forking)
+    if (found == SHARE_SOLE && (forking || moves != atomic_load(&family->moves) ||
+                                change_count(note->share, unchanged) & LOST))
         return SHARE_UNKNOWN;
     if (found == SHARE_SOLE) /* those who were counted are dead: nobody else will give it back */
         change_count(note->share, none_left);

@@ -25,7 +25,7 @@
  *                the answer unknown (MOST_TRIES)
  *   members[]    another process is looked at, which changes nothing there; it is named in the log only
  *                where /proc shows the connection among its descriptors
- *   forking, grabbed, untrusted, pid_ns, linger2     connections are left alone, or asked about once more
+ *   forking, moves, grabbed, untrusted, pid_ns, linger2     connections are left alone, or asked about once more
  *   hint         a search begins elsewhere; it is cut to the table and passes each count once
  *
  * Nothing in it is an address, and no loop or wait ends by it.
@@ -54,6 +54,9 @@ struct holder {
 /* Maps the family's memory. For the constructor. Without it every shared connection is unknown. */
 void share_start(void);
 
+/* Whether this process may share connections with another; true where that is unknown. */
+bool share_has_relatives(void);
+
 /* Before a fork: counts one holder more of every TCP socket. */
 void share_fork_begin(void);
 
@@ -74,6 +77,15 @@ struct fd_note share_copied(int fd, uint32_t epoch);
 /* A number with this note is given up. Returns how many holders are left; where two give up the
  * last two at the same time, exactly one of them is told 0. */
 uint32_t share_drop(const struct fd_note *note);
+
+/* Whether more than one number may stand for its connection. Before share_drop. */
+bool share_has_others(const struct fd_note *note);
+
+/* Its connection is out of sight for good. Before share_drop. */
+void share_lose_note(const struct fd_note *note);
+
+/* Whether what share_drop returned means that it is out of sight. */
+bool share_was_lost(uint32_t left);
 
 /* A number with this note is given up while it is in an epoll set, which will not let go of it as
  * long as others hold the connection. Before share_drop. */

@@ -93,7 +93,7 @@ is_found()
 }
 
 @test "it is found when a drain stops at urgent data" {
-    broken drain.c 'if (n <= 0) {' 'if (d.bytes || n <= 0) {'
+    broken remedy/drain.c 'if (n <= 0) {' 'if (d.bytes || n <= 0) {'
     is_found 'discarded: expected'
 }
 
@@ -108,6 +108,6 @@ is_found()
 }
 
 @test "it is found when the lot closes at once" {
-    broken lot.c 'if (discard(lot, fd))' 'if (end(lot, fd, ENDED_PEER_FIN), true)'
+    broken remedy/lot.c 'if (discard(lot, fd))' 'if (end(lot, fd, ENDED_PEER_FIN), true)'
     is_found 'the kernel reset a lingering connection' --mode linger
 }

@@ -455,7 +455,7 @@ static void drop_while_closing(void)
     struct net_options options = {
         .family = NET_IPV4, .our_send_buffer = 4096, .peer_receive_buffer = 4096};
     struct linger minute = {1, 60};
-    struct parcel parcel = {.fd = 9, .tid = (int)sys1(SYS_gettid, 0), .peer.known = true};
+    struct parcel parcel = {.fd = 9, .tid = (int)sys1(SYS_gettid, 0)};
     struct net_pair pair;
 
     close_and_tell("before");

@@ -74,7 +74,8 @@ void socket_accept_begin(struct accepting *a, int listener, struct sockaddr *add
                          socklen_t *len);
 long socket_accept_end(const struct accepting *a, int listener, long fd);
 
-/* sendmsg and recvmsg, sendmmsg and recvmmsg, pidfd_getfd. */
+/* sendmsg and recvmsg, sendmmsg and recvmmsg, pidfd_getfd. Of sendmmsg the first message begins it. */
+void message_send_begin(const struct msghdr *message);
 typedef long message_door(const struct msghdr *message, long ret);
 message_door message_sent, message_received;
 long message_many(message_door *door, const struct mmsghdr *messages, long count);

@@ -1,6 +1,6 @@
 /*
  * Descriptors that travel in messages. A message is the program's memory, and looked at only when
- * the kernel has just found it readable.
+ * the kernel has found it readable.
  */
 #include "safeclose.h"
 
@@ -8,6 +8,9 @@
 #include "share.h"
 #include "doors/doors.h"
 #include "doors/track.h"
+#include "sys.h"
+
+#define CONTROL_MOST 65536 /* more than the kernel takes (net.core.optmem_max) */
 
 static void each_descriptor(const struct msghdr *message, void (*visit)(int fd))
 {
@@ -27,6 +30,27 @@ static void each_descriptor(const struct msghdr *message, void (*visit)(int fd))
             visit(fd);
         }
     }
+}
+
+static bool is_readable(const void *bytes, size_t size)
+{
+    const char *p = bytes;
+
+    for (size_t at = 0; at + sizeof(uint64_t) < size; at += 4096)
+        if (!sys_readable(p + at))
+            return false;
+    return size >= sizeof(uint64_t) && sys_readable(p + size - sizeof(uint64_t));
+}
+
+/* A relative that looks for holders meanwhile must know of it before the connection is on its way: no
+ * process holds it then. */
+void message_send_begin(const struct msghdr *message)
+{
+    if (!boundary_watches() || !share_has_relatives() || !is_readable(message, sizeof(*message)))
+        return;
+    if (message->msg_controllen <= CONTROL_MOST &&
+        is_readable(message->msg_control, message->msg_controllen))
+        each_descriptor(message, share_lose);
 }
 
 long message_sent(const struct msghdr *message, long ret)

@@ -8,20 +8,20 @@
 /* The numbers that some list of file actions copies: what stands there when it is used is kept by
  * the program started, close-on-exec or not. Never taken back; one for the numbers beyond. */
 #define PREPARED 1024
-static _Atomic uint8_t prepared[PREPARED + 1];
+static _Atomic uint8_t prepared[PREPARED / 8 + 1]; /* a bit each */
 
 void spawn_prepared(int fd)
 {
     if (fd >= 0)
-        prepared[fd < PREPARED ? fd : PREPARED] = 1;
+        atomic_fetch_or(&prepared[fd < PREPARED ? fd / 8 : PREPARED / 8], (uint8_t)(1 << fd % 8));
 }
 
 static void lose_prepared(void)
 {
     for (int fd = 0; fd < PREPARED; fd++)
-        if (prepared[fd])
+        if (prepared[fd / 8] & 1 << fd % 8)
             share_lose(fd);
-    if (prepared[PREPARED])
+    if (prepared[PREPARED / 8])
         share_lose_all();
 }
 

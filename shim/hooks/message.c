@@ -6,11 +6,14 @@
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
+    message_send_begin(message);
     return message_sent(message, real_sendmsg(fd, message, flags));
 }
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
+    if (count)
+        message_send_begin(&messages->msg_hdr);
     return (int)message_many(message_sent, messages, real_sendmmsg(fd, messages, count, flags));
 }
 

@@ -441,6 +441,17 @@ static int thread_of(const struct received *r)
     return sys3(SYS_tgkill, r->pid, r->parcel.tid, 0) == -ESRCH ? r->pid : r->parcel.tid;
 }
 
+/* What the kernel says; of a connection that is over it says nothing, and then a process of the same
+ * rights is believed. */
+static struct endpoint peer_of(const struct received *r, const struct parked *p)
+{
+    struct endpoint peer = {.known = false};
+
+    if (!p->own)
+        peer = probe_peer(r->connection);
+    return peer.known || p->guest ? peer : r->parcel.peer;
+}
+
 /* Of our own process what the message says is taken, of others what the kernel does. */
 static void describe(const struct lot *lot, const struct received *r, struct parked *p)
 {
@@ -458,14 +469,18 @@ static void describe(const struct lot *lot, const struct received *r, struct par
     p->options = !p->own || parcel->flags & PARCEL_OPTIONS;
     p->pid = r->pid;
     p->tid = p->own ? parcel->tid : thread_of(r);
-    p->peer = p->own ? parcel->peer : probe_peer(r->connection);
+    p->peer = peer_of(r, p);
     p->order = parcel->doubts.count > 0 ? BY_DOUBT : BY_NAP;
 }
 
-/* A connection of ours may be over by now, and have no peer any more; others' must be connected. */
+/* A TCP socket that is connected, or was: it may be over by now, and have no peer any more. */
 static bool is_welcome(const struct received *r, const struct parked *p)
 {
-    return probe_kind(r->connection) == PROBE_TCP && p->peer.known;
+    struct probe_position position;
+
+    return probe_kind(r->connection) == PROBE_TCP &&
+           (p->own || probe_peer(r->connection).known ||
+            (probe_position(r->connection, &position) && position.heard));
 }
 
 static bool keep_doubts(struct lot *lot, const struct received *r, const struct parked *p)

@@ -113,6 +113,16 @@ static bool is_whole(const struct parcel *parcel, long size, int flags)
            parcel->via < VIA_COUNT && parcel->cause < CAUSE_COUNT;
 }
 
+/* Whatever their bytes are; a bool of another value is undefined behaviour. */
+static void make_bools(struct endpoint *peer)
+{
+    uint8_t bytes[sizeof(*peer)];
+
+    memcpy(bytes, peer, sizeof(bytes));
+    peer->v4 = bytes[offsetof(struct endpoint, v4)] != 0;
+    peer->known = bytes[offsetof(struct endpoint, known)] != 0;
+}
+
 enum receive parcel_receive(int number, struct received *r)
 {
     _Alignas(
@@ -135,6 +145,7 @@ enum receive parcel_receive(int number, struct received *r)
     r->uid = UINT32_MAX;
     r->gid = UINT32_MAX;
     take_control(r, &message);
+    make_bools(&r->parcel.peer);
     r->whole = is_whole(&r->parcel, n, message.msg_flags);
     return RECEIVE_PARCEL;
 }

@@ -14,9 +14,12 @@
  *   via, cause              the sender      out of bounds: the message is dropped; else a wrong word in
  *                                           the log
  *   fd                      the sender      a wrong number in the log, where people look at it
- *   flags, tid, peer,       the sender      believed of our own process alone, which could as well
- *   doubts                                  write to our memory. Of others the kernel is asked instead,
- *                                           and whatever is in doubt is left alone
+ *   flags, tid, doubts      the sender      believed of our own process alone, which could as well
+ *                                           write to our memory. Of others the kernel is asked instead,
+ *                                           and whatever is in doubt is left alone. PARCEL_LOGGED: a
+ *                                           line more or less
+ *   peer                    the sender      the same; of a connection that is over, for which the kernel
+ *                                           names none any more, a process of the same rights is believed
  */
 #ifndef SAFECLOSE_PARCEL_H
 #define SAFECLOSE_PARCEL_H
