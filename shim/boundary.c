@@ -45,8 +45,7 @@ bool boundary_enter(void)
     if (vforking) {
         if (!boundary_is_ours())
             return false;
-        vforking = false;
-        atomic_fetch_sub(&spawning, 1);
+        boundary_vfork_end();
     }
     if (!wiped || atomic_load_explicit(&process->pid, memory_order_relaxed) == 0) {
         int pid = sys_getpid();
@@ -109,6 +108,14 @@ void boundary_vfork(void)
 {
     atomic_fetch_add(&spawning, 1);
     vforking = true;
+}
+
+void boundary_vfork_end(void)
+{
+    if (!vforking)
+        return;
+    vforking = false;
+    atomic_fetch_sub(&spawning, 1);
 }
 
 bool boundary_vfork_child(void)

@@ -95,8 +95,12 @@ bool boundary_spawning(void);
 /* True where this thread is between boundary_fork_begin and boundary_fork_end. */
 bool boundary_forking_here(void);
 
-/* The calling thread is about to vfork, which is a spawn too, until that thread's next hook. */
+/* The calling thread is about to vfork, which is a spawn too, until boundary_vfork_end or that thread's
+ * next hook. */
 void boundary_vfork(void);
+
+/* In the parent, when vfork has returned. */
+void boundary_vfork_end(void);
 
 /* Whether the calling thread is in a vfork child, running in its parent's memory with descriptors
  * of its own. */

@@ -32,13 +32,14 @@ enum forking fork_clone_begin(uint64_t flags)
         share_lose_all();
     if (!(flags & CLONE_VFORK && flags & CLONE_VM && !(flags & CLONE_FILES)))
         return giveup_begin(GIVEUP_UNSHARED) ? FORK_GAVE_UP : FORK_UNWATCHED;
-    fork_vfork_begin();
-    return FORK_UNWATCHED;
+    return fork_vfork_begin();
 }
 
 /* A clone's child does not come back here; its first hook finds out all the same. */
 long fork_end(enum forking forking, long pid)
 {
+    if (forking == FORK_VFORK && pid != 0) /* in the parent: the child has executed, or ended */
+        boundary_vfork_end();
     if (forking != FORK_WATCHED)
         return giveup_end(forking == FORK_GAVE_UP ? GIVEUP_UNSHARED : GIVEUP_NOTHING, pid);
     if (pid == 0) {
@@ -67,10 +68,12 @@ int fork_daemon_end(enum forking forking, int ret)
     return ret;
 }
 
-void fork_vfork_begin(void)
+enum forking fork_vfork_begin(void)
 {
-    if (boundary_enter())
-        boundary_vfork();
+    if (!boundary_enter())
+        return FORK_UNWATCHED;
+    boundary_vfork();
+    return FORK_VFORK;
 }
 
 /*

@@ -11,7 +11,7 @@
 void fork_start(void);
 
 /* What fork_end has to do. */
-enum forking { FORK_UNWATCHED, FORK_WATCHED, FORK_GAVE_UP };
+enum forking { FORK_UNWATCHED, FORK_WATCHED, FORK_GAVE_UP, FORK_VFORK };
 
 /* Before a fork. */
 enum forking fork_begin(void);
@@ -27,7 +27,8 @@ long fork_end(enum forking forking, long pid);
 enum forking fork_daemon_begin(void);
 int fork_daemon_end(enum forking forking, int ret);
 
-/* The calling thread is about to vfork: by the stub of hooks/fork.c, or by a number. */
-void fork_vfork_begin(void);
+/* The calling thread is about to vfork, by the stub of hooks/fork.c: FORK_VFORK, if that is to be told
+ * when it returns in the parent. */
+enum forking fork_vfork_begin(void);
 
 #endif

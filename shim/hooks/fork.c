@@ -39,14 +39,52 @@ EXPORT int daemon(int nochdir, int noclose)
 }
 
 /*
- * vfork returns twice on one stack, so no function of C may stand between it and its caller: the
- * stub notes the call, and jumps. Its caller's frame and return address are as if it had not been
- * there.
+ * vfork returns twice on one stack, so no function of C may stand between it and its caller. The stub
+ * takes its caller's return address off the stack, where the child will write over it, and calls vfork
+ * as if from there; both, when they return, get the address back from memory of the thread. So the
+ * parent can tell when the child has executed or ended, which is when vfork returns in it.
+ *
+ * A child of vfork may vfork in its turn: the memory is a stack. Deeper than that, and where the kernel
+ * checks return addresses (a shadow stack, whose top the child shares), vfork is jumped to, and the
+ * parent's next hook tells.
  */
-__attribute__((used)) static void *before_vfork(void)
+#define DEEPEST 4
+
+static PER_THREAD struct {
+    void *return_addresses[DEEPEST];
+    enum forking forkings[DEEPEST];
+    int depth;
+} vforks;
+
+struct before_vfork {
+    void *vfork;
+    long deep; /* 0: is to be jumped to */
+};
+
+__attribute__((used)) static struct before_vfork before_vfork(void *return_address,
+                                                              long shadow_stack)
 {
-    fork_vfork_begin();
-    return real_vfork();
+    struct before_vfork answer = {real_vfork(), 0};
+    enum forking forking = fork_vfork_begin();
+
+    if (vforks.depth < DEEPEST && !shadow_stack) {
+        vforks.return_addresses[vforks.depth] = return_address;
+        vforks.forkings[vforks.depth] = forking;
+        answer.deep = ++vforks.depth;
+    }
+    return answer;
+}
+
+/* Where the caller goes on. In the child, which runs in its parent's memory, everything is left to it. */
+__attribute__((used)) static void *after_vfork(long pid)
+{
+    int at = vforks.depth - 1;
+
+    if (pid != 0) {
+        vforks.depth = at;
+        fork_end(vforks.forkings[at], pid);
+    }
+    return vforks.return_addresses[at];
 }
 
 #if defined(__x86_64__)
@@ -58,12 +96,30 @@ __asm__(".pushsection .text\n"
         "__vfork:\n"
         "    .cfi_startproc\n"
         "    endbr64\n"
+        "    mov (%rsp), %rdi\n"
+        "    xor %esi, %esi\n"
+        "    rdsspq %rsi\n" /* nothing at all where there are no shadow stacks */
         "    sub $8, %rsp\n"
         "    .cfi_adjust_cfa_offset 8\n"
         "    call before_vfork\n"
         "    add $8, %rsp\n"
         "    .cfi_adjust_cfa_offset -8\n"
+        "    test %rdx, %rdx\n"
+        "    jnz 1f\n"
         "    jmp *%rax\n"
+        "1:  add $8, %rsp\n"
+        "    .cfi_adjust_cfa_offset -8\n"
+        "    .cfi_undefined rip\n"
+        "    call *%rax\n"
+        "    push %rax\n"
+        "    movslq %eax, %rdi\n"
+        "    sub $8, %rsp\n"
+        "    call after_vfork\n"
+        "    mov %rax, %rcx\n"
+        "    add $8, %rsp\n"
+        "    pop %rax\n"
+        "    push %rcx\n"
+        "    ret\n"
         "    .cfi_endproc\n"
         ".size vfork, . - vfork\n"
         ".popsection\n");
@@ -79,12 +135,23 @@ __asm__(".pushsection .text\n"
         "    stp x29, x30, [sp, -16]!\n"
         "    .cfi_adjust_cfa_offset 16\n"
         "    .cfi_rel_offset x30, -8\n"
+        "    mov x0, x30\n"
+        "    mov x1, xzr\n"
         "    bl before_vfork\n"
         "    ldp x29, x30, [sp], 16\n"
         "    .cfi_restore x30\n"
         "    .cfi_adjust_cfa_offset -16\n"
         "    mov x16, x0\n"
+        "    cbnz x1, 1f\n"
         "    br x16\n"
+        "1:  .cfi_undefined x30\n"
+        "    blr x16\n"
+        "    stp x29, x0, [sp, -16]!\n"
+        "    sxtw x0, w0\n"
+        "    bl after_vfork\n"
+        "    mov x30, x0\n"
+        "    ldp x29, x0, [sp], 16\n"
+        "    ret\n"
         "    .cfi_endproc\n"
         ".size vfork, . - vfork\n"
         ".popsection\n");
