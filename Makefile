@@ -8,7 +8,7 @@
 # make deps-servers beside-nginx    lingering: the library beside nginx's own
 # make faults             makes each system call of the library fail, by call site: does the program see more
 #                         of it than a missing remedy? OPTIONS: as tests/faults.py --help lists them.
-# make bench              what the library costs, beside its budgets
+# make bench              what the library costs, beside its budgets; OPTIONS="--row cpu": a part of it
 # make hostile            peers that mean harm, by the ten thousand: a table of what it took
 # make attack T=600       a server that its own children attack, for so long as built and as long with sanitizers
 # make endurance N=1000000   so many connections through one server: what is lost, and what grows
@@ -76,6 +76,8 @@ FUZZ_FLAGS = -std=gnu11 -g -O1 -Ishim -Icli -fno-sanitize-recover=all
 TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(BUILD)/tests/net \
 	$(BUILD)/tests/replay $(FUZZERS:%=$(BUILD)/tests/fuzz_%) \
 	$(BIG_PARTS:%.c=$(BUILD)/%), $(patsubst %.c,$(BUILD)/%,$(wildcard tests/*.c)))
+BENCH_LIB = $(BUILD)/scripts/bench_empty_lib.so
+BENCH_PROGRAMS = $(filter-out $(BENCH_LIB:.so=),$(patsubst %.c,$(BUILD)/%,$(wildcard scripts/bench_*.c)))
 TEST_FLAGS = $(PLAIN_FLAGS) -Itests -Ishim -MMD -MP -pthread
 
 all: $(LIB) $(COMMAND) $(DEMOS) $(PAGES) $(COMPLETIONS)
@@ -152,6 +154,13 @@ $(BUILD)/tests/$(1): $(wildcard tests/$(1)_*.c)
 endef
 $(foreach big,$(BIG_TESTS),$(eval $(call big_test,$(big))))
 
+$(BENCH_LIB): $(BUILD)/%.so: %.c
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(PLAIN_FLAGS) $(LDFLAGS) -fPIC -shared -o $@ $<
+
+$(BENCH_PROGRAMS): scripts/bench.h
+
 $(BUILD)/scripts/%: scripts/%.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
@@ -163,7 +172,7 @@ demo: all
 deps:
 	$(Q)scripts/deps
 
-tests: all $(TEST_LIBS) $(TEST_PROGRAMS) $(REPLAYS) $(CMOCKA_TESTS)
+tests: all $(TEST_LIBS) $(TEST_PROGRAMS) $(REPLAYS) $(CMOCKA_TESTS) $(BENCH_PROGRAMS) $(BENCH_LIB)
 
 deps-servers:
 	$(Q)scripts/deps --servers
@@ -202,8 +211,8 @@ controls: $(LIB) $(BUILD)/tests/crowd
 beside-nginx: $(LIB) $(BUILD)/tests/crowd
 	$(Q)scripts/beside-nginx $(OPTIONS)
 
-bench: all $(patsubst %.c,$(BUILD)/%,$(wildcard scripts/*.c))
-	$(Q)scripts/bench
+bench: $(LIB) $(BENCH_PROGRAMS) $(BENCH_LIB)
+	$(Q)scripts/bench $(OPTIONS)
 
 hostile: $(LIB) $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/hostile_*.c))
 	$(Q)scripts/hostile $(ROWS)
