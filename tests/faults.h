@@ -90,6 +90,7 @@ void reap(const char *label, int pid);
 /* ---- The scenes ------------------------------------------------------------------------------ */
 
 void play_few(void);
+void play_moves(void);
 void play_doors(void);
 void play_ways(void);
 void play_epoll(void);

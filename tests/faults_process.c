@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NOBODY 65534
@@ -182,13 +183,26 @@ static void close_unseen(void)
     sys3(SYS_close_range, CONTROL + 2, ~0U, 0);
 }
 
-/* A child has what leads to the lot too, so the lot lives on when we have lost it. */
-static void loses_its_lot(void)
+/* Until the lot has nothing more to do, and waits. */
+static void let_it_block(void)
+{
+    const struct timespec t = {0, 20000000};
+
+    sys2(SYS_nanosleep, SYS_ARG(&t), 0);
+}
+
+/* A child has what leads to the lot too, so the lot lives on when we have lost it: with a connection,
+ * or with nothing that would wake it. */
+static void loses_its_lot(bool empty)
 {
     struct turns t = make_turns();
     pid_t child;
 
     parks(3);
+    if (empty) {
+        ended("in a lot that is going to be lost", 3);
+        let_it_block();
+    }
     child = fork();
     if (child == 0) {
         char byte;
@@ -200,7 +214,8 @@ static void loses_its_lot(void)
     CALL("seteuid", seteuid(NOBODY));
     rights_are("with a lot that it lost");
     CALL("seteuid", seteuid(0));
-    ended("in a lot that is lost", 3);
+    if (!empty)
+        ended("in a lot that is lost", 3);
     give(t.to_child);
     reap("child with the lot", child);
     end_turns(&t);
@@ -209,7 +224,8 @@ static void loses_its_lot(void)
 void play_hidden(void)
 {
     begin_listening();
-    loses_its_lot();
+    loses_its_lot(false);
+    loses_its_lot(true);
     parks(0);
     ended("before", 0);
     close_unseen();
