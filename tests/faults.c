@@ -138,7 +138,7 @@ int connected(int slot)
     return fd;
 }
 
-static void pause_ms(int ms)
+void pause_ms(int ms)
 {
     const struct timespec t = {0, (long)ms * 1000000};
 

@@ -375,6 +375,7 @@ void play_ways(void)
     asks_by_linger2();
     is_left_by_all();
     listens_no_more();
+    pause_ms(20); /* with the notices */
     ended("that was silent", 7);
     say_numbers();
 }

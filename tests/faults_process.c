@@ -20,7 +20,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define NOBODY 65534
@@ -183,14 +182,6 @@ static void close_unseen(void)
     sys3(SYS_close_range, CONTROL + 2, ~0U, 0);
 }
 
-/* Until the lot has nothing more to do, and waits. */
-static void let_it_block(void)
-{
-    const struct timespec t = {0, 20000000};
-
-    sys2(SYS_nanosleep, SYS_ARG(&t), 0);
-}
-
 /* A child has what leads to the lot too, so the lot lives on when we have lost it: with a connection,
  * or with nothing that would wake it. */
 static void loses_its_lot(bool empty)
@@ -201,7 +192,7 @@ static void loses_its_lot(bool empty)
     parks(3);
     if (empty) {
         ended("in a lot that is going to be lost", 3);
-        let_it_block();
+        pause_ms(20);
     }
     child = fork();
     if (child == 0) {

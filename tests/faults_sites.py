@@ -109,7 +109,7 @@ def question(site):
     call = next((HELPERS[f] for f in reversed(inner) if f in HELPERS), None)
     direct = [d for d in re.findall(r"\bSYS_(\w+)", text) if d != "ARG"]
     call = call or (direct[0] if direct else "call")
-    detail = DETAIL.findall(text)
+    detail = DETAIL.findall(text) if call not in ("getpid", "gettid") else []
     return "%s(%s)" % (call, detail[0]) if detail and len(set(detail)) == 1 else call
 
 
