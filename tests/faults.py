@@ -317,8 +317,9 @@ class Campaign:
         options = ["--site", "%x" % job.site.offset, "--error", str(getattr(errno, job.error))]
         if job.also:
             options += ["--also", "%x" % job.also[0], "--also-error", str(job.also[1])]
-        if job.error in TIMES:
-            options += ["--times", str(TIMES[job.error])]
+        times = self.options.times or TIMES.get(job.error)
+        if times:
+            options += ["--times", str(times)]
         return self.stage.preloaded(job.mode, job.scenes, *options)
 
     def found_in(self, job, played):
@@ -426,6 +427,7 @@ def parse():
     parser.add_argument("--site", help="only those whose name this expression fits")
     parser.add_argument("--mode", dest="modes", action="append", choices=MODES)
     parser.add_argument("--errno")
+    parser.add_argument("--times", type=int, help="a call fails so often in a scene (always; EINTR 20)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--timeout", type=float, default=15, help="seconds, after which a run hangs")
     parser.add_argument("--verbose", action="store_true")

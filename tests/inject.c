@@ -317,9 +317,12 @@ static void tell_transcript(const struct run *run)
 static void tell(const struct run *run)
 {
     tell_transcript(run);
-    for (int i = 0; i < run->sites; i++)
-        printf("-- %" PRIx64 " %d %ld\n", run->counts[i].offset, run->counts[i].nr,
-               run->counts[i].count);
+    for (int i = 0; i < run->sites; i++) {
+        const struct site_count *c = &run->counts[i];
+        bool passed_some = plan.times && c->count > plan.times;
+
+        printf("-- %" PRIx64 " %d %ld\n", c->offset, c->nr, passed_some ? plan.times : c->count);
+    }
 }
 
 static const struct scene *find(const char *name)
