@@ -624,8 +624,7 @@ static void nap(struct lot *lot)
 
 static bool takes_no_more(const struct lot *lot)
 {
-    return lot->strikes > LOT_STRIKES ||
-           (lot->parked == 0 && atomic_load(&lot->control->finish));
+    return lot->strikes > LOT_STRIKES || (lot->parked == 0 && atomic_load(&lot->control->finish));
 }
 
 static bool is_over(const struct lot *lot)
