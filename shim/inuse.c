@@ -95,13 +95,14 @@ static enum state state_of(int dir, const char *name, int fd)
     return names_fd(call, fd) ? HERE : ELSEWHERE;
 }
 
-/* The time that a thread has spent on the CPU, up to now (CPUCLOCK_SCHED in linux/posix-timers.h).
- */
+/* The time that a thread has spent on the CPU, up to now (CPUCLOCK_SCHED in linux/posix-timers.h); -1
+ * where the kernel does not tell. */
 static int64_t cpu_ns(int tid)
 {
     struct timespec used = {0, 0};
 
-    sys2(SYS_clock_gettime, (int)(~(unsigned)tid << 3 | 6), SYS_ARG(&used));
+    if (sys2(SYS_clock_gettime, (int)(~(unsigned)tid << 3 | 6), SYS_ARG(&used)) < 0)
+        return -1;
     return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
 }
 
@@ -123,7 +124,7 @@ static enum state watch_running(struct question *q, int dir, const char *name, i
     while (state == RUNNING && !proc_is_over(q->until)) {
         /* Off the CPU, so that it can run: a yield would bring us back before it. */
         sys2(SYS_nanosleep, SYS_ARG(&moment), 0);
-        if (cpu_ns(tid) - start > INUSE_CPU_NS) {
+        if (start >= 0 && cpu_ns(tid) - start > INUSE_CPU_NS) {
             q->by_clock = true;
             return ELSEWHERE;
         }
@@ -132,13 +133,16 @@ static enum state watch_running(struct question *q, int dir, const char *name, i
     return state;
 }
 
-/* Somebody will. False where there are more than he can be told of. */
+/* Somebody will. False where there are more than he can be told of, or where no clock would ever tell
+ * him that the thread has moved. */
 static bool leave_for_later(struct inuse_later *later, int tid)
 {
-    if (later->count == INUSE_RUNNING)
+    int64_t spent = cpu_ns(tid);
+
+    if (later->count == INUSE_RUNNING || spent < 0)
         return false;
     later->thread[later->count].tid = tid;
-    later->thread[later->count++].cpu_ns = cpu_ns(tid);
+    later->thread[later->count++].cpu_ns = spent;
     return true;
 }
 

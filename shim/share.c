@@ -67,8 +67,13 @@ static bool is_dead(int pid)
     return sys2(SYS_kill, pid, 0) == -ESRCH;
 }
 
+/* A pid that the kernel refused to tell (a seccomp filter) stands for nobody, or for everybody. */
 static void add_member(int pid)
 {
+    if (pid <= 0) {
+        share_distrust();
+        return;
+    }
     for (int i = 0; i < MEMBERS; i++)
         if (atomic_load_explicit(&family->members[i], memory_order_relaxed) == pid)
             return;

@@ -14,8 +14,9 @@ void sink_stderr_start(void)
 {
     long domain = sys_getsockopt_int(STDERR_FILENO, SOL_SOCKET, SO_DOMAIN);
 
-    /* An inetd service's stderr is its connection: what we write there its client would read. */
-    if (domain != AF_INET && domain != AF_INET6)
+    /* An inetd service's stderr is its connection: what we write there its client would read. Where the
+     * kernel doesn't tell, it may be one. */
+    if (domain == -ENOTSOCK || (domain >= 0 && domain != AF_INET && domain != AF_INET6))
         original = quiet_identity(STDERR_FILENO);
 }
 

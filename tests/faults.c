@@ -138,7 +138,7 @@ int connected(int slot)
     return fd;
 }
 
-static void pause_ms(int ms)
+void pause_ms(int ms)
 {
     const struct timespec t = {0, (long)ms * 1000000};
 
@@ -303,7 +303,7 @@ int main(int argc, char **argv)
         {"place", say_place},    {"heir", play_heir},       {"few", play_few},
         {"doors", play_doors},   {"ways", play_ways},       {"epoll", play_epoll},
         {"share", play_share},   {"threads", play_threads}, {"rights", play_rights},
-        {"hidden", play_hidden}, {"sandbox", play_sandbox},
+        {"hidden", play_hidden}, {"sandbox", play_sandbox}, {"moves", play_moves},
     };
 
     fcntl(CONTROL, F_SETFD, FD_CLOEXEC);

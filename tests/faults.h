@@ -51,6 +51,9 @@ struct answer ask_peer(enum peer_op op, int slot, int argument);
 int accepted(int slot);  /* by accept(2), without an address */
 int connected(int slot); /* by us */
 
+/* More than 5: until the lot's nap is over, and it waits for events. */
+void pause_ms(int ms);
+
 /* Has the peer send so many bytes, and waits until they are here. */
 void arrive(int slot, int fd, int bytes);
 void arrive_urgent(int slot, int fd);
@@ -90,6 +93,7 @@ void reap(const char *label, int pid);
 /* ---- The scenes ------------------------------------------------------------------------------ */
 
 void play_few(void);
+void play_moves(void);
 void play_doors(void);
 void play_ways(void);
 void play_epoll(void);

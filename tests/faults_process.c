@@ -182,13 +182,18 @@ static void close_unseen(void)
     sys3(SYS_close_range, CONTROL + 2, ~0U, 0);
 }
 
-/* A child has what leads to the lot too, so the lot lives on when we have lost it. */
-static void loses_its_lot(void)
+/* A child has what leads to the lot too, so the lot lives on when we have lost it: with a connection,
+ * or with nothing that would wake it. */
+static void loses_its_lot(bool empty)
 {
     struct turns t = make_turns();
     pid_t child;
 
     parks(3);
+    if (empty) {
+        ended("in a lot that is going to be lost", 3);
+        pause_ms(20);
+    }
     child = fork();
     if (child == 0) {
         char byte;
@@ -200,7 +205,8 @@ static void loses_its_lot(void)
     CALL("seteuid", seteuid(NOBODY));
     rights_are("with a lot that it lost");
     CALL("seteuid", seteuid(0));
-    ended("in a lot that is lost", 3);
+    if (!empty)
+        ended("in a lot that is lost", 3);
     give(t.to_child);
     reap("child with the lot", child);
     end_turns(&t);
@@ -209,7 +215,8 @@ static void loses_its_lot(void)
 void play_hidden(void)
 {
     begin_listening();
-    loses_its_lot();
+    loses_its_lot(false);
+    loses_its_lot(true);
     parks(0);
     ended("before", 0);
     close_unseen();

@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "faults.h"
 
+#include "sys.h"
+
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -187,7 +189,7 @@ static void receives(void)
     ended("that came in a message", 0);
 }
 
-/* A child that has closed all it had, and lives. */
+/* A child that has closed all it had, by a raw call that no hook sees, and lives. */
 static void has_a_bare_child(void)
 {
     struct turns t = make_turns();
@@ -195,7 +197,7 @@ static void has_a_bare_child(void)
     pid_t child = (pid_t)CALL_ANY("fork", fork());
 
     if (child == 0) {
-        syscall(SYS_close_range, 0, ~0U, 0);
+        sys3(SYS_close_range, 0, ~0U, 0);
         for (;;)
             pause();
     }
@@ -207,6 +209,66 @@ static void has_a_bare_child(void)
     kill(child, SIGKILL);
     reap("bare child", child);
     end_turns(&t);
+}
+
+/* ---- Messages that are none of the library's ------------------------------------------------- */
+
+/* The pair that leads to its lot, which a child inherits; -1. */
+static int number_of_feed(void)
+{
+    for (int fd = 900; fd < 1024; fd++) {
+        int domain = 0;
+        int type = 0;
+        socklen_t len = sizeof(int);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX &&
+            getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET)
+            return fd;
+    }
+    return -1;
+}
+
+/* So many bytes, and so many descriptors. By a raw call: no hook sees it. */
+static void send_rubbish(int number, size_t bytes, const int *fds, size_t count)
+{
+    _Alignas(struct cmsghdr) char room[CMSG_SPACE(2 * sizeof(int))] = {0};
+    char zeros[512] = {0};
+    struct iovec part = {zeros, bytes};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = room,
+                             .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+    struct cmsghdr *c = (struct cmsghdr *)room;
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(c), fds, count * sizeof(int));
+    sys3(SYS_sendmsg, number, SYS_ARG(&message), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* A child without rights sends it what is no parcel; the lot goes on. */
+static void has_a_child_that_harms(void)
+{
+    int fds[2] = {early(0), accepted(1)};
+    pid_t child = (pid_t)CALL_ANY("fork", fork());
+
+    if (child == 0) {
+        int number = number_of_feed();
+
+        sys3(SYS_setresuid, 65534, 65534, 65534);
+        send_rubbish(number, 1, fds, 1);
+        send_rubbish(number, 1, fds, 2);
+        send_rubbish(number, 512, fds, 1);
+        send_rubbish(number, 72, &listening, 1);
+        send_rubbish(number, 72, fds + 1, 1); /* a parcel, for all that the lot can tell */
+        sys1(SYS_exit_group, 0);
+    }
+    reap("harmful child", child);
+    CALL("close", close(fds[0]));
+    ended("of a harmful child", 0);
+    CALL("close", close(fds[1]));
+    ended("of a harmful child", 1);
 }
 
 void play_share(void)
@@ -222,6 +284,7 @@ void play_share(void)
     closes_in_vfork();
     passes();
     receives();
+    has_a_child_that_harms();
     CALL("close", close(early(0)));
     ended("after all that", 0);
     say_numbers();

@@ -13,7 +13,10 @@ import subprocess
 
 HELPERS = {"sys_getsockopt_int": "getsockopt", "sys_getsockopt": "getsockopt",
            "sys_ioctl_int": "ioctl", "sys_getpid": "getpid", "sys_gettid": "gettid",
-           "sys_readable": "rt_sigprocmask"}
+           "sys_readable": "rt_sigprocmask", "sys_map": "mmap"}
+# Functions in assembly have no debugging information: where they stand, and what they ask.
+ASSEMBLY = {"lot_clone_raw": "lot_clone.c", "nudge_return": "nudge.c"}
+NUMBERS = {15: "rt_sigreturn", 56: "clone", 220: "clone", 60: "exit", 93: "exit"}
 # What tells calls of one kind apart, where it stands in the source.
 DETAIL = re.compile(r"\b(SO_[A-Z_0-9]+|TCP_[A-Z_0-9]+|F_[A-Z_]+|FION\w+|SIOC\w+|EPOLL_CTL_\w+|"
                     r"FUTEX_\w+|PR_[A-Z_]+|MADV_\w+|SIG_[A-Z]+|TCGETS)\b")
@@ -101,12 +104,12 @@ def question(site):
         numbers = [re.search(r"mov\s+\$0x([0-9a-f]+),%eax|mov\s+x8, #0x([0-9a-f]+)", c)
                    for c in reversed(site.code)]
         number = next(int(n.group(1) or n.group(2), 16) for n in numbers if n)
-        return {56: "clone", 220: "clone", 60: "exit", 93: "exit"}.get(number, str(number))
+        return NUMBERS.get(number, str(number))
     text = statement(outer[0][1], outer[0][2])
     call = next((HELPERS[f] for f in reversed(inner) if f in HELPERS), None)
     direct = [d for d in re.findall(r"\bSYS_(\w+)", text) if d != "ARG"]
     call = call or (direct[0] if direct else "call")
-    detail = DETAIL.findall(text)
+    detail = DETAIL.findall(text) if call not in ("getpid", "gettid") else []
     return "%s(%s)" % (call, detail[0]) if detail and len(set(detail)) == 1 else call
 
 
@@ -114,38 +117,55 @@ def base_name(site):
     outer = outer_frames(site)
     if outer and outer[0][2]:
         return "%s:%s" % (os.path.basename(outer[0][1]), outer[0][0])
-    file = "lot_clone.c" if site.symbol == "lot_clone_raw" else "sys.h"
-    return "%s:%s" % (file, site.symbol.split(".")[0])
+    return "%s:%s" % (ASSEMBLY.get(site.symbol, "sys.h"), site.symbol.split(".")[0])
+
+
+def grouped(sites, key):
+    groups = collections.OrderedDict()
+    for site in sites:
+        groups.setdefault(key(site), []).append(site)
+    return groups
+
+
+def number_lines(group, line_of):
+    """Where one function asks twice: in the order of the source."""
+    lines = sorted({line_of(s) for s in group})
+    for site in group if len(lines) > 1 else ():
+        site.name += " #%d" % (lines.index(line_of(site)) + 1)
+
+
+def tell_apart(group, depth=0):
+    """Copies of one line: by who called it, and who called him, as far as that differs."""
+    def caller(site):
+        return site.callers[depth] if depth < len(site.callers) else ("itself", 0)
+
+    if len(group) == 1:
+        return
+    if depth and not any(depth < len(s.callers) for s in group):
+        for i, site in enumerate(group):
+            site.name += " copy %d" % (i + 1)
+        return
+    by_function = grouped(group, lambda s: caller(s)[0])
+    for function, sites in by_function.items():
+        for site in sites:
+            if depth == 0 or len(by_function) > 1:
+                site.name += " %s %s" % ("of" if depth else "in", function)
+        number_lines(sites, lambda s: caller(s)[1])
+        for same in grouped(sites, lambda s: caller(s)[1]).values():
+            tell_apart(same, depth + 1)
 
 
 def name_all(sites):
-    """Distinct names: by caller where one line was copied, by order where a function asks twice."""
+    """Distinct names: by order where a function asks twice, by caller where one line was copied."""
     for site in sites:
         site.name = "%s %s" % (base_name(site), question(site))
         outer = outer_frames(site)
         site.line = outer[0][2] if outer else 0
-        site.caller = [f[0] for f in outer[1:]]
-    groups = collections.defaultdict(list)
-    for site in sites:
-        groups[site.name].append(site)
-    for group in groups.values():
-        if len(group) == 1:
-            continue
-        lines = sorted({s.line for s in group})
-        for site in group:
-            if len(lines) > 1:
-                site.name += " #%d" % (lines.index(site.line) + 1)
-        copies = collections.defaultdict(list)
-        for site in group:
-            copies[site.name].append(site)
-        for copied in copies.values():
-            if len(copied) == 1:
-                continue
-            callers = [s.caller[0] if s.caller else "itself" for s in copied]
-            for i, site in enumerate(copied):
-                site.name += " in %s" % callers[i]
-                if callers.count(callers[i]) > 1:
-                    site.name += " copy %d" % (callers[:i].count(callers[i]) + 1)
+        site.callers = [(f[0], f[2]) for f in outer if f[0] != outer[0][0]]
+    for group in grouped(sites, lambda s: s.name).values():
+        number_lines(group, lambda s: s.line)
+        for same in grouped(group, lambda s: s.line).values():
+            tell_apart(same)
 
 
 def is_built_as_usual(library):

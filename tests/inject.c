@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
@@ -17,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -44,7 +46,21 @@ static double now(void)
 
 /* ---- Starting a scene ------------------------------------------------------------------------ */
 
-/* The two ends of its stderr: its own, ours. */
+static void connect_ends(int ends[2])
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    ends[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (listen(listener, 1) < 0 || getsockname(listener, (struct sockaddr *)&address, &len) < 0 ||
+        connect(ends[0], (struct sockaddr *)&address, len) < 0 ||
+        (ends[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) < 0)
+        fail("make a connection");
+    close(listener);
+}
+
+/* The two ends of its stderr: ours, its own. */
 static void open_stderr(enum stderr_kind kind, int ends[2])
 {
     switch (kind) {
@@ -62,6 +78,10 @@ static void open_stderr(enum stderr_kind kind, int ends[2])
     case STDERR_SOCKET:
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
             fail("make a socket pair");
+        fcntl(ends[0], F_SETFL, O_NONBLOCK);
+        break;
+    case STDERR_CONNECTION:
+        connect_ends(ends);
         fcntl(ends[0], F_SETFL, O_NONBLOCK);
         break;
     case STDERR_FILE:
@@ -184,14 +204,16 @@ static void start(const struct scene *scene)
 /* ---- While they play ------------------------------------------------------------------------- */
 
 /* What the library writes is not looked at here: only that there is room for it. */
-static void pour_out(int fd, bool shown)
+static void pour_out(struct run *run, bool shown)
 {
     char bytes[8192];
     ssize_t n;
 
-    while ((n = read(fd, bytes, sizeof(bytes))) > 0)
+    while ((n = read(run->err, bytes, sizeof(bytes))) > 0) {
+        run->err_bytes += n;
         if (shown && write(STDERR_FILENO, bytes, (size_t)n) < 0)
             return;
+    }
 }
 
 /* A program that hangs takes its children with it, and so does one that has ended: then the last
@@ -211,7 +233,7 @@ static void end_peer(struct run *run)
     if (run->listener >= 0)
         close(run->listener);
     if (run->err >= 0) {
-        pour_out(run->err, getenv("INJECT_STDERR"));
+        pour_out(run, getenv("INJECT_STDERR"));
         close(run->err);
     }
     close(run->pidfd);
@@ -224,7 +246,7 @@ static void attend_one(struct run *run, const struct pollfd *p)
     if (p[0].revents & POLLIN && !filter_answer(&plan, run))
         return;
     if (p[1].revents & POLLIN)
-        pour_out(run->err, getenv("INJECT_STDERR"));
+        pour_out(run, getenv("INJECT_STDERR"));
     if (p[2].revents & POLLIN && run->ended)
         end_peer(run);
     else if (p[2].revents & POLLIN)
@@ -282,6 +304,8 @@ static void tell_transcript(const struct run *run)
     lseek(run->transcript, 0, SEEK_SET);
     while ((n = read(run->transcript, bytes, sizeof(bytes))) > 0)
         fwrite(bytes, 1, (size_t)n, stdout);
+    if (run->scene->stderr_kind == STDERR_CONNECTION)
+        printf("client: %ld bytes\n", run->err_bytes);
     if (run->hung)
         printf("does not end\n");
     else if (WIFSIGNALED(run->status))
@@ -293,9 +317,12 @@ static void tell_transcript(const struct run *run)
 static void tell(const struct run *run)
 {
     tell_transcript(run);
-    for (int i = 0; i < run->sites; i++)
-        printf("-- %" PRIx64 " %d %ld\n", run->counts[i].offset, run->counts[i].nr,
-               run->counts[i].count);
+    for (int i = 0; i < run->sites; i++) {
+        const struct site_count *c = &run->counts[i];
+        bool passed_some = plan.times && c->count > plan.times;
+
+        printf("-- %" PRIx64 " %d %ld\n", c->offset, c->nr, passed_some ? plan.times : c->count);
+    }
 }
 
 static const struct scene *find(const char *name)
@@ -313,12 +340,26 @@ static void list_scenes(void)
         puts(scenes[i].name);
 }
 
+/* What the library's log is in some scenes: a link, one by which the kernel leads here, a file with
+ * two names, a pipe that nobody reads. */
+static void make_files(void)
+{
+    int twice = open("twice", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+    close(twice);
+    if (symlink("linked", "link") < 0 || symlink("/proc/self/cwd/linked", "absolute") < 0 ||
+        twice < 0 || link("twice", "twice.2") < 0 || mkfifo("fifo", 0600) < 0)
+        if (errno != EEXIST)
+            fail("make files");
+}
+
 static const char *const help =
     "usage: inject [OPTION...] PROGRAM SCENE...\n"
     "Plays the scenes at the same time, and prints what each could see.\n"
     "  --library FILE --mode MODE   in front of the program; none: bare\n"
     "  --base HEX --size HEX        where the library will be\n"
     "  --record                     counts every call that it makes\n"
+    "  --known HEX                  but this one, which may be given often\n"
     "  --site HEX --error N         makes the calls from there fail, with this errno\n"
     "  --times N                    no more than so many\n"
     "  --also HEX --also-error N    and another, which leads there\n"
@@ -334,6 +375,7 @@ static const struct option options[] = {
     {"base", required_argument, NULL, 'b'},
     {"size", required_argument, NULL, 'z'},
     {"record", no_argument, NULL, 'r'},
+    {"known", required_argument, NULL, 'k'},
     {"site", required_argument, NULL, 's'},
     {"error", required_argument, NULL, 'e'},
     {"times", required_argument, NULL, 't'},
@@ -363,6 +405,10 @@ static void set(int option, const char *value)
         break;
     case 'r':
         plan.record = true;
+        break;
+    case 'k':
+        if (plan.known_count < MOST_SITES)
+            plan.known[plan.known_count++] = strtoull(value, NULL, 16);
         break;
     case 's':
         plan.site = strtoull(value, NULL, 16);
@@ -405,8 +451,7 @@ int main(int argc, char **argv)
     plan.program = argv[optind++];
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    if (symlink("linked", "link") < 0 && errno != EEXIST)
-        fail("make a link");
+    make_files();
     for (int i = optind; i < argc; i++)
         start(find(argv[i]));
     play();

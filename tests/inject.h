@@ -24,7 +24,14 @@
 #include <sys/types.h>
 
 /* What a scene's stderr is: the library writes to each in another way. */
-enum stderr_kind { STDERR_PIPE, STDERR_SOCKET, STDERR_FILE, STDERR_TERMINAL, STDERR_BROKEN };
+enum stderr_kind {
+    STDERR_PIPE,
+    STDERR_SOCKET,
+    STDERR_CONNECTION, /* an inetd service's: what is written there its client reads */
+    STDERR_FILE,
+    STDERR_TERMINAL,
+    STDERR_BROKEN
+};
 
 #define SCENE_SETTINGS 8
 
@@ -48,9 +55,11 @@ struct plan {
     const char *library; /* NULL: the program runs bare */
     const char *mode;
     const char *program;
-    uint64_t base; /* where the library will be */
-    uint64_t size; /* of it */
-    bool record;   /* every call is counted, and none fails */
+    uint64_t base;              /* where the library will be */
+    uint64_t size;              /* of it */
+    bool record;                /* every call is counted, and none fails */
+    uint64_t known[MOST_SITES]; /* but these */
+    int known_count;
     uint64_t site; /* the one that fails */
     int error;     /* with this */
     long times;    /* so often; 0: always */
@@ -76,6 +85,7 @@ struct run {
     int listener;   /* the filter's; -1: none */
     int transcript; /* a file without a name */
     int err;        /* our end of its stderr */
+    long err_bytes; /* that came there */
     bool checked;   /* the library is where it should be */
     bool ended;     /* the scene; its peer may still be reading */
     bool over;

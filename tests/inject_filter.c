@@ -27,7 +27,7 @@
 #endif
 
 struct program {
-    struct sock_filter code[32];
+    struct sock_filter code[BPF_MAXINSNS];
     unsigned short len;
 };
 
@@ -52,6 +52,8 @@ static struct program make(const struct plan *plan, bool hides)
 {
     struct program p = {.len = 0};
 
+    for (int i = 0; i < plan->known_count; i++)
+        put_range(&p, plan->base + plan->known[i], plan->base + plan->known[i], SECCOMP_RET_ALLOW);
     if (plan->record)
         put_range(&p, plan->base, plan->base + plan->size, SECCOMP_RET_USER_NOTIF);
     else

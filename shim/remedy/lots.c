@@ -220,7 +220,7 @@ void lots_await_burial(int64_t deadline)
     for (int i = 0; l && i < BOUNDARY_LOTS; i++) {
         int tid = atomic_load(&l->controls[i].thread);
 
-        while (tid && sys3(SYS_tgkill, sys_getpid(), tid, 0) == 0 && !proc_is_over(deadline))
+        while (tid && nudge_finds(tid) && !proc_is_over(deadline))
             proc_sleep_ns(MOMENT_NS);
     }
 }

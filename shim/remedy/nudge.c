@@ -57,16 +57,30 @@ static const struct action own = {
 #endif
 };
 
-static long set_action(const struct action *action, struct action *old)
+static __attribute__((noinline)) long set_action(const struct action *action, struct action *old)
 {
     return sys4(SYS_rt_sigaction, NUDGE_SIGNAL, SYS_ARG(action), SYS_ARG(old), sizeof(uint64_t));
 }
 
+static __attribute__((noinline)) long send_signal(int tid, int signal)
+{
+    return sys3(SYS_tgkill, atomic_load(&process->pid), tid, signal);
+}
+
+bool nudge_finds(int tid)
+{
+    return send_signal(tid, 0) == 0;
+}
+
+/* What a nudge needs is asked for here, by the same instructions: a lot that could not be nudged might
+ * never end, and setuid(2) would wait for it. So it must not begin. */
 bool nudge_admit(void)
 {
     uint64_t blocked = ~OWN_BIT;
+    struct action now;
 
-    return sys4(SYS_rt_sigprocmask, SIG_SETMASK, SYS_ARG(&blocked), 0, sizeof(blocked)) == 0;
+    return set_action(NULL, &now) == 0 && nudge_finds(sys_gettid()) &&
+           sys4(SYS_rt_sigprocmask, SIG_SETMASK, SYS_ARG(&blocked), 0, sizeof(blocked)) == 0;
 }
 
 static void claim(void)
@@ -93,7 +107,7 @@ static void deliver(const _Atomic int *tid, bool to_end)
 
     atomic_store(&answered, 0);
     atomic_store(&ending, to_end ? target : 0);
-    if (!target || sys3(SYS_tgkill, sys_getpid(), target, NUDGE_SIGNAL) < 0)
+    if (!target || send_signal(target, NUDGE_SIGNAL) < 0)
         return;
     while (atomic_load(tid) == target && (to_end || !atomic_load(&answered)))
         proc_sleep_ns(MOMENT_NS);

@@ -28,6 +28,9 @@ bool nudge_admit(void);
  */
 void nudge(const _Atomic int *tid, bool to_end);
 
+/* Whether the kernel still counts this lot's thread. Not refused where the lot was admitted. */
+bool nudge_finds(int tid);
+
 /* Returns when no thread of this process is in nudge. */
 void nudge_await(void);
 
