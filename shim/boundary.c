@@ -11,8 +11,6 @@ enum { EARLY, OFF, READY, GIVEN_UP };
 
 static bool wiped;                            /* the page is wiped by fork; constructor */
 static _Atomic int phase;                     /* constructor, last */
-static _Atomic uint32_t epoch = 1;            /* fork hooks, and the first hook of a fork child */
-static _Atomic int forking;                   /* fork hooks; a child starts at 0 */
 static _Atomic int spawning;                  /* spawn hooks; likewise */
 static PER_THREAD volatile bool vforking;     /* vfork hook, and the next hook of that thread */
 static PER_THREAD volatile bool seen;         /* fork hook: this thread forks through it */
@@ -22,18 +20,16 @@ static _Atomic size_t lot_size;               /* likewise */
 static _Atomic(const _Atomic int *) lot_tids; /* likewise */
 
 /* The first hook of a fork child. A signal may run it twice, which does no harm: every step can be
- * repeated, and whatever is noted of descriptors so far is of an earlier epoch either way. */
+ * repeated. */
 static void become_child(int pid)
 {
     bool by_hook = seen;
 
     if (!wiped)
         memset(process, 0, sizeof(*process));
-    atomic_store(&forking, 0);
     atomic_store(&spawning, 0);
     vforking = false;
     seen = false;
-    atomic_fetch_add(&epoch, 1);
     atomic_store(&process->pid, pid);
     tell_child(by_hook);
 }
@@ -60,22 +56,13 @@ bool boundary_is_ours(void)
     return sys_getpid() == atomic_load(&process->pid);
 }
 
-uint32_t boundary_epoch(void)
-{
-    return atomic_load(&epoch);
-}
-
 void boundary_fork_begin(void)
 {
     seen = true;
-    atomic_fetch_add(&forking, 1);
-    atomic_fetch_add(&epoch, 1);
 }
 
 void boundary_fork_end(void)
 {
-    atomic_fetch_add(&epoch, 1);
-    atomic_fetch_sub(&forking, 1);
     seen = false;
 }
 
@@ -87,11 +74,6 @@ void boundary_spawn_begin(void)
 void boundary_spawn_end(void)
 {
     atomic_fetch_sub(&spawning, 1);
-}
-
-int boundary_forking(void)
-{
-    return atomic_load(&forking);
 }
 
 bool boundary_forking_here(void)
@@ -158,6 +140,11 @@ bool boundary_give_up(void)
 {
     int on = READY;
     return atomic_compare_exchange_strong(&phase, &on, GIVEN_UP);
+}
+
+bool boundary_gave_up(void)
+{
+    return atomic_load(&phase) == GIVEN_UP;
 }
 
 void boundary_resume(void)

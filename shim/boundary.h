@@ -75,12 +75,7 @@ bool boundary_enter(void);
 /* True where the real pid is this process's: asked before writing or acting. One call. */
 bool boundary_is_ours(void);
 
-/* Counts the forks and the like: a descriptor noted at an earlier epoch may be held by a child too.
- */
-uint32_t boundary_epoch(void);
-
-/* Around a call that forks. Between the two, what has just been created may be in the child or not.
- */
+/* Around a call that forks, in the thread that does. */
 void boundary_fork_begin(void);
 void boundary_fork_end(void);
 
@@ -88,8 +83,7 @@ void boundary_fork_end(void);
 void boundary_spawn_begin(void);
 void boundary_spawn_end(void);
 
-/* How many threads are between the two; whether one is. */
-int boundary_forking(void);
+/* Whether a thread is between the two. */
 bool boundary_spawning(void);
 
 /* True where this thread is between boundary_fork_begin and boundary_fork_end. */
@@ -126,6 +120,8 @@ bool boundary_is_lot(int tid);
 /* From now on every hook passes through: the program has made our questions dangerous or our table
  * wrong. */
 bool boundary_give_up(void);
+
+bool boundary_gave_up(void);
 
 /* What was given up goes on: the call that would have made it necessary failed. */
 void boundary_resume(void);

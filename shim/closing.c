@@ -5,6 +5,8 @@
 #include "config.h"
 #include "remedy/drain.h"
 #include "fdtable.h"
+#include "holders/family.h"
+#include "holders/holders.h"
 #include "real.h"
 #include "remedy/linger.h"
 #include "sys.h"
@@ -25,11 +27,16 @@ static bool covered(const struct fd_note *note, const struct probe *p)
            (!accepted && p->peer.known && config_covers_port(p->peer.port));
 }
 
+static bool may_others_hold(const struct giving_up *g)
+{
+    return g->held == HELD_HERE || g->held == HELD_ELSEWHERE;
+}
+
 /* A clean end is not the last word where later data can still reset and destroy output. Not where
  * others hold the connection on. */
 static void count_risk(const struct giving_up *g, uint8_t state)
 {
-    if (g->no_output || g->left)
+    if (g->no_output || may_others_hold(g))
         return;
     if (g->unasked)
         state = probe_state(g->fd);
@@ -49,7 +56,7 @@ static bool is_plain(const struct fd_note *note)
 /* Somebody else may have set SO_LINGER through a descriptor of theirs. */
 static bool was_shared(const struct fd_note *note)
 {
-    return note->share || note->flags & (FD_LOST | FD_ARRIVED) || note->epoch != boundary_epoch();
+    return holders_were_others(note);
 }
 
 /* What takes memory in the receive queue may be the peer's FIN, or have come out of order. */
@@ -71,7 +78,7 @@ static bool others_want_reset(int fd)
 {
     bool zero;
 
-    return !probe_zero_linger(fd, share_knows_linger2() ? 0 : STATE_ESTABLISHED, &zero) || zero;
+    return !probe_zero_linger(fd, family_knows_linger2() ? 0 : STATE_ESTABLISHED, &zero) || zero;
 }
 
 /*
@@ -93,7 +100,7 @@ static bool surely_clean(struct giving_up *g)
     g->no_output = memory.queued == 0;
     if (!nothing_unread(g, &memory) || (was_shared(note) && others_want_reset(g->fd)))
         return false;
-    if (g->exiting && (g->left || !atomic_load(&process->greeted)))
+    if (g->exiting && (may_others_hold(g) || !atomic_load(&process->greeted)))
         return true; /* was left here by a fork or an exec, and never used: no close of this
                         process's */
     bump(&process->counts.closes);
@@ -128,7 +135,8 @@ static void apply_owner(struct event *e, struct giving_up *g)
     }
     if (e->verdict.outcome == OUTCOME_NONE && !g->lingers)
         return;
-    owner = owner_of(g, &e->holder);
+    owner = owner_of(g);
+    e->holder = g->held == HELD_HERE ? g->number : -1;
     e->note = note_of(owner);
     if (owner == OWNER_SHARED || (owner == OWNER_IN_USE && !g->exiting))
         e->verdict.outcome = OUTCOME_NONE; /* an exit ends the call, so it comes then */
@@ -245,7 +253,7 @@ static void count(const struct event *e, const struct giving_up *g)
  * news then: it is counted, and a line each would only hide what is. */
 static bool is_news(const struct event *e, const struct giving_up *g)
 {
-    return !g->exiting || e->note == NOTE_NONE || g->left == 0;
+    return !g->exiting || e->note == NOTE_NONE || !may_others_hold(g);
 }
 
 /* Never was a connection, nor waiting for one. */
@@ -333,7 +341,7 @@ static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
     }
     g->lingers = should_linger(e, g);
     if (e->verdict.cause == CAUSE_NONE && !config.all_events && !g->lingers) {
-        if (g->exiting && (g->left || !atomic_load(&process->greeted)))
+        if (g->exiting && (may_others_hold(g) || !atomic_load(&process->greeted)))
             return;
         event_first_use(false);
         count(e, g);
@@ -354,7 +362,7 @@ static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
         probe_details(e->fd, &e->probe);
         e->whose = whose_of(g->note);
         e->untouchable =
-            g->note->flags & (FD_ARRIVED | FD_LOST | FD_READ_SHUT) || share_was_lost(g->left);
+            g->note->flags & (FD_ARRIVED | FD_LOST | FD_READ_SHUT) || g->held == HELD_UNKNOWN;
         glance(e, bytes);
     }
     act(e, g, written);
@@ -419,19 +427,15 @@ static bool may_be_in_a_call(int fd)
            inuse_by_thread(fd, NULL) != INUSE_NO;
 }
 
-/* One holder less. A registration in an epoll set outlives its number while others hold the
- * connection; who gives it up last must know. */
+/* Gives the number up. A registration in an epoll set outlives it while others hold the connection; who
+ * gives it up last must know. */
 static void drop(struct giving_up *g)
 {
-    bool stuck = config.mode == MODE_LINGER && share_is_stuck(g->note);
-
-    if (config.mode == MODE_LINGER && g->note->epolls)
-        share_stick(g->note);
-    if (share_has_others(g->note) && may_be_in_a_call(g->fd))
-        share_lose_note(g->note);
-    g->left = share_drop(g->note);
-    if (stuck)
+    if (!(g->note->flags & FD_TCP))
+        return;
+    if (config.mode == MODE_LINGER && holders_in_epoll(g->note))
         g->note->flags |= FD_EPOLL_STUCK;
+    g->held = holders_give_up(g->fd, g->note, g->exiting, may_be_in_a_call, &g->number);
 }
 
 void closing(int fd, enum via via, const void *call_site)
@@ -444,10 +448,7 @@ void closing(int fd, enum via via, const void *call_site)
     in_door = fd + 1;
     door_depth = depth_of(via);
     note = fdtable_take(fd);
-    if (note.share) {
-        drop(&g);
-        g.until = share_deadline();
-    }
+    drop(&g);
     if (!give_up(&g, via, call_site))
         in_door = 0;
 }
@@ -475,19 +476,26 @@ void closing_range(unsigned first, unsigned last, enum via via, const void *call
         closing(fd, via, call_site);
 }
 
+static void end_with(int fd, enum via via, const void *call_site)
+{
+    struct fd_note note = fdtable_take(fd);
+    struct giving_up g = {.fd = fd, .note = &note, .exiting = true};
+
+    drop(&g);
+    give_up(&g, via, call_site);
+}
+
+/* What was inherited, and is its creator's still, is nothing of ours: of that there may be thousands. */
 void closing_all(enum via via, const void *call_site)
 {
-    int64_t until = share_deadline();
+    uint32_t keeper;
 
     if (!boundary_is_ours()) /* a clone that runs in our memory: what it ends is not ours */
         return;
-    for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;) {
-        struct fd_note note = fdtable_take(fd);
-        struct giving_up g = {.fd = fd, .note = &note, .until = until, .exiting = true};
-
-        drop(&g);
-        give_up(&g, via, call_site);
-    }
+    keeper = holders_keeper();
+    for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;)
+        if (!keeper || fdtable_origin(fd) != keeper)
+            end_with(fd, via, call_site);
 }
 
 void closing_early(int fd)

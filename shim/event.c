@@ -12,8 +12,8 @@
 /* Call sites that warn has explained: hashes, written once each. A fork child need not hear it
  * again. */
 #define SITES 128
-static _Atomic uint64_t explained[SITES];
-static _Atomic bool problems_told; /* kept across fork for the same reason */
+static _Atomic(_Atomic uint64_t *) explained; /* mapped for the first */
+static _Atomic bool problems_told;            /* kept across fork for the same reason */
 
 const char *event_via_name(enum via via)
 {
@@ -103,14 +103,23 @@ static uint64_t site_of(const struct event *e, const struct stack *stack)
     return key ? key : odd;
 }
 
+/* NULL where there is no memory. Where two threads map it at once a site may be told twice. */
+static _Atomic uint64_t *map_sites(void)
+{
+    if (!atomic_load(&explained))
+        atomic_store(&explained, sys_map(SITES * sizeof(uint64_t)));
+    return atomic_load(&explained);
+}
+
 /* The first time that it is seen. A full table explains no more. */
 static bool first_of_site(uint64_t key)
 {
+    _Atomic uint64_t *sites = map_sites();
     unsigned at = (unsigned)(key >> 57);
 
-    for (unsigned i = 0; i < SITES; i++) {
+    for (unsigned i = 0; sites && i < SITES; i++) {
         uint64_t empty = 0;
-        _Atomic uint64_t *slot = &explained[(at + i) % SITES];
+        _Atomic uint64_t *slot = &sites[(at + i) % SITES];
 
         if (atomic_compare_exchange_strong(slot, &empty, key))
             return true;

@@ -46,7 +46,7 @@ struct event {
     struct verdict verdict; /* with the outcome that this close really has */
     enum action action;
     enum note note;
-    struct holder holder; /* where the note is "shared" */
+    int holder; /* where the note is "shared": the other number of this process; -1: another process */
     uint64_t discarded;
     enum whose whose;       /* EITHER where nobody saw it begin */
     enum content content;   /* of what is unread, where that could be looked at */

@@ -125,8 +125,8 @@ void event_json_close(struct text *t, const struct event *e, const struct stack 
     text_put(t, ",\"urgent\":%s,\"cookie\":\"0x%llx\",\"netns\":%llu,\"mono_ns\":%llu",
              p->urgent ? "true" : "false", (unsigned long long)p->cookie, network_namespace(),
              monotonic_ns());
-    if (e->note == NOTE_SHARED)
-        text_put(t, ",\"holder_pid\":%d,\"holder_fd\":%d", e->holder.pid, e->holder.fd);
+    if (e->note == NOTE_SHARED && e->holder >= 0)
+        text_put(t, ",\"holder_pid\":%d,\"holder_fd\":%d", atomic_load(&process->pid), e->holder);
     if (e->is_end)
         text_put(t, ",\"ended_by\":\"%s\",\"ms\":%llu", event_ended_name(e->ended),
                  (unsigned long long)e->ms);

@@ -67,10 +67,10 @@ static void put_note(struct text *t, const struct event *e)
     text_put(t, ": %s", words[e->note]);
     if (e->note != NOTE_SHARED)
         return;
-    if (e->holder.pid == atomic_load(&process->pid))
-        text_put(t, "descriptor %d", e->holder.fd);
+    if (e->holder >= 0)
+        text_put(t, "descriptor %d", e->holder);
     else
-        text_put(t, "process %d", e->holder.pid);
+        text_put(t, "another process");
 }
 
 static void put_unread_data(struct text *t, const struct event *e)

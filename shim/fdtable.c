@@ -7,11 +7,14 @@
  * taken only for the pages of a table that are used. */
 #define ENTRIES 4096
 #define PAGES 256
+#define FLAG_BITS 16
+#define FLAGS 0xffff
 
 struct entry {
     _Atomic uint64_t peer;
-    _Atomic uint64_t epoch_flags; /* one word, so that flags never pair with another life's epoch */
-    _Atomic uint32_t share;
+    _Atomic uint64_t
+        serial_flags; /* one word, so that flags never pair with another life's serial */
+    _Atomic uint32_t origin;
     _Atomic uint32_t epolls;
 };
 
@@ -48,9 +51,9 @@ void fdtable_set(int fd, struct fd_note note)
     if (!e)
         return;
     atomic_store_explicit(&e->peer, note.peer, memory_order_relaxed);
-    atomic_store_explicit(&e->share, note.share, memory_order_relaxed);
+    atomic_store_explicit(&e->origin, note.origin, memory_order_relaxed);
     atomic_store_explicit(&e->epolls, note.epolls, memory_order_relaxed);
-    atomic_store_explicit(&e->epoch_flags, (uint64_t)note.epoch << 32 | note.flags,
+    atomic_store_explicit(&e->serial_flags, note.serial << FLAG_BITS | note.flags,
                           memory_order_release);
 }
 
@@ -60,14 +63,21 @@ struct fd_note fdtable_get(int fd)
     struct fd_note note = {0};
 
     if (e) {
-        uint64_t word = atomic_load_explicit(&e->epoch_flags, memory_order_acquire);
+        uint64_t word = atomic_load_explicit(&e->serial_flags, memory_order_acquire);
         note.peer = atomic_load_explicit(&e->peer, memory_order_relaxed);
-        note.share = atomic_load_explicit(&e->share, memory_order_relaxed);
+        note.origin = atomic_load_explicit(&e->origin, memory_order_relaxed);
         note.epolls = atomic_load_explicit(&e->epolls, memory_order_relaxed);
-        note.epoch = (uint32_t)(word >> 32);
-        note.flags = (uint32_t)word;
+        note.serial = word >> FLAG_BITS;
+        note.flags = (uint32_t)(word & FLAGS);
     }
     return note;
+}
+
+uint32_t fdtable_origin(int fd)
+{
+    struct entry *e = entry_of(fd, false);
+
+    return e ? atomic_load_explicit(&e->origin, memory_order_relaxed) : 0;
 }
 
 void fdtable_add(int fd, uint32_t flags)
@@ -75,7 +85,7 @@ void fdtable_add(int fd, uint32_t flags)
     struct entry *e = entry_of(fd, true);
 
     if (e)
-        atomic_fetch_or(&e->epoch_flags, flags);
+        atomic_fetch_or(&e->serial_flags, flags);
 }
 
 void fdtable_drop(int fd, uint32_t flags)
@@ -83,15 +93,7 @@ void fdtable_drop(int fd, uint32_t flags)
     struct entry *e = entry_of(fd, false);
 
     if (e)
-        atomic_fetch_and(&e->epoch_flags, ~(uint64_t)flags);
-}
-
-bool fdtable_set_share(int fd, uint32_t share)
-{
-    struct entry *e = entry_of(fd, false);
-    uint32_t none = 0;
-
-    return e && atomic_compare_exchange_strong(&e->share, &none, share);
+        atomic_fetch_and(&e->serial_flags, ~(uint64_t)flags);
 }
 
 void fdtable_enter_epoll(int fd, int epoll)
@@ -101,7 +103,7 @@ void fdtable_enter_epoll(int fd, int epoll)
     uint32_t sets;
     uint32_t more;
 
-    if (!e || !atomic_load_explicit(&e->epoch_flags, memory_order_relaxed))
+    if (!e || !atomic_load_explicit(&e->serial_flags, memory_order_relaxed))
         return;
     sets = atomic_load(&e->epolls);
     do {
@@ -109,7 +111,7 @@ void fdtable_enter_epoll(int fd, int epoll)
             return; /* it was taken out in a way that nobody saw */
         more = !(sets & 0xffff) ? sets | set : sets >> 16 ? 0 : sets | set << 16;
         if (set > 0xffff || !more) {
-            atomic_fetch_or(&e->epoch_flags, FD_EPOLL_STUCK);
+            atomic_fetch_or(&e->serial_flags, FD_EPOLL_STUCK);
             return;
         }
     } while (!atomic_compare_exchange_weak(&e->epolls, &sets, more));
@@ -139,7 +141,7 @@ int fdtable_next(int fd, uint32_t flags)
 
         if (!e)
             fd |= ENTRIES - 1; /* on to the next page */
-        else if (atomic_load_explicit(&e->epoch_flags, memory_order_relaxed) & flags)
+        else if (atomic_load_explicit(&e->serial_flags, memory_order_relaxed) & flags)
             return fd;
     }
     return -1;
@@ -152,9 +154,9 @@ void fdtable_connected(int fd, uint64_t peer)
     if (!e)
         return;
     atomic_store_explicit(&e->peer, peer, memory_order_relaxed);
-    atomic_fetch_or(&e->epoch_flags, FD_CONNECTED | (peer ? FD_PEER : 0));
+    atomic_fetch_or(&e->serial_flags, FD_CONNECTED | (peer ? FD_PEER : 0));
     if (!peer)
-        atomic_fetch_and(&e->epoch_flags, ~(uint64_t)FD_PEER);
+        atomic_fetch_and(&e->serial_flags, ~(uint64_t)FD_PEER);
 }
 
 struct fd_note fdtable_take(int fd)
@@ -164,14 +166,15 @@ struct fd_note fdtable_take(int fd)
     uint64_t peer;
     uint64_t word;
 
-    if (!e || !atomic_load_explicit(&e->epoch_flags, memory_order_relaxed))
+    if (!e || !atomic_load_explicit(&e->serial_flags, memory_order_relaxed))
         return note;
     peer = atomic_load_explicit(&e->peer, memory_order_relaxed);
-    word = atomic_exchange(&e->epoch_flags, 0);
+    word = atomic_exchange(&e->serial_flags, 0);
     if (!word) /* another thread closes it too, and was faster */
         return note;
-    note = (struct fd_note){.peer = peer, .epoch = (uint32_t)(word >> 32), .flags = (uint32_t)word};
-    note.share = atomic_exchange(&e->share, 0);
+    note = (struct fd_note){
+        .peer = peer, .serial = word >> FLAG_BITS, .flags = (uint32_t)(word & FLAGS)};
+    note.origin = atomic_exchange(&e->origin, 0);
     note.epolls = atomic_exchange(&e->epolls, 0);
     atomic_store_explicit(&e->peer, 0, memory_order_relaxed);
     return note;

@@ -25,10 +25,10 @@ enum fd_flag {
     FD_CONNECTED = 1 << 5,    /* opened by connect: its own port means nothing to people */
     FD_LISTENING = 1 << 6,    /* listen was called, or accept succeeded */
     FD_ASK_LINGER = 1 << 7,   /* SO_LINGER or TCP_LINGER2 was set, here or on its listener: ask */
-    FD_LOST = 1 << 8,         /* given to somebody who can't be followed (share.h) */
+    FD_LOST = 1 << 8,         /* given to somebody who can't be followed (holders.h) */
     FD_READ_SHUT = 1 << 9,    /* shut down for reading: later data resets in any case */
     FD_ARRIVED = 1 << 10,     /* created elsewhere; was asked about when it came */
-    FD_COPIED = 1 << 11,      /* dup'ed: another number of this process may stand for it */
+    FD_DUPED = 1 << 11,       /* dup'ed: another number of this process may stand for it */
     FD_HALF_CLOSED = 1 << 12, /* shut down for writing: a FIN is among what is not acknowledged */
     FD_LOWAT = 1 << 13,       /* SO_RCVLOWAT was set, here or on its listener */
     FD_EPOLL_STUCK = 1 << 14, /* in an epoll set that it can't be taken out of */
@@ -36,10 +36,11 @@ enum fd_flag {
 };
 
 struct fd_note {
-    uint64_t peer;   /* hash of the peer's address, 0 where unseen */
-    uint32_t epoch;  /* the fork epoch (boundary.h) when it was created */
-    uint32_t flags;  /* enum fd_flag; 0: nothing is known */
-    uint32_t share;  /* its reference count in share.h, 0 while no second holder was ever seen */
+    uint64_t peer; /* hash of the peer's address, 0 where unseen */
+    uint64_t
+        serial; /* which connection it stands for, and when that was created (holders/family.h) */
+    uint32_t flags;  /* enum fd_flag, of 16 bits; 0: nothing is known */
+    uint32_t origin; /* the place of the process that created it; 0 where that was not seen */
     uint32_t epolls; /* the epoll sets it is in: two numbers of 16 bits, each one more; 0: none */
 };
 
@@ -49,14 +50,14 @@ void fdtable_set(int fd, struct fd_note note);
 /* What is known of fd; all zero where nothing is. */
 struct fd_note fdtable_get(int fd);
 
+/* Its origin alone; 0 where nothing is known. */
+uint32_t fdtable_origin(int fd);
+
 /* Adds flags to what is known of fd. */
 void fdtable_add(int fd, uint32_t flags);
 
 /* Takes flags from what is known of fd. */
 void fdtable_drop(int fd, uint32_t flags);
-
-/* Gives fd a reference count. False where it has one already: another thread was faster. */
-bool fdtable_set_share(int fd, uint32_t share);
 
 /* fd was put into the epoll set with this number, or taken out of it. A third set, or a number that
  * does not fit, makes it FD_EPOLL_STUCK. Not for a number of which nothing is known. */

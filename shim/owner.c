@@ -30,43 +30,15 @@ static bool is_of_this_connection(const struct fd_note *note, const struct probe
     return note->flags & FD_PEER && note->peer == owner_peer_hash(&probe->peer);
 }
 
-/* Created here, before no fork that could have copied it unseen. */
-static bool is_unshared(const struct giving_up *g)
+enum owner owner_of(struct giving_up *g)
 {
-    if (g->note->epoch != boundary_epoch() || boundary_forking() || share_was_grabbed())
-        return false;
-    return !boundary_spawning() || !share_survives_exec(g->fd);
-}
-
-static enum share shared(const struct giving_up *g, struct holder *holder)
-{
-    if (g->note->share)
-        return share_look(g->fd, g->note, g->left, g->until, holder);
-    return is_unshared(g) ? SHARE_SOLE : SHARE_UNKNOWN;
-}
-
-/* Where sole ownership can't be proven, a second number of our own is still proof of the contrary.
- */
-static enum owner not_proven(const struct giving_up *g, struct holder *holder)
-{
-    return share_held_here(g->fd, g->note, holder) ? OWNER_SHARED : OWNER_UNKNOWN;
-}
-
-enum owner owner_of(struct giving_up *g, struct holder *holder)
-{
-    holder->pid = 0;
-    holder->fd = -1;
-    if (!(g->note->flags & FD_BORN) || g->note->flags & FD_LOST ||
-        !is_of_this_connection(g->note, g->probe))
-        return not_proven(g, holder);
-    switch (shared(g, holder)) {
-    case SHARE_HELD:
+    if (g->held == HELD_HERE)
         return OWNER_SHARED;
-    case SHARE_UNKNOWN:
-        return not_proven(g, holder);
-    default:
-        break;
-    }
+    if (!(g->note->flags & FD_BORN) || !is_of_this_connection(g->note, g->probe) ||
+        g->held == HELD_UNKNOWN)
+        return OWNER_UNKNOWN;
+    if (g->held == HELD_ELSEWHERE)
+        return OWNER_SHARED;
     /* A thread blocked in a call on the connection holds a reference, and may be about to take what
      * we would discard: a writer, a reader that was woken and has yet to run, a splice that waits
      * for its pipe. O_NONBLOCK rules none of them out: it may have been set after the call began.

@@ -9,7 +9,7 @@
 #include "fdtable.h"
 #include "inuse.h"
 #include "probe.h"
-#include "share.h"
+#include "holders/holders.h"
 
 enum owner {
     OWNER_SOLE,    /* proven: no one else can hold it */
@@ -27,8 +27,8 @@ struct giving_up {
     bool
         unasked; /* the state of the connection in probe is the likely one, not the kernel's word */
     uint32_t unread; /* bytes known to be unread */
-    uint32_t left;   /* holders left, as share_drop said */
-    int64_t until;   /* share_deadline */
+    enum held held;  /* as holders_give_up said */
+    int number;      /* the other one, where it is held here */
     bool acts;       /* something will be done if it is ours alone */
     bool lingers;    /* and that is to be parked */
     struct inuse_later
@@ -36,10 +36,10 @@ struct giving_up {
     bool exiting; /* the process ends: its other threads and their calls do too */
 };
 
-/* With g->later not empty SOLE holds only if none of those threads is in a call on it. Who else
- * holds the connection; *holder names one where SHARED. No question more to the kernel for a
- * connection that was created here and never shared, unless the process has threads. */
-enum owner owner_of(struct giving_up *g, struct holder *holder);
+/* Who else holds the connection, once holders_give_up has answered for other numbers and processes. With
+ * g->later not empty SOLE holds only if none of those threads is in a call on it. No question to the
+ * kernel, unless the process has threads. */
+enum owner owner_of(struct giving_up *g);
 
 /* What fd_note.peer holds for this address; never 0 for a known one. */
 uint64_t owner_peer_hash(const struct endpoint *peer);

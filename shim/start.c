@@ -8,7 +8,8 @@
 #include "doors/track.h"
 #include "remedy/linger.h"
 #include "real.h"
-#include "share.h"
+#include "holders/family.h"
+#include "holders/holders.h"
 #include "sink.h"
 
 /*
@@ -39,7 +40,7 @@ static void at_quick(void)
 
 static void in_child(bool seen_fork)
 {
-    share_fork_child(seen_fork);
+    family_fork_child(seen_fork);
     linger_fork_child();
 }
 
@@ -51,7 +52,7 @@ __attribute__((constructor)) static void start(void)
     config_read();
     if (config.mode != MODE_OFF) {
         boundary_start(in_child);
-        share_start();
+        holders_start();
         sink_start();
         track_inherited();
         fork_start();

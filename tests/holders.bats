@@ -29,3 +29,10 @@ gets()
             "$(SAFECLOSE_LOG=none preloaded "$mode" timeout 60 "$programs/holders" after-vfork)"
     done
 }
+
+@test "beside 500 workers, 3,000 forks: nothing is unknown, and memory stays" {
+    for mode in drain linger; do
+        same '3000 of 3000 mended, memory flat: yes' \
+            "$(SAFECLOSE_LOG=none preloaded "$mode" timeout 120 "$programs/holders" many-forks 3000)"
+    done
+}

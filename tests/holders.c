@@ -123,7 +123,7 @@ static void *read_all(void *fd)
 
 static void writer_blocked(void)
 {
-    struct net_pair pair = open_pair(5);
+    struct net_pair pair = open_pair(0);
     int ours = pair.ours;
     int gate[2];
     pthread_t writer;
@@ -208,9 +208,82 @@ static void after_vfork(void)
     }
 }
 
+/* ---- Many forks beside many workers ---------------------------------------------------------- */
+
+enum { WORKERS = 500 };
+
+/* They hold what was open when they were forked, and nothing else, until the gate opens. */
+static void fork_workers(pid_t workers[WORKERS], const int gate[2])
+{
+    char byte;
+
+    for (int i = 0; i < WORKERS; i++) {
+        workers[i] = must(fork(), "fork");
+        if (workers[i] == 0) {
+            close(gate[1]);
+            (void)!read(gate[0], &byte, 1);
+            _exit(0);
+        }
+    }
+}
+
+/* The child gives it up and ends, or is killed while it holds it; then the parent gives it up. */
+static bool fork_over(bool killed)
+{
+    struct net_pair pair = open_pair(6);
+    pid_t child = must(fork(), "fork");
+    bool mended;
+
+    if (child == 0) {
+        if (killed)
+            raise(SIGKILL);
+        close(pair.ours);
+        _exit(0);
+    }
+    reap(child);
+    must(net_close_ours(&pair), "close");
+    mended = net_read_to_end(pair.peer).error == 0;
+    net_pair_close(&pair);
+    return mended;
+}
+
+static long resident_kb(void)
+{
+    char line[256];
+    long size = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+
+    while (file && fgets(line, sizeof line, file))
+        sscanf(line, "VmRSS: %ld", &size);
+    if (file)
+        fclose(file);
+    return size;
+}
+
+static void many_forks(long forks)
+{
+    pid_t workers[WORKERS];
+    int gate[2];
+    long mended = 0;
+    long before = 0;
+
+    must(pipe(gate), "pipe");
+    fork_workers(workers, gate);
+    for (long i = 0; i < forks; i++) {
+        mended += fork_over(i % 2);
+        if (i == forks / 10)
+            before = resident_kb();
+    }
+    printf("%ld of %ld mended, memory flat: %s\n", mended, forks,
+           resident_kb() - before < 512 ? "yes" : "no");
+    close(gate[1]);
+    for (int i = 0; i < WORKERS; i++)
+        reap(workers[i]);
+}
+
 int main(int argc, char **argv)
 {
-    const char *scene = argc == 2 ? argv[1] : "";
+    const char *scene = argc >= 2 ? argv[1] : "";
 
     signal(SIGPIPE, SIG_IGN);
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -220,7 +293,9 @@ int main(int argc, char **argv)
         writer_blocked();
     else if (strcmp(scene, "after-vfork") == 0)
         after_vfork();
+    else if (strcmp(scene, "many-forks") == 0 && argc == 3)
+        many_forks(atol(argv[2]));
     else
-        errx(2, "usage: holders handed-over|writer-blocked|after-vfork");
+        errx(2, "usage: holders many-forks N|handed-over|writer-blocked|after-vfork");
     return 0;
 }

@@ -73,7 +73,7 @@ sole()
 
 @test "a child that drops its privileges closes, the parent serves" {
     never_touched owner_processes nobody-closes
-    tells 'unread[0]["note"] == "owner-unknown"' 'unread[0]["outcome"] == "unknown"'
+    tells 'unread[0]["note"] == "shared"' 'unread[0]["outcome"] == "none"'
 }
 
 @test "inetd style, the service preloaded" {

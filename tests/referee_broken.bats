@@ -68,7 +68,7 @@ is_found()
 }
 
 @test "it is found when an owner is guessed" {
-    broken owner.c 'OWNER_SHARED : OWNER_UNKNOWN' 'OWNER_SHARED : OWNER_SOLE'
+    broken owner.c 'return OWNER_UNKNOWN;' 'return OWNER_SOLE;'
     is_found 'outcome: expected "none", the event says'
 }
 

@@ -70,9 +70,9 @@ assert ends[0]['tid'] == $pid and ends[0]['local'] == '$ours' and ends[0]['peer'
     plays flood 'before: EOF' "${meanwhile[@]}"
 }
 
-# The family's, which holds no more than who holds what (holders).
-@test "one mapping is shared with fork children" {
-    plays shared 'first: EOF' 'shared mappings: 1'
+# The family's, and what has been given up in it (holders/): who holds what, and no more.
+@test "two mappings are shared with fork children" {
+    plays shared 'first: EOF' 'shared mappings: 2'
 }
 
 # ---- The drop of rights --------------------------------------------------------------------------------

@@ -22,12 +22,14 @@ static void assert_note(int fd, struct fd_note wanted)
 {
     struct fd_note note = fdtable_get(fd);
 
-    if (note.peer != wanted.peer || note.epoch != wanted.epoch || note.flags != wanted.flags ||
-        note.share != wanted.share || note.epolls != wanted.epolls)
-        fail_msg("number %d: peer %llx epoch %u flags %x share %u, not peer %llx epoch %u flags %x "
-                 "share %u",
-                 fd, (unsigned long long)note.peer, note.epoch, note.flags, note.share,
-                 (unsigned long long)wanted.peer, wanted.epoch, wanted.flags, wanted.share);
+    if (note.peer != wanted.peer || note.serial != wanted.serial || note.flags != wanted.flags ||
+        note.origin != wanted.origin || note.epolls != wanted.epolls)
+        fail_msg(
+            "number %d: peer %llx serial %llu flags %x origin %u, not peer %llx serial %llu flags %x "
+            "origin %u",
+            fd, (unsigned long long)note.peer, (unsigned long long)note.serial, note.flags,
+            note.origin, (unsigned long long)wanted.peer, (unsigned long long)wanted.serial,
+            wanted.flags, wanted.origin);
 }
 
 static const struct fd_note nothing = {0, 0, 0, 0, 0};
@@ -38,7 +40,7 @@ static int clear(void **state)
     (void)state;
     for (int fd = 0; fd < BEYOND; fd++) {
         struct fd_note note = fdtable_get(fd);
-        if (note.peer || note.epoch || note.flags || note.share)
+        if (note.peer || note.serial || note.flags || note.origin)
             fdtable_set(fd, nothing);
     }
     return 0;
@@ -55,7 +57,7 @@ static void nothing_is_known_of_a_number_that_was_never_noted(void **state)
 
 static void a_note_comes_back_as_it_was_set(void **state)
 {
-    const struct fd_note whole = {UINT64_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, 0};
+    const struct fd_note whole = {UINT64_MAX, UINT64_MAX >> 16, 0xffff, UINT32_MAX, 0};
     const struct fd_note other = {1, 2, FD_TCP | FD_BORN, 3, 0};
     const int numbers[] = {0, 1, 255, 256, 511, 512, 513, 1023, 1024, 524287, BEYOND - 1};
 
@@ -131,9 +133,9 @@ static void assert_taken(int fd, struct fd_note wanted)
     struct fd_note taken = fdtable_take(fd);
 
     assert_int_equal(taken.peer, wanted.peer);
-    assert_int_equal(taken.epoch, wanted.epoch);
+    assert_int_equal(taken.serial, wanted.serial);
     assert_int_equal(taken.flags, wanted.flags);
-    assert_int_equal(taken.share, wanted.share);
+    assert_int_equal(taken.origin, wanted.origin);
 }
 
 static void what_was_known_is_taken_once(void **state)
@@ -206,27 +208,6 @@ static void a_fork_child_has_a_copy(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
     assert_note(14, before);
-}
-
-static void a_number_gets_one_reference_count_at_most(void **state)
-{
-    (void)state;
-    fdtable_set(15, (struct fd_note){1, 2, FD_TCP, 0, 0});
-    assert_true(fdtable_set_share(15, 77));
-    assert_false(fdtable_set_share(15, 78));
-    assert_note(15, (struct fd_note){1, 2, FD_TCP, 77, 0});
-    fdtable_take(15);
-    fdtable_set(15, (struct fd_note){1, 2, FD_TCP, 0, 0});
-    assert_true(fdtable_set_share(15, 78));
-    assert_note(15, (struct fd_note){1, 2, FD_TCP, 78, 0});
-}
-
-static void a_number_outside_the_table_gets_no_reference_count(void **state)
-{
-    (void)state;
-    assert_false(fdtable_set_share(-1, 1));
-    assert_false(fdtable_set_share(BEYOND, 1));
-    assert_false(fdtable_set_share(INT_MAX, 1));
 }
 
 /* Two epoll sets are remembered, by their numbers plus one. */
@@ -385,28 +366,6 @@ static void no_flag_is_lost_when_threads_add_to_one_number(void **state)
         assert_int_equal(fdtable_get(fd).flags, (1U << THREADS) - 1);
 }
 
-static _Atomic int winners;
-
-static void *set_own_share(void *arg)
-{
-    const struct worker *w = arg;
-
-    pthread_barrier_wait(w->barrier);
-    for (int fd = 0; fd < 1000; fd++)
-        if (fdtable_set_share(fd, w->index + 1))
-            atomic_fetch_add(&winners, 1);
-    return NULL;
-}
-
-static void one_thread_of_many_sets_the_reference_count(void **state)
-{
-    (void)state;
-    for (int fd = 0; fd < 1000; fd++)
-        fdtable_set(fd, (struct fd_note){1, 1, FD_TCP, 0, 0});
-    in_threads(set_own_share);
-    assert_int_equal(winners, 1000);
-}
-
 static _Atomic int takers;
 
 static void *take(void *arg)
@@ -443,14 +402,14 @@ static void *write_or_read(void *arg)
             fdtable_set(20, (struct fd_note){life, life, life, life, 0});
         } else {
             struct fd_note note = fdtable_get(20);
-            if (note.epoch != note.flags)
+            if (note.serial != note.flags)
                 atomic_store(&mixed, true);
         }
     }
     return NULL;
 }
 
-static void the_flags_of_one_life_never_meet_the_epoch_of_another(void **state)
+static void the_flags_of_one_life_never_meet_the_serial_of_another(void **state)
 {
     (void)state;
     in_threads(write_or_read);
@@ -477,18 +436,15 @@ int main(void)
         cmocka_unit_test_teardown(connecting_adds_a_peer_and_leaves_the_rest, clear),
         cmocka_unit_test_teardown(connecting_to_nobody_takes_the_peer_away, clear),
         cmocka_unit_test_teardown(a_fork_child_has_a_copy, clear),
-        cmocka_unit_test_teardown(a_number_gets_one_reference_count_at_most, clear),
-        cmocka_unit_test_teardown(a_number_outside_the_table_gets_no_reference_count, clear),
         cmocka_unit_test_teardown(the_epoll_sets_of_a_number_are_known, clear),
         cmocka_unit_test_teardown(an_epoll_set_too_many_sticks, clear),
         cmocka_unit_test(an_epoll_set_of_an_unknown_number_is_not_remembered),
         cmocka_unit_test_teardown(flags_can_be_taken_away, clear),
         cmocka_unit_test_teardown(the_numbers_with_a_flag_are_found_in_order, clear),
         cmocka_unit_test_teardown(a_number_that_was_taken_is_not_found, clear),
-        cmocka_unit_test_teardown(one_thread_of_many_sets_the_reference_count, clear),
         cmocka_unit_test_teardown(one_thread_of_many_takes_what_was_known, clear),
         cmocka_unit_test_teardown(no_flag_is_lost_when_threads_add_to_one_number, clear),
-        cmocka_unit_test_teardown(the_flags_of_one_life_never_meet_the_epoch_of_another, clear),
+        cmocka_unit_test_teardown(the_flags_of_one_life_never_meet_the_serial_of_another, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,11 +35,12 @@ long range_end(enum giveup gave_up, long ret);
 
 /* dup2, dup3: they close what target stood for. */
 uint32_t dup_onto_begin(int fd, int target, int flags, enum via via, const void *call_site);
-long dup_onto_end(uint32_t epoch, int fd, long copy);
+long dup_onto_end(uint32_t forks, int fd, long copy);
 
-/* dup, and fcntl. epoch is boundary_epoch() before the call. */
-long dup_end(uint32_t epoch, int fd, long copy);
-long dup_fcntl_end(uint32_t epoch, int fd, int command, long ret);
+/* dup, and fcntl. forks: what dup_begin returned before the call. */
+uint32_t dup_begin(void);
+long dup_end(uint32_t forks, int fd, long copy);
+long dup_fcntl_end(uint32_t forks, int fd, int command, long ret);
 
 /* fclose, pclose, freopen. Returns why what the stream had yet to write is lost, 0 where it isn't.
  * close_end follows. */
@@ -53,7 +54,8 @@ void exit_begin(enum via via, const void *call_site);
 
 /* ---- Descriptors that come to be, and what is done with them --------------------------------- */
 
-long socket_end(uint32_t epoch, int domain, int type, int protocol, long fd);
+uint64_t socket_begin(void);
+long socket_end(uint64_t serial, int domain, int type, int protocol, long fd);
 long socket_pair_end(const int pair[2], long ret);
 long socket_listen_end(int fd, long ret);
 long socket_connect_end(int fd, const struct sockaddr *address, socklen_t len, long ret);
@@ -64,7 +66,7 @@ void socket_option_begin(int fd, int level, int name);
 /* The real call takes this address and len. */
 struct accepting {
     bool watched;
-    uint32_t epoch;
+    struct fd_note note;
     struct sockaddr *address;
     socklen_t *len;
     struct sockaddr_in6 own;
@@ -92,8 +94,9 @@ long ring_setup_end(long ret);
 bool alone_begin(void);
 long alone_end(bool stopped, long ret);
 
-/* exec: alone_end follows where it fails. */
+/* exec, which returns only where it fails. */
 bool exec_begin(void);
+long exec_failed(bool stopped, long ret);
 
 /* What starts a program and returns: posix_spawn with these actions, system, popen, wordexp. */
 void spawn_prepared(int fd);

@@ -6,12 +6,17 @@
 
 #include "boundary.h"
 #include "closing.h"
-#include "share.h"
+#include "holders/holders.h"
 #include "sys.h"
 #include "doors/doors.h"
 #include "doors/track.h"
 
 #include <sys/resource.h>
+
+uint32_t dup_begin(void)
+{
+    return holders_forks();
+}
 
 static bool below_limit(int fd)
 {
@@ -25,32 +30,32 @@ static bool below_limit(int fd)
  * valid, and not the same. A target above a limit that was lowered is open, and still refused. */
 uint32_t dup_onto_begin(int fd, int target, int flags, enum via via, const void *call_site)
 {
-    uint32_t epoch = boundary_epoch();
+    uint32_t forks = dup_begin();
 
     if (boundary_enter() && (flags & ~O_CLOEXEC) == 0 && fd != target && closing_concerns(target) &&
         sys2(SYS_fcntl, fd, F_GETFD) >= 0 && below_limit(target))
         closing(target, via, call_site);
-    return epoch;
+    return forks;
 }
 
-long dup_onto_end(uint32_t epoch, int fd, long copy)
+long dup_onto_end(uint32_t forks, int fd, long copy)
 {
     closing_done();
-    return dup_end(epoch, fd, copy);
+    return dup_end(forks, fd, copy);
 }
 
-long dup_end(uint32_t epoch, int fd, long copy)
+long dup_end(uint32_t forks, int fd, long copy)
 {
     if (copy < 0)
         return copy;
     if (boundary_vfork_child())
-        share_lose(fd); /* the copy is likely to survive an exec, out of our sight */
+        holders_lose(fd); /* the copy is likely to survive an exec, out of our sight */
     else if (fd != copy && boundary_enter())
-        track_new((int)copy, share_copied(fd, epoch));
+        track_new((int)copy, holders_dup(fd, forks));
     return copy;
 }
 
-long dup_fcntl_end(uint32_t epoch, int fd, int command, long ret)
+long dup_fcntl_end(uint32_t forks, int fd, int command, long ret)
 {
-    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? dup_end(epoch, fd, ret) : ret;
+    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? dup_end(forks, fd, ret) : ret;
 }

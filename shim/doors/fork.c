@@ -3,7 +3,8 @@
 #include "boundary.h"
 #include "event_json.h"
 #include "remedy/linger.h"
-#include "share.h"
+#include "holders/family.h"
+#include "holders/holders.h"
 #include "doors/fork.h"
 #include "doors/giveup.h"
 
@@ -12,11 +13,14 @@
 enum forking fork_begin(void)
 {
     if (boundary_vfork_child()) /* a copy of the parent's descriptors that nobody could count */
-        share_lose_all();
-    if (!boundary_enter())
+        holders_lose_all();
+    if (!boundary_enter()) {
+        if (boundary_gave_up()) /* nothing may be asked of the kernel, so the child can't be followed */
+            family_distrust();
         return FORK_UNWATCHED;
+    }
     boundary_fork_begin();
-    share_fork_begin();
+    family_fork_begin();
     return FORK_WATCHED;
 }
 
@@ -29,7 +33,7 @@ enum forking fork_clone_begin(uint64_t flags)
     if (!(flags & (CLONE_VM | CLONE_FILES)))
         return fork_begin();
     if (boundary_vfork_child())
-        share_lose_all();
+        holders_lose_all();
     if (!(flags & CLONE_VFORK && flags & CLONE_VM && !(flags & CLONE_FILES)))
         return giveup_begin(GIVEUP_UNSHARED) ? FORK_GAVE_UP : FORK_UNWATCHED;
     return fork_vfork_begin();
@@ -46,7 +50,7 @@ long fork_end(enum forking forking, long pid)
         boundary_enter();
         return pid;
     }
-    share_fork_parent((int)pid);
+    family_fork_parent((int)pid);
     boundary_fork_end();
     return pid;
 }
@@ -62,7 +66,7 @@ enum forking fork_daemon_begin(void)
 int fork_daemon_end(enum forking forking, int ret)
 {
     if (forking == FORK_WATCHED && ret == 0 && boundary_enter())
-        share_parent_gone();
+        family_fork_self();
     else
         fork_end(forking, -1);
     return ret;
@@ -90,7 +94,7 @@ static void before_fork(void)
 static void after_fork_in_parent(void)
 {
     if (by_handler == FORK_WATCHED)
-        share_distrust();
+        family_distrust();
     fork_end(by_handler, -1);
     by_handler = FORK_UNWATCHED;
 }

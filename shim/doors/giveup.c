@@ -3,7 +3,8 @@
 #include "boundary.h"
 #include "config.h"
 #include "remedy/linger.h"
-#include "share.h"
+#include "holders/family.h"
+#include "holders/holders.h"
 #include "summary.h"
 #include "doors/giveup.h"
 
@@ -17,8 +18,7 @@ enum giveup giveup_begin(enum giveup reason)
 {
     if (!boundary_enter())
         return GIVEUP_NOTHING;
-    linger_stop();    /* and no other may start: it is not resumed */
-    share_distrust(); /* what it forks or passes from now on, nobody sees */
+    linger_stop(); /* and no other may start: it is not resumed */
     if (reason != GIVEUP_UNSHARED)
         tell(reason);
     return boundary_give_up() ? reason : GIVEUP_NOTHING;
@@ -30,8 +30,10 @@ long giveup_end(enum giveup reason, long ret)
         atomic_store(&process->ended, 0);
         linger_resume(config.mode == MODE_LINGER);
         boundary_resume();
-    } else if (reason == GIVEUP_UNSHARED) {
-        tell(reason);
+    } else if (reason) {
+        family_distrust(); /* what it passes on from now on, nobody sees */
+        if (reason == GIVEUP_UNSHARED)
+            tell(reason);
     }
     return ret;
 }

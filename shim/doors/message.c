@@ -5,7 +5,7 @@
 #include "safeclose.h"
 
 #include "boundary.h"
-#include "share.h"
+#include "holders/holders.h"
 #include "doors/doors.h"
 #include "doors/track.h"
 #include "sys.h"
@@ -46,17 +46,17 @@ static bool is_readable(const void *bytes, size_t size)
  * process holds it then. */
 void message_send_begin(const struct msghdr *message)
 {
-    if (!boundary_watches() || !share_has_relatives() || !is_readable(message, sizeof(*message)))
+    if (!boundary_watches() || !holders_forks() || !is_readable(message, sizeof(*message)))
         return;
     if (message->msg_controllen <= CONTROL_MOST &&
         is_readable(message->msg_control, message->msg_controllen))
-        each_descriptor(message, share_lose);
+        each_descriptor(message, holders_lose);
 }
 
 long message_sent(const struct msghdr *message, long ret)
 {
     if (ret >= 0 && message->msg_controllen && boundary_watches())
-        each_descriptor(message, share_lose);
+        each_descriptor(message, holders_lose);
     return ret;
 }
 
@@ -78,7 +78,7 @@ long message_many(message_door *door, const struct mmsghdr *messages, long count
 long message_grabbed(long fd)
 {
     if (fd >= 0 && boundary_watches()) {
-        share_grabbed();
+        holders_taken();
         if (boundary_enter())
             track_arrived((int)fd);
     }

@@ -3,7 +3,7 @@
 
 #include "boundary.h"
 #include "remedy/linger.h"
-#include "share.h"
+#include "holders/holders.h"
 #include "doors/doors.h"
 
 #include <linux/io_uring.h>
@@ -18,7 +18,7 @@ void ring_register_begin(unsigned operation)
     case IORING_REGISTER_FILES_UPDATE:
     case IORING_REGISTER_FILES_UPDATE2:
         if (boundary_enter())
-            share_lose_all();
+            holders_lose_all();
     }
 }
 

@@ -6,7 +6,8 @@
 #include "remedy/linger.h"
 #include "owner.h"
 #include "probe.h"
-#include "share.h"
+#include "holders/family.h"
+#include "holders/holders.h"
 #include "doors/doors.h"
 #include "doors/track.h"
 
@@ -19,10 +20,16 @@
 
 static const struct fd_note other;
 
-long socket_end(uint32_t epoch, int domain, int type, int protocol, long fd)
+/* A serial for what is about to be created. */
+uint64_t socket_begin(void)
+{
+    return family_serial();
+}
+
+long socket_end(uint64_t serial, int domain, int type, int protocol, long fd)
 {
     bool stream = (type & 0xf) == SOCK_STREAM; /* SOCK_CLOEXEC and SOCK_NONBLOCK are or'ed in */
-    struct fd_note note = {.epoch = epoch, .flags = FD_TCP | FD_BORN};
+    struct fd_note note = {.serial = serial, .origin = family_self(), .flags = FD_TCP | FD_BORN};
 
     if (fd < 0 || !boundary_enter())
         return fd;
@@ -57,7 +64,7 @@ void socket_accept_begin(struct accepting *a, int listener, struct sockaddr *add
                          socklen_t *len)
 {
     a->watched = boundary_enter() && track_flags(listener) & FD_TCP;
-    a->epoch = boundary_epoch();
+    a->note = holders_note();
     a->address = address;
     a->len = len;
     if (a->watched && !address) {
@@ -78,7 +85,7 @@ static struct endpoint peer_of(const struct accepting *a, int fd)
 
 long socket_accept_end(const struct accepting *a, int listener, long fd)
 {
-    struct fd_note note = other;
+    struct fd_note note = a->watched ? a->note : other;
     struct endpoint peer;
     uint32_t flags;
 
@@ -90,7 +97,6 @@ long socket_accept_end(const struct accepting *a, int listener, long fd)
             fdtable_add(listener, FD_LISTENING);
         peer = peer_of(a, (int)fd);
         note.peer = owner_peer_hash(&peer);
-        note.epoch = a->epoch;
         /* An accepted socket inherits SO_LINGER, and its protocol, from the listening one. */
         note.flags = FD_TCP | FD_BORN | FD_PEER | (flags & (FD_MPTCP | FD_ASK_LINGER | FD_LOWAT));
     }
@@ -145,7 +151,7 @@ void socket_option_begin(int fd, int level, int name)
     if (linger2 || (level == SOL_SOCKET && name == SO_LINGER))
         fdtable_add(fd, FD_ASK_LINGER);
     if (linger2)
-        share_linger2();
+        family_linger2();
     if (level == SOL_SOCKET && name == SO_RCVLOWAT)
         fdtable_add(fd, FD_LOWAT);
 }

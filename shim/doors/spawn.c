@@ -2,7 +2,8 @@
 #include "safeclose.h"
 
 #include "boundary.h"
-#include "share.h"
+#include "holders/family.h"
+#include "holders/holders.h"
 #include "doors/doors.h"
 
 /* The numbers that some list of file actions copies: what stands there when it is used is kept by
@@ -20,9 +21,9 @@ static void lose_prepared(void)
 {
     for (int fd = 0; fd < PREPARED; fd++)
         if (prepared[fd / 8] & 1 << fd % 8)
-            share_lose(fd);
+            holders_lose(fd);
     if (prepared[PREPARED / 8])
-        share_lose_all();
+        holders_lose_all();
 }
 
 bool spawn_begin(const posix_spawn_file_actions_t *actions)
@@ -35,23 +36,35 @@ bool spawn_begin(const posix_spawn_file_actions_t *actions)
         lose_prepared();
     if (watched)
         boundary_spawn_begin();
-    share_spawn();
+    holders_lose_kept();
     return watched;
 }
 
 /* In a vfork child as well: what the program started keeps is its parent's. */
 bool exec_begin(void)
 {
+    bool stopped;
+
     if (boundary_watches())
-        share_spawn();
-    return alone_begin();
+        holders_lose_kept();
+    stopped = alone_begin();
+    if (boundary_enter())
+        family_exec_begin();
+    return stopped;
+}
+
+long exec_failed(bool stopped, long ret)
+{
+    if (boundary_enter())
+        family_exec_failed();
+    return alone_end(stopped, ret);
 }
 
 /* Once more for what other threads created meanwhile. */
 long spawn_end(bool watched, long ret)
 {
     if (watched) {
-        share_spawn();
+        holders_lose_kept();
         boundary_spawn_end();
     }
     return ret;

@@ -4,17 +4,15 @@
 #include "owner.h"
 #include "probe.h"
 #include "proc.h"
-#include "share.h"
+#include "holders/holders.h"
 #include "sys.h"
 #include "doors/track.h"
 
-/* fd is a new number. What was noted of it before was closed unseen, or its count would have been
- * dropped. */
+/* What was noted of the number before was closed unseen. Nobody is told that this process has given it up:
+ * it may as well have been moved. */
 void track_new(int fd, struct fd_note note)
 {
-    struct fd_note old = fdtable_take(fd);
-
-    share_drop(&old);
+    fdtable_take(fd);
     if (note.flags)
         fdtable_set(fd, note);
 }
@@ -54,7 +52,7 @@ uint32_t track_flags(int fd)
 
 void track_arrived(int fd)
 {
-    struct fd_note note = {.epoch = boundary_epoch(), .flags = ask_flags(fd)};
+    struct fd_note note = {.flags = ask_flags(fd)};
     struct endpoint peer;
 
     if (note.flags & FD_TCP && !(note.flags & FD_LISTENING)) {

@@ -6,49 +6,49 @@
 
 EXPORT int dup(int fd)
 {
-    uint32_t epoch = boundary_epoch();
+    uint32_t forks = dup_begin();
 
-    return (int)dup_end(epoch, fd, real_dup(fd));
+    return (int)dup_end(forks, fd, real_dup(fd));
 }
 
 EXPORT int dup2(int fd, int target)
 {
-    uint32_t epoch = dup_onto_begin(fd, target, 0, VIA_DUP2, CALLER);
+    uint32_t forks = dup_onto_begin(fd, target, 0, VIA_DUP2, CALLER);
 
-    return (int)dup_onto_end(epoch, fd, real_dup2(fd, target));
+    return (int)dup_onto_end(forks, fd, real_dup2(fd, target));
 }
 
 EXPORT int dup3(int fd, int target, int flags)
 {
-    uint32_t epoch = dup_onto_begin(fd, target, flags, VIA_DUP3, CALLER);
+    uint32_t forks = dup_onto_begin(fd, target, flags, VIA_DUP3, CALLER);
 
-    return (int)dup_onto_end(epoch, fd, real_dup3(fd, target, flags));
+    return (int)dup_onto_end(forks, fd, real_dup3(fd, target, flags));
 }
 
 /* The third argument, where a command has one, is an int or a pointer; a pointer's width carries
  * both. */
 EXPORT int fcntl(int fd, int command, ...)
 {
-    uint32_t epoch = boundary_epoch();
+    uint32_t forks = dup_begin();
     va_list args;
     void *argument;
 
     va_start(args, command);
     argument = va_arg(args, void *);
     va_end(args);
-    return (int)dup_fcntl_end(epoch, fd, command, real_fcntl(fd, command, argument));
+    return (int)dup_fcntl_end(forks, fd, command, real_fcntl(fd, command, argument));
 }
 
 EXPORT int fcntl64(int fd, int command, ...)
 {
-    uint32_t epoch = boundary_epoch();
+    uint32_t forks = dup_begin();
     va_list args;
     void *argument;
 
     va_start(args, command);
     argument = va_arg(args, void *);
     va_end(args);
-    return (int)dup_fcntl_end(epoch, fd, command, real_fcntl64(fd, command, argument));
+    return (int)dup_fcntl_end(forks, fd, command, real_fcntl64(fd, command, argument));
 }
 
 /* glibc has these names too. */

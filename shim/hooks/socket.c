@@ -7,9 +7,9 @@
 
 EXPORT int socket(int domain, int type, int protocol)
 {
-    uint32_t epoch = boundary_epoch();
+    uint64_t serial = socket_begin();
 
-    return (int)socket_end(epoch, domain, type, protocol, real_socket(domain, type, protocol));
+    return (int)socket_end(serial, domain, type, protocol, real_socket(domain, type, protocol));
 }
 
 EXPORT int socketpair(int domain, int type, int protocol, int pair[2])

@@ -68,7 +68,7 @@ static int exec_path(const char *path, char *const argv[], char *const envp[])
 {
     bool stopped = exec_begin();
 
-    return (int)alone_end(stopped, real_execve(path, argv, envp));
+    return (int)exec_failed(stopped, real_execve(path, argv, envp));
 }
 
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
@@ -85,7 +85,7 @@ static int exec_file(const char *file, char *const argv[])
 {
     bool stopped = exec_begin();
 
-    return (int)alone_end(stopped, real_execvp(file, argv));
+    return (int)exec_failed(stopped, real_execvp(file, argv));
 }
 
 EXPORT int execvp(const char *file, char *const argv[])
@@ -97,21 +97,21 @@ EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
     bool stopped = exec_begin();
 
-    return (int)alone_end(stopped, real_execvpe(file, argv, envp));
+    return (int)exec_failed(stopped, real_execvpe(file, argv, envp));
 }
 
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
     bool stopped = exec_begin();
 
-    return (int)alone_end(stopped, real_fexecve(fd, argv, envp));
+    return (int)exec_failed(stopped, real_fexecve(fd, argv, envp));
 }
 
 EXPORT int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
 {
     bool stopped = exec_begin();
 
-    return (int)alone_end(stopped, real_execveat(dir, path, argv, envp, flags));
+    return (int)exec_failed(stopped, real_execveat(dir, path, argv, envp, flags));
 }
 
 /* The list forms: how many arguments there are up to the NULL, and then the same again into an

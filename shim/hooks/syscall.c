@@ -44,7 +44,8 @@ static enum forking forks(const long call[7])
 static long pass(long call[7], const void *call_site)
 {
     long *a = call + 1;
-    uint32_t epoch = boundary_epoch();
+    uint32_t forked = dup_begin();
+    uint64_t serial;
     int fd = (int)a[0];
     struct accepting accepting;
     struct unsharing unsharing;
@@ -61,21 +62,22 @@ static long pass(long call[7], const void *call_site)
 #ifdef SYS_dup2
     case SYS_dup2:
         dup_onto_begin(fd, (int)a[1], 0, VIA_SYSCALL, call_site);
-        return dup_onto_end(epoch, fd, real_syscall(call));
+        return dup_onto_end(forked, fd, real_syscall(call));
 #endif
     case SYS_dup3:
         dup_onto_begin(fd, (int)a[1], (int)a[2], VIA_SYSCALL, call_site);
-        return dup_onto_end(epoch, fd, real_syscall(call));
+        return dup_onto_end(forked, fd, real_syscall(call));
     case SYS_dup:
-        return dup_end(epoch, fd, real_syscall(call));
+        return dup_end(forked, fd, real_syscall(call));
     case SYS_fcntl:
-        return dup_fcntl_end(epoch, fd, (int)a[1], real_syscall(call));
+        return dup_fcntl_end(forked, fd, (int)a[1], real_syscall(call));
     case SYS_exit_group:
         exit_begin(VIA_EXIT_GROUP, call_site);
         return real_syscall(call);
 
     case SYS_socket:
-        return socket_end(epoch, fd, (int)a[1], (int)a[2], real_syscall(call));
+        serial = socket_begin();
+        return socket_end(serial, fd, (int)a[1], (int)a[2], real_syscall(call));
     case SYS_socketpair:
         return socket_pair_end((const int *)a[3], real_syscall(call));
     case SYS_listen:
@@ -134,7 +136,7 @@ static long pass(long call[7], const void *call_site)
     case SYS_execve:
     case SYS_execveat:
         stopped = exec_begin();
-        return alone_end(stopped, real_syscall(call));
+        return exec_failed(stopped, real_syscall(call));
     case SYS_setuid:
     case SYS_setgid:
     case SYS_setreuid:

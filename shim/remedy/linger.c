@@ -60,6 +60,7 @@
 #include "boundary.h"
 #include "config.h"
 #include "ground/signals.h"
+#include "holders/holders.h"
 #include "remedy/linger.h"
 #include "proc.h"
 #include "remedy/feed.h"
@@ -207,8 +208,7 @@ static enum note pass_on(int fd, const struct parcel *parcel)
  * else who held it. */
 static bool has_options(const struct fd_note *note)
 {
-    return note->flags & (FD_ASK_LINGER | FD_LOWAT) || note->share ||
-           note->epoch != boundary_epoch();
+    return note->flags & (FD_ASK_LINGER | FD_LOWAT) || holders_were_others(note);
 }
 
 static uint8_t flags_of(const struct fd_note *note, bool logged, bool half_close)

@@ -1,0 +1,378 @@
+#include "safeclose.h"
+
+#include "boundary.h"
+#include "holders/family.h"
+#include "real.h"
+#include "sys.h"
+
+#include <linux/futex.h>
+#include <sys/wait.h>
+
+#define PLACES 1024 /* a power of two: a place is its index, and above it how often it was given */
+#define GONE FUTEX_OWNER_DIED
+#define ASKED 8 /* of those that seem to live, whenever a place is looked for */
+#define NESTED                                                                                     \
+    3 /* forks of one thread, by handlers of signals that come in the middle of another */
+
+struct member {
+    _Atomic uint32_t place; /* 0: free */
+    _Atomic uint32_t parent;
+    _Atomic uint64_t begin;
+    _Atomic uint64_t end;
+    _Atomic uint64_t pid_ns; /* inode of the namespace that pid is of; 0 while that is not known */
+    _Atomic int pid;
+    _Atomic uint32_t executing; /* a robust futex: the thread that executes, then GONE */
+};
+
+struct family {
+    _Atomic uint64_t clock;
+    _Atomic uint32_t forks;
+    _Atomic uint32_t hand;      /* where a place is looked for first */
+    _Atomic uint32_t most;      /* indices above this one were never used */
+    _Atomic uint64_t untrusted; /* what has a serial up to this one */
+    _Atomic int linger2;
+    struct member members[PLACES]; /* the first is never used */
+};
+
+static struct family *family;   /* constructor */
+static uint32_t self;           /* constructor; a fork child's first hook */
+static uint64_t pid_ns;         /* likewise */
+static _Atomic int forking;     /* threads between family_fork_begin and its end */
+static _Atomic uint64_t forked; /* the serial of the last end; fork hooks */
+static PER_THREAD struct {
+    uint32_t places[NESTED]; /* of the children that this thread is about to fork */
+    int depth;
+} unborn;
+
+static struct member *member_of(uint32_t place)
+{
+    return &family->members[place % PLACES];
+}
+
+static uint64_t ask_pid_ns(void)
+{
+    struct stat st;
+
+    if (sys4(SYS_newfstatat, AT_FDCWD, SYS_ARG("/proc/self/ns/pid"), SYS_ARG(&st), 0) < 0)
+        return 0;
+    return st.st_ino;
+}
+
+uint64_t family_serial(void)
+{
+    return family ? (atomic_fetch_add(&family->clock, 1) + 1) & 0xffffffffffff : 0;
+}
+
+uint32_t family_self(void)
+{
+    return self;
+}
+
+void family_distrust(void)
+{
+    if (family)
+        atomic_store(&family->untrusted, family_serial());
+}
+
+bool family_trusts(uint64_t serial)
+{
+    return family && serial > atomic_load(&family->untrusted);
+}
+
+uint32_t family_forks(void)
+{
+    return family ? atomic_load(&family->forks) : 0;
+}
+
+/* ---- Places ---------------------------------------------------------------------------------- */
+
+static struct relative view(uint32_t index)
+{
+    struct member *m = &family->members[index % PLACES];
+    struct relative r = {
+        .place = atomic_load(&m->place),
+        .parent = atomic_load(&m->parent),
+        .begin = atomic_load(&m->begin),
+        .end = atomic_load(&m->end),
+        .pid = atomic_load(&m->pid),
+    };
+
+    if (atomic_load(&m->place) != r.place) /* it was given to another meanwhile: the one is dead */
+        r.place = 0;
+    return r;
+}
+
+struct relative family_find(uint32_t place)
+{
+    struct relative r = {.place = 0};
+
+    if (family)
+        r = view(place);
+    if (r.place != place)
+        r.place = 0;
+    return r;
+}
+
+struct relative family_next(uint32_t place)
+{
+    uint32_t most = family ? atomic_load(&family->most) : 0;
+    struct relative r;
+
+    for (uint32_t i = place % PLACES + 1; i <= most && i < PLACES; i++) {
+        if (atomic_load(&family->members[i].executing) & GONE)
+            continue;
+        r = view(i);
+        if (r.place % PLACES == i && r.place != self)
+            return r;
+    }
+    return (struct relative){.place = 0};
+}
+
+/* Somebody else's child, that nobody has waited for yet. The number that this takes for a moment another
+ * thread might close or replace. */
+static bool has_ended(int pid)
+{
+    struct pollfd end = {.events = POLLIN};
+    struct timespec now = {0, 0};
+    long ended;
+
+    if (!real_single_threaded())
+        return false;
+    end.fd = (int)sys2(SYS_pidfd_open, pid, 0);
+    if (end.fd < 0)
+        return false;
+    ended = sys6(SYS_ppoll, SYS_ARG(&end), 1, SYS_ARG(&now), 0, 0, 0);
+    sys1(SYS_close, end.fd);
+    return ended == 1 && end.revents & POLLIN;
+}
+
+static bool can_be_waited_for(int pid)
+{
+    siginfo_t info;
+
+    info.si_pid = 0;
+    return sys6(SYS_waitid, P_PID, pid, SYS_ARG(&info), WEXITED | WNOHANG | WNOWAIT, 0, 0) == 0 &&
+           info.si_pid == pid;
+}
+
+/* The dead stay dead: that is written down, so nobody asks again. */
+bool family_is_gone(const struct relative *r)
+{
+    struct member *m = member_of(r->place);
+    bool dead;
+
+    if (atomic_load(&m->executing) & GONE)
+        return true;
+    if (r->pid <= 0 || !pid_ns || atomic_load(&m->pid_ns) != pid_ns)
+        return false;
+    dead = sys2(SYS_kill, r->pid, 0) == -ESRCH ||
+           (r->parent == self ? can_be_waited_for(r->pid) : has_ended(r->pid));
+    if (dead && atomic_load(&m->place) == r->place)
+        atomic_fetch_or(&m->executing, GONE);
+    return dead;
+}
+
+#define TAKEN UINT32_MAX /* of no index that is looked at: PLACES - 1 is left out */
+
+/* Claims this index, if it is free or its process is known to be gone; ask: or turns out to be. The new
+ * place; 0 where it is not to be had. */
+static uint32_t claim(uint32_t index, bool ask)
+{
+    struct member *m = &family->members[index];
+    struct relative r = view(index);
+    uint32_t was = r.place;
+
+    if (was == TAKEN || (was && was == self))
+        return 0;
+    if (was && !(atomic_load(&m->executing) & GONE) && (!ask || !family_is_gone(&r)))
+        return 0;
+    if (!atomic_compare_exchange_strong(&m->place, &was, TAKEN))
+        return 0;
+    return (was ? was : index) + PLACES;
+}
+
+/* All that is known of a child before it is born. */
+static uint32_t fill(uint32_t index, uint32_t place)
+{
+    struct member *m = &family->members[index];
+    uint32_t most = atomic_load(&family->most);
+
+    atomic_store(&m->pid_ns, 0);
+    atomic_store(&m->pid, 0);
+    atomic_store(&m->executing, 0);
+    atomic_store(&m->parent, self);
+    atomic_store(&m->end, UINT64_MAX);
+    atomic_store(&m->begin, family_serial());
+    atomic_store(&m->place, place);
+    while (most < index && !atomic_compare_exchange_weak(&family->most, &most, index))
+        ;
+    return place;
+}
+
+/* Tries so many indices from this one on, in a ring of those up to most. */
+static uint32_t find_place(uint32_t from, uint32_t count, uint32_t most, bool ask)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t index = 1 + (from + i) % most;
+        uint32_t place = claim(index, ask);
+
+        if (place)
+            return fill(index, place);
+    }
+    return 0;
+}
+
+/* Low ones first, so that few have to be looked at; of those that seem to live a few are asked about each
+ * time. 0 where all places are taken. */
+static uint32_t reserve(void)
+{
+    uint32_t most = atomic_load(&family->most);
+    uint32_t hand = atomic_fetch_add_explicit(&family->hand, ASKED, memory_order_relaxed);
+    uint32_t place = 0;
+
+    if (most >= PLACES - 2)
+        most = PLACES - 2;
+    if (most)
+        place = find_place(0, most, most, false);
+    if (!place && most)
+        place = find_place(hand % most, ASKED, most, true);
+    if (!place && most < PLACES - 2)
+        place = find_place(most, PLACES - 2 - most, PLACES - 2, false);
+    return place ? place : find_place(0, PLACES - 2, PLACES - 2, true);
+}
+
+/* The constructor's process is the first; its parent is none of the family's. */
+void family_start(void)
+{
+    long at = sys6(SYS_mmap, 0, sizeof(struct family), PROT_READ | PROT_WRITE,
+                   MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (at < 0 && at > -4096)
+        return;
+    family = (struct family *)at;
+    self = reserve();
+    atomic_store(&member_of(self)->end, 0);
+}
+
+/* ---- Forks ----------------------------------------------------------------------------------- */
+
+uint64_t family_forked(void)
+{
+    return atomic_load(&forking) ? UINT64_MAX : atomic_load(&forked);
+}
+
+/* Counted when the child's place is there: whoever has counted fewer, and looks once more, finds it. */
+void family_fork_begin(void)
+{
+    uint32_t place;
+
+    atomic_fetch_add(&forking, 1);
+    if (!family)
+        return;
+    if (!pid_ns)
+        family_fork_self(); /* before the first fork nobody asks */
+    place = self && unborn.depth < NESTED ? reserve() : 0;
+    if (place)
+        unborn.places[unborn.depth] = place;
+    else
+        family_distrust();
+    unborn.depth++;
+    atomic_fetch_add(&family->forks, 1);
+}
+
+static uint32_t take_unborn(void)
+{
+    int depth = --unborn.depth;
+
+    return depth >= 0 && depth < NESTED ? unborn.places[depth] : 0;
+}
+
+static void set_pid(struct member *m, int pid)
+{
+    atomic_store(&m->pid, pid);
+    atomic_store(&m->pid_ns, pid_ns);
+}
+
+void family_fork_self(void)
+{
+    pid_ns = ask_pid_ns();
+    if (self)
+        set_pid(member_of(self), atomic_load(&process->pid));
+}
+
+void family_fork_parent(int child)
+{
+    uint32_t place = take_unborn();
+    struct member *m = place ? member_of(place) : NULL;
+    uint64_t end = family_serial();
+
+    if (m && child > 0) {
+        set_pid(m, child);
+        atomic_store(&m->end, end);
+    } else if (m) {
+        atomic_store(&m->executing, GONE); /* nobody was born, or nobody knows who */
+    }
+    atomic_store(&forked, end);
+    atomic_fetch_sub(&forking, 1);
+}
+
+/* The parent writes down the pid: it knows it in its own namespace, in which it will be asked for. */
+void family_fork_child(bool seen)
+{
+    self = seen ? take_unborn() : 0;
+    unborn.depth = 0;
+    pid_ns = ask_pid_ns();
+    atomic_store(&forking, 0);
+    atomic_store(&forked, 0);
+    if (!self)
+        family_distrust();
+}
+
+/* ---- Exec ------------------------------------------------------------------------------------ */
+
+/* The kernel marks what a thread's robust list leads to when the thread ends, or executes another program
+ * (get_robust_list(2)). No thread ends between family_exec_begin and the return of an exec that failed,
+ * but with all of its process. Where libc's list has something on it the program needs it. */
+static PER_THREAD struct {
+    struct robust_list node;
+    struct robust_list_head head;
+    struct robust_list_head *libcs;
+    size_t size;
+} lists;
+
+void family_exec_begin(void)
+{
+    struct member *m = family && self ? member_of(self) : NULL;
+
+    if (!m || sys3(SYS_get_robust_list, 0, SYS_ARG(&lists.libcs), SYS_ARG(&lists.size)) < 0 ||
+        !lists.libcs || lists.libcs->list.next != &lists.libcs->list)
+        return;
+    lists.node.next = &lists.head.list;
+    lists.head.list.next = &lists.node;
+    lists.head.list_op_pending = NULL;
+    lists.head.futex_offset = (char *)&m->executing - (char *)&lists.node;
+    atomic_store(&m->executing, (uint32_t)sys_gettid());
+    if (sys2(SYS_set_robust_list, SYS_ARG(&lists.head), sizeof(lists.head)) < 0)
+        atomic_store(&m->executing, 0);
+}
+
+void family_exec_failed(void)
+{
+    struct member *m = family && self ? member_of(self) : NULL;
+
+    if (m && atomic_exchange(&m->executing, 0))
+        sys2(SYS_set_robust_list, SYS_ARG(lists.libcs), (long)lists.size);
+}
+
+/* ---- TCP_LINGER2 ----------------------------------------------------------------------------- */
+
+void family_linger2(void)
+{
+    if (family)
+        atomic_store(&family->linger2, 1);
+}
+
+bool family_knows_linger2(void)
+{
+    return !family || atomic_load(&family->linger2);
+}

@@ -1,0 +1,171 @@
+#include "safeclose.h"
+
+#include "holders/family.h"
+#include "holders/given.h"
+#include "sys.h"
+
+#define BUCKETS 2048
+#define ENTRIES 8
+#define BUSY UINT64_MAX
+#define NOBODY UINT32_MAX /* the place of whoever can't be followed */
+
+struct entry {
+    _Atomic uint64_t serial; /* 0: free; BUSY: being written */
+    _Atomic uint64_t when;
+    _Atomic uint32_t place;
+    _Atomic uint32_t origin;
+    _Atomic uint32_t in_epoll;
+};
+
+struct table {
+    struct entry buckets[BUCKETS][ENTRIES];
+    _Atomic uint64_t claimed[BUCKETS]; /* the serial that was claimed last */
+    _Atomic uint32_t count;
+};
+
+static struct table *table; /* constructor */
+
+void given_start(void)
+{
+    long at = sys6(SYS_mmap, 0, sizeof(struct table), PROT_READ | PROT_WRITE,
+                   MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (!(at < 0 && at > -4096))
+        table = (struct table *)at;
+}
+
+bool given_any(void)
+{
+    return !table || atomic_load(&table->count);
+}
+
+static struct entry *bucket_of(uint64_t serial)
+{
+    return table->buckets[serial % BUCKETS];
+}
+
+static void erase(struct entry *e, uint64_t serial)
+{
+    if (atomic_compare_exchange_strong(&e->serial, &serial, 0))
+        atomic_fetch_sub(&table->count, 1);
+}
+
+/* The entry of this connection and place, NULL where there is none. */
+static struct entry *find(uint64_t serial, uint32_t place)
+{
+    struct entry *e = table && serial ? bucket_of(serial) : NULL;
+
+    for (int i = 0; e && i < ENTRIES; i++)
+        if (atomic_load(&e[i].serial) == serial && atomic_load(&e[i].place) == place)
+            return &e[i];
+    return NULL;
+}
+
+static struct entry *claim(struct entry *bucket)
+{
+    for (int i = 0; i < ENTRIES; i++) {
+        uint64_t none = 0;
+
+        if (atomic_compare_exchange_strong(&bucket[i].serial, &none, BUSY))
+            return &bucket[i];
+    }
+    return NULL;
+}
+
+static bool may_hold(const struct entry *e, uint64_t serial, const struct relative *r)
+{
+    return (r->end > serial || r->place == atomic_load(&e->origin)) &&
+           !given_when(serial, r->place) && (r->place == family_self() || !family_is_gone(r));
+}
+
+/* What no process of the family can hold any more, because all who could are gone without a word, makes
+ * room: nobody will ever ask for it. */
+static void tidy(struct entry *bucket, uint64_t except)
+{
+    for (int i = 0; i < ENTRIES; i++) {
+        uint64_t serial = atomic_load(&bucket[i].serial);
+        struct relative r = family_find(family_self());
+        bool held;
+
+        if (serial == 0 || serial == BUSY || serial == except)
+            continue;
+        held = may_hold(&bucket[i], serial, &r);
+        r.place = 0;
+        while (!held && (r = family_next(r.place)).place)
+            held = may_hold(&bucket[i], serial, &r);
+        if (!held)
+            erase(&bucket[i], serial);
+    }
+}
+
+static bool put(uint64_t serial, uint32_t origin, uint32_t place, bool in_epoll)
+{
+    struct entry *e = table && serial ? claim(bucket_of(serial)) : NULL;
+
+    if (!e && table && serial) {
+        tidy(bucket_of(serial), serial);
+        e = claim(bucket_of(serial));
+    }
+    if (!e)
+        return false;
+    atomic_fetch_add(&table->count, 1);
+    atomic_store(&e->place, place);
+    atomic_store(&e->origin, origin);
+    atomic_store(&e->in_epoll, in_epoll);
+    atomic_store(&e->when, family_serial());
+    atomic_store(&e->serial, serial);
+    return true;
+}
+
+bool given_note(uint64_t serial, uint32_t origin, uint32_t place, bool in_epoll)
+{
+    return put(serial, origin, place, in_epoll);
+}
+
+/* Another connection may be claimed in between: then two act on this one, which has no other holder. */
+bool given_claim(uint64_t serial)
+{
+    _Atomic uint64_t *claimed = &table->claimed[serial % BUCKETS];
+    uint64_t last = atomic_load(claimed);
+
+    for (int i = 0; i < ENTRIES && last != serial; i++)
+        if (atomic_compare_exchange_strong(claimed, &last, serial))
+            return true;
+    return false;
+}
+
+uint64_t given_when(uint64_t serial, uint32_t place)
+{
+    struct entry *e = find(serial, place);
+
+    return e ? atomic_load(&e->when) : 0;
+}
+
+bool given_lose(uint64_t serial, uint32_t origin)
+{
+    return given_is_lost(serial) || put(serial, origin, NOBODY, false);
+}
+
+bool given_is_lost(uint64_t serial)
+{
+    return find(serial, NOBODY);
+}
+
+bool given_in_epoll(uint64_t serial)
+{
+    struct entry *e = table && serial ? bucket_of(serial) : NULL;
+
+    for (int i = 0; e && i < ENTRIES; i++)
+        if (atomic_load(&e[i].serial) == serial && atomic_load(&e[i].in_epoll))
+            return true;
+    return false;
+}
+
+void given_forget(uint64_t serial)
+{
+    struct entry *e = table && serial ? bucket_of(serial) : NULL;
+
+    for (int i = 0; e && i < ENTRIES; i++)
+        if (atomic_load(&e[i].serial) == serial)
+            erase(&e[i], serial);
+}

@@ -1,0 +1,225 @@
+#include "safeclose.h"
+
+#include "boundary.h"
+#include "holders/family.h"
+#include "holders/given.h"
+#include "holders/holders.h"
+#include "sys.h"
+
+#define MOST_LOOKS 3      /* at a family that goes on forking */
+#define MOST_ANCESTORS 32 /* of a relative; more count as one that holds it */
+
+void holders_start(void)
+{
+    family_start();
+    given_start();
+}
+
+struct fd_note holders_note(void)
+{
+    return (struct fd_note){.serial = family_serial(), .origin = family_self()};
+}
+
+/* Created here, and no fork since. */
+static bool is_private(const struct fd_note *note)
+{
+    return note->serial && note->origin == family_self() && note->serial > family_forked();
+}
+
+bool holders_were_others(const struct fd_note *note)
+{
+    return note->flags & (FD_LOST | FD_ARRIVED | FD_DUPED) || !is_private(note);
+}
+
+uint32_t holders_forks(void)
+{
+    return family_forks();
+}
+
+/* ---- Elsewhere ------------------------------------------------------------------------------- */
+
+/* Whether the connection can have come down to this relative: each of its ancestors, up to the process
+ * that created it, was forked when its parent may have held it. */
+static bool may_hold(const struct fd_note *note, struct relative r)
+{
+    for (int i = 0; i < MOST_ANCESTORS; i++) {
+        struct relative parent;
+        uint64_t gave_up;
+
+        if (r.place == note->origin)
+            return true;
+        if (r.end < note->serial)
+            return false;
+        parent = family_find(r.parent);
+        gave_up = given_when(note->serial, r.parent);
+        if (gave_up && gave_up < r.begin)
+            return false;
+        if (!parent.place) /* its place is another's: nobody knows what it held */
+            return true;
+        r = parent;
+    }
+    return true;
+}
+
+static bool any_may_hold(const struct fd_note *note)
+{
+    struct relative r = {.place = 0};
+
+    while ((r = family_next(r.place)).place)
+        if (!given_when(note->serial, r.place) && may_hold(note, r) && !family_is_gone(&r))
+            return true;
+    return false;
+}
+
+/* The answer "no" stays true: nobody who does not hold it can come to. */
+static bool is_held_elsewhere(const struct fd_note *note)
+{
+    for (int i = 0; i < MOST_LOOKS; i++) {
+        uint32_t forks = family_forks();
+
+        if (any_may_hold(note))
+            return true;
+        if (forks == family_forks())
+            return false;
+    }
+    return true;
+}
+
+static enum held give_up_shared(int fd, const struct fd_note *note, bool ending,
+                                bool (*stays)(int fd))
+{
+    if (is_held_elsewhere(note)) {
+        if (ending || stays(fd))
+            return HELD_ELSEWHERE;
+        if (!given_note(note->serial, note->origin, family_self(), note->epolls))
+            return HELD_ELSEWHERE;
+        if (is_held_elsewhere(note) || !given_claim(note->serial))
+            return HELD_ELSEWHERE;
+    }
+    return given_is_lost(note->serial) ? HELD_UNKNOWN : HELD_BY_NOBODY;
+}
+
+uint32_t holders_keeper(void)
+{
+    struct relative own = family_find(family_self());
+    struct relative parent = own.place && own.parent ? family_find(own.parent) : own;
+
+    return own.place && own.parent && parent.place && !given_any() && !family_is_gone(&parent)
+               ? parent.place
+               : 0;
+}
+
+/* ---- Here ------------------------------------------------------------------------------------ */
+
+/* Where the kernel does not answer it may be. */
+static bool may_be_same_socket(int fd, int other)
+{
+    struct stat a;
+    struct stat b;
+    long err = sys2(SYS_fstat, other, SYS_ARG(&b));
+
+    if (err < 0)
+        return err != -EBADF;
+    return sys2(SYS_fstat, fd, SYS_ARG(&a)) < 0 || (a.st_dev == b.st_dev && a.st_ino == b.st_ino);
+}
+
+/* Only what was dup'ed here, or came by an exec or a message, can have a second number. */
+bool holders_hold_here(int fd, const struct fd_note *note, int *number)
+{
+    const uint32_t kinds = note->flags & (FD_DUPED | FD_ARRIVED);
+
+    for (int other = kinds ? fdtable_next(-1, kinds) : -1; other >= 0;
+         other = fdtable_next(other, kinds)) {
+        if (other != fd && fdtable_get(other).peer == note->peer && may_be_same_socket(fd, other)) {
+            *number = other;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool holders_in_epoll(const struct fd_note *note)
+{
+    return given_in_epoll(note->serial);
+}
+
+enum held holders_give_up(int fd, const struct fd_note *note, bool ending, bool (*stays)(int fd),
+                          int *number)
+{
+    enum held held;
+
+    if (!(note->flags & FD_TCP))
+        return HELD_UNKNOWN;
+    if (holders_hold_here(fd, note, number)) {
+        if (note->epolls || note->flags & FD_EPOLL_STUCK)
+            fdtable_add(*number, FD_EPOLL_STUCK);
+        return HELD_HERE;
+    }
+    if (note->flags & (FD_LOST | FD_ARRIVED) || !family_trusts(note->serial))
+        return HELD_UNKNOWN;
+    if (is_private(note))
+        return boundary_spawning() && holders_survives_exec(fd) ? HELD_UNKNOWN : HELD_BY_NOBODY;
+    held = give_up_shared(fd, note, ending, stays);
+    if (held != HELD_ELSEWHERE)
+        given_forget(note->serial);
+    return held;
+}
+
+/* ---- Passed on ------------------------------------------------------------------------------- */
+
+void holders_lose(int fd)
+{
+    struct fd_note note = fdtable_get(fd);
+
+    if (!(note.flags & FD_TCP))
+        return;
+    fdtable_add(fd, FD_LOST);
+    for (int other = note.flags & FD_DUPED ? fdtable_next(-1, FD_DUPED) : -1; other >= 0;
+         other = fdtable_next(other, FD_DUPED))
+        if (fdtable_get(other).serial == note.serial)
+            fdtable_add(other, FD_LOST);
+    if (note.serial && !is_private(&note) && !given_lose(note.serial, note.origin))
+        family_distrust();
+}
+
+void holders_lose_all(void)
+{
+    for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;)
+        holders_lose(fd);
+}
+
+void holders_taken(void)
+{
+    holders_lose_all();
+    family_distrust();
+}
+
+/* What is not open (in a vfork child that has closed it, for one) is not kept either. Where the kernel
+ * does not answer it may be. */
+bool holders_survives_exec(int fd)
+{
+    long flags = sys2(SYS_fcntl, fd, F_GETFD);
+
+    return flags < 0 ? flags != -EBADF : !(flags & FD_CLOEXEC);
+}
+
+void holders_lose_kept(void)
+{
+    for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;)
+        if (holders_survives_exec(fd))
+            holders_lose(fd);
+}
+
+struct fd_note holders_dup(int fd, uint32_t forks)
+{
+    struct fd_note duped;
+
+    if (fdtable_get(fd).flags & FD_TCP) {
+        fdtable_add(fd, FD_DUPED);
+        if (forks != family_forks() || family_forked() == UINT64_MAX)
+            holders_lose(fd);
+    }
+    duped = fdtable_get(fd);
+    duped.epolls = 0; /* which know it by the other number */
+    return duped;
+}

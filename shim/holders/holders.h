@@ -1,0 +1,80 @@
+/*
+ * Who else holds a connection that is given up here? Draining it, or half-closing it, is theft where
+ * somebody does; so the answer is "nobody" only where that is proven, by what can't become false while we
+ * act on it.
+ *
+ * Holders are processes. A connection that is created here, and after the last fork, is in nobody else's
+ * hands; that is told from this process's own memory. Else whoever was forked by a holder, after the
+ * connection's creation was begun, may hold it (family.h), until it is dead or has said that it gave it
+ * up (given.h). Nobody can come to hold it but by a holder: by a fork, which is counted, so that a look
+ * at the family during which somebody forked is repeated; or by being passed on, which is noted before it
+ * happens and is out of sight from then on. So when no other process can hold it, none ever will.
+ *
+ * A process gives a connection up with its last number. A thread that is in a call on it holds it still:
+ * whoever asks for that (owner.c) keeps its process among the holders then, until it is dead.
+ */
+#ifndef SAFECLOSE_HOLDERS_H
+#define SAFECLOSE_HOLDERS_H
+
+#include "fdtable.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum held {
+    HELD_BY_NOBODY,
+    HELD_HERE,      /* by another number of this process */
+    HELD_ELSEWHERE, /* another process may hold it */
+    HELD_UNKNOWN,   /* can't be told */
+};
+
+/* For the constructor. */
+void holders_start(void);
+
+/* A note for a connection whose creation is about to be asked of the kernel; the flags are yet to be set. */
+struct fd_note holders_note(void);
+
+/* Whether anybody else may ever have held it, and asked something of it. */
+bool holders_were_others(const struct fd_note *note);
+
+/*
+ * A number with this note is given up. *number is the other one where HELD_HERE. ending: all numbers of the
+ * process are, and nothing need be written down. stays: another thread may be in a call on it, so the
+ * process stays among its holders (asked for only where that matters). Up to some calls where others may
+ * hold it; none else.
+ */
+enum held holders_give_up(int fd, const struct fd_note *note, bool ending, bool (*stays)(int fd),
+                          int *number);
+
+/* For the end of a process that was forked by one which had thousands: its parent's place, where that lives
+ * and nobody has given anything up, so that all which it created is its own still; else 0. */
+uint32_t holders_keeper(void);
+
+/* Before holders_give_up: whether a number of it that was given up is in an epoll set still. */
+bool holders_in_epoll(const struct fd_note *note);
+
+/* Whether this process holds fd by another number, and which. */
+bool holders_hold_here(int fd, const struct fd_note *note, int *number);
+
+/* fd has got one number more; returns the note for it, all zero where fd is not known to be TCP. forks as
+ * it was before the call that copied: a fork that came between may have copied one number or both. */
+struct fd_note holders_dup(int fd, uint32_t forks);
+uint32_t holders_forks(void);
+
+/* fd's connection is out of sight for good. */
+void holders_lose(int fd);
+
+/* All of this process's are. */
+void holders_lose_all(void);
+
+/* Whether a program started now keeps fd, as far as can be told. One call. */
+bool holders_survives_exec(int fd);
+
+/* What a program started now, or by an exec of this process, would keep is lost: what is not
+ * close-on-exec. */
+void holders_lose_kept(void);
+
+/* pidfd_getfd was called: it takes what it wants from any process. */
+void holders_taken(void);
+
+#endif
