@@ -81,8 +81,8 @@ enum forking fork_vfork_begin(void)
 }
 
 /*
- * Forks that come by none of our hooks: libc's own, or its fork by another handle. Nobody tells
- * here who the child is, so the family can't be followed any more; but the counts stay right.
+ * Forks that come by none of our hooks: libc's own, or its fork by another handle. Nobody tells here
+ * who the child is, so what was created before is not to be judged any more.
  */
 static PER_THREAD enum forking by_handler;
 
@@ -93,15 +93,18 @@ static void before_fork(void)
 
 static void after_fork_in_parent(void)
 {
-    if (by_handler == FORK_WATCHED)
+    if (by_handler == FORK_WATCHED) {
         family_distrust();
-    fork_end(by_handler, -1);
+        family_fork_parent(0);
+        boundary_fork_end();
+    }
     by_handler = FORK_UNWATCHED;
 }
 
 static void after_fork_in_child(void)
 {
-    fork_end(by_handler, 0);
+    if (by_handler == FORK_WATCHED && boundary_enter())
+        family_fork_self();
     by_handler = FORK_UNWATCHED;
 }
 

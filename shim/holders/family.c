@@ -9,19 +9,21 @@
 #include <sys/wait.h>
 
 #define PLACES 1024 /* a power of two: a place is its index, and above it how often it was given */
-#define GONE FUTEX_OWNER_DIED
+#define DEAD 0x80000000u /* in a place */
+#define EXECUTED FUTEX_OWNER_DIED
 #define ASKED 8 /* of those that seem to live, whenever a place is looked for */
 #define NESTED                                                                                     \
     3 /* forks of one thread, by handlers of signals that come in the middle of another */
 
 struct member {
-    _Atomic uint32_t place; /* 0: free */
+    _Atomic uint32_t
+        place; /* 0: free; DEAD: its process is, and what is known of it stays until the next */
     _Atomic uint32_t parent;
     _Atomic uint64_t begin;
     _Atomic uint64_t end;
     _Atomic uint64_t pid_ns; /* inode of the namespace that pid is of; 0 while that is not known */
     _Atomic int pid;
-    _Atomic uint32_t executing; /* a robust futex: the thread that executes, then GONE */
+    _Atomic uint32_t executing; /* a robust futex: the thread that executes, then EXECUTED */
 };
 
 struct family {
@@ -108,8 +110,7 @@ struct relative family_find(uint32_t place)
 
     if (family)
         r = view(place);
-    if (r.place != place)
-        r.place = 0;
+    r.place = (r.place & ~DEAD) == place ? place : 0;
     return r;
 }
 
@@ -119,10 +120,8 @@ struct relative family_next(uint32_t place)
     struct relative r;
 
     for (uint32_t i = place % PLACES + 1; i <= most && i < PLACES; i++) {
-        if (atomic_load(&family->members[i].executing) & GONE)
-            continue;
         r = view(i);
-        if (r.place % PLACES == i && r.place != self)
+        if (r.place % PLACES == i && !(r.place & DEAD) && r.place != self)
             return r;
     }
     return (struct relative){.place = 0};
@@ -155,20 +154,21 @@ static bool can_be_waited_for(int pid)
            info.si_pid == pid;
 }
 
-/* The dead stay dead: that is written down, so nobody asks again. */
+/* The dead stay dead: that is written down, so nobody asks again. Not for whoever has the place by now. */
 bool family_is_gone(const struct relative *r)
 {
     struct member *m = member_of(r->place);
+    uint32_t place = r->place;
     bool dead;
 
-    if (atomic_load(&m->executing) & GONE)
+    if (atomic_load(&m->executing) & EXECUTED)
         return true;
     if (r->pid <= 0 || !pid_ns || atomic_load(&m->pid_ns) != pid_ns)
         return false;
     dead = sys2(SYS_kill, r->pid, 0) == -ESRCH ||
            (r->parent == self ? can_be_waited_for(r->pid) : has_ended(r->pid));
-    if (dead && atomic_load(&m->place) == r->place)
-        atomic_fetch_or(&m->executing, GONE);
+    if (dead)
+        atomic_compare_exchange_strong(&m->place, &place, place | DEAD);
     return dead;
 }
 
@@ -184,11 +184,15 @@ static uint32_t claim(uint32_t index, bool ask)
 
     if (was == TAKEN || (was && was == self))
         return 0;
-    if (was && !(atomic_load(&m->executing) & GONE) && (!ask || !family_is_gone(&r)))
+    if (was && !(was & DEAD)) {
+        if (!ask || !family_is_gone(&r))
+            return 0;
+        was = atomic_load(&m->place);
+    }
+    if ((was & ~DEAD) != (r.place & ~DEAD) ||
+        !atomic_compare_exchange_strong(&m->place, &was, TAKEN))
         return 0;
-    if (!atomic_compare_exchange_strong(&m->place, &was, TAKEN))
-        return 0;
-    return (was ? was : index) + PLACES;
+    return ((was ? was & ~DEAD : index) + PLACES) & ~DEAD;
 }
 
 /* All that is known of a child before it is born. */
@@ -306,12 +310,12 @@ void family_fork_parent(int child)
     struct member *m = place ? member_of(place) : NULL;
     uint64_t end = family_serial();
 
-    if (m && child > 0) {
+    if (m && child > 0)
         set_pid(m, child);
+    if (m && child < 0)
+        atomic_store(&m->place, place | DEAD); /* nobody was born */
+    else if (m)
         atomic_store(&m->end, end);
-    } else if (m) {
-        atomic_store(&m->executing, GONE); /* nobody was born, or nobody knows who */
-    }
     atomic_store(&forked, end);
     atomic_fetch_sub(&forking, 1);
 }

@@ -44,15 +44,16 @@ uint64_t family_serial(void);
 /* This process's place; 0: it has none, and can't be followed. */
 uint32_t family_self(void);
 
-/* Around a fork, in the thread that forks; what fork returned, or -1 where its child is unknown. */
+/* Around a fork, in the thread that forks; what fork returned, or 0 where nobody tells here who the child
+ * is, or whether there is one: then it tells by family_fork_self. */
 void family_fork_begin(void);
 void family_fork_parent(int child);
 
 /* In a fork child, when it first notices; seen: the fork went through family_fork_begin. */
 void family_fork_child(bool seen);
 
-/* Writes down this process's own pid: before its first fork, and in a child whose parent has ended within
- * the very call that forked (daemon(3)). */
+/* Writes down this process's own pid: before its first fork, and in a child whose parent does not know it
+ * or has ended within the very call that forked (daemon(3)). */
 void family_fork_self(void);
 
 /* The serial at which the last fork of this process was over: what was created later is in no child's

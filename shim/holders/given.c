@@ -56,7 +56,8 @@ static struct entry *find(uint64_t serial, uint32_t place)
     struct entry *e = table && serial ? bucket_of(serial) : NULL;
 
     for (int i = 0; e && i < ENTRIES; i++)
-        if (atomic_load(&e[i].serial) == serial && atomic_load(&e[i].place) == place)
+        if (atomic_load(&e[i].serial) == serial && atomic_load(&e[i].place) == place &&
+            atomic_load(&e[i].serial) == serial) /* not given to another in between */
             return &e[i];
     return NULL;
 }
