@@ -280,11 +280,6 @@ bool linger_stop(void)
     return true;
 }
 
-void linger_forbid(void)
-{
-    linger_stop(); /* and no linger_resume */
-}
-
 void linger_resume(bool stopped)
 {
     if (stopped)

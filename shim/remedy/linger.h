@@ -26,23 +26,21 @@ void linger_prepare(void);
 enum note linger_park(const struct event *event, const struct fd_note *note, bool told,
                       bool half_close, const struct inuse_later *later);
 
-/* The process ends: waits until this process's own lot is empty, for SAFECLOSE_EXIT_WAIT, then ends
+/* The process ends: waits until this process's own lots are empty, for SAFECLOSE_EXIT_WAIT, then ends
  * what is left. Returns at once where nothing is parked. */
 void linger_wait(void);
 
 /*
- * Around what a second thread forbids, or would not take part in. linger_stop ends this process's
- * own lot, what is parked drained and closed, waits for its thread to be gone (at once where there
- * is none, at most some seconds), and lets no other be started until linger_resume is told that it
- * did: true where the mode is linger and this is no vfork child. errno kept.
+ * Brackets calls that a process of several threads is refused (unshare), or that would miss our thread
+ * (setuid). linger_stop ends this process's own lots, what is parked drained and closed, and lets no other
+ * be started until linger_resume is told that it did: true where the mode is linger and this is no vfork
+ * child. When it returns no thread of ours lives, however long that takes: most often 0.1 ms, and 2 s where
+ * one must be ended by force. errno kept.
  */
 bool linger_stop(void);
 void linger_resume(bool stopped);
 
-/* For good: the same, and nothing lingers in this process from now on. */
-void linger_forbid(void);
-
-/* In a fork child, when it first notices: its parent's lot is none of its own. */
+/* In a fork child, when it first notices: its parent's lots are none of its own. */
 void linger_fork_child(void);
 
 /* The program has a ring of io_uring, by which it may put connections into epoll sets unseen: none
