@@ -11,6 +11,8 @@
 #define PLACES 1024 /* a power of two: a place is its index, and above it how often it was given */
 #define DEAD 0x80000000u /* in a place */
 #define EXECUTED FUTEX_OWNER_DIED
+#define SERIAL_BITS 48
+#define SERIAL_MASK ((1ULL << SERIAL_BITS) - 1)
 #define ASKED 8 /* of those that seem to live, whenever a place is looked for */
 #define NESTED                                                                                     \
     3 /* forks of one thread, by handlers of signals that come in the middle of another */
@@ -23,6 +25,7 @@ struct member {
     _Atomic uint64_t end;
     _Atomic uint64_t pid_ns; /* inode of the namespace that pid is of; 0 while that is not known */
     _Atomic int pid;
+    _Atomic uint64_t seal;      /* make_seal */
     _Atomic uint32_t executing; /* a robust futex: the thread that executes, then EXECUTED */
 };
 
@@ -30,12 +33,14 @@ struct family {
     _Atomic uint64_t clock;
     _Atomic uint32_t forks;
     _Atomic uint32_t hand;      /* where a place is looked for first */
-    _Atomic uint32_t most;      /* indices above this one were never used */
+    _Atomic uint64_t top;       /* the highest index that was ever used, and its seal */
     _Atomic uint64_t untrusted; /* what has a serial up to this one */
     _Atomic int linger2;
     struct member members[PLACES]; /* the first is never used */
 };
 
+static uint64_t secret;         /* constructor */
+static uint32_t *latest;        /* by index, the latest place that this process saw; first fork */
 static struct family *family;   /* constructor */
 static uint32_t self;           /* constructor; a fork child's first hook */
 static uint64_t pid_ns;         /* likewise */
@@ -60,9 +65,12 @@ static uint64_t ask_pid_ns(void)
     return st.st_ino;
 }
 
+/* The upper 16 bits are the secret's: a clock that somebody else has set gives no serials. */
 uint64_t family_serial(void)
 {
-    return family ? (atomic_fetch_add(&family->clock, 1) + 1) & 0xffffffffffff : 0;
+    uint64_t now = family ? atomic_fetch_add(&family->clock, 1) + 1 : 0;
+
+    return now >> SERIAL_BITS == secret >> SERIAL_BITS ? now & SERIAL_MASK : 0;
 }
 
 uint32_t family_self(void)
@@ -88,10 +96,59 @@ uint32_t family_forks(void)
 
 /* ---- Places ---------------------------------------------------------------------------------- */
 
-static struct relative view(uint32_t index)
+static uint64_t make_seal(const struct relative *r, uint64_t ns)
+{
+    const uint64_t odd = 0x9e3779b97f4a7c15;
+    uint64_t seal = secret;
+
+    seal = (seal ^ ((uint64_t)r->index << 32 | (r->place & ~DEAD))) * odd;
+    seal = (seal ^ ((uint64_t)r->parent << 32 | (uint32_t)r->pid)) * odd;
+    seal = (seal ^ seal >> 32 ^ r->begin) * odd;
+    seal = (seal ^ seal >> 32 ^ r->end) * odd;
+    return (seal ^ seal >> 32 ^ ns) * odd;
+}
+
+/* A place that this process has seen given to a later one is not given back. */
+static bool is_latest(uint32_t index, uint32_t place)
+{
+    if (!latest || place < latest[index])
+        return false;
+    latest[index] = place;
+    return true;
+}
+
+static uint64_t seal_top(uint32_t index)
+{
+    return ((index ^ secret) * 0x9e3779b97f4a7c15 & ~0xffffffffULL) | index;
+}
+
+/* Where somebody else has set it, all are looked at. */
+static uint32_t top(void)
+{
+    static uint32_t highest; /* that this process has seen */
+    uint64_t word = family ? atomic_load(&family->top) : 0;
+    uint32_t index = (uint32_t)word;
+
+    if (!family || word != seal_top(index) || index < highest || index > PLACES - 2)
+        return family ? PLACES - 2 : 0;
+    highest = index;
+    return index;
+}
+
+static void raise_top(uint32_t index)
+{
+    uint64_t word = atomic_load(&family->top);
+
+    while ((uint32_t)word < index &&
+           !atomic_compare_exchange_weak(&family->top, &word, seal_top(index)))
+        ;
+}
+
+static struct relative read_member(uint32_t index)
 {
     struct member *m = &family->members[index % PLACES];
     struct relative r = {
+        .index = index % PLACES,
         .place = atomic_load(&m->place),
         .parent = atomic_load(&m->parent),
         .begin = atomic_load(&m->begin),
@@ -99,9 +156,37 @@ static struct relative view(uint32_t index)
         .pid = atomic_load(&m->pid),
     };
 
-    if (atomic_load(&m->place) != r.place) /* it was given to another meanwhile: the one is dead */
-        r.place = 0;
     return r;
+}
+
+/* What is written just now does not fit its seal. */
+static struct relative view(uint32_t index)
+{
+    struct member *m = &family->members[index % PLACES];
+    uint64_t seal = atomic_load(&m->seal);
+    struct relative r = read_member(index);
+
+    r.sound = seal == make_seal(&r, atomic_load(&m->pid_ns)) && atomic_load(&m->seal) == seal &&
+              is_latest(r.index, r.place & ~DEAD);
+    return r;
+}
+
+static void seal_member(uint32_t index)
+{
+    struct member *m = &family->members[index % PLACES];
+    struct relative r = read_member(index);
+
+    atomic_store(&m->seal, make_seal(&r, atomic_load(&m->pid_ns)));
+}
+
+/* Before the first fork nobody shares it. */
+static void seal_all(void)
+{
+    if (latest)
+        return;
+    latest = sys_map(PLACES * sizeof(latest[0]));
+    for (uint32_t i = 1; i < PLACES; i++)
+        seal_member(i);
 }
 
 struct relative family_find(uint32_t place)
@@ -110,21 +195,21 @@ struct relative family_find(uint32_t place)
 
     if (family)
         r = view(place);
-    r.place = (r.place & ~DEAD) == place ? place : 0;
+    r.place = r.sound && (r.place & ~DEAD) == place ? place : 0;
     return r;
 }
 
-struct relative family_next(uint32_t place)
+struct relative family_next(uint32_t index)
 {
-    uint32_t most = family ? atomic_load(&family->most) : 0;
+    uint32_t most = top();
     struct relative r;
 
-    for (uint32_t i = place % PLACES + 1; i <= most && i < PLACES; i++) {
+    for (uint32_t i = index + 1; i <= most; i++) {
         r = view(i);
-        if (r.place % PLACES == i && !(r.place & DEAD) && r.place != self)
+        if (i != self % PLACES && (!r.sound || (r.place && !(r.place & DEAD))))
             return r;
     }
-    return (struct relative){.place = 0};
+    return (struct relative){.index = 0};
 }
 
 /* Somebody else's child, that nobody has waited for yet. The number that this takes for a moment another
@@ -161,7 +246,9 @@ bool family_is_gone(const struct relative *r)
     uint32_t place = r->place;
     bool dead;
 
-    if (atomic_load(&m->executing) & EXECUTED)
+    if (!r->sound)
+        return false;
+    if (atomic_load(&m->executing) == EXECUTED)
         return true;
     if (r->pid <= 0 || !pid_ns || atomic_load(&m->pid_ns) != pid_ns)
         return false;
@@ -172,7 +259,7 @@ bool family_is_gone(const struct relative *r)
     return dead;
 }
 
-#define TAKEN UINT32_MAX /* of no index that is looked at: PLACES - 1 is left out */
+#define TAKEN UINT32_MAX /* being filled in; of the last index, which is not used */
 
 /* Claims this index, if it is free or its process is known to be gone; ask: or turns out to be. The new
  * place; 0 where it is not to be had. */
@@ -182,7 +269,7 @@ static uint32_t claim(uint32_t index, bool ask)
     struct relative r = view(index);
     uint32_t was = r.place;
 
-    if (was == TAKEN || (was && was == self))
+    if (!r.sound || (was && was == self))
         return 0;
     if (was && !(was & DEAD)) {
         if (!ask || !family_is_gone(&r))
@@ -199,7 +286,6 @@ static uint32_t claim(uint32_t index, bool ask)
 static uint32_t fill(uint32_t index, uint32_t place)
 {
     struct member *m = &family->members[index];
-    uint32_t most = atomic_load(&family->most);
 
     atomic_store(&m->pid_ns, 0);
     atomic_store(&m->pid, 0);
@@ -208,8 +294,8 @@ static uint32_t fill(uint32_t index, uint32_t place)
     atomic_store(&m->end, UINT64_MAX);
     atomic_store(&m->begin, family_serial());
     atomic_store(&m->place, place);
-    while (most < index && !atomic_compare_exchange_weak(&family->most, &most, index))
-        ;
+    seal_member(index);
+    raise_top(index);
     return place;
 }
 
@@ -230,12 +316,10 @@ static uint32_t find_place(uint32_t from, uint32_t count, uint32_t most, bool as
  * time. 0 where all places are taken. */
 static uint32_t reserve(void)
 {
-    uint32_t most = atomic_load(&family->most);
+    uint32_t most = top();
     uint32_t hand = atomic_fetch_add_explicit(&family->hand, ASKED, memory_order_relaxed);
     uint32_t place = 0;
 
-    if (most >= PLACES - 2)
-        most = PLACES - 2;
     if (most)
         place = find_place(0, most, most, false);
     if (!place && most)
@@ -243,6 +327,17 @@ static uint32_t reserve(void)
     if (!place && most < PLACES - 2)
         place = find_place(most, PLACES - 2 - most, PLACES - 2, false);
     return place ? place : find_place(0, PLACES - 2, PLACES - 2, true);
+}
+
+/* The kernel gives each program 16 random bytes (getauxval(3)). */
+static uint64_t make_secret(void)
+{
+    const void *random = (const void *)getauxval(AT_RANDOM);
+    uint64_t value = 0;
+
+    if (random)
+        memcpy(&value, random, sizeof(value));
+    return value | 1ULL << 63;
 }
 
 /* The constructor's process is the first; its parent is none of the family's. */
@@ -254,7 +349,10 @@ void family_start(void)
     if (at < 0 && at > -4096)
         return;
     family = (struct family *)at;
-    self = reserve();
+    secret = make_secret();
+    atomic_store(&family->clock, secret & ~SERIAL_MASK);
+    atomic_store(&family->top, seal_top(0));
+    self = fill(1, 1 + PLACES);
     atomic_store(&member_of(self)->end, 0);
 }
 
@@ -275,6 +373,7 @@ void family_fork_begin(void)
         return;
     if (!pid_ns)
         family_fork_self(); /* before the first fork nobody asks */
+    seal_all();
     place = self && unborn.depth < NESTED ? reserve() : 0;
     if (place)
         unborn.places[unborn.depth] = place;
@@ -291,17 +390,20 @@ static uint32_t take_unborn(void)
     return depth >= 0 && depth < NESTED ? unborn.places[depth] : 0;
 }
 
-static void set_pid(struct member *m, int pid)
+static void set_pid(uint32_t place, int pid)
 {
+    struct member *m = member_of(place);
+
     atomic_store(&m->pid, pid);
     atomic_store(&m->pid_ns, pid_ns);
+    seal_member(place);
 }
 
 void family_fork_self(void)
 {
     pid_ns = ask_pid_ns();
     if (self)
-        set_pid(member_of(self), atomic_load(&process->pid));
+        set_pid(self, atomic_load(&process->pid));
 }
 
 void family_fork_parent(int child)
@@ -310,12 +412,12 @@ void family_fork_parent(int child)
     struct member *m = place ? member_of(place) : NULL;
     uint64_t end = family_serial();
 
-    if (m && child > 0)
-        set_pid(m, child);
     if (m && child < 0)
         atomic_store(&m->place, place | DEAD); /* nobody was born */
     else if (m)
         atomic_store(&m->end, end);
+    if (m)
+        set_pid(place, child > 0 ? child : 0);
     atomic_store(&forked, end);
     atomic_fetch_sub(&forking, 1);
 }

@@ -26,8 +26,10 @@
  * Whatever can't be told of counts as alive: a pid of another namespace, a pid that is used again.
  *
  * A fork child that has dropped its rights can write to all of this. A wrong number makes a process look
- * dead or alive, or a connection another's: at worst one is left alone, or one that the child shares is
- * drained. No loop, wait or address depends on it, and no pid from here is given to a call that acts.
+ * dead or alive, or a connection another's: at worst one is left alone, or one that somebody in the family
+ * shares is drained. No loop, wait or address depends on it, and no pid from here is given to a call that
+ * acts. Against whoever writes without knowing what, each place has a seal, made with a secret of the
+ * family; what does not fit it, or is older than this process has seen it, counts as a holder.
  */
 #ifndef SAFECLOSE_FAMILY_H
 #define SAFECLOSE_FAMILY_H
@@ -74,7 +76,10 @@ uint32_t family_forks(void);
 
 /* A process of the family, as the question who may hold something needs it. */
 struct relative {
-    uint32_t place;  /* 0: none */
+    uint32_t index; /* of its place in the memory; 0: none */
+    bool
+        sound; /* what follows is what somebody of the family wrote, and no other is being written */
+    uint32_t place;  /* 0: none, or nobody's any more */
     uint32_t parent; /* its parent's place, which may be another's by now */
     uint64_t begin;
     uint64_t end;
@@ -84,9 +89,9 @@ struct relative {
 /* The relative at this place; place 0 where another has it by now. */
 struct relative family_find(uint32_t place);
 
-/* The first relative, place 0, or the next one after it, of those that may be alive; this process is none
- * of them. */
-struct relative family_next(uint32_t place);
+/* The first relative that may be alive, after index 0, or the next one; index 0 where there is none. This
+ * process is none of them. */
+struct relative family_next(uint32_t index);
 
 /* Whether it is dead, or has executed another program: then it holds nothing, ever again. Up to four
  * calls. */

@@ -75,6 +75,8 @@ static struct entry *claim(struct entry *bucket)
 
 static bool may_hold(const struct entry *e, uint64_t serial, const struct relative *r)
 {
+    if (!r->sound)
+        return true;
     return (r->end > serial || r->place == atomic_load(&e->origin)) &&
            !given_when(serial, r->place) && (r->place == family_self() || !family_is_gone(r));
 }
@@ -91,8 +93,8 @@ static void tidy(struct entry *bucket, uint64_t except)
         if (serial == 0 || serial == BUSY || serial == except)
             continue;
         held = may_hold(&bucket[i], serial, &r);
-        r.place = 0;
-        while (!held && (r = family_next(r.place)).place)
+        r.index = 0;
+        while (!held && (r = family_next(r.index)).index)
             held = may_hold(&bucket[i], serial, &r);
         if (!held)
             erase(&bucket[i], serial);

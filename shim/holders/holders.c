@@ -63,10 +63,11 @@ static bool may_hold(const struct fd_note *note, struct relative r)
 
 static bool any_may_hold(const struct fd_note *note)
 {
-    struct relative r = {.place = 0};
+    struct relative r = {.index = 0};
 
-    while ((r = family_next(r.place)).place)
-        if (!given_when(note->serial, r.place) && may_hold(note, r) && !family_is_gone(&r))
+    while ((r = family_next(r.index)).index)
+        if (!r.sound ||
+            (!given_when(note->serial, r.place) && may_hold(note, r) && !family_is_gone(&r)))
             return true;
     return false;
 }
