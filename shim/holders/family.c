@@ -411,6 +411,7 @@ void family_fork_parent(int child)
     uint32_t place = take_unborn();
     struct member *m = place ? member_of(place) : NULL;
     uint64_t end = family_serial();
+    uint64_t last = atomic_load(&forked);
 
     if (m && child < 0)
         atomic_store(&m->place, place | DEAD); /* nobody was born */
@@ -418,7 +419,8 @@ void family_fork_parent(int child)
         atomic_store(&m->end, end);
     if (m)
         set_pid(place, child > 0 ? child : 0);
-    atomic_store(&forked, end);
+    while (last < end && !atomic_compare_exchange_weak(&forked, &last, end))
+        ; /* another thread's fork may have been over later */
     atomic_fetch_sub(&forking, 1);
 }
 
