@@ -31,7 +31,7 @@ static struct {
     long seconds;
     long stop;
     bool row;
-    bool seed_given;
+    const char *examine;
 } options = {.seed = 1, .count = 1000, .again = 1, .mode = "drain", .threads = 4, .stop = 10};
 
 static const char usage[] =
@@ -45,6 +45,7 @@ static const char usage[] =
     "  --busy N      processes that compute beside it (0)\n"
     "  --seconds N   begin nothing new after so long, and say where to go on\n"
     "  --stop N      after so many faults (10)\n"
+    "  --examine COMMAND   run it while somebody hangs\n"
     "  --row         a row of a Markdown table instead of the result\n"
     "LIBSAFECLOSE names the library. Exit status 1 where there is a fault that counts.\n";
 
@@ -112,6 +113,8 @@ static void count(const struct scenario *s, const struct verdict *v)
         totals.faults++;
         if (totals.faults <= options.stop)
             report(s, what, v->why);
+        if (v->hung && options.examine)
+            (void)!system(options.examine);
     }
 }
 
@@ -319,6 +322,9 @@ static void take_option(int option)
     case 'x':
         options.stop = number_from(optarg);
         break;
+    case 'e':
+        options.examine = optarg;
+        break;
     case 'r':
         options.row = true;
         break;
@@ -332,13 +338,19 @@ static void take_option(int option)
 
 static void parse(int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"seed", required_argument, NULL, 's'},  {"first", required_argument, NULL, 'f'},
-        {"count", required_argument, NULL, 'n'}, {"again", required_argument, NULL, 'a'},
-        {"mode", required_argument, NULL, 'm'},  {"threads", required_argument, NULL, 't'},
-        {"busy", required_argument, NULL, 'b'},  {"seconds", required_argument, NULL, 'S'},
-        {"stop", required_argument, NULL, 'x'},  {"row", no_argument, NULL, 'r'},
-        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
+    static const struct option names[] = {{"seed", required_argument, NULL, 's'},
+                                          {"first", required_argument, NULL, 'f'},
+                                          {"count", required_argument, NULL, 'n'},
+                                          {"again", required_argument, NULL, 'a'},
+                                          {"mode", required_argument, NULL, 'm'},
+                                          {"threads", required_argument, NULL, 't'},
+                                          {"busy", required_argument, NULL, 'b'},
+                                          {"seconds", required_argument, NULL, 'S'},
+                                          {"stop", required_argument, NULL, 'x'},
+                                          {"examine", required_argument, NULL, 'e'},
+                                          {"row", no_argument, NULL, 'r'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
     int option;
 
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1)

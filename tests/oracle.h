@@ -146,9 +146,9 @@ struct board {
     long position;  /* of the first slot, in the run */
     int count;
     int threads;
-    _Atomic int ports[2];       /* the threads', the workers' */
-    _Atomic int crashed;        /* processes that ended by a signal which nobody sent */
-    _Atomic int by_port[65536]; /* the slot that the client at this port plays, plus 1 */
+    _Atomic int ports[2];          /* the threads', the workers' */
+    _Atomic int crashed;           /* processes that ended by a signal which nobody sent */
+    _Atomic int by_port[2][65536]; /* the slot that the client at this port plays, plus 1 */
     struct slot slots[GENERATION];
 };
 

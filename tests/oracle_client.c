@@ -172,14 +172,14 @@ void client_play(const struct scenario *s, int number, struct verdict *v)
 {
     struct slot *slot = &board->slots[number];
     int fd = connect_to(board->ports[s->by_worker], kind_has_writer(s->kind));
-    int port = own_port(fd);
+    _Atomic int *by_port = &board->by_port[s->by_worker][own_port(fd)];
     struct seen seen;
 
-    atomic_store(&board->by_port[port], number + 1);
+    atomic_store(by_port, number + 1);
     ask(fd, s, slot);
     seen = read_answer(fd, s);
     *v = (struct verdict){.robbed = false};
     judge(s, slot, &seen, v);
-    atomic_store(&board->by_port[port], 0);
+    atomic_store(by_port, 0);
     close(fd);
 }

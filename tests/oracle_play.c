@@ -20,7 +20,8 @@
 #include <unistd.h>
 #include <wordexp.h>
 
-enum { HIGH = 2048, SCANNED = 128, ADOPTED_MOST = 4, BACKLOG = 16384 };
+/* Numbers: those of spare_number are 1000 to 1999. */
+enum { NONE = 990, SPAWNED = 991, HIGH = 2048, SCANNED = 128, ADOPTED_MOST = 4, BACKLOG = 16384 };
 
 /* What is played by these is not in anybody's way: a machine that has no more of it is no fault. */
 static long must(long ret, const char *what)
@@ -108,8 +109,6 @@ static void dup_beyond_limit(struct act *a, bool by_syscall)
 
 static void by_failing_dup(struct act *a)
 {
-    enum { NONE = 1999 };
-
     wait_unread(a);
     switch (a->s.variant % 10) {
     case 0:
@@ -410,9 +409,9 @@ static pid_t spawn_dup(struct helper *h, int fd)
     posix_spawn_file_actions_t actions;
     pid_t child;
 
-    snprintf(h->number, sizeof h->number, "%d", HIGH);
+    snprintf(h->number, sizeof h->number, "%d", SPAWNED);
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, fd, HIGH);
+    posix_spawn_file_actions_adddup2(&actions, fd, SPAWNED);
     must(-posix_spawn(&child, program, &actions, NULL, h->argv, h->envp), "spawn");
     posix_spawn_file_actions_destroy(&actions);
     return child;

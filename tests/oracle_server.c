@@ -35,21 +35,30 @@ _Noreturn static void fail(const char *what)
 
 /* ---- Which connection ------------------------------------------------------------------------ */
 
-static int peer_port(int fd)
+static int port_of(int (*ask)(int, struct sockaddr *, socklen_t *), int fd)
 {
-    struct sockaddr_in peer;
-    socklen_t size = sizeof peer;
+    struct sockaddr_in address;
+    socklen_t size = sizeof address;
 
-    if (getpeername(fd, (struct sockaddr *)&peer, &size) != 0 || peer.sin_family != AF_INET)
+    if (ask(fd, (struct sockaddr *)&address, &size) != 0 || address.sin_family != AF_INET)
         return 0;
-    return ntohs(peer.sin_port);
+    return ntohs(address.sin_port);
+}
+
+/* The kernel gives two clients the same port where their servers' ports differ. */
+static _Atomic int *entry_of(int fd)
+{
+    int port = port_of(getpeername, fd);
+    bool worker = port_of(getsockname, fd) == board->ports[1];
+
+    return port ? &board->by_port[worker][port] : NULL;
 }
 
 /* False where no client says what is played on this number. */
 bool act_of(struct act *a, int fd)
 {
-    int port = peer_port(fd);
-    int slot = port ? atomic_load(&board->by_port[port]) - 1 : -1;
+    _Atomic int *entry = entry_of(fd);
+    int slot = entry ? atomic_load(entry) - 1 : -1;
 
     if (slot < 0)
         return false;
@@ -60,10 +69,10 @@ bool act_of(struct act *a, int fd)
 
 static void serve(int fd)
 {
+    _Atomic int *entry = entry_of(fd);
     struct act a;
-    int port = peer_port(fd);
 
-    if (port && wait_for(&board->by_port[port], 1) && act_of(&a, fd))
+    if (entry && wait_for(entry, 1) && act_of(&a, fd))
         play(&a);
     else
         close(fd);
