@@ -11,6 +11,8 @@
 # make bench              what the library costs, beside its budgets; OPTIONS="--row cpu": a part of it
 # make hostile            peers that mean harm, by the ten thousand: a table of what it took
 # make attack T=600       a server that its own children attack, for so long as built and as long with sanitizers
+# make oracle N=20000     a mixed server whose holders are known: does anybody miss a byte? OPTIONS="-l 300000": as
+#                         scripts/oracle -h lists them.
 # make endurance N=1000000   so many connections through one server: what is lost, and what grows
 # make lint check         style; what the library exports, needs and calls
 # make fuzz T=600         runs each fuzzer of tests/ for so many seconds (clang); what they found before is
@@ -224,6 +226,10 @@ hostile: $(LIB) $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/hostile_*
 attack: $(LIB) $(BUILD)/tests/attack
 	$(Q)scripts/attack -t $(T) $(OPTIONS)
 
+oracle: $(LIB) $(BUILD)/tests/oracle
+	$(Q)scripts/oracle $(if $(N),-n $(N)) $(if $(MODES),-m "$(MODES)") $(if $(THREADS),-t "$(THREADS)") \
+		$(if $(BUSY),-b "$(BUSY)") $(if $(SEED),-s $(SEED)) $(if $(FIRST),-f $(FIRST)) $(OPTIONS)
+
 endurance: $(LIB) $(BUILD)/tests/hostile_server $(BUILD)/tests/endurance_clients
 	$(Q)scripts/endurance $(N)
 
@@ -253,7 +259,7 @@ uninstall:
 clean:
 	rm -rf $(BUILD) $(LIB) $(COMMAND)
 
-.PHONY: all demo deps deps-servers tests test referee faults servers controls beside-nginx hostile attack \
+.PHONY: all demo deps deps-servers tests test referee faults servers controls beside-nginx hostile attack oracle \
 	endurance fuzz bench lint check install uninstall clean
 .DELETE_ON_ERROR:
 -include $(SHIM_OBJECTS:.o=.d) $(COMMAND_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/fuzz/*.d)

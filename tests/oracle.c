@@ -32,7 +32,14 @@ static struct {
     long stop;
     bool row;
     const char *examine;
-} options = {.seed = 1, .count = 1000, .again = 1, .mode = "drain", .threads = 4, .stop = 10};
+    int patience_ms;
+} options = {.seed = 1,
+             .count = 1000,
+             .again = 1,
+             .mode = "drain",
+             .threads = 4,
+             .stop = 10,
+             .patience_ms = 10000};
 
 static const char usage[] =
     "usage: oracle [OPTION...]\n"
@@ -45,6 +52,7 @@ static const char usage[] =
     "  --busy N      processes that compute beside it (0)\n"
     "  --seconds N   begin nothing new after so long, and say where to go on\n"
     "  --stop N      after so many faults (10)\n"
+    "  --patience MS what nobody waits for longer (10000)\n"
     "  --examine COMMAND   run it while somebody hangs\n"
     "  --row         a row of a Markdown table instead of the result\n"
     "LIBSAFECLOSE names the library. Exit status 1 where there is a fault that counts.\n";
@@ -196,6 +204,7 @@ static void play_generation(long position)
     board->position = position;
     board->count = left < GENERATION ? (int)left : GENERATION;
     board->threads = options.threads;
+    board->patience_ms = options.patience_ms;
     server = start_server(fd);
     next_slot = 0;
     for (int i = 0; i < clients; i++)
@@ -267,8 +276,8 @@ static int tell(long position, double seconds)
             sum(totals.robbed, true, false), sum(totals.cut, true, false), mended_share());
     }
     if (position < options.count * options.again)
-        printf("next: %llu\n",
-               (unsigned long long)options.first + (uint64_t)(position / options.again));
+        fprintf(options.row ? stderr : stdout, "next: --first %llu\n",
+                (unsigned long long)options.first + (uint64_t)(position / options.again));
     return totals.counted || totals.crashed || played == 0;
 }
 
@@ -322,6 +331,9 @@ static void take_option(int option)
     case 'x':
         options.stop = number_from(optarg);
         break;
+    case 'p':
+        options.patience_ms = (int)number_from(optarg);
+        break;
     case 'e':
         options.examine = optarg;
         break;
@@ -338,19 +350,14 @@ static void take_option(int option)
 
 static void parse(int argc, char **argv)
 {
-    static const struct option names[] = {{"seed", required_argument, NULL, 's'},
-                                          {"first", required_argument, NULL, 'f'},
-                                          {"count", required_argument, NULL, 'n'},
-                                          {"again", required_argument, NULL, 'a'},
-                                          {"mode", required_argument, NULL, 'm'},
-                                          {"threads", required_argument, NULL, 't'},
-                                          {"busy", required_argument, NULL, 'b'},
-                                          {"seconds", required_argument, NULL, 'S'},
-                                          {"stop", required_argument, NULL, 'x'},
-                                          {"examine", required_argument, NULL, 'e'},
-                                          {"row", no_argument, NULL, 'r'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option names[] = {
+        {"seed", required_argument, NULL, 's'},    {"first", required_argument, NULL, 'f'},
+        {"count", required_argument, NULL, 'n'},   {"again", required_argument, NULL, 'a'},
+        {"mode", required_argument, NULL, 'm'},    {"threads", required_argument, NULL, 't'},
+        {"busy", required_argument, NULL, 'b'},    {"seconds", required_argument, NULL, 'S'},
+        {"stop", required_argument, NULL, 'x'},    {"patience", required_argument, NULL, 'p'},
+        {"examine", required_argument, NULL, 'e'}, {"row", no_argument, NULL, 'r'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
     int option;
 
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1)

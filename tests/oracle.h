@@ -124,12 +124,12 @@ unsigned char pattern(uint64_t index, bool answer, long at);
 
 /* ---- The board ------------------------------------------------------------------------------- */
 
-enum { GENERATION = 250, BOARD_FD = 3, PATIENCE_MS = 10000 };
+enum { GENERATION = 250, BOARD_FD = 3 };
 
 enum read_end { READ_ALL, READ_EOF, READ_TIMEOUT, READ_WRONG, READ_ERROR };
 
 struct slot {
-    _Atomic int claimed;  /* KIND_ADOPT: who uses it */
+    _Atomic int claimed;  /* KIND_ADOPT: who uses it; a worker has received it */
     _Atomic int given_up; /* by so many others */
     _Atomic int phase;    /* 1: the client goes on */
     _Atomic int read;     /* bytes of the request that the user got, with those read early */
@@ -146,6 +146,7 @@ struct board {
     long position;  /* of the first slot, in the run */
     int count;
     int threads;
+    int patience_ms;               /* after which somebody waits in vain */
     _Atomic int ports[2];          /* the threads', the workers' */
     _Atomic int crashed;           /* processes that ended by a signal which nobody sent */
     _Atomic int by_port[2][65536]; /* the slot that the client at this port plays, plus 1 */
@@ -168,7 +169,7 @@ bool act_of(struct act *a, int fd);
 
 /* ---- Who plays ------------------------------------------------------------------------------- */
 
-/* Waits until *value is at least WANTED; false when PATIENCE_MS have gone by. */
+/* Waits until *value is at least WANTED; false when the board's patience is over. */
 bool wait_for(_Atomic int *value, int wanted);
 void spin(int microseconds);
 

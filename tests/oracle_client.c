@@ -88,7 +88,7 @@ static struct seen read_answer(int fd, const struct scenario *s)
     do {
         struct pollfd p = {.fd = fd, .events = POLLIN};
 
-        if (poll(&p, 1, 2 * PATIENCE_MS) <= 0) {
+        if (poll(&p, 1, 2 * board->patience_ms) <= 0) {
             seen.error = ETIMEDOUT;
             return seen;
         }

@@ -36,7 +36,7 @@ void spin(int microseconds)
 
 bool wait_for(_Atomic int *value, int wanted)
 {
-    long until = now_us() + PATIENCE_MS * 1000L;
+    long until = now_us() + board->patience_ms * 1000L;
 
     for (int i = 0; atomic_load(value) < wanted; i++) {
         if (i < 20)
@@ -59,7 +59,7 @@ static void interrupt(const struct act *a)
 void wait_unread(const struct act *a)
 {
     int wanted = a->s.request - a->s.early;
-    long until = now_us() + PATIENCE_MS * 1000L;
+    long until = now_us() + board->patience_ms * 1000L;
 
     while (net_unread(a->fd) < wanted && now_us() < until)
         usleep(30);
@@ -160,7 +160,7 @@ static enum read_end check(const struct act *a, const unsigned char *bytes, int 
 void read_request(struct act *a, int size, int flags)
 {
     unsigned char bytes[4096];
-    long until = now_us() + PATIENCE_MS * 1000L;
+    long until = now_us() + board->patience_ms * 1000L;
     enum read_end end = READ_ALL;
 
     for (int left = size; left > 0 && end == READ_ALL;) {

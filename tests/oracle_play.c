@@ -340,24 +340,59 @@ static void pass(const struct act *a)
     must(net_send_descriptor(channels[a->s.variant % 2], a->fd, 0) - 1, "pass a connection on");
 }
 
-static void by_message(struct act *a)
+/* By the one who gets it, who is then often still ahead of the one who sent it. */
+static void wait_received(const struct act *a)
 {
-    pass(a);
-    give_up(a);
+    for (int left = 20000000; left > 0 && atomic_load(&a->slot->claimed) == 0; left--)
+        ;
+    wait_for(&a->slot->claimed, 1);
 }
 
+static void *give_up_when_received(void *context)
+{
+    struct act *a = context;
+
+    wait_received(a);
+    give_up(a);
+    return NULL;
+}
+
+/* Every third time another thread gives it up, while this one may not have come back from sending it. */
+static void by_message(struct act *a)
+{
+    pthread_t thread;
+
+    if (a->s.by_worker || a->s.variant % 3 != 0) {
+        pass(a);
+        give_up(a);
+        return;
+    }
+    must(-pthread_create(&thread, NULL, give_up_when_received, a), "start a thread");
+    pass(a);
+    pthread_join(thread, NULL);
+}
+
+/* Likewise the child is killed. */
 static void by_childs_message(struct act *a)
 {
+    bool killed = a->s.variant % 3 == 0;
     pid_t child = (pid_t)must(fork(), "fork");
 
     if (child == 0) {
         spin(a->s.spin[USER]);
         pass(a);
-        close(a->fd);
+        if (!killed)
+            close(a->fd);
         _exit(0);
     }
+    if (killed) {
+        wait_received(a);
+        kill(child, SIGKILL);
+        reap(child);
+    }
     give_up(a);
-    reap(child);
+    if (!killed)
+        reap(child);
 }
 
 /* ---- By another program ---------------------------------------------------------------------- */
@@ -548,11 +583,13 @@ static void by_call(struct act *a)
 {
     bool reader = kind_has_reader(a->s.kind);
     struct caller caller = {.a = a, .fd = a->fd};
+    struct timeval patience = {.tv_sec = 1 + board->patience_ms / 1000};
     int size = BACKLOG;
     pthread_t thread;
     pid_t child = 0;
 
     setsockopt(a->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    setsockopt(a->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     must(-pthread_create(&thread, NULL, reader ? call_reader : call_writer, &caller),
          "start a thread");
     wait_for(&caller.tid, 1);

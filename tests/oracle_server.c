@@ -121,10 +121,12 @@ static void receive_all(int channel)
             continue;
         if (fd < 0)
             _exit(0);
-        if (act_of(&a, fd))
+        if (act_of(&a, fd)) {
+            atomic_store(&a.slot->claimed, 1);
             use(&a);
-        else
+        } else {
             close(fd);
+        }
     }
 }
 
