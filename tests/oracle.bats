@@ -50,7 +50,7 @@ without()
     if cmp -s "$top/shim/$1" "$copy/shim/$1"; then
         fail "shim/$1 has no line with \"$2\": tell this test what it looks like now"
     fi
-    make -s -C "$copy" libsafeclose.so WERROR= >&2
+    make -s -j2 -C "$copy" libsafeclose.so WERROR= >&2
     export LIBSAFECLOSE=$copy/libsafeclose.so
 }
 

@@ -152,7 +152,8 @@ static void judge_client(const struct scenario *s, const struct seen *seen, stru
 static void judge(const struct scenario *s, struct slot *slot, const struct seen *seen,
                   struct verdict *v)
 {
-    if (!wait_for(&slot->done, 1)) {
+    /* Of whom all was taken, the user waits for as long. */
+    if (!wait_for(&slot->done, 1) && !wait_for(&slot->done, 1)) {
         v->hung = true;
         snprintf(v->why, sizeof v->why, "the user does not come to its end");
         return;

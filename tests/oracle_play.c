@@ -418,7 +418,7 @@ static void prepare_helper(struct helper *h, const struct act *a, int fd)
 
 static void by_exec(struct act *a)
 {
-    struct helper h;
+    struct helper h = {.envp = NULL};
     pid_t child;
 
     prepare_helper(&h, a, a->fd);
@@ -480,7 +480,7 @@ static void by_popen(struct act *a, const struct helper *h)
 
 static void by_spawn(struct act *a)
 {
-    struct helper h;
+    struct helper h = {.envp = NULL};
     int variant = a->s.variant % 4;
 
     prepare_helper(&h, a, a->fd);
