@@ -52,7 +52,8 @@ HARDENING = -fstack-protector$(if $(filter $(READS_OTHERS),$*),-strong) $(if $(I
 # It is loaded into every program, and its time is the kernel's: small is worth more than fast.
 # A frame of the library must fit the smallest stack that a program may call close() on.
 SHIM_FLAGS = $(PLAIN_FLAGS) -Ishim -fPIC $(HARDENING) -fvisibility=hidden -fno-strict-aliasing -Wframe-larger-than=1024 \
-	-U_FILE_OFFSET_BITS -U_TIME_BITS $(if $(filter -O2,$(CFLAGS)),-Os -fno-jump-tables)
+	-U_FILE_OFFSET_BITS -U_TIME_BITS $(if $(filter -O2,$(CFLAGS)),-Os -fno-jump-tables) \
+	$(if $(filter ground/strings,$*),-fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns))
 # libdl holds dlsym for every glibc before 2.34, and is an empty shell since.
 SHIM_LINK = -shared -Wl,-soname,$(LIB) -Wl,--version-script=shim/libsafeclose.map \
 	-Wl,-z,now,-z,relro,-z,noexecstack,-z,nodelete,-z,defs \
@@ -94,8 +95,6 @@ $(BUILD)/shim/%.o: shim/%.c Makefile
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SHIM_FLAGS) -MMD -MP -c -o $@ $<
-
-$(BUILD)/shim/ground/strings.o: CFLAGS += -fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
 
 $(COMMAND): $(COMMAND_OBJECTS)
 	$(say) LINK $@

@@ -67,7 +67,7 @@ size_t strnlen(const char *s, size_t most)
 
 size_t strlen(const char *s)
 {
-    return strnlen(s, SIZE_MAX);
+    return strnlen(s, PTRDIFF_MAX);
 }
 
 int strncmp(const char *one, const char *other, size_t most)
@@ -84,7 +84,7 @@ int strncmp(const char *one, const char *other, size_t most)
 
 int strcmp(const char *one, const char *other)
 {
-    return strncmp(one, other, SIZE_MAX);
+    return strncmp(one, other, PTRDIFF_MAX);
 }
 
 char *strcpy(char *restrict to, const char *restrict from)

@@ -126,11 +126,11 @@ static uint64_t seal_top(uint32_t index)
 static uint32_t top(void)
 {
     static uint32_t highest; /* that this process has seen */
-    uint64_t word = family ? atomic_load(&family->top) : 0;
+    uint64_t word = atomic_load(&family->top);
     uint32_t index = (uint32_t)word;
 
-    if (!family || word != seal_top(index) || index < highest || index > PLACES - 2)
-        return family ? PLACES - 2 : 0;
+    if (word != seal_top(index) || index < highest || index > PLACES - 2)
+        return PLACES - 2;
     highest = index;
     return index;
 }
@@ -201,7 +201,7 @@ struct relative family_find(uint32_t place)
 
 struct relative family_next(uint32_t index)
 {
-    uint32_t most = top();
+    uint32_t most = family ? top() : 0;
     struct relative r;
 
     for (uint32_t i = index + 1; i <= most; i++) {
