@@ -148,9 +148,7 @@ static void apply_owner(struct event *e, struct giving_up *g)
  * not. */
 static void dont_wait(int fd)
 {
-    struct linger off = {0, 0};
-
-    sys6(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, SYS_ARG(&off), sizeof(off), 0);
+    sys_linger_off(fd);
 }
 
 /*

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #if defined(__x86_64__) && !defined(__ILP32__)
@@ -99,11 +100,28 @@ static inline bool sys_readable(const void *bytes)
     return sys4(SYS_rt_sigprocmask, -1, SYS_ARG(bytes), 0, sizeof(uint64_t)) == -EINVAL;
 }
 
+/* From now on no close of this socket waits for its peer (SO_LINGER, socket(7)). */
+static inline void sys_linger_off(int fd)
+{
+    struct linger off = {0, 0};
+
+    sys6(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, SYS_ARG(&off), sizeof(off), 0);
+}
+
 /* Zeroed memory of this process's own; NULL where there is none. */
 static inline void *sys_map(size_t size)
 {
     long at = sys6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return at < 0 && at > -4096 ? NULL : (void *)at;
+}
+
+/* The same, but that fork children share it. */
+static inline void *sys_map_shared(size_t size)
+{
+    long at = sys6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE,
+                   MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     return at < 0 && at > -4096 ? NULL : (void *)at;
 }

@@ -13,7 +13,8 @@ import subprocess
 
 HELPERS = {"sys_getsockopt_int": "getsockopt", "sys_getsockopt": "getsockopt",
            "sys_ioctl_int": "ioctl", "sys_getpid": "getpid", "sys_gettid": "gettid",
-           "sys_readable": "rt_sigprocmask", "sys_map": "mmap"}
+           "sys_readable": "rt_sigprocmask", "sys_map": "mmap",
+           "sys_map_shared": "mmap", "sys_linger_off": "setsockopt(SO_LINGER)"}
 # Functions in assembly have no debugging information: where they stand, and what they ask.
 ASSEMBLY = {"lot_clone_raw": "lot_clone.c", "nudge_return": "nudge.c"}
 NUMBERS = {15: "rt_sigreturn", 56: "clone", 220: "clone", 60: "exit", 93: "exit"}

@@ -343,12 +343,9 @@ static uint64_t make_secret(void)
 /* The constructor's process is the first; its parent is none of the family's. */
 void family_start(void)
 {
-    long at = sys6(SYS_mmap, 0, sizeof(struct family), PROT_READ | PROT_WRITE,
-                   MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    if (at < 0 && at > -4096)
+    family = sys_map_shared(sizeof(struct family));
+    if (!family)
         return;
-    family = (struct family *)at;
     secret = make_secret();
     atomic_store(&family->clock, secret & ~SERIAL_MASK);
     atomic_store(&family->top, seal_top(0));

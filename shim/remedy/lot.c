@@ -276,10 +276,9 @@ static void evict(struct lot *lot, enum order order)
  * come (SO_RCVLOWAT), are not for us. */
 static void reset_options(int fd)
 {
-    struct linger off = {0, 0};
     int one = 1;
 
-    sys6(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, SYS_ARG(&off), sizeof(off), 0);
+    sys_linger_off(fd);
     sys6(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVLOWAT, SYS_ARG(&one), sizeof(one), 0);
 }
 

@@ -64,9 +64,7 @@ long parcel_wake(int number)
 
 void parcel_discard(int fd)
 {
-    struct linger off = {0, 0};
-
-    sys6(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, SYS_ARG(&off), sizeof(off), 0);
+    sys_linger_off(fd);
     sys1(SYS_close, fd);
 }
 
