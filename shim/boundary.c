@@ -9,14 +9,15 @@ _Atomic uint64_t boundary_too_early;
 
 enum { EARLY, OFF, READY, GIVEN_UP };
 
-static bool wiped;                            /* the page is wiped by fork; constructor */
-static _Atomic int phase;                     /* constructor, last */
-static _Atomic int spawning;                  /* spawn hooks; likewise */
-static PER_THREAD volatile bool vforking;     /* vfork hook, and the next hook of that thread */
-static PER_THREAD volatile bool seen;         /* fork hook: this thread forks through it */
-static void (*tell_child)(bool);              /* constructor */
-static _Atomic(const char *) lots;            /* boundary_set_lots */
-static _Atomic size_t lot_size;               /* likewise */
+static bool wiped;                        /* the page is wiped by fork; constructor */
+static _Atomic int phase;                 /* constructor, last */
+static _Atomic int spawning;              /* spawn hooks; likewise */
+static PER_THREAD volatile bool vforking; /* vfork hook, and its end */
+static PER_THREAD volatile bool untold;   /* likewise: nobody tells when it returns in the parent */
+static PER_THREAD volatile bool seen;     /* fork hook: this thread forks through it */
+static void (*tell_child)(bool);          /* constructor */
+static _Atomic(const char *) lots;        /* boundary_set_lots */
+static _Atomic size_t lot_size;           /* likewise */
 static _Atomic(const _Atomic int *) lot_tids; /* likewise */
 
 /* The first hook of a fork child. A signal may run it twice, which does no harm: every step can be
@@ -41,7 +42,8 @@ bool boundary_enter(void)
     if (vforking) {
         if (!boundary_is_ours())
             return false;
-        boundary_vfork_end();
+        if (untold)
+            boundary_vfork_end();
     }
     if (!wiped || atomic_load_explicit(&process->pid, memory_order_relaxed) == 0) {
         int pid = sys_getpid();
@@ -86,9 +88,10 @@ bool boundary_spawning(void)
     return atomic_load(&spawning) > 0;
 }
 
-void boundary_vfork(void)
+void boundary_vfork(bool told)
 {
     atomic_fetch_add(&spawning, 1);
+    untold = !told;
     vforking = true;
 }
 

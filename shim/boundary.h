@@ -89,9 +89,9 @@ bool boundary_spawning(void);
 /* True where this thread is between boundary_fork_begin and boundary_fork_end. */
 bool boundary_forking_here(void);
 
-/* The calling thread is about to vfork, which is a spawn too, until boundary_vfork_end or that thread's
- * next hook. */
-void boundary_vfork(void);
+/* The calling thread is about to vfork, which is a spawn too, until boundary_vfork_end. Not told: until
+ * that thread's next hook, which may be one of a handler of signals before the child is there. */
+void boundary_vfork(bool told);
 
 /* In the parent, when vfork has returned. */
 void boundary_vfork_end(void);

@@ -36,7 +36,7 @@ enum forking fork_clone_begin(uint64_t flags)
         holders_lose_all();
     if (!(flags & CLONE_VFORK && flags & CLONE_VM && !(flags & CLONE_FILES)))
         return giveup_begin(GIVEUP_UNSHARED) ? FORK_GAVE_UP : FORK_UNWATCHED;
-    return fork_vfork_begin();
+    return fork_vfork_begin(true);
 }
 
 /* A clone's child does not come back here; its first hook finds out all the same. */
@@ -72,11 +72,11 @@ int fork_daemon_end(enum forking forking, int ret)
     return ret;
 }
 
-enum forking fork_vfork_begin(void)
+enum forking fork_vfork_begin(bool told)
 {
     if (!boundary_enter())
         return FORK_UNWATCHED;
-    boundary_vfork();
+    boundary_vfork(told);
     return FORK_VFORK;
 }
 

@@ -28,7 +28,7 @@ enum forking fork_daemon_begin(void);
 int fork_daemon_end(enum forking forking, int ret);
 
 /* The calling thread is about to vfork, by the stub of hooks/fork.c: FORK_VFORK, if that is to be told
- * when it returns in the parent. */
-enum forking fork_vfork_begin(void);
+ * when it returns in the parent; told: somebody can. */
+enum forking fork_vfork_begin(bool told);
 
 #endif
