@@ -110,6 +110,13 @@ uint32_t holders_keeper(void)
                : 0;
 }
 
+/* Tells the relatives that it is out of sight. */
+static void lose_elsewhere(const struct fd_note *note)
+{
+    if (note->serial && !is_private(note) && !given_lose(note->serial, note->origin))
+        family_distrust();
+}
+
 /* ---- Here ------------------------------------------------------------------------------------ */
 
 /* Where the kernel does not answer it may be. */
@@ -158,8 +165,12 @@ enum held holders_give_up(int fd, const struct fd_note *note, bool ending, bool 
     }
     if (note->flags & (FD_LOST | FD_ARRIVED) || !family_trusts(note->serial))
         return HELD_UNKNOWN;
+    if (boundary_spawning() && holders_survives_exec(fd)) {
+        lose_elsewhere(note);
+        return HELD_UNKNOWN;
+    }
     if (is_private(note))
-        return boundary_spawning() && holders_survives_exec(fd) ? HELD_UNKNOWN : HELD_BY_NOBODY;
+        return HELD_BY_NOBODY;
     held = give_up_shared(fd, note, ending, stays);
     if (held != HELD_ELSEWHERE)
         given_forget(note->serial);
@@ -179,8 +190,7 @@ void holders_lose(int fd)
          other = fdtable_next(other, FD_DUPED))
         if (fdtable_get(other).serial == note.serial)
             fdtable_add(other, FD_LOST);
-    if (note.serial && !is_private(&note) && !given_lose(note.serial, note.origin))
-        family_distrust();
+    lose_elsewhere(&note);
 }
 
 void holders_lose_all(void)
