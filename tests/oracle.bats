@@ -75,3 +75,13 @@ found()
     without doors/dup.c '&& below_limit(target)' '\&\& (true || below_limit(target))'
     found 'dup that fails [0-9]*[789]' drain
 }
+
+@test "it is found when a copy that was passed on is forgotten, and its original is not" {
+    without holders/holders.c 'if (fdtable_get(other).serial == note.serial)' 'if (fd < -1)'
+    found 'in flight' drain
+}
+
+@test "it is found when who begins to execute a program is thought to be gone" {
+    without holders/family.c '(uint32_t)sys_gettid()' 'EXECUTED'
+    found '.*tries to execute' drain
+}

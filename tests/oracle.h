@@ -43,6 +43,9 @@
     KIND(NOBODY, "child of another user")                                                          \
     KIND(NAMESPACE, "child in a pid namespace")                                                    \
     KIND(ADOPT, "child of another thread")                                                         \
+    KIND(VFORK, "vfork child")                                                                     \
+    KIND(TABLE, "child whose table another has")                                                   \
+    KIND(TAKEN, "taken by a child")                                                                \
     KIND(FLIGHT, "in flight")                                                                      \
     KIND(PASS, "passed to a worker")                                                               \
     KIND(CHILD_PASS, "passed on by a child")                                                       \
@@ -90,6 +93,7 @@ struct scenario {
     bool scans;        /* the child looks for connections of other threads */
     bool preloaded;    /* the program that is executed */
     bool raw;          /* the child may not use malloc */
+    bool tries;        /* the child executes a program first, which fails */
     int request;       /* bytes */
     int early;         /* of it, read by who accepts, before it is shared */
     int at_once;       /* of it, sent at once */

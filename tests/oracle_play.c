@@ -21,7 +21,15 @@
 #include <wordexp.h>
 
 /* Numbers: those of spare_number are 1000 to 1999. */
-enum { NONE = 990, SPAWNED = 991, HIGH = 2048, SCANNED = 128, ADOPTED_MOST = 4, BACKLOG = 16384 };
+enum {
+    NONE = 990,
+    SPAWNED = 991,
+    HIGH = 2048,
+    SCANNED = 256,
+    ADOPTED_MOST = 4,
+    COPIES_MOST = 48,
+    BACKLOG = 16384
+};
 
 /* What is played by these is not in anybody's way: a machine that has no more of it is no fault. */
 static long must(long ret, const char *what)
@@ -146,17 +154,33 @@ static void by_failing_dup(struct act *a)
 
 /* Connections of other threads, whose user this child becomes. */
 struct adopted {
+    bool kept; /* one at most, that a program keeps */
     int count;
     struct act acts[ADOPTED_MOST];
 };
 
+/* Of several numbers the last is used. */
+static bool has_adopted(struct adopted *all, const struct act *a)
+{
+    for (int i = 0; i < all->count; i++)
+        if (all->acts[i].slot == a->slot) {
+            close(all->acts[i].fd);
+            all->acts[i].fd = a->fd;
+            return true;
+        }
+    return false;
+}
+
 static void adopt(struct adopted *all, const struct act *own)
 {
-    for (int fd = BOARD_FD + 1; own->s.scans && fd < SCANNED && all->count < ADOPTED_MOST; fd++) {
+    int most = all->kept ? 1 : ADOPTED_MOST;
+
+    for (int fd = BOARD_FD + 1; own->s.scans && fd < SCANNED && all->count < most; fd++) {
         struct act *a = &all->acts[all->count];
         int nobody = 0;
 
-        if (!act_of(a, fd) || a->s.kind != KIND_ADOPT ||
+        if (!act_of(a, fd) || a->s.kind != KIND_ADOPT || has_adopted(all, a) ||
+            (all->kept && (a->s.variant % 2 || fcntl(fd, F_GETFD) != 0)) ||
             !atomic_compare_exchange_strong(&a->slot->claimed, &nobody, 2))
             continue;
         if (own->s.raw && a->s.door[USER] == DOOR_FCLOSE)
@@ -171,12 +195,27 @@ static void use_adopted(struct adopted *all)
         use(&all->acts[i]);
 }
 
+/* The kernel copies all that comes before the string that is too long for it. */
+static void try_to_execute(void)
+{
+    static char word[100000], too_long[200000];
+    char *argv[8] = {too_long};
+
+    memset(word, 'a', sizeof word - 1);
+    memset(too_long, 'a', sizeof too_long - 1);
+    for (int i = 1; i < 7; i++)
+        argv[i] = word;
+    execve(program, argv, environ);
+}
+
 /* A child's part. Does not return. What ends by the end of its process is told just before. */
 _Noreturn static void be_child(struct act *a, bool user)
 {
     enum door door = a->s.door[user ? USER : OTHER];
     struct adopted adopted = {.count = 0};
 
+    if (a->s.tries)
+        try_to_execute();
     adopt(&adopted, a);
     if (user)
         use(a);
@@ -292,42 +331,161 @@ static bool is_headless(pid_t pid)
     return strstr(text, ") Z ");
 }
 
-static void by_headless_child(struct act *a)
+/* One that gives it up last, and is not the parent of who uses it; every other one can't open a thing. */
+static pid_t fork_last(struct act *a)
 {
+    const struct rlimit none = {0, 4096};
     pid_t child = (pid_t)must(fork(), "fork");
 
-    if (child == 0)
+    if (child == 0) {
+        if (a->s.variant % 4 == 1)
+            setrlimit(RLIMIT_NOFILE, &none);
+        wait_for(&a->slot->given_up, 1);
+        give_up(a);
+        _exit(0);
+    }
+    return child;
+}
+
+static void by_headless_child(struct act *a)
+{
+    pid_t last = 0;
+    pid_t child = (pid_t)must(fork(), "fork");
+
+    if (child == 0) {
+        if (a->s.tries)
+            try_to_execute();
         lose_head(a);
+    }
     for (int i = 0; i < 200 && !is_headless(child); i++)
         usleep(50);
+    if (a->s.others == 2)
+        last = fork_last(a);
     give_up(a);
+    if (last)
+        reap(last);
     reap(child);
 }
 
-/* A child that another thread forks may take it over, as long as this one has not begun to use it. */
+static void close_copies(const int *copies, int count)
+{
+    for (int i = 0; i < count; i++)
+        close(copies[i]);
+}
+
+/* A child that another thread forks may take it over, as long as this one has not begun to use it. More
+ * numbers come meanwhile. */
 static void by_adoption(struct act *a)
 {
-    int nobody = 0;
+    int copies[COPIES_MOST], count = 0, nobody = 0;
 
     for (int i = 0; i < a->s.variant && atomic_load(&a->slot->claimed) == 0; i++)
-        usleep(50);
+        if (a->s.variant % 2 && count < COPIES_MOST)
+            copies[count++] = (int)must(fcntl(a->fd, F_DUPFD_CLOEXEC, 5), "dup");
+        else
+            usleep(50);
     if (atomic_compare_exchange_strong(&a->slot->claimed, &nobody, 1)) {
+        close_copies(copies, count);
         atomic_fetch_add(&a->slot->given_up, 1);
         use(a);
     } else {
+        close_copies(copies, count);
         give_up(a);
     }
 }
 
+/* It runs in the parent's memory, with descriptors of its own. */
+static void by_vfork(struct act *a)
+{
+    pid_t child = (pid_t)must(vfork(), "vfork");
+
+    if (child == 0) {
+        give_up(a);
+        if (a->s.variant % 3 == 0)
+            execl("/nowhere", "nowhere", (char *)NULL);
+        _exit(0);
+    }
+    reap(child);
+    use(a);
+}
+
+static void *close_in_own_table(void *a)
+{
+    must(unshare(CLONE_FILES), "unshare");
+    close(((struct act *)a)->fd);
+    return NULL;
+}
+
+/* A thread that closes it in a table of its own; or a process that gives it another number in the table of
+ * both. */
+static void part_table(struct act *a)
+{
+    int number = spare_number();
+    pthread_t thread;
+    pid_t twin;
+
+    if (a->s.variant % 2) {
+        must(-pthread_create(&thread, NULL, close_in_own_table, a), "start a thread");
+        pthread_join(thread, NULL);
+        return;
+    }
+    twin = (pid_t)must(syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0), "clone");
+    if (twin == 0) {
+        must(dup2(a->fd, number), "dup");
+        _exit(0);
+    }
+    reap(twin);
+    close(a->fd);
+    a->fd = number;
+}
+
+static void by_table(struct act *a)
+{
+    pid_t child = (pid_t)must(fork(), "fork");
+
+    if (child == 0) {
+        part_table(a);
+        use(a);
+        _exit(0);
+    }
+    give_up(a);
+    reap(child);
+}
+
+/* By a child that has closed what it inherited. */
+static void by_taking(struct act *a)
+{
+    int number = a->fd;
+    pid_t child = (pid_t)must(fork(), "fork");
+
+    if (child == 0) {
+        int parent = (int)must(syscall(SYS_pidfd_open, getppid(), 0), "open a pidfd");
+
+        close(a->fd);
+        a->fd = (int)must(syscall(SYS_pidfd_getfd, parent, number, 0), "take a descriptor");
+        atomic_store(&a->slot->claimed, 1);
+        use(a);
+        _exit(0);
+    }
+    wait_for(&a->slot->claimed, 1);
+    give_up(a);
+    reap(child);
+}
+
 /* ---- By a message ---------------------------------------------------------------------------- */
 
+/* Sometimes by another number, which is closed then. */
 static void by_flight(struct act *a)
 {
     struct act landed = *a;
-    int pair[2];
+    int pair[2], sent = a->fd;
 
     must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), "socketpair");
-    must(net_send_descriptor(pair[0], a->fd, 0) - 1, "send a descriptor");
+    if (a->s.variant % 2)
+        sent = (int)must(fcntl(a->fd, F_DUPFD_CLOEXEC, 5), "dup");
+    must(net_send_descriptor(pair[0], sent, 0) - 1, "send a descriptor");
+    if (sent != a->fd)
+        close(sent);
     give_up(a);
     landed.fd = (int)must(net_receive_descriptor(pair[1], MSG_CMSG_CLOEXEC), "receive it");
     use(&landed);
@@ -399,7 +557,8 @@ static void by_childs_message(struct act *a)
 
 struct helper {
     char number[16];
-    char *argv[5];
+    char adopted[16];
+    char *argv[6];
     char **envp;
 };
 
@@ -412,7 +571,7 @@ static void prepare_helper(struct helper *h, const struct act *a, int fd)
     h->argv[1] = (char *)"--helper";
     h->argv[2] = h->number;
     h->argv[3] = (char *)(a->s.other_uses ? "user" : "other");
-    h->argv[4] = NULL;
+    h->argv[4] = h->argv[5] = NULL;
     h->envp = a->s.preloaded ? environ : plain;
 }
 
@@ -452,11 +611,20 @@ static pid_t spawn_dup(struct helper *h, int fd)
     return child;
 }
 
-static pid_t spawn_by_vfork(const struct helper *h)
+/* Nobody knows what it will use before it has begun. */
+static pid_t spawn_by_vfork(struct helper *h, const struct act *a)
 {
     pid_t child = (pid_t)must(vfork(), "vfork");
 
     if (child == 0) {
+        struct adopted adopted = {.kept = true};
+
+        adopt(&adopted, a);
+        if (adopted.count) {
+            snprintf(h->adopted, sizeof h->adopted, "%d", adopted.acts[0].fd);
+            h->argv[4] = h->adopted;
+            spin(a->s.spin[OTHER]);
+        }
         execve(program, h->argv, h->envp);
         _exit(127);
     }
@@ -481,7 +649,7 @@ static void by_popen(struct act *a, const struct helper *h)
 static void by_spawn(struct act *a)
 {
     struct helper h = {.envp = NULL};
-    int variant = a->s.variant % 4;
+    int variant = a->s.variant % 6;
 
     prepare_helper(&h, a, a->fd);
     if (variant != 1)
@@ -491,7 +659,7 @@ static void by_spawn(struct act *a)
     else
         be_parent(a, variant == 0   ? spawn_keeping(&h)
                      : variant == 1 ? spawn_dup(&h, a->fd)
-                                    : spawn_by_vfork(&h));
+                                    : spawn_by_vfork(&h, a));
 }
 
 /* A shell that is started meanwhile, and keeps what is not close-on-exec. */
@@ -627,6 +795,9 @@ void play(struct act *a)
         [KIND_NOBODY] = by_fork,
         [KIND_NAMESPACE] = by_fork,
         [KIND_ADOPT] = by_adoption,
+        [KIND_VFORK] = by_vfork,
+        [KIND_TABLE] = by_table,
+        [KIND_TAKEN] = by_taking,
         [KIND_FLIGHT] = by_flight,
         [KIND_PASS] = by_message,
         [KIND_CHILD_PASS] = by_childs_message,

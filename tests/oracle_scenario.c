@@ -40,11 +40,12 @@ static const char *const names[KIND_COUNT] = {
 
 /* Of 100 and some more. What starts a program takes long. */
 static const int weights[KIND_COUNT] = {
-    [KIND_ALONE] = 12,      [KIND_DUP] = 8,    [KIND_DUP_FAILS] = 5,   [KIND_FORK] = 14,
-    [KIND_GRANDCHILD] = 5,  [KIND_KILLED] = 5, [KIND_HEADLESS] = 4,    [KIND_NOBODY] = 4,
-    [KIND_NAMESPACE] = 4,   [KIND_ADOPT] = 10, [KIND_FLIGHT] = 4,      [KIND_PASS] = 5,
-    [KIND_CHILD_PASS] = 10, [KIND_EXEC] = 2,   [KIND_SPAWN] = 2,       [KIND_SHELL] = 1,
-    [KIND_READER] = 2,      [KIND_WRITER] = 2, [KIND_FORK_READER] = 2, [KIND_FORK_WRITER] = 2,
+    [KIND_ALONE] = 12,     [KIND_DUP] = 8,         [KIND_DUP_FAILS] = 5,   [KIND_FORK] = 14,
+    [KIND_GRANDCHILD] = 5, [KIND_KILLED] = 5,      [KIND_HEADLESS] = 4,    [KIND_NOBODY] = 4,
+    [KIND_NAMESPACE] = 4,  [KIND_ADOPT] = 10,      [KIND_FLIGHT] = 4,      [KIND_PASS] = 5,
+    [KIND_VFORK] = 4,      [KIND_TABLE] = 2,       [KIND_TAKEN] = 2,       [KIND_CHILD_PASS] = 10,
+    [KIND_EXEC] = 2,       [KIND_SPAWN] = 3,       [KIND_SHELL] = 1,       [KIND_READER] = 2,
+    [KIND_WRITER] = 2,     [KIND_FORK_READER] = 2, [KIND_FORK_WRITER] = 2,
 };
 
 const char *kind_name(enum kind kind)
@@ -154,9 +155,11 @@ static void bend(struct scenario *s)
         s->others = 0;
         break;
     case KIND_KILLED:
+    case KIND_VFORK:
         s->other_uses = false;
         break;
-    case KIND_HEADLESS:
+    case KIND_TABLE:
+    case KIND_TAKEN:
     case KIND_PASS:
     case KIND_FLIGHT:
     case KIND_CHILD_PASS:
@@ -164,6 +167,14 @@ static void bend(struct scenario *s)
         break;
     case KIND_GRANDCHILD:
         s->others = 2;
+        break;
+    case KIND_HEADLESS:
+        s->other_uses = true;
+        s->others = 1 + s->variant % 2;
+        s->by_worker |= s->others == 2; /* who has no threads */
+        break;
+    case KIND_ADOPT:
+        s->keeps |= s->variant % 2 == 0;
         break;
     case KIND_READER:
     case KIND_FORK_READER:
@@ -202,7 +213,8 @@ void scenario_draw(struct scenario *s, uint64_t seed, uint64_t index)
     s->signals = chance(&state, 20);
     s->scans = chance(&state, 60);
     s->preloaded = chance(&state, 60);
-    s->raw = s->kind == KIND_NAMESPACE || (s->kind == KIND_FORK && chance(&state, 30));
+    s->raw = s->kind == KIND_NAMESPACE || s->kind == KIND_VFORK ||
+             (s->kind == KIND_FORK && chance(&state, 30));
     s->request = size_up_to(&state, 20000);
     s->early = chance(&state, 30) ? below(&state, s->request) : 0;
     s->at_once = chance(&state, 80) ? s->request : below(&state, s->request + 1);
@@ -210,6 +222,7 @@ void scenario_draw(struct scenario *s, uint64_t seed, uint64_t index)
     s->answer = 100 + size_up_to(&state, 300000);
     s->client_sleeps = chance(&state, 30) ? below(&state, 3000) : 0;
     draw_doors(s, &state);
+    s->tries = (is_fork(s->kind) || s->kind == KIND_HEADLESS) && chance(&state, 20);
     bend(s);
 }
 
@@ -221,13 +234,13 @@ void scenario_words(const struct scenario *s, char *words, size_t size)
 {
     snprintf(
         words, size,
-        "%s %d, accepted by a %s%s%s%s%s%s; request %d (%d early, %d at once), answer %d; %s uses it "
+        "%s %d, accepted by a %s%s%s%s%s%s%s; request %d (%d early, %d at once), answer %d; %s uses it "
         "%s: %s; others: %s after %d us, user: %s after %d us",
         kind_name(s->kind), s->variant, s->by_worker ? "worker" : "thread",
         s->keeps ? ", kept over exec" : "", s->signals ? ", signals" : "", s->raw ? ", raw" : "",
-        s->scans ? ", scans" : "", s->preloaded ? "" : ", helper not preloaded", s->request,
-        s->early, s->at_once, s->answer, s->other_uses ? "the other" : "who accepted",
-        s->ordered ? "last" : "meanwhile",
+        s->tries ? ", tries to execute" : "", s->scans ? ", scans" : "",
+        s->preloaded ? "" : ", helper not preloaded", s->request, s->early, s->at_once, s->answer,
+        s->other_uses ? "the other" : "who accepted", s->ordered ? "last" : "meanwhile",
         s->zero_linger ? "asks for a reset"
         : s->reads     ? "reads all"
                        : "leaves the rest",

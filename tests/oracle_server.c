@@ -238,18 +238,20 @@ int server_main(void)
         pause();
 }
 
-/* A program that has a connection since it was executed. */
+/* A program that has a connection since it was executed, or two. */
 int helper_main(int argc, char **argv)
 {
-    struct act a;
+    struct act a, adopted = {.fd = -1};
 
     enter();
-    if (argc != 2 || !act_of(&a, atoi(argv[0])))
+    if (argc < 2 || !act_of(&a, atoi(argv[0])) || (argc > 2 && !act_of(&adopted, atoi(argv[2]))))
         return 2;
-    a.s.signals = false;
+    a.s.signals = adopted.s.signals = false;
     if (strcmp(argv[1], "user") == 0)
         use(&a);
     else
         give_up(&a);
+    if (argc > 2)
+        use(&adopted);
     return 0;
 }
