@@ -38,6 +38,7 @@
     KIND(DUP_FAILS, "dup that fails")                                                              \
     KIND(FORK, "fork")                                                                             \
     KIND(GRANDCHILD, "grandchild")                                                                 \
+    KIND(CROWD, "grandchild, and a crowd")                                                         \
     KIND(KILLED, "killed child")                                                                   \
     KIND(HEADLESS, "child without main thread")                                                    \
     KIND(NOBODY, "child of another user")                                                          \
@@ -133,7 +134,8 @@ enum { GENERATION = 250, BOARD_FD = 3 };
 enum read_end { READ_ALL, READ_EOF, READ_TIMEOUT, READ_WRONG, READ_ERROR };
 
 struct slot {
-    _Atomic int claimed;  /* KIND_ADOPT: who uses it; a worker has received it */
+    _Atomic int
+        claimed; /* KIND_ADOPT: who uses it; KIND_CROWD: its stage; a worker has received it */
     _Atomic int given_up; /* by so many others */
     _Atomic int phase;    /* 1: the client goes on */
     _Atomic int read;     /* bytes of the request that the user got, with those read early */

@@ -28,6 +28,7 @@ enum {
     SCANNED = 256,
     ADOPTED_MOST = 4,
     COPIES_MOST = 48,
+    CROWD = 96,
     BACKLOG = 16384
 };
 
@@ -281,6 +282,64 @@ static void by_grandchild(struct act *a)
         _exit(0);
     }
     be_parent(a, child);
+}
+
+enum { CROWDED = 1, AWAITED, CLOSING };
+
+/* Many relatives that may hold it, dead and asked about by nobody yet. */
+_Noreturn static void be_crowd(const struct act *a)
+{
+    pid_t crowd[CROWD];
+    siginfo_t info;
+
+    for (int i = 0; i < CROWD; i++) {
+        crowd[i] = (pid_t)must(fork(), "fork");
+        while (crowd[i] == 0)
+            pause();
+    }
+    atomic_store(&a->slot->claimed, CROWDED);
+    wait_for(&a->slot->claimed, AWAITED);
+    for (int i = 0; i < CROWD; i++)
+        kill(crowd[i], SIGKILL);
+    for (int i = 0; i < CROWD; i++)
+        while (waitid(P_PID, (id_t)crowd[i], &info, WEXITED | WNOWAIT) != 0 && errno == EINTR)
+            ;
+    end_by(DOOR_SIGKILL);
+}
+
+/* Forks the user, and gives it up, while its parent looks at the crowd for somebody who holds it. */
+_Noreturn static void fork_meanwhile(struct act *a)
+{
+    wait_for(&a->slot->claimed, AWAITED);
+    for (int left = 20000000; left > 0 && atomic_load(&a->slot->claimed) < CLOSING; left--)
+        ;
+    wait_for(&a->slot->claimed, CLOSING);
+    if (must(fork(), "fork") == 0)
+        be_child(a, true);
+    close(a->fd);
+    atomic_fetch_add(&a->slot->given_up, 1);
+    _exit(0);
+}
+
+static void by_crowd(struct act *a)
+{
+    pid_t crowd = (pid_t)must(fork(), "fork");
+    pid_t child;
+
+    if (crowd == 0)
+        be_crowd(a);
+    wait_for(&a->slot->claimed, CROWDED);
+    child = (pid_t)must(fork(), "fork");
+    if (child == 0)
+        fork_meanwhile(a);
+    atomic_store(&a->slot->claimed, AWAITED);
+    reap(crowd);
+    wait_unread(a);
+    atomic_store(&a->slot->claimed, CLOSING);
+    spin(a->s.variant);
+    close_by(a, a->s.door[OTHER]);
+    atomic_fetch_add(&a->slot->given_up, 1);
+    reap(child);
 }
 
 static void by_killed_child(struct act *a)
@@ -790,6 +849,7 @@ void play(struct act *a)
         [KIND_DUP_FAILS] = by_failing_dup,
         [KIND_FORK] = by_fork,
         [KIND_GRANDCHILD] = by_grandchild,
+        [KIND_CROWD] = by_crowd,
         [KIND_KILLED] = by_killed_child,
         [KIND_HEADLESS] = by_headless_child,
         [KIND_NOBODY] = by_fork,

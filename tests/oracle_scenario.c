@@ -40,12 +40,12 @@ static const char *const names[KIND_COUNT] = {
 
 /* Of 100 and some more. What starts a program takes long. */
 static const int weights[KIND_COUNT] = {
-    [KIND_ALONE] = 12,     [KIND_DUP] = 8,         [KIND_DUP_FAILS] = 5,   [KIND_FORK] = 14,
-    [KIND_GRANDCHILD] = 5, [KIND_KILLED] = 5,      [KIND_HEADLESS] = 4,    [KIND_NOBODY] = 4,
-    [KIND_NAMESPACE] = 4,  [KIND_ADOPT] = 10,      [KIND_FLIGHT] = 4,      [KIND_PASS] = 5,
-    [KIND_VFORK] = 4,      [KIND_TABLE] = 2,       [KIND_TAKEN] = 2,       [KIND_CHILD_PASS] = 10,
-    [KIND_EXEC] = 2,       [KIND_SPAWN] = 3,       [KIND_SHELL] = 1,       [KIND_READER] = 2,
-    [KIND_WRITER] = 2,     [KIND_FORK_READER] = 2, [KIND_FORK_WRITER] = 2,
+    [KIND_ALONE] = 12,      [KIND_DUP] = 8,    [KIND_DUP_FAILS] = 5,   [KIND_FORK] = 14,
+    [KIND_GRANDCHILD] = 5,  [KIND_KILLED] = 5, [KIND_HEADLESS] = 4,    [KIND_NOBODY] = 4,
+    [KIND_NAMESPACE] = 4,   [KIND_ADOPT] = 10, [KIND_FLIGHT] = 4,      [KIND_PASS] = 5,
+    [KIND_CROWD] = 1,       [KIND_VFORK] = 4,  [KIND_TABLE] = 2,       [KIND_TAKEN] = 2,
+    [KIND_CHILD_PASS] = 10, [KIND_EXEC] = 2,   [KIND_SPAWN] = 3,       [KIND_SHELL] = 1,
+    [KIND_READER] = 2,      [KIND_WRITER] = 2, [KIND_FORK_READER] = 2, [KIND_FORK_WRITER] = 2,
 };
 
 const char *kind_name(enum kind kind)
@@ -165,6 +165,11 @@ static void bend(struct scenario *s)
     case KIND_CHILD_PASS:
         s->other_uses = true;
         break;
+    case KIND_CROWD:
+        s->other_uses = true;
+        s->by_worker = true; /* which has no threads */
+        s->others = 2;
+        break;
     case KIND_GRANDCHILD:
         s->others = 2;
         break;
@@ -213,7 +218,7 @@ void scenario_draw(struct scenario *s, uint64_t seed, uint64_t index)
     s->signals = chance(&state, 20);
     s->scans = chance(&state, 60);
     s->preloaded = chance(&state, 60);
-    s->raw = s->kind == KIND_NAMESPACE || s->kind == KIND_VFORK ||
+    s->raw = s->kind == KIND_NAMESPACE || s->kind == KIND_VFORK || s->kind == KIND_CROWD ||
              (s->kind == KIND_FORK && chance(&state, 30));
     s->request = size_up_to(&state, 20000);
     s->early = chance(&state, 30) ? below(&state, s->request) : 0;
