@@ -180,6 +180,7 @@ static void bend(struct scenario *s)
         break;
     case KIND_ADOPT:
         s->keeps |= s->variant % 2 == 0;
+        s->early = 0; /* a child may take it over before who accepts comes to read */
         break;
     case KIND_READER:
     case KIND_FORK_READER:
