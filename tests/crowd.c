@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,7 +37,7 @@ static const char usage[] =
     "  -H        hold: says \"held\" and the first one when every answer has begun, and closes at the end of its\n"
     "            input\n";
 
-enum { PIECE = 65536, STATUS_ROOM = 64, KINDS = 256 };
+enum { PIECE = 65536, PARTS = 16, STATUS_ROOM = 64, KINDS = 256 };
 
 static struct {
     const char *head;
@@ -147,15 +148,25 @@ static size_t sendable(const struct client *c, long long now)
     return head_size + (size_t)options.early;
 }
 
-/* Head and body are different memory. */
+/* All that may be sent, in one call: head and body are different memory, and the body is the same piece
+ * again and again. */
 static void send_some(struct client *c, long long now)
 {
-    bool of_head = c->sent < head_size;
-    size_t end = sendable(c, now);
-    size_t size = (of_head ? head_size : end) - c->sent;
-    ssize_t n = send(c->fd, of_head ? head + c->sent : piece, size < PIECE ? size : PIECE,
-                     MSG_NOSIGNAL | (of_head && end > head_size ? MSG_MORE : 0));
+    struct iovec parts[PARTS];
+    struct msghdr message = {.msg_iov = parts};
+    size_t from = c->sent, end = sendable(c, now);
+    ssize_t n;
 
+    while (from < end && message.msg_iovlen < PARTS) {
+        bool of_head = from < head_size;
+        size_t size = (of_head ? head_size : end) - from;
+
+        if (!of_head && size > PIECE)
+            size = PIECE;
+        parts[message.msg_iovlen++] = (struct iovec){of_head ? head + from : piece, size};
+        from += size;
+    }
+    n = sendmsg(c->fd, &message, MSG_NOSIGNAL);
     if (n >= 0)
         c->sent += (size_t)n;
     else if (errno == ECONNRESET || errno == EPIPE)
