@@ -32,6 +32,15 @@ void check_help(FILE *to)
 
 /* ---- a program ---------------------------------------------------------------------------------- */
 
+/* It runs programs on a machine of its own, which refuses unusual threads. */
+static void note_valgrind(struct findings *f)
+{
+    findings_add(
+        f, NOTE,
+        "under valgrind the library can have no thread of its own: nothing lingers, and of "
+        "a program with threads nothing is drained");
+}
+
 static int check_program(const struct library *library, const char *name)
 {
     static struct executable executable;
@@ -41,6 +50,8 @@ static int check_program(const struct library *library, const char *name)
 
     search_path(name, found);
     executable_judge(&f, library, name, &executable);
+    if (strcmp(basename(found[0] ? found : name), "valgrind") == 0)
+        note_valgrind(&f);
     verdict = findings_verdict(&f);
     if (verdict == COVERED)
         findings_add(&f, DO, "safeclose run %s", name);
@@ -89,10 +100,14 @@ static void judge_ring(struct findings *f, pid_t pid)
 
 static void judge_loaded(struct findings *f, pid_t pid, const char *path, const char *status)
 {
+    char exe[PATH_MAX];
+
     findings_add(f, FOR, "the library is loaded: %s", path);
     if (strstr(path, " (deleted)"))
         findings_add(f, NOTE,
                      "that file has been replaced or removed since; the process goes on with it");
+    if (process_link(pid, "exe", exe, sizeof(exe)) && strstr(exe, "/valgrind/"))
+        note_valgrind(f);
     mode_of_process(f, pid);
     judge_filter(f, status);
     judge_ring(f, pid);

@@ -39,6 +39,8 @@ static void note_needed(struct elf_facts *facts, const char *name)
         facts->libc = LIBC_MUSL;
     else if (begins(name, "libc.so") && facts->libc == LIBC_NONE)
         facts->libc = LIBC_OTHER;
+    if (begins(name, "libpsx.so"))
+        facts->psx = true;
     if ((begins(name, "libasan.so") || begins(name, "libclang_rt.asan")) &&
         strlen(name) < sizeof(facts->asan))
         strcpy(facts->asan, name);

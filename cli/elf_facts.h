@@ -20,6 +20,7 @@ struct elf_facts {
     unsigned needed;      /* how many libraries it names */
     enum libc_kind libc;  /* the one among them */
     char asan[NAME_MAX];  /* AddressSanitizer's runtime among them, or "" */
+    bool psx;             /* libpsx is among them */
     unsigned glibc_major; /* the newest version of glibc that it asks for, 0.0 where none */
     unsigned glibc_minor;
     bool go;

@@ -152,6 +152,10 @@ static void judge_libc(struct findings *f, const struct elf_facts *e)
         findings_add(f, AGAINST, "it does not use libc: its closes go straight to the kernel");
     else if (e->libc == LIBC_NONE)
         findings_add(f, UNSURE, "it does not name libc among the libraries that it needs");
+    if (e->psx)
+        findings_add(f, UNSURE,
+                     "it uses libpsx, which carries a change of rights to threads by a signal: "
+                     "the library's thread answers none; keep to the modes log and warn");
     if (e->asan[0])
         findings_add(f, FOR,
                      "it uses AddressSanitizer, whose runtime %s must come first: "

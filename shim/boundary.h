@@ -35,6 +35,7 @@ struct counts {
     _Atomic uint64_t
         at_risk; /* closed without a reset, output unacknowledged, the peer still able to send */
     _Atomic uint64_t drained;
+    _Atomic uint64_t draining;
     _Atomic uint64_t lingering;
     _Atomic uint64_t ended[ENDED_COUNT]; /* of those in this process's lot, its children's too */
     _Atomic uint64_t passed;

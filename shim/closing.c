@@ -8,7 +8,9 @@
 #include "holders/family.h"
 #include "holders/holders.h"
 #include "real.h"
+#include "remedy/handing.h"
 #include "remedy/linger.h"
+#include "remedy/parcel.h"
 #include "sys.h"
 
 static void bump(_Atomic uint64_t *counter)
@@ -117,8 +119,6 @@ static enum note note_of(enum owner owner)
         return NOTE_NONE;
     case OWNER_SHARED:
         return NOTE_SHARED;
-    case OWNER_IN_USE:
-        return NOTE_IN_USE;
     default:
         return NOTE_OWNER_UNKNOWN;
     }
@@ -138,8 +138,8 @@ static void apply_owner(struct event *e, struct giving_up *g)
     owner = owner_of(g);
     e->holder = g->held == HELD_HERE ? g->number : -1;
     e->note = note_of(owner);
-    if (owner == OWNER_SHARED || (owner == OWNER_IN_USE && !g->exiting))
-        e->verdict.outcome = OUTCOME_NONE; /* an exit ends the call, so it comes then */
+    if (owner == OWNER_SHARED)
+        e->verdict.outcome = OUTCOME_NONE;
     else if (owner == OWNER_UNKNOWN && e->verdict.outcome != OUTCOME_NONE)
         e->verdict.outcome = OUTCOME_UNKNOWN;
 }
@@ -186,31 +186,36 @@ static bool should_linger(const struct event *e, const struct giving_up *g)
            !facts->zero_linger && !(g->note->flags & doubts);
 }
 
+static unsigned parcel_flags(const struct giving_up *g)
+{
+    return (g->threads ? PARCEL_THREADS : 0) | (g->exiting ? PARCEL_EXITING : 0);
+}
+
 /* True where the lot has it. */
 static bool park(struct event *e, const struct giving_up *g, bool told)
 {
     struct facts clean = e->probe.facts;
     enum outcome outcome;
+    unsigned flags = parcel_flags(g) | (told ? PARCEL_LOGGED : 0);
 
     clean.unread = false;
     outcome = verdict_of(&clean).outcome;
-    e->note = linger_park(e, g->note, told, outcome == OUTCOME_FIN, &g->later);
+    if (g->lingers)
+        flags |= PARCEL_LINGER | (outcome == OUTCOME_FIN ? PARCEL_HALF_CLOSE : 0);
+    e->note = linger_park(e, g->note, flags);
     if (e->note != NOTE_NONE)
         return false;
-    e->action = ACTION_LINGERING;
-    e->verdict.outcome = outcome;
+    e->action = g->lingers ? ACTION_LINGERING : ACTION_DRAINING;
+    e->verdict.outcome = g->lingers ? outcome : OUTCOME_NONE;
     return true;
 }
 
-/* Where the lot does not have it nobody can look again, later, at who may be using it. */
-static bool is_sole_at_last(struct event *e, const struct giving_up *g)
+/* In a program with threads nobody but the lot can find out whether one is in a call on it. */
+static void leave_alone(struct event *e)
 {
-    if (g->later.count == 0 || inuse_by_thread(e->fd, NULL) == INUSE_NO)
-        return true;
     e->action = ACTION_PASSED;
-    e->note = NOTE_OWNER_UNKNOWN;
-    e->verdict.outcome = OUTCOME_UNKNOWN;
-    return false;
+    if (e->verdict.outcome != OUTCOME_NONE)
+        e->verdict.outcome = OUTCOME_UNKNOWN;
 }
 
 /* A reset that the program asked for besides would come all the same. */
@@ -221,9 +226,11 @@ static void act(struct event *e, const struct giving_up *g, bool told)
     if (config.mode < MODE_DRAIN || e->probe.facts.zero_linger || !(unread || g->lingers))
         return;
     if (e->note == NOTE_NONE) {
-        if (g->lingers && park(e, g, told))
+        if ((g->lingers || g->threads) && park(e, g, told))
             return;
-        if (unread && is_sole_at_last(e, g))
+        if (g->threads)
+            leave_alone(e);
+        else if (unread)
             drain_and_look(e, g->note);
     } else if (unread || e->verdict.outcome == OUTCOME_UNKNOWN) {
         e->action = ACTION_PASSED;
@@ -239,11 +246,14 @@ static void count(const struct event *e, const struct giving_up *g)
     bump(&c->outcomes[e->verdict.outcome]);
     if (e->action == ACTION_DRAINED)
         bump(&c->drained);
+    if (e->action == ACTION_DRAINING)
+        bump(&c->draining);
     if (e->action == ACTION_LINGERING)
         bump(&c->lingering);
     if (e->action == ACTION_PASSED)
         bump(&c->passed);
-    if (e->verdict.outcome != OUTCOME_RST && e->action != ACTION_LINGERING)
+    if (e->verdict.outcome != OUTCOME_RST && e->action != ACTION_LINGERING &&
+        e->action != ACTION_DRAINING)
         count_risk(g, e->probe.facts.state);
 }
 
@@ -322,6 +332,12 @@ EXPORT __attribute__((noinline)) void safeclose_reset_ahead(int fd)
     __asm__ volatile("" : : "r"(fd) : "memory"); /* or it would be left out, and its call too */
 }
 
+/* Or that can't be told, in a program with threads for one. */
+static bool may_reset(const struct verdict *v)
+{
+    return v->outcome == OUTCOME_RST || (v->outcome == OUTCOME_UNKNOWN && v->cause != CAUSE_NONE);
+}
+
 /* All that there is to ask, tell and do. What only a reader wants to know is asked last, and only
  * if the event is going to be written. */
 static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
@@ -345,7 +361,8 @@ static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
         count(e, g);
         return;
     }
-    g->acts = g->lingers || (config.mode >= MODE_DRAIN && e->verdict.cause == CAUSE_UNREAD_DATA);
+    g->acts = g->lingers || (config.mode >= MODE_DRAIN && e->verdict.cause == CAUSE_UNREAD_DATA &&
+                             !e->probe.facts.zero_linger);
     apply_owner(e, g);
     if (g->exiting && e->note == NOTE_SHARED)
         return;
@@ -369,7 +386,7 @@ static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
     count(e, g);
     if (written)
         event_emit(e);
-    if (e->verdict.outcome == OUTCOME_RST)
+    if (may_reset(&e->verdict))
         safeclose_reset_ahead(e->fd);
 }
 
@@ -417,44 +434,46 @@ static int depth_of(enum via via)
     }
 }
 
-/* A call that another thread is in holds the connection on when this number is gone, and whoever gives it
- * up last in another process can't see that. */
-static bool may_be_in_a_call(int fd)
-{
-    return config.mode >= MODE_DRAIN && !real_single_threaded() &&
-           inuse_by_thread(fd, NULL) != INUSE_NO;
-}
-
 /* Gives the number up. A registration in an epoll set outlives it while others hold the connection; who
- * gives it up last must know. */
-static void drop(struct giving_up *g)
+ * gives it up last must know. A call that another thread is in holds the connection on as well: the lot
+ * finds out when it is over, for whoever gives it up last in another process. */
+static void drop(struct giving_up *g, enum via via)
 {
+    bool stays = config.mode >= MODE_DRAIN && g->threads && !g->exiting && g->note->flags & FD_PEER;
+
     if (!(g->note->flags & FD_TCP))
         return;
-    if (config.mode == MODE_LINGER && holders_in_epoll(g->note))
+    if (config.mode >= MODE_DRAIN && holders_in_epoll(g->note))
         g->note->flags |= FD_EPOLL_STUCK;
-    g->held = holders_give_up(g->fd, g->note, g->exiting, may_be_in_a_call, &g->number);
+    g->held = holders_give_up(g->fd, g->note, g->exiting, stays, &g->number);
+    if (stays && g->held == HELD_ELSEWHERE) {
+        struct event e = {.fd = g->fd, .via = via};
+
+        linger_park(&e, g->note, PARCEL_THREADS | PARCEL_SHARED);
+    }
 }
 
 void closing(int fd, enum via via, const void *call_site)
 {
     struct fd_note note;
-    struct giving_up g = {.fd = fd, .note = &note};
+    struct giving_up g = {.fd = fd, .note = &note, .threads = !real_single_threaded()};
 
     if (in_door == fd + 1 && depth_of(via) > door_depth)
         return;
     in_door = fd + 1;
     door_depth = depth_of(via);
     note = fdtable_take(fd);
-    drop(&g);
+    drop(&g, via);
     if (!give_up(&g, via, call_site))
         in_door = 0;
 }
 
-void closing_done(void)
+void closing_done(unsigned first, unsigned last)
 {
-    if (in_door && !boundary_vfork_child())
-        in_door = 0;
+    if (boundary_vfork_child())
+        return;
+    in_door = 0;
+    handing_end(first, last);
 }
 
 bool closing_concerns(int fd)
@@ -469,17 +488,23 @@ bool closing_concerns(int fd)
 
 void closing_range(unsigned first, unsigned last, enum via via, const void *call_site)
 {
-    for (int fd = first > INT_MAX ? -1 : fdtable_next((int)first - 1, FD_TCP);
-         fd >= 0 && (unsigned)fd <= last; fd = fdtable_next(fd, FD_TCP))
+    int fd = first > INT_MAX ? -1 : fdtable_next((int)first - 1, FD_TCP);
+
+    if (fd >= 0 && (unsigned)fd <= last && config.mode >= MODE_DRAIN && !real_single_threaded()) {
+        linger_prepare();
+        handing_begin(first, last); /* one for all of them */
+    }
+    for (; fd >= 0 && (unsigned)fd <= last; fd = fdtable_next(fd, FD_TCP))
         closing(fd, via, call_site);
 }
 
 static void end_with(int fd, enum via via, const void *call_site)
 {
     struct fd_note note = fdtable_take(fd);
-    struct giving_up g = {.fd = fd, .note = &note, .exiting = true};
+    struct giving_up g = {
+        .fd = fd, .note = &note, .exiting = true, .threads = !real_single_threaded()};
 
-    drop(&g);
+    drop(&g, via);
     give_up(&g, via, call_site);
 }
 

@@ -28,9 +28,9 @@ void closing_all(enum via via, const void *call_site);
  * safeclose_reset_ahead`. */
 void safeclose_reset_ahead(int fd);
 
-/* After the real call: a hook that libc, or another preloaded library, enters for the same number
- * within it is part of the same close. */
-void closing_done(void);
+/* After the real call that closed these numbers, or failed: a hook that libc, or another preloaded
+ * library, enters for the same number within it is part of the same close. */
+void closing_done(unsigned first, unsigned last);
 
 /* Whether closing this number is any business of ours: it is, or may be, a TCP socket. At most one
  * call. */

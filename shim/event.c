@@ -38,9 +38,8 @@ const char *event_note_name(enum note note)
 const char *event_action_name(enum action action)
 {
     static const char *const names[ACTION_COUNT] = {
-        [ACTION_NONE] = "none",
-        [ACTION_DRAINED] = "drained",
-        [ACTION_LINGERING] = "lingering",
+        [ACTION_NONE] = "none",         [ACTION_DRAINED] = "drained",
+        [ACTION_DRAINING] = "draining", [ACTION_LINGERING] = "lingering",
         [ACTION_PASSED] = "passed",
     };
     return names[action];

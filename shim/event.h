@@ -25,6 +25,7 @@ enum via {
 enum action {
     ACTION_NONE,      /* log and warn do nothing; nothing was to be done */
     ACTION_DRAINED,   /* what was unread is discarded */
+    ACTION_DRAINING,  /* parked in the lot, which drains it when it may */
     ACTION_LINGERING, /* half-closed, and parked in the lot */
     ACTION_PASSED,    /* drain or linger was asked for and declined; the note says why */
     ACTION_COUNT

@@ -89,6 +89,11 @@ static void put_unread_data(struct text *t, const struct event *e)
         text_put(t, " unread; lingering; would have been RST");
         return;
     }
+    if (e->action == ACTION_DRAINING) {
+        put_unread(t, &e->probe);
+        text_put(t, "; would have been RST");
+        return;
+    }
     put_unread(t, &e->probe);
     text_put(t, " unread");
     if (e->verdict.outcome == OUTCOME_RST)
@@ -110,8 +115,8 @@ static void put_end(struct text *t, const struct event *e)
 #include "ends.def"
 #undef END
     };
-    text_put(t, " [%s] after lingering for %llu ms, ", verdict_cause_name(e->verdict.cause),
-             (unsigned long long)e->ms);
+    text_put(t, " [%s] after %s for %llu ms, ", verdict_cause_name(e->verdict.cause),
+             event_action_name(e->action), (unsigned long long)e->ms);
     text_amount(t, e->discarded);
     text_put(t, " discarded: %s\n", words[e->ended]);
 }
@@ -129,6 +134,8 @@ void event_text_line(struct text *t, const struct event *e)
     }
     if (e->action == ACTION_PASSED)
         text_put(t, "left alone");
+    else if (e->action == ACTION_DRAINING)
+        text_put(t, "draining");
     else
         put_outcome(t, e->verdict.outcome);
     text_put(t, " [%s] ", verdict_cause_name(e->verdict.cause));

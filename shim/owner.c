@@ -1,9 +1,6 @@
 #include "safeclose.h"
 
-#include "boundary.h"
 #include "owner.h"
-#include "inuse.h"
-#include "real.h"
 
 /* FNV-1a. */
 uint64_t owner_peer_hash(const struct endpoint *peer)
@@ -39,19 +36,5 @@ enum owner owner_of(struct giving_up *g)
         return OWNER_UNKNOWN;
     if (g->held == HELD_ELSEWHERE)
         return OWNER_SHARED;
-    /* A thread blocked in a call on the connection holds a reference, and may be about to take what
-     * we would discard: a writer, a reader that was woken and has yet to run, a splice that waits
-     * for its pipe. O_NONBLOCK rules none of them out: it may have been set after the call began.
-     * An exit ends all of these calls: then they matter only to what we would discard. */
-    if (real_single_threaded() || (g->exiting && !g->acts))
-        return OWNER_SOLE;
-    switch (inuse_by_thread(g->fd, g->lingers ? &g->later : NULL)) {
-    case INUSE_NO:
-    case INUSE_LATER:
-        return OWNER_SOLE;
-    case INUSE_YES:
-        return OWNER_IN_USE;
-    default:
-        return OWNER_UNKNOWN;
-    }
+    return g->threads && !g->acts && !g->exiting ? OWNER_UNKNOWN : OWNER_SOLE;
 }

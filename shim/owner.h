@@ -7,14 +7,12 @@
 #define SAFECLOSE_OWNER_H
 
 #include "fdtable.h"
-#include "inuse.h"
 #include "probe.h"
 #include "holders/holders.h"
 
 enum owner {
     OWNER_SOLE,    /* proven: no one else can hold it */
     OWNER_SHARED,  /* somebody else does */
-    OWNER_IN_USE,  /* a call in another thread is in progress, which is a reference too */
     OWNER_UNKNOWN, /* can't be proven */
 };
 
@@ -31,14 +29,12 @@ struct giving_up {
     int number;      /* the other one, where it is held here */
     bool acts;       /* something will be done if it is ours alone */
     bool lingers;    /* and that is to be parked */
-    struct inuse_later
-        later;    /* threads that the lot is to look at again, before it does anything */
-    bool exiting; /* the process ends: its other threads and their calls do too */
+    bool threads;    /* another thread of this process may be in a call on it */
+    bool exiting;    /* the process ends: its other threads and their calls do too */
 };
 
-/* Who else holds the connection, once holders_give_up has answered for other numbers and processes. With
- * g->later not empty SOLE holds only if none of those threads is in a call on it. No question to the
- * kernel, unless the process has threads. */
+/* Who else holds the connection, once holders_give_up has answered for other numbers and processes. Where
+ * something will be done, threads are the lot's to ask about. No question to the kernel. */
 enum owner owner_of(struct giving_up *g);
 
 /* What fd_note.peer holds for this address; never 0 for a known one. */

@@ -207,6 +207,11 @@ int real_prctl(int option, const unsigned long a[4])
     return (int)result(sys6(SYS_prctl, option, (long)a[0], (long)a[1], (long)a[2], (long)a[3], 0));
 }
 
+int real_chroot(const char *path)
+{
+    return libc.chroot ? libc.chroot(path) : (int)result(sys1(SYS_chroot, SYS_ARG(path)));
+}
+
 int real_unshare(int flags)
 {
     return libc.unshare ? libc.unshare(flags) : (int)result(sys1(SYS_unshare, flags));

@@ -56,6 +56,7 @@ _Noreturn void real__Exit(int status);
 long real_syscall(const long number_and_arguments[7]);
 int real_prctl(int option, const unsigned long arguments[4]);
 int real_unshare(int flags);
+int real_chroot(const char *path);
 int real_clone(int (*function)(void *), void *stack, int flags, void *argument,
                void *const rest[3]);
 int real_daemon(int nochdir, int noclose);

@@ -32,6 +32,7 @@ static void put_text(struct text *t, struct counts *c, const char *given_up)
              get(&c->closes) == 1 ? "" : "s", get(&c->outcomes[OUTCOME_RST]),
              get(&c->outcomes[OUTCOME_UNKNOWN]));
     put_count(t, &c->drained, "drained");
+    put_count(t, &c->draining, "draining");
     put_count(t, &c->lingering, "lingering");
     put_count(t, &c->passed, "left alone");
     put_count(t, &c->at_risk,
@@ -52,9 +53,12 @@ static void put_json(struct text *t, struct counts *c, const char *given_up)
              get(&c->causes[CAUSE_NONE]) + get(&c->clean));
     for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++)
         text_put(t, ",\"%s\":%llu", verdict_cause_name((enum cause)i), get(&c->causes[i]));
-    text_put(t, "},\"actions\":{\"none\":%llu,\"drained\":%llu,\"lingering\":%llu,\"passed\":%llu}",
-             get(&c->closes) - get(&c->drained) - get(&c->lingering) - get(&c->passed),
-             get(&c->drained), get(&c->lingering), get(&c->passed));
+    text_put(t,
+             "},\"actions\":{\"none\":%llu,\"drained\":%llu,\"draining\":%llu,\"lingering\":%llu,"
+             "\"passed\":%llu}",
+             get(&c->closes) - get(&c->drained) - get(&c->draining) - get(&c->lingering) -
+                 get(&c->passed),
+             get(&c->drained), get(&c->draining), get(&c->lingering), get(&c->passed));
     text_put(t, ",\"linger_ends\":{");
     for (int i = 0; i < ENDED_COUNT; i++)
         text_put(t, "%s\"%s\":%llu", i ? "," : "", event_ended_name((enum ended)i),

@@ -84,8 +84,9 @@ static inline long sys_getsockopt(int fd, int level, int name, void *value, unsi
     return sys6(SYS_getsockopt, fd, level, name, SYS_ARG(value), SYS_ARG(len), 0);
 }
 
-/* The int that this ioctl stores, or -errno. */
-static inline long sys_ioctl_int(int fd, unsigned long request)
+/* The int that this ioctl stores, or -errno. (Part of each caller, so that each call has a place of its own in
+ * tests/faults.table.) */
+static inline __attribute__((always_inline)) long sys_ioctl_int(int fd, unsigned long request)
 {
     int value = 0;
     long err = sys3(SYS_ioctl, fd, (long)request, SYS_ARG(&value));

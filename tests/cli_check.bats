@@ -134,6 +134,14 @@ needs_root()
     says $covered ./asan '  for: it uses AddressSanitizer, whose runtime libasan.so.[0-9]* must come first: .*'
 }
 
+@test "libpsx makes it unknown, and valgrind is told what it takes away" {
+    elf psx needed=libc.so.6,libpsx.so.2
+    says $unknown ./psx '  unknown: it uses libpsx, .*'
+    mkdir bin
+    cp "$(type -P cat)" bin/valgrind
+    PATH=$PWD/bin:$PATH says $covered valgrind '  note: under valgrind the library can have no thread of its own: .*'
+}
+
 @test "setuid and setgid count where they change something, as the loader has it" {
     needs_root
     cp "$(type -P cat)" mine

@@ -79,6 +79,7 @@ explanation()
 }
 
 @test "exit and _exit called from another thread are doors" {
+    threads=yes
     ends_with exit 12 'exit from thread'
     for by_number in "${both[@]}"; do
         ends_with "$(named _exit)" 13 '_exit from thread'
@@ -86,6 +87,7 @@ explanation()
 }
 
 @test "the end of the last thread is a door" {
+    threads=yes
     ends_with exit 0 'last thread'
     grep -x alone "$log.seen"
 }
@@ -260,6 +262,8 @@ child_touches_nothing()
 }
 
 @test "a vfork child in a thread gives nothing up" {
+    threads=yes
+    told_in_log=(outcome unknown note owner-unknown)
     child_touches_nothing 24 'vfork in thread'
 }
 

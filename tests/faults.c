@@ -304,6 +304,7 @@ int main(int argc, char **argv)
         {"doors", play_doors},   {"ways", play_ways},       {"epoll", play_epoll},
         {"share", play_share},   {"threads", play_threads}, {"rights", play_rights},
         {"hidden", play_hidden}, {"sandbox", play_sandbox}, {"moves", play_moves},
+        {"root", play_root},
     };
 
     fcntl(CONTROL, F_SETFD, FD_CLOEXEC);

@@ -104,5 +104,6 @@ void play_rights(void);
 void play_hidden(void);
 void play_ends(char *self);
 void play_sandbox(void);
+void play_root(void);
 
 #endif

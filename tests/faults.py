@@ -451,7 +451,7 @@ def main():
             print("%s | %s | " % (name, DEFAULT_ERRNOS))
         return True
     if not faults_sites.is_built_as_usual(LIBRARY):
-        print("the table is of a library that gcc made with -Os; this one is not compared with it")
+        print("the table is of a library that gcc made with -Oz; this one is not compared with it")
         complete = True
     else:
         complete = check_table(sites, rows)

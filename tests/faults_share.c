@@ -322,10 +322,9 @@ static void *read_on(void *unused)
     return unused;
 }
 
-/* Until the thread is blocked in recv. */
-static void let_it_block(void)
+static void sleep_ms(long ms)
 {
-    const struct timespec t = {0, 5000000};
+    const struct timespec t = {0, ms * 1000000};
 
     nanosleep(&t, NULL);
 }
@@ -339,8 +338,9 @@ static void has_a_reader(void)
     pthread_barrier_init(&met, NULL, 2);
     pthread_create(&reader, NULL, read_on, NULL);
     pthread_barrier_wait(&met);
-    let_it_block();
+    sleep_ms(5); /* until it is blocked in recv */
     CALL("close under a reader", close(fd));
+    sleep_ms(150); /* longer than a peer is kept waiting for its end */
     goes_on("with a reader", 0);
     ask_peer(PEER_SEND, 0, 5);
     pthread_join(reader, NULL);
@@ -393,6 +393,15 @@ static void closes_beside_a_start(void)
     CALL("close", close(fd));
     ended("beside a start", 0);
     pthread_join(starter, NULL);
+}
+
+/* Where the lot that looks at threads is started in another root. */
+void play_root(void)
+{
+    begin_listening();
+    CALL("chroot", chroot("/"));
+    closes_beside("in another root", sleep_on);
+    say_numbers();
 }
 
 void play_threads(void)

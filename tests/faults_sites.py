@@ -172,7 +172,7 @@ def name_all(sites):
 def is_built_as_usual(library):
     """By gcc, for size: another compiler copies other functions, and names more calls, or fewer."""
     producer = re.search(r"DW_AT_producer.*", run("readelf", "--debug-dump=info", library))
-    return producer is not None and "GNU C" in producer.group() and " -Os" in producer.group()
+    return producer is not None and "GNU C" in producer.group() and " -Oz" in producer.group()
 
 
 def sites_of(library):

@@ -366,7 +366,7 @@ assert starts[0]["executable"] == "'"$(realpath "$speaker")"'", starts'
 # The duplicate that "shared" leaves is closed, and drained, by the end of the process.
 @test "the summary counts by cause, action and outcome" {
     known json_of drain "$speaker" unread zero-linger shared pending:1
-    same '{"v":1,"time":"T","event":"summary","pid":0,"comm":"speaker","mode":"drain","closes":5,"causes":{"none":0,"unread-data":3,"zero-linger":1,"pending-accepts":1},"actions":{"none":2,"drained":2,"lingering":0,"passed":1},"linger_ends":{"peer-fin":0,"peer-rst":0,"idle":0,"time":0,"bytes":0,"evicted":0,"exit":0,"stopped":0,"in-use":0},"outcomes":{"none":1,"fin":2,"rst":2,"unknown":0,"fin-or-none":0},"at_risk":0,"too_early":0,"suppressed":0,"lost":0}' \
+    same '{"v":1,"time":"T","event":"summary","pid":0,"comm":"speaker","mode":"drain","closes":5,"causes":{"none":0,"unread-data":3,"zero-linger":1,"pending-accepts":1},"actions":{"none":2,"drained":2,"draining":0,"lingering":0,"passed":1},"linger_ends":{"peer-fin":0,"peer-rst":0,"idle":0,"time":0,"bytes":0,"evicted":0,"exit":0,"stopped":0,"in-use":0,"drained":0},"outcomes":{"none":1,"fin":2,"rst":2,"unknown":0,"fin-or-none":0},"at_risk":0,"too_early":0,"suppressed":0,"lost":0}' \
         "$(shape summary)"
 }
 

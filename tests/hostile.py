@@ -20,7 +20,7 @@ import time
 
 PROGRAMS = os.environ["programs"]
 LIBRARY = os.environ["LIBSAFECLOSE"]
-LOT_MOST, LOT_OWN, LOT_MEMORY = 16384, 3, 256 << 20
+LOT_MOST, LOT_OWN, LOT_MEMORY = 16384, 4, 256 << 20
 OWN_NUMBERS = 7  # of RLIMIT_NOFILE, which the lot leaves free
 MB = 1 << 20
 

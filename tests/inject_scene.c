@@ -21,6 +21,7 @@ const struct scene scenes[] = {
     {"share", "share", STDERR_PIPE, {QUICK, "SAFECLOSE_LOG=log"}, false},
     {"spawn", "spawn", STDERR_PIPE, {QUICK}, false},
     {"threads", "threads", STDERR_PIPE, {QUICK, "SAFECLOSE_LOG=log"}, false},
+    {"root", "root", STDERR_PIPE, {QUICK, "SAFECLOSE_LOG=log"}, false},
     {"rights", "rights", STDERR_PIPE, {QUICK}, false},
     {"hidden", "hidden", STDERR_PIPE, {QUICK}, false},
     {"ends", "ends", STDERR_PIPE, {QUICK, "SAFECLOSE_STACK=0"}, false},

@@ -6,6 +6,16 @@
 load helper
 load owner
 
+# settled PROGRAM SCENE ENDED_BY LINE...: what is said in mode drain, where the lot got the connection, and
+# so it ended there.
+settled()
+{
+    drained "$1" "$2" "${@:4}"
+    tells 'len(unread) == 1' 'unread[0]["action"] == "draining"' 'unread[0]["note"] == ""' \
+        'unread[0]["outcome"] == "none"' 'unread[0]["discarded"] == 0' \
+        "[e['ended_by'] for e in events if e['event'] == 'linger-end'] == ['$3']"
+}
+
 @test "a thread that waits to read: what comes after the close is the thread's" {
     never_touched owner_threads reader
 }
@@ -14,8 +24,11 @@ load owner
     never_touched owner_threads reader-of-more
 }
 
-@test "a thread that peeks until there is more: what has come is the thread's" {
-    never_touched owner_threads peeker
+@test "a thread that peeks until there is more: what has come is the thread's, and discarded after it" {
+    unchanged owner_threads peeker
+    same "$(printf '%s\n' 'peeker: 10 bytes, right, no error' 'resets for unread data 1')" \
+        "$(<"$BATS_TEST_TMPDIR/bare")"
+    settled owner_threads peeker drained 'peeker: 10 bytes, right, no error' 'resets for unread data 0'
 }
 
 @test "a thread that was woken and does not run yet: what woke it is the thread's" {
@@ -27,8 +40,13 @@ load owner
 }
 
 @test "a thread that writes 20 MB while another closes with 5 bytes unread: its call succeeds" {
-    as_bare log drain -- owner_threads writer
-    tells 'len(unread) == 1' 'unread[0]["note"] == "in-use"' 'unread[0]["outcome"] == "none"'
+    as_bare log -- owner_threads writer
+    tells 'len(unread) == 1' 'unread[0]["note"] == "owner-unknown"' 'unread[0]["outcome"] == "unknown"'
+}
+
+@test "a thread that writes 20 MB while another closes with 5 bytes unread: drained after it, all arrives" {
+    settled owner_threads writer-at-risk drained 'writer: 20971520 bytes' \
+        'peer read 20971520 bytes, then the end' 'resets for unread data 0'
 }
 
 @test "a thread that writes 20 MB while another closes: all of them arrive, and then the end" {
@@ -39,7 +57,8 @@ load owner
 @test "a thread that writes when another exits with 5 bytes unread: the reset that comes is told" {
     as_bare log drain -- owner_threads writer-at-exit
     matches 'resets for unread data 1' "$(<"$BATS_TEST_TMPDIR/bare")"
-    tells 'unread[0]["note"] == "in-use"' 'unread[0]["action"] == "passed"' 'unread[0]["outcome"] == "rst"'
+    settled owner_threads writer-at-exit in-use 'resets for unread data 1'
+    tells '[e for e in events if e["event"] == "linger-end"][0]["outcome"] == "unknown"'
     played log owner_threads writer-at-exit
     tells 'unread[0]["note"] == ""' 'unread[0]["outcome"] == "rst"'
 }
@@ -50,5 +69,5 @@ load owner
 }
 
 @test "a thread in poll takes nothing: drained, its end is the end" {
-    knowable=yes drained owner_threads watcher 'peer: 0 bytes, end' 'resets for unread data 0'
+    settled owner_threads watcher drained 'peer: 0 bytes, end' 'resets for unread data 0'
 }

@@ -239,23 +239,28 @@ static void writer(void)
     owner_say("writer: %zd bytes\n", result);
 }
 
-/* Reads what is unread itself when it has written: nothing may be taken before. */
-static void *transmit_and_read(void *unused)
+static void close_under(pthread_t thread)
 {
-    transmit(NULL);
-    return unused;
-}
-
-static void writer_then_end(void)
-{
-    fd = owner_takes_one();
-    pthread_t thread = start_in(transmit_and_read, SYS_sendto);
     owner_must(close(fd), "close");
     struct owner_answer all = owner_ask('R', 0);
     pthread_join(thread, NULL);
     owner_say("writer: %zd bytes\n", result);
     owner_say("peer read %ld bytes, then %s\n", all.bytes,
               all.error ? strerrorname_np(all.error) : "the end");
+}
+
+static void writer_then_end(void)
+{
+    fd = owner_takes_one();
+    close_under(start_in(transmit, SYS_sendto));
+}
+
+/* The same with FEW unread, which take nothing along where they are drained. */
+static void writer_at_risk(void)
+{
+    fd = owner_takes_one();
+    owner_sends(FEW);
+    close_under(start_in(transmit, SYS_sendto));
 }
 
 /* The exit ends the call too, and with it the last reference goes. */
@@ -308,6 +313,7 @@ static const struct owner_scene scenes[] = {
     {"reader-before-nonblocking", reader_before_nonblocking},
     {"writer", writer},
     {"writer-then-end", writer_then_end},
+    {"writer-at-risk", writer_at_risk},
     {"writer-at-exit", writer_at_exit},
     {"watcher", watcher},
     {NULL, NULL},

@@ -349,9 +349,11 @@ bool scene_lingers(const struct scene *scene);
 bool scene_is_intended(const struct scene *scene);
 
 /* Where the library may say that it can't tell who holds the connection: it sees a descriptor leave
- * and never comes to know who has it; a thread that computes may be about to use it; or it had to
- * look into /proc, for which it takes no more than its time. */
+ * and never comes to know who has it; or it can't tell whether the other process is dead. */
 bool may_be_unknown(const struct scenario *s);
+
+/* The program has threads: then only the lot finds out whether one is in a call on the connection. */
+bool has_threads(const struct scenario *s);
 
 /* A thread of the program is in a call on it. */
 bool is_in_call(const struct scenario *s);

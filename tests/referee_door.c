@@ -178,6 +178,8 @@ bool game_pass(struct game *g, int channel, enum op op, bool ends, struct witnes
     if (!leave(g, channel, op, ends, text))
         return false;
     w->events_to = stage_log_size(g->stage);
+    if (!g->run->held)
+        game_awaits_draining(g);
     g->passed = true;
     if (w->traced)
         tell_by_trace(g, w);

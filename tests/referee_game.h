@@ -88,6 +88,10 @@ bool game_wait_for_end(int pid, const struct helper *helper);
  * somebody still listens. */
 bool game_goes_to_end(struct game *g, struct witness *w);
 
+/* The program has given it up, in the mode drain or linger, and nobody holds it: returns when its lot
+ * has, where it is to drain it. */
+void game_awaits_draining(const struct game *g);
+
 /* For whoever waits for a program that ends, and waits for its lot. */
 bool game_ends_lingering(void *game);
 

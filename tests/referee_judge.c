@@ -132,6 +132,8 @@ struct close_case {
     bool exiting;
     bool by_another; /* it was another number that the steps went through */
     bool nameless;   /* when this one came, the connection was over and had no peer any more */
+    bool threads;    /* it may be in a call of another thread */
+    struct said end; /* of its time in the lot */
 };
 
 static const char *state_name(int state)
@@ -142,16 +144,33 @@ static const char *state_name(int state)
     return names[state];
 }
 
+static bool is_lingering(const struct said *said)
+{
+    return strcmp(said->action, "lingering") == 0;
+}
+
+static bool is_draining(const struct said *said)
+{
+    return strcmp(said->action, "draining") == 0;
+}
+
+/* The lot could not prove that no thread is in a call on it. */
+static bool is_left_in_use(const struct close_case *k)
+{
+    return k->end.found && strcmp(k->end.ended_by, "in-use") == 0;
+}
+
+static bool is_emptied(const struct close_case *k, const struct said *said)
+{
+    return strcmp(said->action, "drained") == 0 ||
+           ((is_lingering(said) || is_draining(said)) && !is_left_in_use(k));
+}
+
 /* A drain makes room, and a peer with more to send does so that moment: whether it comes before the
  * close or after it is a race, of which what went before is no part. */
 static bool is_refilled(const struct close_case *k, const struct said *said)
 {
-    return k->scene->more_waits && strcmp(said->action, "drained") == 0;
-}
-
-static bool is_lingering(const struct said *said)
-{
-    return strcmp(said->action, "lingering") == 0;
+    return k->scene->more_waits && !is_lingering(said) && is_emptied(k, said);
 }
 
 /* Whether lingering would help, were this the last close. */
@@ -195,10 +214,14 @@ static void judge_names(const struct close_case *k, const struct said *said, str
 }
 
 /* An exit ends the call as well, and so resets; but until then the thread may read, and the library
- * may leave it what it could. */
-static bool may_pass(const struct close_case *k)
+ * leaves it what it could. A thread that computes has two looks to be seen at it; and so in linger, where
+ * the program ends as soon as the peer has its end. */
+static bool may_be_left(const struct close_case *k)
 {
-    return k->exiting && is_in_call(&k->run->scenario);
+    enum holder holder = k->run->scenario.holder;
+
+    return k->held || (k->exiting && is_in_call(&k->run->scenario)) ||
+           (holder == HOLD_BUSY && (k->exiting || k->run->mode == RUN_LINGER));
 }
 
 /* Through which number it was shut down for reading is all that the library knows. */
@@ -210,17 +233,18 @@ static bool may_not_know_read_shut(const struct close_case *k)
 static const char *action_of(const struct close_case *k, const struct said *said, enum deed whole)
 {
     bool unknown = strcmp(said->outcome, "unknown") == 0;
-    bool in_use = may_pass(k) && strcmp(said->note, "in-use") == 0;
     /* A reset that the program asked for would come all the same. */
     bool drains =
         k->run->mode >= RUN_DRAIN && whole == RESET_UNREAD && !scene_is_intended(k->scene);
     bool wants = k->run->mode == RUN_LINGER && may_not_know_read_shut(k);
     bool lingers = would_linger(k) || (is_lingering(said) && wants);
 
+    if (k->threads)
+        return lingers ? "lingering" : drains ? "draining" : "none";
     if (unknown)
         return drains || lingers || (wants && strcmp(said->action, "passed") == 0) ? "passed"
                                                                                    : "none";
-    if (k->held || in_use)
+    if (k->held)
         return drains ? "passed" : "none";
     if (lingers && strcmp(said->note, "owner-unknown") != 0)
         return "lingering";
@@ -236,7 +260,7 @@ static void judge_action(const struct close_case *k, const struct said *said, en
     long discards = queue_discards(&k->scene->queue);
 
     expect_text(c, "action", action, said->action);
-    if (!is_refilled(k, said))
+    if (!is_refilled(k, said) || is_draining(said))
         expect_number(c, "discarded", drained ? discards : 0, said->discarded);
     else if (said->discarded < discards)
         complain(c, "discarded: expected %ld or more, the event says %ld", discards,
@@ -246,7 +270,6 @@ static void judge_action(const struct close_case *k, const struct said *said, en
 static void judge_note(const struct close_case *k, const struct said *said, enum deed whole,
                        struct complaints *c)
 {
-    bool in_call = is_in_call(&k->run->scenario);
     const char *expected = "";
 
     if (whole == NOTHING && !would_linger(k))
@@ -254,8 +277,8 @@ static void judge_note(const struct close_case *k, const struct said *said, enum
     else if (strcmp(said->outcome, "unknown") == 0 ||
              (whole == NOTHING && k->unknown_allowed && strcmp(said->note, "owner-unknown") == 0))
         expected = "owner-unknown";
-    else if (k->held || (may_pass(k) && strcmp(said->note, "in-use") == 0))
-        expected = in_call ? "in-use" : "shared";
+    else if (k->held && !k->threads)
+        expected = "shared";
     if (!expected[0] && k->scene->read_shut) {
         if (may_not_know_read_shut(k) &&
             (!said->note[0] || (k->unknown_allowed && strcmp(said->note, "owner-unknown") == 0)))
@@ -270,12 +293,12 @@ static void judge_note(const struct close_case *k, const struct said *said, enum
 static enum deed judge_kernel(const struct close_case *k, const struct said *said,
                               struct complaints *c)
 {
-    bool emptied = strcmp(said->action, "drained") == 0 || is_lingering(said);
-    enum deed foretold = k->held ? NOTHING : foretell(k->scene, emptied);
+    enum deed foretold = k->held ? NOTHING : foretell(k->scene, is_emptied(k, said));
     enum deed deed = deed_of(k->witness, foretold);
 
     c->raced |= is_refilled(k, said);
     if (deed != foretold && !is_refilled(k, said) &&
+        !(is_left_in_use(k) && (k->run->late || !k->exiting)) &&
         !(k->scene->linger2 && deed >= FIN && foretold >= FIN))
         complain(c, "the kernel %s (%d resets, %s), where by its source it %s", deed_names[deed],
                  k->witness->resets, k->witness->reason[0] ? k->witness->reason : "no reason",
@@ -283,11 +306,28 @@ static enum deed judge_kernel(const struct close_case *k, const struct said *sai
     return deed;
 }
 
+/* What is known of it at the close. */
+static void judge_outcome(const struct close_case *k, const struct said *said, enum deed deed,
+                          struct complaints *c)
+{
+    bool unknown = strcmp(said->outcome, "unknown") == 0;
+
+    if (k->threads && is_draining(said))
+        expect_text(c, "outcome", "none", said->outcome);
+    else if (k->threads && is_lingering(said))
+        expect_text(c, "outcome", outcome_of(foretell(k->scene, true)), said->outcome);
+    else if (unknown && k->threads && !k->exiting && foretell(k->scene, false) != NOTHING)
+        return;
+    else if (unknown && k->unknown_allowed)
+        c->unproven |= is_luck(&k->run->scenario);
+    else if (!is_refilled(k, said))
+        expect_text(c, "outcome", outcome_of(deed), said->outcome);
+}
+
 static void judge_close(const struct close_case *k, const struct said *said, struct complaints *c)
 {
     enum deed whole = foretell(k->scene, false);
     enum deed deed = judge_kernel(k, said, c);
-    bool unknown = strcmp(said->outcome, "unknown") == 0;
     bool expected = !k->run->scenario.resets_only || strcmp(cause_of(whole), "none") != 0;
 
     /* At its exit a process says nothing about what others hold on, if that makes a difference. */
@@ -309,10 +349,7 @@ static void judge_close(const struct close_case *k, const struct said *said, str
     }
     judge_names(k, said, c);
     expect_text(c, "cause", cause_of(whole), said->cause);
-    if (unknown && k->unknown_allowed)
-        c->unproven |= is_luck(&k->run->scenario);
-    else if (!is_refilled(k, said))
-        expect_text(c, "outcome", outcome_of(deed), said->outcome);
+    judge_outcome(k, said, deed, c);
     judge_queues(k, said, c);
     judge_action(k, said, whole, c);
     judge_note(k, said, whole, c);
@@ -426,7 +463,7 @@ static void judge_listener(const struct run *run, struct complaints *c)
     expect_text(c, "cause", s->clients ? "pending-accepts" : "none", said.cause);
     if (s->clients)
         expect_number(c, "pending", s->clients, said.pending);
-    if (unknown && may_be_unknown(s) && s->clients)
+    if (unknown && (may_be_unknown(s) || has_threads(s)) && s->clients)
         c->unproven |= is_luck(s);
     else
         expect_text(c, "outcome", resets ? "rst" : "none", said.outcome);
@@ -463,6 +500,7 @@ static struct close_case case_of_program(const struct run *run)
         .held = run->held,
         .unknown_allowed = may_be_unknown(s),
         .exiting = door_ends(s),
+        .threads = has_threads(s),
         .by_another = last_number(run) != run->fd,
         .nameless = last_number(run) != run->fd && s->holder == HOLD_DELIVERED &&
                     run->scene.ours.state == TCP_CLOSE,
@@ -500,6 +538,62 @@ static long discards_in_all(const struct close_case *k)
     return queue_discards(&queue);
 }
 
+/* Whose it was. */
+static void judge_end_names(const struct close_case *k, const struct said *said, const char *action,
+                            struct complaints *c)
+{
+    expect_text(c, "the end's action", action, said->action);
+    expect_text(c, "the end's local", k->run->ours, said->local);
+    expect_text(c, "the end's peer", k->run->peers, said->peer);
+    expect_text(c, "the end's via", k->via, said->via);
+    expect_number(c, "the end's fd", k->fd, said->fd);
+    expect_number(c, "the end's pid", k->pid, said->pid);
+    if (k->scene->ours.cookie != said->cookie)
+        complain(c, "the end's cookie is 0x%llx", (unsigned long long)said->cookie);
+}
+
+/* Left as it was. */
+static void judge_left(const struct close_case *k, struct complaints *c)
+{
+    if (!may_be_left(k))
+        complain(c, "left to a call that nobody is in");
+    c->unproven |= k->run->scenario.holder == HOLD_BUSY;
+    expect_text(c, "the end's outcome", "unknown", k->end.outcome);
+    expect_number(c, "discarded by the lot", 0, k->end.discarded);
+}
+
+/* Whether what the lot was to drain is drained. */
+static void judge_draining(const struct close_case *k, const struct said *said,
+                           struct complaints *c)
+{
+    long discards = queue_discards(&k->scene->queue);
+    const struct said *end = &k->end;
+    struct said other;
+    long at = 0;
+
+    if (!end->found && k->held)
+        return;
+    if (!end->found) {
+        complain(c, "no end of the draining");
+        return;
+    }
+    said_next_end(k->run->log, &at, k->run->log_size, &other);
+    if (said_next_end(k->run->log, &at, k->run->log_size, &other))
+        complain(c, "a draining ended twice");
+    judge_end_names(k, end, "draining", c);
+    if (is_left_in_use(k)) {
+        judge_left(k, c);
+        return;
+    }
+    if (!k->held)
+        expect_text(c, "ended_by", "drained", end->ended_by);
+    if (!k->held && !is_refilled(k, said))
+        expect_text(c, "the end's outcome", "fin", end->outcome);
+    if (is_refilled(k, said) ? end->discarded < discards : !k->held && end->discarded != discards)
+        complain(c, "discarded by the lot: expected %ld, the event says %ld", discards,
+                 end->discarded);
+}
+
 static void judge_linger_end(const struct close_case *k, const struct said *said,
                              struct complaints *c)
 {
@@ -507,21 +601,18 @@ static void judge_linger_end(const struct close_case *k, const struct said *said
     bool late_could_reset = k->scene->read_shut && k->scene->more_waits;
     /* A peer that can't read resets what is written to it. */
     bool either = !k->scene->peer_open || run->scenario.count == 0;
+    /* Who reads may be faster; and what is over before a thread that computes was seen is left to it. */
+    bool read_on = k->exiting && run->scenario.holder == HOLD_READER;
+    bool unseen = run->scenario.holder == HOLD_BUSY;
 
     if (!(either && strcmp(said->ended_by, "peer-rst") == 0) && !late_could_reset)
         expect_text(c, "ended_by", run->peer_reset ? "peer-rst" : "peer-fin", said->ended_by);
-    if (!late_could_reset)
+    if (!late_could_reset && !(read_on && said->discarded < discards_in_all(k)) &&
+        !(unseen && said->discarded == 0))
         expect_number(c, "discarded by the lot", discards_in_all(k), said->discarded);
     expect_text(c, "the end's outcome", strcmp(said->ended_by, "peer-rst") == 0 ? "none" : "fin",
                 said->outcome);
-    expect_text(c, "the end's action", "lingering", said->action);
-    expect_text(c, "the end's local", run->ours, said->local);
-    expect_text(c, "the end's peer", run->peers, said->peer);
-    expect_text(c, "the end's via", k->via, said->via);
-    expect_number(c, "the end's fd", k->fd, said->fd);
-    expect_number(c, "the end's pid", k->pid, said->pid);
-    if (k->scene->ours.cookie != said->cookie)
-        complain(c, "the end's cookie is 0x%llx", (unsigned long long)said->cookie);
+    judge_end_names(k, said, "lingering", c);
 }
 
 /* Whether the connection was parked; and that then nothing was reset, and its end told as it was.
@@ -531,7 +622,8 @@ static bool judge_lingering(const struct close_case *k, const struct said *said,
 {
     const struct run *run = k->run;
     bool lingers = is_lingering(said), told = said->found;
-    bool unsure = !told && (k->unknown_allowed || may_pass(k) || k->scene->read_shut);
+    bool unsure = !told && (k->unknown_allowed || may_be_left(k) || k->scene->read_shut ||
+                            run->scenario.holder == HOLD_BUSY);
     struct said end, other;
     long at = 0;
 
@@ -542,6 +634,10 @@ static bool judge_lingering(const struct close_case *k, const struct said *said,
         return false;
     if (end.found && said_next_end(run->log, &at, run->log_size, &other))
         complain(c, "a lingering ended twice");
+    if (end.found && lingers && is_left_in_use(k)) {
+        judge_left(k, c);
+        return false;
+    }
     if (lingers && k->witness->late[0] && !k->scene->read_shut)
         complain(c, "the kernel reset a lingering connection: %s", k->witness->late);
     if (end.found != (lingers && (told || discards_in_all(k) > 0)))
@@ -561,24 +657,22 @@ static bool moved(const struct close_case *k)
 /* Where a thread computes, and urgent data was read out of line behind something unread, the lot
  * can't tell the peer's late data from somebody's reading (probe_position), and leaves the
  * connection alone. */
-static bool left_to_a_thread(const struct run *run)
+static bool left_to_a_thread(const struct close_case *k)
 {
-    struct said end;
-    long at = 0;
+    const struct scenario *s = &k->run->scenario;
 
-    if (run->mode != RUN_LINGER || run->scenario.holder != HOLD_BUSY || !run->scenario.urgent)
-        return false;
-    said_next_end(run->log, &at, run->log_size, &end);
-    return end.found && strcmp(end.ended_by, "in-use") == 0;
+    return s->holder == HOLD_BUSY && s->urgent && is_left_in_use(k);
 }
 
-static void judge_case(const struct close_case *k, struct complaints *c)
+static void judge_case(struct close_case *k, struct complaints *c)
 {
     const struct run *run = k->run;
     struct said said = event_between(run, k->witness->events_from, k->witness->events_to, c);
     bool lingers = false;
+    long at = 0;
 
-    if (left_to_a_thread(run)) {
+    said_next_end(run->log, &at, run->log_size, &k->end);
+    if (left_to_a_thread(k)) {
         c->unproven = true;
         return;
     }
@@ -590,7 +684,11 @@ static void judge_case(const struct close_case *k, struct complaints *c)
         judge_close(k, &said, c);
     else
         judge_kernel(k, &said, c);
-    if (run->mode == RUN_LINGER && !k->held)
+    if (is_draining(&said))
+        judge_draining(k, &said, c);
+    else if (run->mode == RUN_DRAIN && k->end.found && !run->holder_gave_up)
+        complain(c, "an end of what was not draining");
+    else if (run->mode == RUN_LINGER && !k->held)
         lingers = judge_lingering(k, &said, c);
     if (!k->held)
         judge_end(k, lingers, c);

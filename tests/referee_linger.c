@@ -33,7 +33,6 @@ bool may_be_unknown(const struct scenario *s)
     switch (s->holder) {
     case HOLD_FLIGHT:
     case HOLD_DELIVERED:
-    case HOLD_BUSY:
     case HOLD_FORK:
     case HOLD_FORK_KILLED:
         return true;
@@ -46,6 +45,12 @@ bool is_in_call(const struct scenario *s)
 {
     return s->holder == HOLD_READER || s->holder == HOLD_WRITER || s->holder == HOLD_PEEKER ||
            s->holder == HOLD_POLL;
+}
+
+bool has_threads(const struct scenario *s)
+{
+    return is_in_call(s) || s->holder == HOLD_BUSY || s->holder == HOLD_EPOLL ||
+           s->holder == HOLD_SELECT;
 }
 
 /* ---- Playing --------------------------------------------------------------------------------- */
@@ -63,6 +68,24 @@ static struct said last_close(const struct game *g)
     return last;
 }
 
+/* What the lot drains it closes next, and tells. */
+void game_awaits_draining(const struct game *g)
+{
+    enum { PATIENCE_MS = 20000 };
+    static char log[sizeof g->run->log];
+    struct said end;
+
+    if (!has_threads(g->s) || strcmp(last_close(g).action, "draining") != 0)
+        return;
+    for (int ms = 0; ms < PATIENCE_MS; ms++) {
+        long size = stage_log_read(g->stage, log, sizeof log), at = 0;
+
+        if (said_next_end(log, &at, size, &end))
+            return;
+        usleep(1000);
+    }
+}
+
 /* Where it is not told, it is as it should be, unless the library may see it otherwise. */
 static bool is_parked(const struct game *g)
 {
@@ -72,7 +95,7 @@ static bool is_parked(const struct game *g)
     if (strcmp(said.action, "lingering") == 0)
         return !g->scene.read_shut;
     return scene_lingers(&g->scene) && !said.note[0] && !may_be_unknown(g->s) &&
-           !(exiting && is_in_call(g->s));
+           !(exiting && is_in_call(g->s)) && g->s->holder != HOLD_BUSY;
 }
 
 /* Shut down for reading through another number, the library may not know. */

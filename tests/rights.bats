@@ -37,7 +37,7 @@ plays()
 }
 
 @test "counts and names out of their bounds are refused" {
-    plays wild-counts 'before: EOF' 'wild-counts: none kept' 'after: EOF'
+    plays wild-words 'before: EOF' 'wild-words: none kept' 'after: EOF'
     json "$log" "assert all(e.get('via', 'close') == 'close' for e in events), events"
 }
 
@@ -55,6 +55,17 @@ plays()
 ends = [e for e in events if e['event'] == 'linger-end' and e['pid'] == $pid]
 assert len(ends) == 1, ends
 assert ends[0]['tid'] == $pid and ends[0]['local'] == '$ours' and ends[0]['peer'] == '$peer', ends"
+}
+
+@test "what a guest's threads may be in a call on is left to it: not read, not ended, not kept" {
+    run -0 timeout 60 env SAFECLOSE_LOG="$log" LD_PRELOAD="$LIBSAFECLOSE" SAFECLOSE_MODE=linger \
+        "$programs/rights" threads-of-child 3>&-
+    read -r _ pid <<<"${lines[1]}"
+    same "$(printf '%s\n' 'before: EOF' "child $pid" "child's: 10 bytes unread, open" \
+        'threads-of-child: none kept' 'after: EOF')" "$output"
+    json "$log" "
+ends = [e for e in events if e['event'] == 'linger-end' and e['pid'] == $pid]
+assert [(e['ended_by'], e['discarded'], e['outcome']) for e in ends] == [('in-use', 0, 'unknown')], ends"
 }
 
 @test "a message without a byte is not the end of the feed" {

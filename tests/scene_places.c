@@ -194,6 +194,23 @@ static void do_close_all_from_threads(const char *rest)
     program.count = 0;
 }
 
+static void *idle(void *unused)
+{
+    for (;;)
+        sleep(1000);
+    return unused;
+}
+
+/* From here on it is a program with threads. */
+static void do_idle_in_thread(const char *rest)
+{
+    pthread_t thread;
+
+    (void)rest;
+    if (pthread_create(&thread, NULL, idle, NULL) != 0)
+        scene_fail("start a thread");
+}
+
 /* close() is a cancellation point: with a cancellation pending the thread ends in it. */
 static void *close_when_cancelled(void *unused)
 {
@@ -257,6 +274,7 @@ const struct verb place_verbs[] = {
     {"closes all from 16 threads", do_close_all_from_threads},
     {"closes all in a storm of signals", do_close_all_in_storm},
     {"closes from a thread", do_close_from_thread},
+    {"idles in a thread", do_idle_in_thread},
     {"closes in a signal handler", do_close_in_handler},
     {"closes on a stack of 8 kB", do_close_on_small_stack},
     {"closes stdio", do_close_stdio},

@@ -4,8 +4,6 @@
 # number to that thread. HttpServer itself discards up to sun.net.httpserver.drainAmount (64 kB) of a
 # body before it closes; told not to, it does with 20 kB what it else does with more than that.
 
-# Runs alone: what can be told of threads depends on their getting a CPU.
-
 load helper
 load server_early
 
@@ -16,9 +14,8 @@ setup_file()
 
 setup()
 {
-    # Interpreted only: a compiler thread that is waiting for a processor looks, from outside, as if
-    # it were on its way out of a read, and drain then leaves a connection alone for good reason.
-    serve=(java -XX:+UseSerialGC -Xint -cp "$BATS_FILE_TMPDIR" -Dsun.net.httpserver.drainAmount=0 ServerJava)
+    threads=yes
+    serve=(java -XX:+UseSerialGC -cp "$BATS_FILE_TMPDIR" -Dsun.net.httpserver.drainAmount=0 ServerJava)
 }
 
 @test "Java ServerSocket, 20 kB unread: a reset that log explains and changes nothing of" {

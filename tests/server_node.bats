@@ -5,6 +5,7 @@
 load helper
 load server_early
 
+threads=yes
 serve=(node "$BATS_TEST_DIRNAME/server_node.js" "$port")
 
 @test "Node http, most of a body unread: a reset that log explains and changes nothing of" {

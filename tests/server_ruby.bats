@@ -15,9 +15,11 @@ serve=(ruby "$BATS_TEST_DIRNAME/server_ruby.rb")
 }
 
 @test "WEBrick, 20 kB unread: a reset that log explains and changes nothing of" {
+    threads=yes
     unchanged_and_told close 20000 "${serve[@]}" webrick "$port"
 }
 
 @test "WEBrick, 20 kB unread: the whole answer arrives under drain" {
+    threads=yes
     prevented close 20000 "${serve[@]}" webrick "$port"
 }

@@ -444,7 +444,7 @@ debugged()
 }
 
 @test "gdb stops before each reset: the faulty function is in sight" {
-    until_known "$log" debugged
+    debugged
     same 3 "$(grep -cE '^#0 .*safeclose_reset_ahead' <<<"$output")"
     same $'close_politely\nserve_request\nthree\nworker\ngive_up\nthree' \
         "$(grep -oE ' in (close_politely|serve_request|three|worker|give_up) ' <<<"$output" | cut -d ' ' -f 3)"

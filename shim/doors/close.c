@@ -22,8 +22,8 @@ bool close_begin(int fd, enum via via, const void *call_site)
     return true;
 }
 
-long close_end(long ret)
+long close_end(int fd, long ret)
 {
-    closing_done();
+    closing_done((unsigned)fd, (unsigned)fd);
     return ret;
 }

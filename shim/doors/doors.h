@@ -26,25 +26,25 @@
 
 /* close. False where the number is one of ours: errno is EBADF, and there is no real call. */
 bool close_begin(int fd, enum via via, const void *call_site);
-long close_end(long ret);
+long close_end(int fd, long ret);
 
 /* close_range, closefrom. */
 enum giveup range_begin(unsigned first, unsigned last, int flags, enum via via,
                         const void *call_site);
-long range_end(enum giveup gave_up, long ret);
+long range_end(enum giveup gave_up, unsigned first, unsigned last, long ret);
 
 /* dup2, dup3: they close what target stood for. */
 uint32_t dup_onto_begin(int fd, int target, int flags, enum via via, const void *call_site);
-long dup_onto_end(uint32_t forks, int fd, long copy);
+long dup_onto_end(uint32_t forks, int fd, int target, long copy);
 
 /* dup, and fcntl. forks: what dup_begin returned before the call. */
 uint32_t dup_begin(void);
 long dup_end(uint32_t forks, int fd, long copy);
 long dup_fcntl_end(uint32_t forks, int fd, int command, long ret);
 
-/* fclose, pclose, freopen. Returns why what the stream had yet to write is lost, 0 where it isn't.
- * close_end follows. */
-int stream_begin(FILE *stream, enum via via, const void *call_site);
+/* fclose, pclose, freopen. Returns why what the stream had yet to write is lost, 0 where it isn't. *fd is
+ * its descriptor, -1 where it has none; close_end follows. */
+int stream_begin(FILE *stream, enum via via, const void *call_site, int *fd);
 
 /* fdopen. */
 void stream_opened(FILE *stream, int fd);
@@ -114,6 +114,9 @@ struct unsharing {
 };
 struct unsharing sandbox_unshare_begin(int flags);
 long sandbox_unshare_end(struct unsharing u, long ret);
+
+/* chroot. */
+void sandbox_chroot_begin(void);
 
 /* mq_notify: alone_begin comes before. */
 long sandbox_notify_end(bool stopped, long ret);

@@ -38,9 +38,9 @@ uint32_t dup_onto_begin(int fd, int target, int flags, enum via via, const void 
     return forks;
 }
 
-long dup_onto_end(uint32_t forks, int fd, long copy)
+long dup_onto_end(uint32_t forks, int fd, int target, long copy)
 {
-    closing_done();
+    closing_done((unsigned)target, (unsigned)target);
     return dup_end(forks, fd, copy);
 }
 

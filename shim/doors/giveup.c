@@ -28,7 +28,7 @@ long giveup_end(enum giveup reason, long ret)
 {
     if (reason && ret < 0) {
         atomic_store(&process->ended, 0);
-        linger_resume(config.mode == MODE_LINGER);
+        linger_resume(config.mode >= MODE_DRAIN);
         boundary_resume();
     } else if (reason) {
         family_distrust(); /* what it passes on from now on, nobody sees */

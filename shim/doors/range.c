@@ -24,8 +24,8 @@ enum giveup range_begin(unsigned first, unsigned last, int flags, enum via via,
     return GIVEUP_NOTHING;
 }
 
-long range_end(enum giveup gave_up, long ret)
+long range_end(enum giveup gave_up, unsigned first, unsigned last, long ret)
 {
-    closing_done();
+    closing_done(first, last);
     return giveup_end(gave_up, ret);
 }

@@ -2,7 +2,9 @@
 #include "safeclose.h"
 
 #include "boundary.h"
+#include "config.h"
 #include "event_json.h"
+#include "holders/threads.h"
 #include "remedy/linger.h"
 #include "real.h"
 #include "sys.h"
@@ -67,6 +69,13 @@ struct unsharing sandbox_unshare_begin(int flags)
 long sandbox_unshare_end(struct unsharing u, long ret)
 {
     return giveup_end(u.gave_up, alone_end(u.stopped, ret));
+}
+
+/* Only a remedy looks at threads. */
+void sandbox_chroot_begin(void)
+{
+    if (boundary_enter() && config.mode >= MODE_DRAIN)
+        threads_keep_tasks();
 }
 
 /* The kernel forgets who is to be notified when any descriptor of the queue is closed by the

@@ -9,20 +9,20 @@
 #include "streams.h"
 #include "doors/doors.h"
 
-int stream_begin(FILE *stream, enum via via, const void *call_site)
+int stream_begin(FILE *stream, enum via via, const void *call_site, int *fd)
 {
     int saved_errno = errno;
     int failed;
-    int fd;
 
+    *fd = -1;
     if (!boundary_enter())
         return 0;
-    fd = fileno(stream);
+    *fd = fileno(stream);
     errno = saved_errno;
-    if (fd < 0)
+    if (*fd < 0)
         return 0;
-    failed = streams_closing(stream, fd);
-    closing(fd, via, call_site);
+    failed = streams_closing(stream, *fd);
+    closing(*fd, via, call_site);
     return failed;
 }
 

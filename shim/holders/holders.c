@@ -86,11 +86,10 @@ static bool is_held_elsewhere(const struct fd_note *note)
     return true;
 }
 
-static enum held give_up_shared(int fd, const struct fd_note *note, bool ending,
-                                bool (*stays)(int fd))
+static enum held give_up_shared(const struct fd_note *note, bool stays)
 {
     if (is_held_elsewhere(note)) {
-        if (ending || stays(fd))
+        if (stays)
             return HELD_ELSEWHERE;
         if (!given_note(note->serial, note->origin, family_self(), note->epolls))
             return HELD_ELSEWHERE;
@@ -98,6 +97,15 @@ static enum held give_up_shared(int fd, const struct fd_note *note, bool ending,
             return HELD_ELSEWHERE;
     }
     return given_is_lost(note->serial) ? HELD_UNKNOWN : HELD_BY_NOBODY;
+}
+
+enum held holders_release(const struct fd_note *note)
+{
+    enum held held = give_up_shared(note, false);
+
+    if (held != HELD_ELSEWHERE)
+        given_forget(note->serial);
+    return held;
 }
 
 uint32_t holders_keeper(void)
@@ -151,8 +159,7 @@ bool holders_in_epoll(const struct fd_note *note)
     return given_in_epoll(note->serial);
 }
 
-enum held holders_give_up(int fd, const struct fd_note *note, bool ending, bool (*stays)(int fd),
-                          int *number)
+enum held holders_give_up(int fd, const struct fd_note *note, bool ending, bool stays, int *number)
 {
     enum held held;
 
@@ -171,7 +178,7 @@ enum held holders_give_up(int fd, const struct fd_note *note, bool ending, bool 
     }
     if (is_private(note))
         return HELD_BY_NOBODY;
-    held = give_up_shared(fd, note, ending, stays);
+    held = give_up_shared(note, ending || stays);
     if (held != HELD_ELSEWHERE)
         given_forget(note->serial);
     return held;

@@ -10,8 +10,8 @@
  * at the family during which somebody forked is repeated; or by being passed on, which is noted before it
  * happens and is out of sight from then on. So when no other process can hold it, none ever will.
  *
- * A process gives a connection up with its last number. A thread that is in a call on it holds it still:
- * whoever asks for that (owner.c) keeps its process among the holders then, until it is dead.
+ * A process gives a connection up with its last number. A thread that may be in a call on it holds it
+ * still, so a process with threads stays among the holders until none is (holders_release), or it is dead.
  */
 #ifndef SAFECLOSE_HOLDERS_H
 #define SAFECLOSE_HOLDERS_H
@@ -40,11 +40,12 @@ bool holders_were_others(const struct fd_note *note);
 /*
  * A number with this note is given up. *number is the other one where HELD_HERE. ending: all numbers of the
  * process are, and nothing need be written down. stays: another thread may be in a call on it, so the
- * process stays among its holders (asked for only where that matters). Up to some calls where others may
- * hold it; none else.
+ * process stays among its holders. Up to some calls where others may hold it; none else.
  */
-enum held holders_give_up(int fd, const struct fd_note *note, bool ending, bool (*stays)(int fd),
-                          int *number);
+enum held holders_give_up(int fd, const struct fd_note *note, bool ending, bool stays, int *number);
+
+/* What stayed so is given up after all. Of the note serial, origin and epolls are used. */
+enum held holders_release(const struct fd_note *note);
 
 /* For the end of a process that was forked by one which had thousands: its parent's place, where that lives
  * and nobody has given anything up, so that all which it created is its own still; else 0. */

@@ -6,21 +6,23 @@
 
 EXPORT int close(int fd)
 {
-    return close_begin(fd, VIA_CLOSE, CALLER) ? (int)close_end(real_close(fd)) : -1;
+    return close_begin(fd, VIA_CLOSE, CALLER) ? (int)close_end(fd, real_close(fd)) : -1;
 }
 
 EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
     enum giveup gave_up = range_begin(first, last, flags, VIA_CLOSE_RANGE, CALLER);
 
-    return (int)range_end(gave_up, real_close_range(first, last, flags));
+    return (int)range_end(gave_up, first, last, real_close_range(first, last, flags));
 }
 
 EXPORT void closefrom(int low)
 {
-    range_begin(low < 0 ? 0 : (unsigned)low, INT_MAX, 0, VIA_CLOSEFROM, CALLER);
+    unsigned first = low < 0 ? 0 : (unsigned)low;
+
+    range_begin(first, INT_MAX, 0, VIA_CLOSEFROM, CALLER);
     real_closefrom(low);
-    range_end(GIVEUP_NOTHING, 0);
+    range_end(GIVEUP_NOTHING, first, INT_MAX, 0);
 }
 
 /* glibc has these names too. */

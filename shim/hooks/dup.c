@@ -15,14 +15,14 @@ EXPORT int dup2(int fd, int target)
 {
     uint32_t forks = dup_onto_begin(fd, target, 0, VIA_DUP2, CALLER);
 
-    return (int)dup_onto_end(forks, fd, real_dup2(fd, target));
+    return (int)dup_onto_end(forks, fd, target, real_dup2(fd, target));
 }
 
 EXPORT int dup3(int fd, int target, int flags)
 {
     uint32_t forks = dup_onto_begin(fd, target, flags, VIA_DUP3, CALLER);
 
-    return (int)dup_onto_end(forks, fd, real_dup3(fd, target, flags));
+    return (int)dup_onto_end(forks, fd, target, real_dup3(fd, target, flags));
 }
 
 /* The third argument, where a command has one, is an int or a pointer; a pointer's width carries

@@ -31,6 +31,12 @@ EXPORT int unshare(int flags)
     return (int)sandbox_unshare_end(u, real_unshare(flags));
 }
 
+EXPORT int chroot(const char *path)
+{
+    sandbox_chroot_begin();
+    return real_chroot(path);
+}
+
 EXPORT int setns(int fd, int type)
 {
     struct unsharing u = sandbox_unshare_begin(CLONE_NEWNET);

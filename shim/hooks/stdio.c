@@ -14,8 +14,9 @@ EXPORT FILE *fdopen(int fd, const char *mode)
 
 EXPORT int fclose(FILE *stream)
 {
-    int failed = stream_begin(stream, VIA_FCLOSE, CALLER);
-    int ret = (int)close_end(real_fclose(stream));
+    int fd;
+    int failed = stream_begin(stream, VIA_FCLOSE, CALLER, &fd);
+    int ret = (int)close_end(fd, real_fclose(stream));
 
     if (failed && ret == 0) {
         errno = failed;
@@ -26,27 +27,31 @@ EXPORT int fclose(FILE *stream)
 
 EXPORT int pclose(FILE *stream)
 {
-    stream_begin(stream, VIA_PCLOSE, CALLER);
-    return (int)close_end(real_pclose(stream));
+    int fd;
+
+    stream_begin(stream, VIA_PCLOSE, CALLER, &fd);
+    return (int)close_end(fd, real_pclose(stream));
 }
 
 EXPORT FILE *freopen(const char *restrict path, const char *restrict mode, FILE *restrict stream)
 {
     FILE *ret;
+    int fd;
 
-    stream_begin(stream, VIA_FREOPEN, CALLER);
+    stream_begin(stream, VIA_FREOPEN, CALLER, &fd);
     ret = real_freopen(path, mode, stream);
-    close_end(0);
+    close_end(fd, 0);
     return ret;
 }
 
 EXPORT FILE *freopen64(const char *restrict path, const char *restrict mode, FILE *restrict stream)
 {
     FILE *ret;
+    int fd;
 
-    stream_begin(stream, VIA_FREOPEN, CALLER);
+    stream_begin(stream, VIA_FREOPEN, CALLER, &fd);
     ret = real_freopen64(path, mode, stream);
-    close_end(0);
+    close_end(fd, 0);
     return ret;
 }
 

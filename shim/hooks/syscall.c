@@ -55,18 +55,18 @@ static long pass(long call[7], const void *call_site)
 
     switch (call[0]) {
     case SYS_close:
-        return close_begin(fd, VIA_SYSCALL, call_site) ? close_end(real_syscall(call)) : -1;
+        return close_begin(fd, VIA_SYSCALL, call_site) ? close_end(fd, real_syscall(call)) : -1;
     case SYS_close_range:
         gave_up = range_begin((unsigned)a[0], (unsigned)a[1], (int)a[2], VIA_SYSCALL, call_site);
-        return range_end(gave_up, real_syscall(call));
+        return range_end(gave_up, (unsigned)a[0], (unsigned)a[1], real_syscall(call));
 #ifdef SYS_dup2
     case SYS_dup2:
         dup_onto_begin(fd, (int)a[1], 0, VIA_SYSCALL, call_site);
-        return dup_onto_end(forked, fd, real_syscall(call));
+        return dup_onto_end(forked, fd, (int)a[1], real_syscall(call));
 #endif
     case SYS_dup3:
         dup_onto_begin(fd, (int)a[1], (int)a[2], VIA_SYSCALL, call_site);
-        return dup_onto_end(forked, fd, real_syscall(call));
+        return dup_onto_end(forked, fd, (int)a[1], real_syscall(call));
     case SYS_dup:
         return dup_end(forked, fd, real_syscall(call));
     case SYS_fcntl:
@@ -126,6 +126,9 @@ static long pass(long call[7], const void *call_site)
     case SYS_prctl:
         gave_up = sandbox_prctl_begin((int)a[0], (unsigned long)a[1], (const void *)a[2]);
         return giveup_end(gave_up, real_syscall(call));
+    case SYS_chroot:
+        sandbox_chroot_begin();
+        return real_syscall(call);
     case SYS_unshare:
     case SYS_setns:
         unsharing = sandbox_unshare_begin(call[0] == SYS_setns ? CLONE_NEWNET : (int)a[0]);

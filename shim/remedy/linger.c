@@ -27,11 +27,13 @@
  * program events with a pointer that it has freed: where a registration can't be undone the
  * connection is not parked.
  *
- * A thread of the program that is running at that moment may be in a call on the connection: woken,
- * and waiting for a CPU. Our reference keeps the close from being the last, so there is time to
- * find out: the lot does nothing to such a connection before each of those threads was seen
- * elsewhere (inuse.h); then it half-closes it itself. If one was in a call after all, the
- * connection is left to it.
+ * In a program with threads another one may be in a call on the connection, which holds it as well. Our
+ * reference keeps the close from being the last, so there is time to find out, and not in the program's
+ * close: the lot does nothing to such a connection before that is over (handing.h), and each thread was
+ * seen where it can't be in such a call (threads.h); then it half-closes it itself. One that is blocked in
+ * a call that may be on it keeps it for as long as lingering may last. So in such a program the mode drain
+ * has a lot too, which closes at once what it has drained. What waits so when the process executes another
+ * program, ends, or changes its rights, has two looks yet; what can't be proven then is closed as it is.
  *
  * In the lot it is drained until the peer's FIN or reset, until nothing came in and nothing was
  * acknowledged for SAFECLOSE_LINGER_IDLE (a slow reader of a long answer is not idle), until
@@ -53,17 +55,21 @@
  * (remedy/lots.h), and needs nothing of the lot: one that does not end when told to is ended by a signal,
  * and setuid runs when the kernel says that it is gone.
  *
- * Wherever this fails the connection is drained as in the mode drain, and the event says why.
+ * Wherever this fails the connection is drained as in the mode drain, or, in a program with threads, left
+ * alone, and the event says why.
  */
 #include "safeclose.h"
 
 #include "boundary.h"
 #include "config.h"
 #include "ground/signals.h"
+#include "holders/threads.h"
 #include "holders/holders.h"
 #include "remedy/linger.h"
 #include "proc.h"
+#include "real.h"
 #include "remedy/feed.h"
+#include "remedy/handing.h"
 #include "remedy/lots.h"
 #include "remedy/nudge.h"
 #include "remedy/parcel.h"
@@ -84,7 +90,7 @@ static _Atomic int64_t not_before; /* after a failure: when to try again; whoeve
 
 bool linger_owns(int fd)
 {
-    return feed_owns(fd);
+    return feed_owns(fd) || threads_own(fd);
 }
 
 /* ---- Starting -------------------------------------------------------------------------------- */
@@ -98,12 +104,18 @@ static struct lot_control *own_lot(uint64_t target)
     return lot && atomic_load_explicit(&lot->welcome, memory_order_relaxed) ? lot : NULL;
 }
 
-/* As far as is known: that a parent's lot has ended shows when it is used. */
+/* As far as is known: that a parent's lot has ended shows when it is used. It can't look at the threads of
+ * another process. */
 static bool is_fed(void)
 {
     uint64_t target = feed_target();
 
-    return target && (!feed_own_thread(target) || own_lot(target));
+    return target && (own_lot(target) || (!feed_own_thread(target) && real_single_threaded()));
+}
+
+static bool wants_lot(void)
+{
+    return config.mode == MODE_LINGER || (config.mode == MODE_DRAIN && !real_single_threaded());
 }
 
 static bool start(void)
@@ -124,11 +136,18 @@ static bool start(void)
     return tid;
 }
 
+/* Another thread may be about to start one. Its signals are blocked, so it does get done. */
+static void await_starter(void)
+{
+    while (atomic_load(&starting))
+        proc_sleep_ns(MOMENT_NS);
+}
+
 void linger_prepare(void)
 {
     uint64_t before = 0;
 
-    if (config.mode != MODE_LINGER || is_fed() || atomic_load(&starting))
+    if (!wants_lot() || is_fed() || atomic_load(&starting))
         return;
     if (proc_now_ns() < atomic_load(&not_before) || !boundary_is_ours())
         return;
@@ -193,6 +212,10 @@ static enum note pass_on(int fd, const struct parcel *parcel)
 
     if (number < 0 || feed_is_orphaned(target))
         return lose(target);
+    if (parcel->flags & PARCEL_THREADS && !lot)
+        return NOTE_NO_LOT;
+    if (parcel->flags & PARCEL_THREADS && !atomic_load(&lot->sees))
+        return NOTE_OWNER_UNKNOWN;
     if (lot && atomic_fetch_add(&lot->sent, 1) - atomic_load(&lot->taken) >= LOT_HASTE)
         lots_hurry(lot);
     err = parcel_send(number, parcel, fd);
@@ -211,36 +234,50 @@ static bool has_options(const struct fd_note *note)
     return note->flags & (FD_ASK_LINGER | FD_LOWAT) || holders_were_others(note);
 }
 
-static uint8_t flags_of(const struct fd_note *note, bool logged, bool half_close)
+/* In order of what may go wrong. */
+static enum note hand_over(int fd, struct parcel *parcel)
 {
-    return (uint8_t)((logged ? PARCEL_LOGGED : 0) | (half_close ? PARCEL_HALF_CLOSE : 0) |
-                     (has_options(note) ? PARCEL_OPTIONS : 0));
+    bool closes = parcel->flags & PARCEL_THREADS && !(parcel->flags & PARCEL_EXITING);
+    enum note refused;
+
+    if (closes && !(parcel->handing = handing_begin((unsigned)fd, (unsigned)fd)))
+        return NOTE_LOT_FULL;
+    refused = pass_on(fd, parcel);
+    if (refused == NOTE_NO_LOT) { /* a parent was killed, or the program has closed the feed */
+        linger_prepare();
+        await_starter();
+        refused = pass_on(fd, parcel);
+    }
+    return refused;
 }
 
-enum note linger_park(const struct event *e, const struct fd_note *note, bool told, bool half_close,
-                      const struct inuse_later *later)
+/* What others hold too stays in their epoll sets, whatever we do. */
+enum note linger_park(const struct event *e, const struct fd_note *note, unsigned flags)
 {
     struct parcel parcel = {
         .via = (uint8_t)e->via,
         .cause = (uint8_t)e->verdict.cause,
-        .flags = flags_of(note, told, half_close && later->count),
+        .flags = (uint16_t)(flags | (has_options(note) ? PARCEL_OPTIONS : 0) |
+                            (note->flags & FD_DUPED ? PARCEL_DUPED : 0) |
+                            (note->epolls ? PARCEL_IN_EPOLL : 0)),
         .fd = e->fd,
         .tid = sys_gettid(),
         .peer = e->probe.peer,
-        .doubts = *later,
+        .serial = note->serial,
+        .origin = note->origin,
     };
     enum note refused;
 
-    stop_signals(e->fd);
-    if (!leave_epoll_sets(e, note))
-        return NOTE_EPOLL;
-    linger_prepare(); /* a fork child's connection came before the fork, and the parent has ended */
-    refused = pass_on(e->fd, &parcel);
-    if (refused == NOTE_NO_LOT) { /* a parent was killed, or the program has closed the feed */
-        linger_prepare();
-        refused = pass_on(e->fd, &parcel);
+    if (!(flags & PARCEL_SHARED)) {
+        stop_signals(e->fd);
+        if (!leave_epoll_sets(e, note))
+            return NOTE_EPOLL;
     }
-    if (refused == NOTE_NONE && half_close && later->count == 0)
+    linger_prepare(); /* a fork child's connection came before the fork, and the parent has ended */
+    if (!is_fed())
+        await_starter();
+    refused = hand_over(e->fd, &parcel);
+    if (refused == NOTE_NONE && (flags & (PARCEL_HALF_CLOSE | PARCEL_THREADS)) == PARCEL_HALF_CLOSE)
         sys2(SYS_shutdown, e->fd, SHUT_WR);
     return refused;
 }
@@ -261,20 +298,12 @@ void linger_wait(void)
         lots_end(own_feed(), ENDED_EXIT, proc_now_ns() + STOP_WAIT_NS, false);
 }
 
-/* Another thread may be about to start one: it looks whether it is barred after it says so. Its
- * signals are blocked, so it does get done. */
-static void await_starter(void)
-{
-    while (atomic_load(&starting))
-        proc_sleep_ns(MOMENT_NS);
-}
-
 bool linger_stop(void)
 {
-    if (config.mode != MODE_LINGER || !boundary_enter())
+    if (config.mode < MODE_DRAIN || !boundary_enter())
         return false;
     atomic_fetch_add(&barred, 1);
-    await_starter();
+    await_starter(); /* which looks whether it is barred after it says that it starts */
     lots_end(own_feed(), ENDED_STOPPED, proc_now_ns() + STOP_WAIT_NS, true);
     lots_await_burial(proc_now_ns() + STOP_WAIT_NS);
     return true;

@@ -11,20 +11,18 @@
 #include <stdbool.h>
 
 /* A connection was accepted or opened, or soon will be closed: sees to it that there is a lot to
- * park it in, where the mode asks for one. Most often an atomic read or two; once in a process the
+ * park it in, where the mode asks for one, or the program has threads and the mode drains. Most often an atomic read or two; once in a process the
  * price of a thread. errno kept. */
 void linger_prepare(void);
 
 /*
- * Parks the connection of this event, which is about to be given up by its sole owner and whose
- * peer has not sent FIN: takes it out of the program's epoll sets, passes it on, and half-closes it
- * where that was not done. told: its close will be in the log. later: threads
- * that may be in a call on it; the lot does nothing to it before they were seen elsewhere.
- * NOTE_NONE where that was done. Else the note that says why not; then the connection is as it was,
- * but for its epoll sets, O_ASYNC and owner. Never waits.
+ * Parks the connection of this event, which is about to be given up: takes it out of the program's epoll
+ * sets, passes it on, and half-closes it where these flags (enum parcel_flag) ask for it and threads don't
+ * forbid it: then that is the lot's to do. NOTE_NONE where that was done. Else the note that says why not;
+ * then the connection is as it was, but for its epoll sets, O_ASYNC and owner. Never waits, but for a lot's
+ * start.
  */
-enum note linger_park(const struct event *event, const struct fd_note *note, bool told,
-                      bool half_close, const struct inuse_later *later);
+enum note linger_park(const struct event *event, const struct fd_note *note, unsigned flags);
 
 /* The process ends: waits until this process's own lots are empty, for SAFECLOSE_EXIT_WAIT, then ends
  * what is left. Returns at once where nothing is parked. */

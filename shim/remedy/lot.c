@@ -4,6 +4,9 @@
 #include "config.h"
 #include "remedy/drain.h"
 #include "event.h"
+#include "holders/holders.h"
+#include "holders/threads.h"
+#include "remedy/handing.h"
 #include "remedy/lot.h"
 #include "remedy/lot_clone.h"
 #include "proc.h"
@@ -15,6 +18,7 @@
 
 #include <linux/futex.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -22,7 +26,7 @@
 #include <sys/resource.h>
 
 /* The numbers in the thread's own descriptor table. */
-enum { FEED, LOG, EPOLL, FIRST };
+enum { FEED, LOG, EPOLL, TASKS, FIRST };
 
 _Static_assert(FIRST + LOT_MOST <= SLOTS, "every number that can be parked has a place");
 
@@ -36,12 +40,16 @@ _Static_assert(FIRST + LOT_MOST <= SLOTS, "every number that can be parked has a
 #define TURN (4 << 20) /* bytes discarded of one connection before the others' turn */
 #define GUEST_TURN 65536
 #define EVENTS 64
-#define PARCELS 256         /* taken before those that are parked have their turn */
-#define MOST_SPARED 1024    /* by evict, in one round: 1 us each */
-#define DOUBT_NS 2000000000 /* a thread that gets no CPU for so long is not waited for */
+#define PARCELS 256      /* taken before those that are parked have their turn */
+#define MOST_SPARED 1024 /* by evict, in one round: 1 us each */
 #define SECOND_NS 1000000000
+#define LOOK_NS 10000000 /* between two looks at threads, */
+#define LOOKS_AT_ONCE 5  /* so many of which may come early */
+#define LAST_LOOK_NS 10000000
+#define LOOK_AFTER_NS 150000   /* for the thread that closes to be done */
+#define PEER_WAITS_NS 50000000 /* for a FIN, where nothing else is to be done */
 #define OWN_NUMBERS                                                                                \
-    7 /* the first three, two while it writes a line, two while it looks at threads */
+    7 /* the first four, two while it writes a line, one while it looks at a thread */
 
 /* All of it is the thread's alone. */
 struct lot {
@@ -60,6 +68,8 @@ struct lot {
     unsigned strikes;
     unsigned spared; /* since now, by evict */
     int64_t period;  /* between two looks */
+    int64_t looks;   /* when the looks at threads that there were would be due */
+    struct threads threads;
     struct slots slots;
 };
 
@@ -91,57 +101,79 @@ static struct parked *at(struct lot *lot, int fd)
 
 /* The last word about a connection whose close was logged, or of which data came that would have
  * reset it. */
-static void tell_end(const struct lot *lot, int fd, const struct parked *p, enum ended ended)
+static void tell_end(const struct lot *lot, int fd, const struct parked *p, enum ended ended,
+                     enum outcome outcome)
 {
     struct event e = {
         .fd = p->fd,
         .pid = p->pid,
         .tid = p->tid,
         .via = (enum via)p->via,
-        .action = ACTION_LINGERING,
+        .action = p->flags & PARCEL_LINGER ? ACTION_LINGERING : ACTION_DRAINING,
         .ended = ended,
         .is_end = true,
         .discarded = p->discarded,
         .ms = (uint64_t)(lot->now - p->since) / 1000000,
     };
 
-    if ((!p->logged && !p->discarded && !config.all_events) || !event_admit())
+    if ((!(p->flags & PARCEL_LOGGED) && !p->discarded && !config.all_events) || !event_admit())
         return;
     probe_facts(fd, PROBE_TCP, false, &e.probe);
     probe_details(fd, &e.probe);
     e.probe.local = probe_local(fd);
     e.probe.peer = p->peer;
     e.verdict.cause = (enum cause)p->cause;
-    e.verdict.outcome = ended == ENDED_PEER_RST || (p->order == BY_DOUBT && ended != ENDED_EXIT)
-                            ? OUTCOME_NONE
-                        : e.probe.facts.unread ? OUTCOME_RST
-                                               : OUTCOME_FIN;
+    e.verdict.outcome = outcome;
     event_emit(&e);
 }
 
+/* How much of it may be discarded before the others' turn; it has no other if it does not linger. */
 static uint64_t turn_of(const struct parked *p)
 {
-    return (uint64_t)earliest((int64_t)(config.discard_max - p->discarded),
-                              p->guest ? GUEST_TURN : TURN);
+    int64_t most = p->guest ? GUEST_TURN : p->flags & PARCEL_LINGER ? TURN : INT64_MAX;
+
+    return (uint64_t)earliest((int64_t)(config.discard_max - p->discarded), most);
 }
 
-/* Drains what may be drained, tells, and closes. The kernel goes on sending what is not acknowledged. */
-static void let_go(struct lot *lot, int fd, struct parked *p, enum ended ended)
+/* A reset that was asked for stays. Whoever holds it too may have set SO_LINGER by now. */
+static void close_as_it_is(int fd, const struct parked *p)
 {
-    /* The end of the process is the end of whatever call somebody may be in. */
-    if (ended != ENDED_PEER_FIN && ended != ENDED_PEER_RST &&
-        (p->order != BY_DOUBT || ended == ENDED_EXIT))
-        p->discarded += drain(fd, turn_of(p)).bytes;
-    tell_end(lot, fd, p, ended);
-    atomic_fetch_add_explicit(&process->counts.ended[ended], 1, memory_order_relaxed);
-    if (p->options) /* others who hold it may have set SO_LINGER by now */
+    bool zero = false;
+
+    if (p->options && p->order == BY_DOUBT)
+        probe_zero_linger(fd, STATE_ESTABLISHED, &zero);
+    if (p->options && !zero)
         parcel_discard(fd);
     else
         sys1(SYS_close, fd);
 }
 
+/* Drains what may be drained, tells, and closes. The kernel goes on sending what is not acknowledged. */
+static void let_go(struct lot *lot, int fd, struct parked *p, enum ended ended)
+{
+    bool ours = ended != ENDED_PEER_FIN && ended != ENDED_PEER_RST && p->order != BY_DOUBT;
+    enum outcome outcome = ended == ENDED_PEER_RST   ? OUTCOME_NONE
+                           : ended == ENDED_PEER_FIN ? OUTCOME_FIN
+                           : p->order == BY_DOUBT    ? OUTCOME_UNKNOWN
+                                                     : OUTCOME_FIN;
+
+    if (ours) {
+        struct drained drained = drain(fd, turn_of(p));
+
+        p->discarded += drained.bytes;
+        if (drained.end == DRAINED_BOUND && sys_ioctl_int(fd, FIONREAD) > 0)
+            outcome = OUTCOME_RST;
+    }
+    tell_end(lot, fd, p, ended, outcome);
+    atomic_fetch_add_explicit(&process->counts.ended[ended], 1, memory_order_relaxed);
+    if (ours && outcome == OUTCOME_FIN)
+        drain(fd, turn_of(p)); /* what came meanwhile */
+    close_as_it_is(fd, p);
+}
+
 static void leave_orders(struct lot *lot, int fd, struct parked *p)
 {
+    handing_forget(p->handing);
     slots_take_out(&lot->slots, fd, BY_SILENCE);
     if (p->large)
         slots_take_out(&lot->slots, fd, BY_OUTPUT);
@@ -165,7 +197,7 @@ static void end(struct lot *lot, int fd, enum ended ended)
     p->watched = false;
     leave_orders(lot, fd, p);
     let_go(lot, fd, p, ended);
-    p->order = BY_LOOK; /* for settle_doubts */
+    p->order = BY_LOOK; /* for ask_all */
 }
 
 /* ---- One connection -------------------------------------------------------------------------- */
@@ -322,6 +354,10 @@ static void welcome(struct lot *lot, int fd)
     struct epoll_event wanted = {.events = EPOLLIN | EPOLLRDHUP, .data.fd = fd};
 
     look_again(lot, fd);
+    if (!(p->flags & PARCEL_LINGER)) {
+        end(lot, fd, ENDED_DRAINED);
+        return;
+    }
     if (discard(lot, fd))
         return;
     note_unacked(lot, fd);
@@ -349,44 +385,144 @@ static void welcome_all(struct lot *lot)
     }
 }
 
-/* The threads of another process, those of a fork child, are not ours to look at. */
-static enum inuse ask_again(struct lot *lot, int fd)
-{
-    if (!at(lot, fd)->own)
-        return INUSE_UNKNOWN;
-    return inuse_look_again(slots_doubts(&lot->slots, fd), fd);
-}
-
+/* No thread is in a call on it, nor will be. */
 static void settle_doubt(struct lot *lot, int fd)
 {
     struct parked *p = at(lot, fd);
-    enum inuse inuse = ask_again(lot, fd);
 
-    if (inuse == INUSE_NO) {
-        slots_take_out(&lot->slots, fd, BY_DOUBT);
-        if (p->half_close)
-            sys2(SYS_shutdown, fd, SHUT_WR);
-        if (p->options)
-            reset_options(fd);
-        note_moved(lot, fd);
-        welcome(lot, fd);
-    } else if (inuse != INUSE_LATER || lot->now - p->since > DOUBT_NS) {
-        end(lot, fd, ENDED_IN_USE);
-    }
+    if (p->flags & PARCEL_HALF_CLOSE)
+        sys2(SYS_shutdown, fd, SHUT_WR);
+    if (p->options)
+        reset_options(fd);
+    slots_take_out(&lot->slots, fd, BY_DOUBT);
+    note_moved(lot, fd);
+    welcome(lot, fd);
 }
 
-/* Who was running when a connection was closed, and may have been in a call on it, is elsewhere by
- * now, or blocked in that call, or still has no CPU. */
-static void settle_doubts(struct lot *lot)
+/* Of what other processes hold this one gives up its part now. If all of them have, meanwhile, it is ours,
+ * unless one has asked for a reset. */
+static bool is_shared_yet(struct lot *lot, int fd)
+{
+    struct parked *p = at(lot, fd);
+    const struct fd_note note = {
+        .serial = p->serial, .origin = p->origin, .epolls = p->flags & PARCEL_IN_EPOLL};
+    bool zero;
+
+    if (!(p->flags & PARCEL_SHARED) ||
+        (holders_release(&note) == HELD_BY_NOBODY && probe_zero_linger(fd, 0, &zero) && !zero))
+        return false;
+    leave_orders(lot, fd, p);
+    close_as_it_is(fd, p);
+    p->order = BY_LOOK;
+    return true;
+}
+
+/* A thread sleeps in a call that may be on it, or has no CPU, for as long as lingering may last. Where
+ * nothing is unread, and all is acknowledged, the peer may be waiting for its FIN. */
+static bool is_given_up(struct lot *lot, int fd, bool asleep)
+{
+    struct parked *p = at(lot, fd);
+    int64_t waited = lot->now - p->since;
+
+    if (waited >= config.linger_time)
+        return true;
+    if (lot->now - p->moved >= earliest(config.linger_idle, PEER_WAITS_NS))
+        note_unacked(lot, fd);
+    if (asleep && waited >= PEER_WAITS_NS && p->unacked == 0 && sys_ioctl_int(fd, FIONREAD) <= 0)
+        return true;
+    return lot->now - p->moved >= config.linger_idle;
+}
+
+/* Unless somebody was told of the error. */
+static bool was_reset(int fd)
+{
+    struct pollfd error = {.fd = fd};
+    struct timespec now = {0, 0};
+
+    return sys6(SYS_ppoll, SYS_ARG(&error), 1, SYS_ARG(&now), 0, 0, 0) == 1 &&
+           error.revents & POLLERR;
+}
+
+static void ask(struct lot *lot, int fd, bool last)
+{
+    struct parked *p = at(lot, fd);
+    int number = p->flags & PARCEL_DUPED ? -1 : p->fd;
+    enum threads_answer answer = threads_ask(&lot->threads, &p->in_call, fd, number, p->tid);
+
+    if (answer == THREADS_OVER)
+        end(lot, fd, was_reset(fd) ? ENDED_PEER_RST : ENDED_PEER_FIN);
+    else if (answer == THREADS_OUT && !is_shared_yet(lot, fd))
+        settle_doubt(lot, fd);
+    else if (answer != THREADS_OUT && !last && is_given_up(lot, fd, answer == THREADS_ASLEEP))
+        end(lot, fd, ENDED_IN_USE);
+}
+
+static void ask_all(struct lot *lot, bool last)
 {
     int next;
 
     for (int fd = slots_first(&lot->slots, BY_DOUBT); fd >= 0; fd = next) {
         next = slots_after(&lot->slots, fd, BY_DOUBT);
-        settle_doubt(lot, fd);
+        ask(lot, fd, last);
         if (next >= 0 && at(lot, next)->order != BY_DOUBT) /* evicted for this one */
             break;
     }
+}
+
+/* The number of a connection is gone once its close is over; the end of the process is the end of whatever
+ * call somebody may begin after an exit. */
+static void begin_all(struct lot *lot)
+{
+    for (int fd = slots_first(&lot->slots, BY_DOUBT); fd >= 0;
+         fd = slots_after(&lot->slots, fd, BY_DOUBT)) {
+        struct parked *p = at(lot, fd);
+
+        if (!p->in_call.gone && (p->flags & PARCEL_EXITING || handing_is_over(p->handing)))
+            threads_begin(&lot->threads, &p->in_call);
+    }
+}
+
+static bool may_look(const struct lot *lot)
+{
+    return lot->looks - lot->now <= LOOKS_AT_ONCE * (int64_t)LOOK_NS;
+}
+
+/* What a look costs it costs once for all of them. */
+static void look_at_threads(struct lot *lot)
+{
+    if (lot->looks < lot->now)
+        lot->looks = lot->now;
+    lot->looks += LOOK_NS;
+    proc_sleep_ns(LOOK_AFTER_NS);
+    begin_all(lot);
+    threads_look(&lot->threads);
+}
+
+static void settle_doubts(struct lot *lot)
+{
+    if (slots_first(&lot->slots, BY_DOUBT) < 0 || !may_look(lot))
+        return;
+    look_at_threads(lot);
+    take_time(lot);
+    ask_all(lot, false);
+}
+
+/* The process ends, or does what this lot must not outlive: they have two looks, the second when a busy
+ * thread has had its time. */
+static void settle_last_doubts(struct lot *lot)
+{
+    int fd;
+
+    for (fd = slots_first(&lot->slots, BY_DOUBT); fd >= 0;
+         fd = slots_after(&lot->slots, fd, BY_DOUBT))
+        threads_watch(&lot->threads, &at(lot, fd)->in_call, fd);
+    for (int i = 0; i < 2 && slots_first(&lot->slots, BY_DOUBT) >= 0; i++) {
+        proc_sleep_ns(i ? LAST_LOOK_NS : 1);
+        look_at_threads(lot);
+        ask_all(lot, true);
+    }
+    while ((fd = slots_first(&lot->slots, BY_DOUBT)) >= 0)
+        end(lot, fd, ENDED_IN_USE);
 }
 
 /* Silent, as far as is known; what we had no CPU to take is not silence. True where it is gone. */
@@ -463,13 +599,15 @@ static void describe(const struct lot *lot, const struct received *r, struct par
     p->fd = parcel->fd;
     p->via = parcel->via;
     p->cause = parcel->cause;
-    p->logged = parcel->flags & PARCEL_LOGGED;
-    p->half_close = parcel->flags & PARCEL_HALF_CLOSE;
+    p->flags = parcel->flags;
+    p->handing = p->own ? parcel->handing : 0;
+    p->serial = parcel->serial;
+    p->origin = parcel->origin;
     p->options = !p->own || parcel->flags & PARCEL_OPTIONS;
     p->pid = r->pid;
     p->tid = p->own ? parcel->tid : thread_of(r);
     p->peer = peer_of(r, p);
-    p->order = parcel->doubts.count > 0 ? BY_DOUBT : BY_NAP;
+    p->order = p->flags & PARCEL_THREADS ? BY_DOUBT : BY_NAP;
 }
 
 /* A TCP socket that is connected, or was: it may be over by now, and have no peer any more. */
@@ -482,23 +620,14 @@ static bool is_welcome(const struct received *r, const struct parked *p)
             (probe_position(r->connection, &position) && position.heard));
 }
 
-static bool keep_doubts(struct lot *lot, const struct received *r, const struct parked *p)
-{
-    struct inuse_later *doubts =
-        p->own && p->order == BY_DOUBT ? slots_doubts(&lot->slots, r->connection) : NULL;
-
-    if (doubts)
-        *doubts = r->parcel.doubts;
-    return doubts || !p->own || p->order != BY_DOUBT;
-}
-
 static void park(struct lot *lot, const struct received *r, struct parked *described)
 {
     int fd = r->connection;
     struct parked *p = slots_new(&lot->slots, fd);
 
-    if (!p || !keep_doubts(lot, r, described)) { /* no memory */
-        let_go(lot, fd, described, ENDED_EVICTED);
+    if (!p || (described->order == BY_DOUBT && !described->own)) { /* whose threads nobody sees */
+        handing_forget(described->handing);
+        let_go(lot, fd, described, p ? ENDED_IN_USE : ENDED_EVICTED);
         return;
     }
     memcpy(p, described, offsetof(struct parked, at));
@@ -586,7 +715,8 @@ static int patience(struct lot *lot)
     if (!lot->fed)
         ns = earliest(ns, 50000000);
     if (slots_first(&lot->slots, BY_DOUBT) >= 0)
-        ns = earliest(ns, NAP_NS);
+        ns = may_look(lot) ? 0
+                           : earliest(ns, lot->looks - lot->now - LOOKS_AT_ONCE * (int64_t)LOOK_NS);
     if (ns == INT64_MAX)
         return -1;
     return ns <= 0 ? 0 : (int)earliest(ns / 1000000 + 1, 60000);
@@ -652,6 +782,7 @@ static void end_all(struct lot *lot)
     int fd;
 
     close_feed(lot);
+    settle_last_doubts(lot);
     while ((fd = slots_first(&lot->slots, BY_SILENCE)) >= 0)
         if (at(lot, fd)->order == BY_DOUBT || !discard(lot, fd)) /* its peer may be done by now */
             end(lot, fd, stop ? (enum ended)stop : ENDED_EXIT);
@@ -664,15 +795,22 @@ static bool settle_table(struct lot *lot)
     long log = -1;
     long epoll;
 
-    /* Out of the way of the first three. */
+    /* Out of the way of the first four. */
     long feed = sys3(SYS_fcntl, lot->feed, F_DUPFD_CLOEXEC, FIRST);
+    int tasks = threads_open_tasks();
+    long high = tasks < 0 ? -1 : sys3(SYS_fcntl, tasks, F_DUPFD_CLOEXEC, FIRST);
+
     if (lot->log >= 0)
         log = sys3(SYS_fcntl, lot->log, F_DUPFD_CLOEXEC, FIRST);
     if (feed < 0 || sys3(SYS_dup3, feed, FEED, O_CLOEXEC) < 0)
         return false;
     if (log < 0 || sys3(SYS_dup3, log, LOG, O_CLOEXEC) < 0)
         sys1(SYS_close, LOG);
-    if (sys3(SYS_close_range, EPOLL, ~0U, 0) < 0) /* before Linux 5.9 */
+    threads_start(&lot->threads,
+                  high >= 0 && sys3(SYS_dup3, high, TASKS, O_CLOEXEC) == TASKS ? TASKS : -1);
+    sys1(SYS_close, EPOLL);
+    if (sys3(SYS_close_range, lot->threads.tasks < 0 ? TASKS : FIRST, ~0U, 0) <
+        0) /* before Linux 5.9 */
         return false;
     epoll = sys1(SYS_epoll_create1, EPOLL_CLOEXEC);
     if (epoll == LOG) { /* which is free where there is no log */
@@ -709,13 +847,16 @@ static void tend_all(struct lot *lot)
     while (!is_over(lot)) {
         welcome_all(lot);
         busy = tend(lot, busy ? 0 : patience(lot));
-        if (atomic_load(&lot->control->finish))
+        if (atomic_load(&lot->control->finish)) {
             welcome_all(lot);
+            if (atomic_load(&lot->control->finish) == LOT_PROCESS_EXITS)
+                settle_last_doubts(lot);
+        }
         settle_doubts(lot);
         look(lot);
         if (lot->fed && takes_no_more(lot))
             close_feed(lot); /* what waited in it lingers as long as the rest */
-        if (busy && !is_over(lot))
+        if (busy && !is_over(lot) && (slots_first(&lot->slots, BY_DOUBT) < 0 || !may_look(lot)))
             nap(lot);
     }
     end_all(lot);
@@ -731,6 +872,7 @@ static void body(void *argument)
     settled = settle(lot);
     if (!settled)
         atomic_store(&lot->control->welcome, 0);
+    atomic_store(&lot->control->sees, lot->threads.tasks >= 0);
     atomic_store(&lot->control->phase, settled ? LOT_SETTLED : LOT_FAILED);
     sys3(SYS_futex, SYS_ARG(&lot->control->phase), FUTEX_WAKE, INT_MAX);
     if (!settled)
@@ -738,6 +880,7 @@ static void body(void *argument)
     sink_in_lot(LOG);
     tend_all(lot);
     slots_free(&lot->slots);
+    threads_stop(&lot->threads);
 }
 
 /* On x86-64 the thread pointer points to itself, and what compilers check frames with lies after it. */
@@ -759,6 +902,7 @@ static void make_tls(char *tls)
 static void empty(struct memory *m)
 {
     slots_free(&m->lot.slots);
+    threads_stop(&m->lot.threads);
     if (sys3(SYS_madvise, SYS_ARG(m), sizeof(*m), MADV_DONTNEED) < 0)
         memset((char *)m + STACK, 0, sizeof(*m) - STACK);
 }

@@ -18,6 +18,7 @@
 #define LOT_HASTE 128    /* so many waiting end a nap */
 
 enum lot_phase { LOT_STARTING, LOT_SETTLED, LOT_FAILED };
+enum lot_finish { LOT_GOES_ON, LOT_RETIRED, LOT_PROCESS_EXITS };
 
 /* In memory of the process alone, which a fork empties. */
 struct lot_control {
@@ -25,11 +26,12 @@ struct lot_control {
     _Atomic int
         phase; /* enum lot_phase, a futex: whether its descriptor table is its own; by the lot */
     _Atomic int welcome;    /* parcels are; by the starter, by the lot when no more can come */
-    _Atomic int finish;     /* end when nothing is parked any more; by others */
+    _Atomic int finish;     /* enum lot_finish: end when nothing is parked any more; by others */
     _Atomic int stop;       /* end now, for this reason (enum ended); by others */
     _Atomic uint32_t sent;  /* parcels of this process; by whoever sends */
     _Atomic uint32_t taken; /* and received; by the lot */
     _Atomic int napping;    /* 1: a futex to wake it by */
+    _Atomic int sees;       /* the threads of its process; by the lot, before phase */
 };
 
 /* The memory of one lot: its stack, what its thread has for thread-local storage, and the parked

@@ -2,6 +2,7 @@
 
 #include "proc.h"
 #include "remedy/lots.h"
+#include "remedy/handing.h"
 #include "remedy/nudge.h"
 #include "remedy/parcel.h"
 #include "sys.h"
@@ -20,6 +21,7 @@ struct lots {
     _Atomic uint32_t ages[BOUNDARY_LOTS]; /* by the starter: which is the oldest */
     _Atomic uint32_t age;
     struct lot_control controls[BOUNDARY_LOTS];
+    struct handings handings;
 };
 
 _Static_assert(sizeof(struct lots) <= PAGE, "the lots' memory follows on a page of its own");
@@ -44,6 +46,7 @@ static struct lots *map_lots(void)
         return NULL;
     }
     boundary_set_lots(memory_of(l, 0), lot_size(), l->tids);
+    handing_start(&l->handings);
     atomic_store(&lots, l);
     return l;
 }
@@ -94,7 +97,7 @@ static int find_room(struct lots *l)
 static void retire_all(struct lots *l)
 {
     for (int i = 0; i < BOUNDARY_LOTS; i++)
-        if (atomic_load(&l->tids[i]) && !atomic_exchange(&l->controls[i].finish, 1))
+        if (atomic_load(&l->tids[i]) && !atomic_exchange(&l->controls[i].finish, LOT_RETIRED))
             nudge(&l->tids[i], false);
 }
 
@@ -187,7 +190,7 @@ bool lots_finish(int feed, int64_t deadline)
     struct lots *l = atomic_load(&lots);
 
     for (int i = 0; l && i < BOUNDARY_LOTS; i++)
-        atomic_store(&l->controls[i].finish, 1);
+        atomic_store(&l->controls[i].finish, LOT_PROCESS_EXITS);
     if (!l)
         return true;
     wake_all(l, feed);

@@ -21,13 +21,6 @@ bool parcel_pair(int pair[2])
     return false;
 }
 
-/* Only the doubts that there are travel: the smaller a message is, the more can wait. */
-static size_t size_of(const struct parcel *parcel)
-{
-    return offsetof(struct parcel, doubts.thread) +
-           (size_t)parcel->doubts.count * sizeof(parcel->doubts.thread[0]);
-}
-
 static long send_message(int number, const struct msghdr *message)
 {
     long sent = sys3(SYS_sendmsg, number, SYS_ARG(message), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -38,7 +31,7 @@ static long send_message(int number, const struct msghdr *message)
 long parcel_send(int number, const struct parcel *parcel, int fd)
 {
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
-    struct iovec bytes = {(void *)parcel, size_of(parcel)};
+    struct iovec bytes = {(void *)parcel, sizeof(*parcel)};
     struct msghdr message = {.msg_iov = &bytes,
                              .msg_iovlen = 1,
                              .msg_control = control,
@@ -105,9 +98,7 @@ static void take_control(struct received *r, struct msghdr *message)
 
 static bool is_whole(const struct parcel *parcel, long size, int flags)
 {
-    return !(flags & (MSG_TRUNC | MSG_CTRUNC)) &&
-           size >= (long)offsetof(struct parcel, doubts.thread) && parcel->doubts.count >= 0 &&
-           parcel->doubts.count <= INUSE_RUNNING && size == (long)size_of(parcel) &&
+    return !(flags & (MSG_TRUNC | MSG_CTRUNC)) && size == sizeof(*parcel) &&
            parcel->via < VIA_COUNT && parcel->cause < CAUSE_COUNT;
 }
 

@@ -10,21 +10,19 @@
  *   number of descriptors   the kernel      all but a single one are closed
  *   the descriptor          the sender      is closed, unless it is a connected TCP socket
  *   size                    the kernel      wrong: the message is dropped
- *   doubts.count            the sender      out of bounds: the message is dropped
  *   via, cause              the sender      out of bounds: the message is dropped; else a wrong word in
  *                                           the log
  *   fd                      the sender      a wrong number in the log, where people look at it
- *   flags, tid, doubts      the sender      believed of our own process alone, which could as well
- *                                           write to our memory. Of others the kernel is asked instead,
- *                                           and whatever is in doubt is left alone. PARCEL_LOGGED: a
- *                                           line more or less
+ *   flags, tid, handing,    the sender      believed of our own process alone, which could as well
+ *   serial, origin                          write to our memory. Of others the kernel is asked instead,
+ *                                           and what has PARCEL_THREADS is left alone. PARCEL_LOGGED: a
+ *                                           line more or less; PARCEL_LINGER: it is kept for longer
  *   peer                    the sender      the same; of a connection that is over, for which the kernel
  *                                           names none any more, a process of the same rights is believed
  */
 #ifndef SAFECLOSE_PARCEL_H
 #define SAFECLOSE_PARCEL_H
 
-#include "inuse.h"
 #include "probe.h"
 
 #include <stdbool.h>
@@ -33,18 +31,26 @@
 
 enum parcel_flag {
     PARCEL_LOGGED = 1,     /* its close was written to the log, so its end will be */
-    PARCEL_HALF_CLOSE = 2, /* which is the lot's to do, once its doubts are settled */
-    PARCEL_OPTIONS = 4,    /* SO_LINGER or SO_RCVLOWAT may be set */
+    PARCEL_LINGER = 2,     /* until the peer is done; else it is drained and closed */
+    PARCEL_HALF_CLOSE = 4, /* which is the lot's to do */
+    PARCEL_OPTIONS = 8,    /* SO_LINGER or SO_RCVLOWAT may be set */
+    PARCEL_THREADS = 16,   /* other threads of its process may be in a call on it */
+    PARCEL_DUPED = 32,     /* and by other numbers than this one */
+    PARCEL_EXITING = 64,   /* the process ends, and does not close it before */
+    PARCEL_SHARED = 128,   /* other processes may hold it: then it is only to be given up, */
+    PARCEL_IN_EPOLL = 256, /* while it stays in an epoll set */
 };
 
 struct parcel {
-    uint8_t via;               /* enum via */
-    uint8_t cause;             /* enum cause */
-    uint8_t flags;             /* enum parcel_flag */
-    int fd;                    /* the number that the connection had in its process */
-    int tid;                   /* of the thread that closed it */
-    struct endpoint peer;      /* the connection may be over, and have none, when it arrives */
-    struct inuse_later doubts; /* threads that may be in a call on it */
+    uint8_t via;          /* enum via */
+    uint8_t cause;        /* enum cause */
+    uint16_t flags;       /* enum parcel_flag */
+    int fd;               /* the number that the connection had in its process */
+    int tid;              /* of the thread that closed it */
+    struct endpoint peer; /* the connection may be over, and have none, when it arrives */
+    uint64_t handing;     /* its close, which may not be over (handing.h) */
+    uint64_t serial;      /* as in its fd_note */
+    uint32_t origin;
 };
 
 /* A parcel as it arrived. */

@@ -33,14 +33,6 @@ struct parked *slots_new(struct slots *s, int fd)
     return p;
 }
 
-struct inuse_later *slots_doubts(struct slots *s, int fd)
-{
-    struct inuse_later *chunk =
-        chunk_of((void **)&s->doubts[fd / SLOTS_CHUNK], SLOTS_CHUNK * sizeof(*chunk));
-
-    return chunk ? &chunk[fd % SLOTS_CHUNK] : NULL;
-}
-
 void slots_start(struct slots *s)
 {
     for (int order = 0; order < ORDERS; order++)
@@ -52,10 +44,7 @@ void slots_free(struct slots *s)
     for (int i = 0; i < SLOTS / SLOTS_CHUNK; i++) {
         if (s->chunks[i])
             sys2(SYS_munmap, SYS_ARG(s->chunks[i]), SLOTS_CHUNK * sizeof(*s->chunks[i]));
-        if (s->doubts[i])
-            sys2(SYS_munmap, SYS_ARG(s->doubts[i]), SLOTS_CHUNK * sizeof(*s->doubts[i]));
         s->chunks[i] = NULL;
-        s->doubts[i] = NULL;
     }
 }
 

@@ -7,7 +7,7 @@
 #ifndef SAFECLOSE_SLOTS_H
 #define SAFECLOSE_SLOTS_H
 
-#include "inuse.h"
+#include "holders/threads.h"
 #include "probe.h"
 
 #include <stdbool.h>
@@ -22,7 +22,7 @@ enum order {
     BY_OUTPUT,  /* the same, of those that hold more than their share of unacknowledged output */
     BY_GUEST,   /* the same, of those that a process of other rights has parked */
     BY_LOOK,    /* when to look at it, should nothing happen */
-    BY_DOUBT,   /* somebody may be in a call on it, so it is not touched */
+    BY_DOUBT,   /* a thread may be in a call on it, so it is not touched */
     BY_NAP,     /* it came since the last nap */
     ORDERS
 };
@@ -42,23 +42,25 @@ struct parked {
     int pid;
     int tid;
     struct endpoint peer;
-    uint8_t via;     /* enum via */
-    uint8_t cause;   /* enum cause */
-    uint8_t order;   /* which of the last three it is in */
-    uint8_t spins;   /* events in a row that brought nothing */
-    bool logged;     /* its close was written to the log, so its end will be */
-    bool half_close; /* is still to be done */
-    bool options;    /* SO_LINGER or SO_RCVLOWAT may be set */
-    bool own;        /* this process closed it */
-    bool guest;      /* a process of other rights did */
-    bool large;      /* it is in BY_OUTPUT */
-    bool watched;    /* it is in the epoll set */
+    struct in_call in_call; /* what is known of threads, while it is BY_DOUBT */
+    uint64_t handing;       /* as in its parcel; these too */
+    uint64_t serial;
+    uint32_t origin;
+    uint8_t via;    /* enum via */
+    uint8_t cause;  /* enum cause */
+    uint8_t order;  /* which of the last three it is in */
+    uint8_t spins;  /* events in a row that brought nothing */
+    uint16_t flags; /* enum parcel_flag */
+    bool options;   /* SO_LINGER or SO_RCVLOWAT may be set */
+    bool own;       /* this process closed it */
+    bool guest;     /* a process of other rights did */
+    bool large;     /* it is in BY_OUTPUT */
+    bool watched;   /* it is in the epoll set */
     struct place at[ORDERS];
 };
 
 struct slots {
     struct parked *chunks[SLOTS / SLOTS_CHUNK];
-    struct inuse_later *doubts[SLOTS / SLOTS_CHUNK];
     struct place heads[ORDERS];
 };
 
@@ -74,9 +76,6 @@ struct parked *slots_new(struct slots *s, int fd);
 
 /* The place of a number for which slots_new was called. */
 struct parked *slots_at(struct slots *s, int fd);
-
-/* What its doubts are kept in, with whatever was there before; NULL where there is no memory. */
-struct inuse_later *slots_doubts(struct slots *s, int fd);
 
 void slots_put_last(struct slots *s, int fd, enum order order);
 void slots_take_out(struct slots *s, int fd, enum order order);

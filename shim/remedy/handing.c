@@ -1,0 +1,92 @@
+#include "safeclose.h"
+
+#include "remedy/handing.h"
+
+#define ADDRESS_SHIFT 6
+#define COUNT_SHIFT 54
+
+/* A place is given up by whoever has its mark: the place's index, the address of what is the thread's
+ * alone, and a count, so that it does not soon come back. */
+static _Atomic(struct handings *) handings; /* handing_start */
+static PER_THREAD char me;
+
+void handing_start(struct handings *memory)
+{
+    atomic_store(&handings, memory);
+}
+
+static uint64_t my_part(void)
+{
+    return (uint64_t)(uintptr_t)&me << ADDRESS_SHIFT;
+}
+
+static bool is_mine(uint64_t mark)
+{
+    return mark && (mark & ((1ULL << COUNT_SHIFT) - HANDINGS)) == my_part();
+}
+
+static bool is_within(uint64_t numbers, unsigned first, unsigned last)
+{
+    return numbers && (numbers - 1) >> 32 >= first && (uint32_t)(numbers - 1) <= last;
+}
+
+static uint64_t find(const struct handings *h, unsigned fd)
+{
+    for (unsigned i = 0; i < HANDINGS; i++) {
+        uint64_t mark = atomic_load(&h->at[i].mark);
+        uint64_t numbers = atomic_load(&h->at[i].numbers);
+
+        if (is_mine(mark) && numbers && (numbers - 1) >> 32 <= fd && fd <= (uint32_t)(numbers - 1))
+            return mark;
+    }
+    return 0;
+}
+
+uint64_t handing_begin(unsigned first, unsigned last)
+{
+    struct handings *h = atomic_load(&handings);
+    uint64_t mark = h && atomic_load(&h->under_way) > 0 ? find(h, first) : 0;
+
+    if (!h || mark)
+        return mark;
+    mark = my_part() | (uint64_t)atomic_fetch_add(&h->given, 1) << COUNT_SHIFT;
+    for (unsigned i = 0; i < HANDINGS; i++) {
+        uint64_t none = 0;
+
+        if (!atomic_compare_exchange_strong(&h->at[i].mark, &none, mark | i))
+            continue;
+        atomic_store(&h->at[i].numbers, ((uint64_t)first << 32 | last) + 1);
+        atomic_fetch_add(&h->under_way, 1);
+        return mark | i;
+    }
+    return 0;
+}
+
+void handing_forget(uint64_t mark)
+{
+    struct handings *h = atomic_load(&handings);
+    unsigned i = mark % HANDINGS;
+
+    if (!mark || handing_is_over(mark))
+        return;
+    atomic_store(&h->at[i].numbers, 0);
+    if (atomic_compare_exchange_strong(&h->at[i].mark, &mark, 0))
+        atomic_fetch_sub(&h->under_way, 1);
+}
+
+void handing_end(unsigned first, unsigned last)
+{
+    struct handings *h = atomic_load(&handings);
+
+    for (unsigned i = 0; h && i < HANDINGS && atomic_load(&h->under_way) > 0; i++) {
+        uint64_t mark = atomic_load(&h->at[i].mark);
+
+        if (is_mine(mark) && is_within(atomic_load(&h->at[i].numbers), first, last))
+            handing_forget(mark);
+    }
+}
+
+bool handing_is_over(uint64_t mark)
+{
+    return atomic_load(&atomic_load(&handings)->at[mark % HANDINGS].mark) != mark;
+}
