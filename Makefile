@@ -49,10 +49,15 @@ PLAIN_FLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(WERROR) $(CPPFLAGS)
 READS_OTHERS = remedy/% report/% stack% sink% content%
 IS_X86_64 := $(findstring x86_64,$(shell $(CC) -dumpmachine))
 HARDENING = -fstack-protector$(if $(filter $(READS_OTHERS),$*),-strong) $(if $(IS_X86_64),-fcf-protection=full)
-# It is loaded into every program, and its time is the kernel's: small is worth more than fast.
+# Only a lot's own thread runs this, and nobody unwinds that (debuggers have tables of their own). 3 kB.
+LOTS_ALONE = remedy/lot remedy/slots holders/threads
+# It is loaded into every program, and its time is the kernel's: small is worth more than fast. (Before gcc 12
+# there is no -Oz.)
+SMALL := $(shell echo | $(CC) -Oz -E - >/dev/null 2>&1 && echo -Oz || echo -Os)
 # A frame of the library must fit the smallest stack that a program may call close() on.
 SHIM_FLAGS = $(PLAIN_FLAGS) -Ishim -fPIC $(HARDENING) -fvisibility=hidden -fno-strict-aliasing -Wframe-larger-than=1024 \
-	-U_FILE_OFFSET_BITS -U_TIME_BITS $(if $(filter -O2,$(CFLAGS)),-Os -fno-jump-tables) \
+	-U_FILE_OFFSET_BITS -U_TIME_BITS $(if $(filter -O2,$(CFLAGS)),$(SMALL) -fno-jump-tables) \
+	$(if $(filter $(LOTS_ALONE),$*),-fno-asynchronous-unwind-tables) \
 	$(if $(filter ground/strings,$*),-fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns))
 # libdl holds dlsym for every glibc before 2.34, and is an empty shell since.
 SHIM_LINK = -shared -Wl,-soname,$(LIB) -Wl,--version-script=shim/libsafeclose.map \
@@ -207,7 +212,7 @@ fuzz-%: $(BUILD)/fuzz/%
 	$(Q)$(BUILD)/fuzz/$* -max_total_time=$(T) -max_len=4096 -timeout=5 -print_final_stats=1 \
 		-artifact_prefix=$(BUILD)/fuzz/$*. $(BUILD)/fuzz/$*.found $(wildcard tests/corpus/$*)
 
-servers: $(LIB) $(BUILD)/tests/field_client
+servers: $(LIB) $(BUILD)/tests/field_client $(BUILD)/tests/crowd
 	$(Q)scripts/servers $(OPTIONS)
 
 controls: $(LIB) $(BUILD)/tests/crowd

@@ -28,7 +28,13 @@ exit          | Perl, a child that answers and exits
 tls           | TLS 1.3 client that only sends
 socat         | socat EXEC, its program exits
 inetd         | socat EXEC,nofork, likewise
+memcached     | memcached -u nobody, 100 clients
+mariadbd      | mariadbd --user=nobody, 100 clients
+tinyproxy     | tinyproxy, User nobody, 100 clients
 '
+
+# Those that a hundred clients ask, as each close is settled by itself.
+hundreds='memcached mariadbd tinyproxy'
 
 # What no mode prevents: the cells are there, the reason is below the table, and it is not judged.
 declare -A limits=(
@@ -202,4 +208,46 @@ measure_tls()
     written=300000 status=''
     read -r received end < <(grep ^received= "$scratch/output")
     received=${received#*=} end=${end#*=}
+}
+
+# ---- Servers with threads, started as root, that drop their rights themselves -----------------
+
+as_root()
+{
+    awk '$3 < 65536 { exit 1 }' /proc/self/uid_map || fail "start $name: it is to drop its rights, and needs root"
+}
+
+# Two values of 1,000,000 bytes each, then "quit". What follows it is never read.
+field_memcached()
+{
+    local answer cache
+    as_root
+    request='get value\r\nget value\r\nquit\r\n'
+    serve memcached -u nobody -l 127.0.0.1 -p "$port" -t 4
+    exec {cache}<>"/dev/tcp/127.0.0.1/$port"
+    { printf 'set value 0 0 1000000\r\n' && head -c 1000000 "$work/answer" && printf '\r\n'; } >&"$cache"
+    read -r answer <&"$cache"
+    exec {cache}>&-
+    [[ $answer == STORED* ]] || fail "have memcached keep a value: $answer"
+}
+
+# The client's first packet, of 10 bytes, is no login. The rest is never read.
+field_mariadbd()
+{
+    as_root
+    request='\012\000\000\001no login!!'
+    mkdir -p "$scratch/data"
+    chown nobody "$scratch/data"
+    serve mariadbd --no-defaults --user=nobody --datadir="$scratch/data" --bind-address=127.0.0.1 --port="$port" \
+        --socket="$scratch/data/socket" --pid-file="$scratch/data/pid" --skip-grant-tables --skip-innodb \
+        --default-storage-engine=MyISAM
+}
+
+# A POST by a client that may not use the proxy.
+field_tinyproxy()
+{
+    as_root
+    request='POST http://field/ HTTP/1.1\r\nHost: field\r\nContent-Length: %b\r\n\r\n'
+    printf 'User nobody\nListen 127.0.0.1\nPort %s\nAllow 127.0.0.2\n' "$port" >"$scratch/tinyproxy.conf"
+    serve tinyproxy -d -c "$scratch/tinyproxy.conf"
 }

@@ -74,15 +74,28 @@ __attribute__((format(printf, 1, 2))) static inline void owner_say(const char *f
         _exit(98);
 }
 
-static inline struct owner_answer owner_ask(char what, long number)
+/* A question whose answer is to be waited for later: the peer gets on with it. */
+static inline void owner_begins_to_ask(char what, long number)
 {
     struct owner_question question = {what, number};
+
+    if (send(OWNER_PEER, &question, sizeof question, MSG_NOSIGNAL) != sizeof question)
+        owner_fail("ask the peer");
+}
+
+static inline struct owner_answer owner_hears(void)
+{
     struct owner_answer answer;
 
-    if (send(OWNER_PEER, &question, sizeof question, MSG_NOSIGNAL) != sizeof question ||
-        recv(OWNER_PEER, &answer, sizeof answer, 0) != sizeof answer)
-        owner_fail("ask the peer");
+    if (recv(OWNER_PEER, &answer, sizeof answer, 0) != sizeof answer)
+        owner_fail("hear the peer's answer");
     return answer;
+}
+
+static inline struct owner_answer owner_ask(char what, long number)
+{
+    owner_begins_to_ask(what, number);
+    return owner_hears();
 }
 
 /* A listening socket that the peer knows of. */
@@ -164,13 +177,16 @@ static inline void owner_serves(const char *who, int in, int out)
         close(out);
 }
 
+static inline void owner_says_peer_read(struct owner_answer end)
+{
+    owner_say("peer read %ld bytes, %s, then %s\n", end.bytes, end.right ? "right" : "wrong",
+              end.error ? strerrorname_np(end.error) : "the end");
+}
+
 /* What the peer gets up to the end of the connection. */
 static inline void owner_peer_reads(void)
 {
-    struct owner_answer end = owner_ask('R', 0);
-
-    owner_say("peer read %ld bytes, %s, then %s\n", end.bytes, end.right ? "right" : "wrong",
-              end.error ? strerrorname_np(end.error) : "the end");
+    owner_says_peer_read(owner_ask('R', 0));
 }
 
 /* A gate that one process or thread waits at until another opens it. */

@@ -17,8 +17,9 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <time.h>
 
-enum { PATIENCE_S = 60 };
+enum { PATIENCE_S = 60, AT_ONCE_MS = 100 };
 
 static int connection = -1;
 static int port;
@@ -78,6 +79,17 @@ static struct owner_answer reads(long most)
         answer.right = answer.right && owner_right(bytes, answer.bytes, n);
         answer.bytes += n;
     }
+    return answer;
+}
+
+/* In place of bytes: when the end came, in nanoseconds of CLOCK_MONOTONIC. */
+static struct owner_answer when_it_ends(void)
+{
+    struct owner_answer answer = reads(0);
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    answer.bytes = now.tv_sec * 1000000000L + now.tv_nsec;
     return answer;
 }
 
@@ -141,6 +153,31 @@ static struct owner_answer read_each(void)
     return all;
 }
 
+/* ---- When the program has ended -------------------------------------------------------------- */
+
+static long may_end_at; /* when it was said, 0 where it was not */
+
+static void say_how_program_ended(void)
+{
+    long ms = net_now_ms() - may_end_at;
+
+    fprintf(stderr, "the program ended after %ld ms\n", ms);
+    owner_say("the program ended %s\n", ms <= AT_ONCE_MS ? "at once" : "late");
+}
+
+static void say_how_connections_ended(void)
+{
+    int connections = count;
+
+    if (connection >= 0) {
+        struct owner_answer last = reads(0);
+        owner_say("%s, then %s\n", last.right ? "right" : "wrong",
+                  last.error ? strerrorname_np(last.error) : "the end");
+    }
+    if (connections)
+        owner_say("%d of %d connections reset\n", read_each().error, connections);
+}
+
 /* ---- Obeying --------------------------------------------------------------------------------- */
 
 static struct owner_answer obey(const struct owner_question *question)
@@ -162,6 +199,11 @@ static struct owner_answer obey(const struct owner_question *question)
         break;
     case 'R':
         return reads(question->number);
+    case 'T':
+        return when_it_ends();
+    case 'A':
+        may_end_at = net_now_ms();
+        break;
     case 'M':
         connects_many((int)question->number);
         break;
@@ -306,11 +348,16 @@ int main(int argc, char **argv)
     signal(SIGALRM, out_of_patience);
     alarm(PATIENCE_S);
     serve(wires[0]);
-    while ((pid = wait(&status)) > 0)
+    while ((pid = wait(&status)) > 0) {
+        if (pid == program && may_end_at)
+            say_how_program_ended();
         if (status != 0) {
             owner_say("a process ended with status %#x\n", (unsigned)status);
             worst = 1;
         }
+    }
+    if (may_end_at)
+        say_how_connections_ended();
     if (!quiet)
         owner_say("resets for unread data %ld\n", net_resets_since(before).on_close);
     return worst;

@@ -1,0 +1,434 @@
+/*
+ * calls SCENE [nobody]: in a program with threads one closes a connection while the others are in
+ * calls on it, or in calls on something else, or in none. What the first were going to read or write
+ * is theirs, as without the library; beside the others an end with unread data is mended.
+ *
+ * With "nobody" the program gave up its rights first, and so may not look into its own threads.
+ */
+#define _GNU_SOURCE
+#include "calls.h"
+
+#include <fcntl.h>
+#include <signal.h>
+
+enum { MUCH = 20 * 1024 * 1024, FEW = 5, ROUNDS = 20 };
+
+static int fd;
+static ssize_t result;
+static int error;
+static unsigned char bytes[OWNER_BYTES];
+
+/* Whoever wants to take something that isn't his has the time for it. */
+static void a_moment(void)
+{
+    usleep(200000);
+}
+
+/* ---- Readers --------------------------------------------------------------------------------- */
+
+static int read_from; /* the number */
+static long wanted;
+static int receive_flags;
+
+static void *receive(void *unused)
+{
+    calls_announce();
+    result = recv(read_from, bytes, (size_t)wanted, receive_flags);
+    error = errno;
+    return unused;
+}
+
+static pthread_t start_reader(int number, long count, int flags)
+{
+    read_from = number;
+    wanted = count;
+    receive_flags = flags;
+    return calls_start_asleep(receive);
+}
+
+static void say_what_came(pthread_t reader)
+{
+    owner_ask('F', 0); /* so that one that was robbed doesn't wait for ever */
+    pthread_join(reader, NULL);
+    owner_say("reader: %zd bytes, %s, %s\n", result,
+              result < 0 || owner_right(bytes, 0, result) ? "right" : "wrong",
+              result < 0 ? strerrorname_np(error) : "no error");
+}
+
+/* Nothing is unread. */
+static void reader(void)
+{
+    fd = owner_takes_one();
+    pthread_t thread = start_reader(fd, OWNER_BYTES, 0);
+    owner_must(close(fd), "close");
+    a_moment();
+    owner_sends(OWNER_BYTES);
+    say_what_came(thread);
+    owner_peer_reads();
+}
+
+/* Its number is closed before the one that leads to the same connection. */
+static void reader_by_second_number(void)
+{
+    fd = owner_takes_one();
+    int other = owner_must(dup(fd), "duplicate");
+    pthread_t thread = start_reader(other, OWNER_BYTES, 0);
+    owner_must(close(other), "close");
+    owner_must(close(fd), "close");
+    a_moment();
+    owner_sends(OWNER_BYTES);
+    say_what_came(thread);
+    owner_peer_reads();
+}
+
+/* Some of what it waits for is unread. */
+static void read_more(bool by_second_number, useconds_t after)
+{
+    int least = OWNER_BYTES;
+
+    fd = owner_takes_one();
+    int number = by_second_number ? owner_must(dup(fd), "duplicate") : fd;
+    owner_must(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least), "set a low mark");
+    pthread_t thread = start_reader(number, OWNER_BYTES, 0);
+    if (by_second_number)
+        owner_must(close(number), "close");
+    owner_sends(FEW);
+    owner_must(close(fd), "close");
+    usleep(after);
+    owner_sends(OWNER_BYTES - FEW);
+    say_what_came(thread);
+    owner_peer_reads();
+}
+
+static void reader_of_more(void)
+{
+    read_more(false, 200000);
+}
+
+static void reader_of_more_by_second_number(void)
+{
+    read_more(true, 200000);
+}
+
+/* Longer than anybody has to look for a proof. */
+static void reader_of_more_for_long(void)
+{
+    read_more(false, 2500000);
+}
+
+/* What it has seen stays unread. */
+static void peeker(void)
+{
+    fd = owner_takes_one();
+    owner_sends(FEW);
+    pthread_t thread = start_reader(fd, OWNER_BYTES, MSG_PEEK | MSG_WAITALL);
+    owner_must(close(fd), "close");
+    a_moment();
+    owner_sends(OWNER_BYTES - FEW);
+    say_what_came(thread);
+}
+
+/* ---- Splice ---------------------------------------------------------------------------------- */
+
+static int filled[2];
+
+static void *splice_all(void *unused)
+{
+    calls_announce();
+    result = splice(fd, NULL, filled[1], NULL, OWNER_BYTES, 0);
+    return unused;
+}
+
+static long fill_pipe(void)
+{
+    static const char block[4096];
+    long size = 0;
+    ssize_t n;
+
+    owner_must(pipe2(filled, O_NONBLOCK), "make a pipe");
+    while ((n = write(filled[1], block, sizeof block)) > 0)
+        size += n;
+    for (int i = 0; i < 2; i++)
+        owner_must(fcntl(filled[i], F_SETFL, 0), "set blocking");
+    return size;
+}
+
+/* It has to wait for its pipe, not for the connection, all of whose data are unread. */
+static void splicer(void)
+{
+    long in_pipe = fill_pipe();
+
+    fd = owner_takes_one();
+    owner_sends(OWNER_BYTES);
+    pthread_t thread = calls_start_asleep(splice_all);
+    owner_must(close(fd), "close");
+    a_moment();
+    while (in_pipe > 0)
+        in_pipe -= read(filled[0], bytes, OWNER_BYTES < in_pipe ? OWNER_BYTES : (size_t)in_pipe);
+    pthread_join(thread, NULL);
+    if (result > 0)
+        result = read(filled[0], bytes, (size_t)result);
+    owner_say("splice: %zd bytes, %s\n", result, owner_right(bytes, 0, result) ? "right" : "wrong");
+    owner_peer_reads();
+}
+
+/* ---- Writers --------------------------------------------------------------------------------- */
+
+static void *transmit(void *unused)
+{
+    unsigned char *much = malloc(MUCH);
+
+    for (long i = 0; i < MUCH; i++)
+        much[i] = owner_byte(i);
+    calls_announce();
+    result = send(fd, much, MUCH, MSG_NOSIGNAL);
+    free(much);
+    return unused;
+}
+
+/* So few are unread that the writer's end would reset the connection, and lose what it wrote. */
+static void writer(void)
+{
+    fd = owner_takes_one();
+    owner_sends(FEW);
+    pthread_t thread = calls_start_asleep(transmit);
+    owner_must(close(fd), "close");
+    a_moment();
+    struct owner_answer end = owner_ask('R', 0);
+    pthread_join(thread, NULL);
+    owner_say("writer: %zd bytes\n", result);
+    owner_says_peer_read(end);
+}
+
+/* ---- Those who are elsewhere ----------------------------------------------------------------- */
+
+static void *sleep_for_ever(void *unused)
+{
+    calls_announce();
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void close_unread(void)
+{
+    fd = owner_takes_one();
+    owner_sends(OWNER_BYTES);
+    owner_must(close(fd), "close");
+    calls_say_end_and_when();
+}
+
+static void busy(void)
+{
+    calls_start_busy(4);
+    close_unread();
+}
+
+static void idle(void)
+{
+    for (int i = 0; i < 200; i++)
+        calls_start_asleep(sleep_for_ever);
+    close_unread();
+}
+
+static void elsewhere(void)
+{
+    calls_start_elsewhere();
+    close_unread();
+    calls_end_elsewhere();
+}
+
+/* Cancelled in a call on it, and on its way out when another closes it. */
+static void cancelled(void)
+{
+    struct calls_tally tally = {0};
+    int listener = owner_listens();
+
+    for (int i = 0; i < ROUNDS; i++) {
+        fd = owner_takes(listener);
+        owner_sends(FEW);
+        pthread_t thread = start_reader(fd, OWNER_BYTES, MSG_PEEK | MSG_WAITALL);
+        pthread_cancel(thread);
+        owner_must(close(fd), "close");
+        calls_tally_end(&tally);
+        pthread_join(thread, NULL);
+    }
+    calls_say_tally(&tally);
+}
+
+/* ---- The number is another's ----------------------------------------------------------------- */
+
+static int listening;
+static atomic_bool closed;
+
+/* Takes the next connection under the number of the one before, and waits for what comes on it. */
+static void *take_and_receive(void *unused)
+{
+    while (!closed)
+        ;
+    int number = owner_must(accept(listening, NULL, NULL), "accept");
+    if (number != fd)
+        owner_say("the number is %d, not %d\n", number, fd);
+    calls_announce();
+    result = recv(number, bytes, OWNER_BYTES, MSG_WAITALL);
+    error = errno;
+    close(number);
+    return unused;
+}
+
+static void reused_number(void)
+{
+    struct calls_tally tally = {0};
+    int whole = 0;
+
+    listening = owner_listens();
+    calls_start_busy(2);
+    for (int i = 0; i < ROUNDS; i++) {
+        closed = false;
+        fd = owner_takes(listening);
+        owner_sends(OWNER_BYTES);
+        owner_ask('M', 1);
+        pthread_t thread = calls_start(take_and_receive);
+        owner_must(close(fd), "close");
+        closed = true;
+        calls_tally_end(&tally);
+        owner_ask('m', OWNER_BYTES);
+        pthread_join(thread, NULL);
+        whole += result == OWNER_BYTES && owner_right(bytes, 0, result);
+        owner_ask('r', 0);
+    }
+    calls_say_tally(&tally);
+    owner_say("%d of %d got what came on the new one\n", whole, ROUNDS);
+}
+
+/* ---- In an epoll set --------------------------------------------------------------------------- */
+
+/* By a number that is another's or nobody's by now, so nobody can take it out of the set: as long as the
+ * connection lives the program would get events for it. */
+static void in_epoll_set(void)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    int set = owner_must(epoll_create1(EPOLL_CLOEXEC), "make an epoll set");
+
+    calls_start_asleep(sleep_for_ever);
+    fd = owner_takes_one();
+    int other = owner_must(dup(fd), "duplicate");
+    owner_must(epoll_ctl(set, EPOLL_CTL_ADD, other, &event), "add to an epoll set");
+    owner_must(close(other), "close");
+    owner_sends(OWNER_BYTES);
+    owner_must(close(fd), "close");
+    owner_say("%d events\n", epoll_wait(set, &event, 1, 0));
+    calls_say_end_and_when();
+}
+
+/* ---- A signal handler in the middle of a close ------------------------------------------------ */
+
+enum { CONNECTIONS = 200, AT_A_TIME = 50 };
+
+static int many[CONNECTIONS];
+static atomic_int left_to_handler = -1;
+static atomic_bool all_closed;
+
+static void close_in_handler(int signal)
+{
+    int saved_errno = errno;
+    int number = atomic_exchange(&left_to_handler, -1);
+
+    (void)signal;
+    if (number >= 0)
+        close(number);
+    errno = saved_errno;
+}
+
+static void *interrupt(void *thread)
+{
+    while (!all_closed) {
+        pthread_kill(*(pthread_t *)thread, SIGUSR1);
+        usleep(50);
+    }
+    return NULL;
+}
+
+static void interrupted(void)
+{
+    struct sigaction action = {.sa_handler = close_in_handler, .sa_flags = SA_RESTART};
+    pthread_t self = pthread_self();
+    pthread_t other;
+
+    calls_take_many(many, CONNECTIONS, AT_A_TIME, FEW);
+    sigaction(SIGUSR1, &action, NULL);
+    pthread_create(&other, NULL, interrupt, &self);
+    for (int i = 0; i + 1 < CONNECTIONS; i += 2) {
+        left_to_handler = many[i];
+        owner_must(close(many[i + 1]), "close");
+        while (left_to_handler >= 0)
+            sched_yield();
+    }
+    all_closed = true;
+    pthread_join(other, NULL);
+    owner_say("%d of %d connections reset\n", owner_ask('r', 0).error, CONNECTIONS);
+}
+
+/* ---- A fork child has it too ------------------------------------------------------------------ */
+
+static void close_in_parent_and_child(bool parent_first)
+{
+    struct owner_gate gate = owner_gate();
+
+    calls_start_asleep(sleep_for_ever);
+    calls_start_busy(1);
+    fd = owner_takes_one();
+    owner_sends(OWNER_BYTES);
+    pid_t child = owner_must(fork(), "fork");
+    if (child == 0) {
+        owner_waits(gate);
+        owner_must(close(fd), "close");
+        _exit(0);
+    }
+    if (parent_first)
+        owner_must(close(fd), "close");
+    a_moment();
+    owner_opens(gate);
+    owner_reaps(child);
+    if (!parent_first)
+        owner_must(close(fd), "close");
+    calls_say_end_and_when();
+}
+
+static void parent_then_child(void)
+{
+    close_in_parent_and_child(true);
+}
+
+static void child_then_parent(void)
+{
+    close_in_parent_and_child(false);
+}
+
+static const struct owner_scene scenes[] = {
+    {"reader", reader},
+    {"reader-by-second-number", reader_by_second_number},
+    {"reader-of-more", reader_of_more},
+    {"reader-of-more-by-second-number", reader_of_more_by_second_number},
+    {"reader-of-more-for-long", reader_of_more_for_long},
+    {"peeker", peeker},
+    {"splicer", splicer},
+    {"writer", writer},
+    {"busy", busy},
+    {"idle", idle},
+    {"elsewhere", elsewhere},
+    {"cancelled", cancelled},
+    {"reused-number", reused_number},
+    {"in-epoll-set", in_epoll_set},
+    {"interrupted", interrupted},
+    {"parent-then-child", parent_then_child},
+    {"child-then-parent", child_then_parent},
+    {NULL, NULL},
+};
+
+int main(int argc, char **argv)
+{
+    if (argc > 2 && strcmp(argv[2], "nobody") == 0)
+        calls_become_nobody();
+    return owner_plays(scenes, argv[1]);
+}
