@@ -1,7 +1,11 @@
 #include "safeclose.h"
 
 #include "boundary.h"
+#include "real.h"
 #include "sys.h"
+
+#include <sched.h>
+#include <sys/prctl.h>
 
 static struct process fallback; /* where no page can be had; then the pid is asked each time */
 struct process *process = &fallback;
@@ -15,6 +19,7 @@ static _Atomic int spawning;              /* spawn hooks; likewise */
 static PER_THREAD volatile bool vforking; /* vfork hook, and its end */
 static PER_THREAD volatile bool untold;   /* likewise: nobody tells when it returns in the parent */
 static PER_THREAD volatile bool seen;     /* fork hook: this thread forks through it */
+static bool forked;                       /* become_child: this process is a fork child */
 static void (*tell_child)(bool);          /* constructor */
 static _Atomic(const char *) lots;        /* boundary_set_lots */
 static _Atomic size_t lot_size;           /* likewise */
@@ -26,6 +31,7 @@ static void become_child(int pid)
 {
     bool by_hook = seen;
 
+    forked = true;
     if (!wiped)
         memset(process, 0, sizeof(*process));
     atomic_store(&spawning, 0);
@@ -111,6 +117,19 @@ bool boundary_vfork_child(void)
 bool boundary_watches(void)
 {
     return boundary_enter() || boundary_vfork_child();
+}
+
+bool boundary_likely_threads(void)
+{
+    return !real_single_threaded() && !forked;
+}
+
+/* The kernel unshares nothing where there is one thread, and refuses where there are several. */
+bool boundary_single_threaded(void)
+{
+    return real_single_threaded() ||
+           (forked && sys6(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0, 0) == 0 &&
+            sys1(SYS_unshare, CLONE_THREAD) == 0);
 }
 
 void boundary_set_lots(const void *memory, size_t each, const _Atomic int *tids)

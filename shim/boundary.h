@@ -104,6 +104,13 @@ bool boundary_vfork_child(void);
 /* boundary_enter, or boundary_vfork_child: where what is given away must be known. */
 bool boundary_watches(void);
 
+/* Whether the calling thread is the only one, as libc says; of a fork child whose parent had more, of which it
+ * does not know, the kernel is asked (two calls; not behind a seccomp filter, which may kill for that). */
+bool boundary_single_threaded(void);
+
+/* What will do to prepare for it: a fork child is taken for one of one thread. No call. */
+bool boundary_likely_threads(void);
+
 /* How many lots (lot.h) a process may have at a time: one that is fed, and some that lost their
  * feeding end and go on with what they hold. */
 #define BOUNDARY_LOTS 4

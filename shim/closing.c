@@ -135,6 +135,7 @@ static void apply_owner(struct event *e, struct giving_up *g)
     }
     if (e->verdict.outcome == OUTCOME_NONE && !g->lingers)
         return;
+    g->threads = !boundary_single_threaded();
     owner = owner_of(g);
     e->holder = g->held == HELD_HERE ? g->number : -1;
     e->note = note_of(owner);
@@ -439,14 +440,19 @@ static int depth_of(enum via via)
  * finds out when it is over, for whoever gives it up last in another process. */
 static void drop(struct giving_up *g, enum via via)
 {
-    bool stays = config.mode >= MODE_DRAIN && g->threads && !g->exiting && g->note->flags & FD_PEER;
+    bool stays = config.mode >= MODE_DRAIN && !real_single_threaded() && !g->exiting &&
+                 g->note->flags & FD_PEER;
 
     if (!(g->note->flags & FD_TCP))
         return;
     if (config.mode >= MODE_DRAIN && holders_in_epoll(g->note))
         g->note->flags |= FD_EPOLL_STUCK;
     g->held = holders_give_up(g->fd, g->note, g->exiting, stays, &g->number);
-    if (stays && g->held == HELD_ELSEWHERE) {
+    if (!stays || g->held != HELD_ELSEWHERE)
+        return;
+    if (boundary_single_threaded()) {
+        g->held = holders_release(g->note);
+    } else {
         struct event e = {.fd = g->fd, .via = via};
 
         linger_park(&e, g->note, PARCEL_THREADS | PARCEL_SHARED);
@@ -456,7 +462,7 @@ static void drop(struct giving_up *g, enum via via)
 void closing(int fd, enum via via, const void *call_site)
 {
     struct fd_note note;
-    struct giving_up g = {.fd = fd, .note = &note, .threads = !real_single_threaded()};
+    struct giving_up g = {.fd = fd, .note = &note};
 
     if (in_door == fd + 1 && depth_of(via) > door_depth)
         return;
@@ -490,8 +496,9 @@ void closing_range(unsigned first, unsigned last, enum via via, const void *call
 {
     int fd = first > INT_MAX ? -1 : fdtable_next((int)first - 1, FD_TCP);
 
-    if (fd >= 0 && (unsigned)fd <= last && config.mode >= MODE_DRAIN && !real_single_threaded()) {
-        linger_prepare();
+    if (fd >= 0 && (unsigned)fd <= last && config.mode >= MODE_DRAIN &&
+        !boundary_single_threaded()) {
+        linger_prepare(true);
         handing_begin(first, last); /* one for all of them */
     }
     for (; fd >= 0 && (unsigned)fd <= last; fd = fdtable_next(fd, FD_TCP))
@@ -501,8 +508,7 @@ void closing_range(unsigned first, unsigned last, enum via via, const void *call
 static void end_with(int fd, enum via via, const void *call_site)
 {
     struct fd_note note = fdtable_take(fd);
-    struct giving_up g = {
-        .fd = fd, .note = &note, .exiting = true, .threads = !real_single_threaded()};
+    struct giving_up g = {.fd = fd, .note = &note, .exiting = true};
 
     drop(&g, via);
     give_up(&g, via, call_site);

@@ -64,7 +64,7 @@ is_found()
 
 @test "it is found when a call in progress is passed over" {
     broken remedy/lot.c 'answer == THREADS_OUT' 'answer >= THREADS_OUT'
-    is_found 'where by its source it sends nothing' --mode linger
+    is_found 'MISMATCH, seed' --mode linger # a cut answer, or an end that should not be yet
 }
 
 @test "it is found when an owner is guessed" {

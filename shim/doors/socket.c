@@ -103,7 +103,7 @@ long socket_accept_end(const struct accepting *a, int listener, long fd)
     track_new((int)fd, note);
     if (a->watched) {
         event_first_use(true);
-        linger_prepare();
+        linger_prepare(boundary_likely_threads());
     }
     return fd;
 }
@@ -136,7 +136,7 @@ long socket_connect_end(int fd, const struct sockaddr *address, socklen_t len, l
     fdtable_connected(fd, owner_peer_hash(&peer));
     if (peer.known) /* not after connect to AF_UNSPEC, which disconnects */
         event_first_use(true);
-    linger_prepare();
+    linger_prepare(boundary_likely_threads());
     return ret;
 }
 

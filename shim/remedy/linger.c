@@ -67,7 +67,6 @@
 #include "holders/holders.h"
 #include "remedy/linger.h"
 #include "proc.h"
-#include "real.h"
 #include "remedy/feed.h"
 #include "remedy/handing.h"
 #include "remedy/lots.h"
@@ -106,16 +105,11 @@ static struct lot_control *own_lot(uint64_t target)
 
 /* As far as is known: that a parent's lot has ended shows when it is used. It can't look at the threads of
  * another process. */
-static bool is_fed(void)
+static bool is_fed(bool threads)
 {
     uint64_t target = feed_target();
 
-    return target && (own_lot(target) || (!feed_own_thread(target) && real_single_threaded()));
-}
-
-static bool wants_lot(void)
-{
-    return config.mode == MODE_LINGER || (config.mode == MODE_DRAIN && !real_single_threaded());
+    return target && (own_lot(target) || (!feed_own_thread(target) && !threads));
 }
 
 static bool start(void)
@@ -143,11 +137,12 @@ static void await_starter(void)
         proc_sleep_ns(MOMENT_NS);
 }
 
-void linger_prepare(void)
+void linger_prepare(bool threads)
 {
     uint64_t before = 0;
 
-    if (!wants_lot() || is_fed() || atomic_load(&starting))
+    if (config.mode < (threads ? MODE_DRAIN : MODE_LINGER) || is_fed(threads) ||
+        atomic_load(&starting))
         return;
     if (proc_now_ns() < atomic_load(&not_before) || !boundary_is_ours())
         return;
@@ -155,7 +150,7 @@ void linger_prepare(void)
     if (!signals_block(&before))
         return;
     if (!atomic_exchange(&starting, true)) {
-        if (!atomic_load(&barred) && !is_fed() && !start())
+        if (!atomic_load(&barred) && !is_fed(threads) && !start())
             atomic_store(&not_before, proc_now_ns() + RETRY_NS);
         atomic_store(&starting, false);
     }
@@ -237,14 +232,15 @@ static bool has_options(const struct fd_note *note)
 /* In order of what may go wrong. */
 static enum note hand_over(int fd, struct parcel *parcel)
 {
-    bool closes = parcel->flags & PARCEL_THREADS && !(parcel->flags & PARCEL_EXITING);
+    bool threads = parcel->flags & PARCEL_THREADS;
     enum note refused;
 
-    if (closes && !(parcel->handing = handing_begin((unsigned)fd, (unsigned)fd)))
+    if (threads && !(parcel->flags & PARCEL_EXITING) &&
+        !(parcel->handing = handing_begin((unsigned)fd, (unsigned)fd)))
         return NOTE_LOT_FULL;
     refused = pass_on(fd, parcel);
     if (refused == NOTE_NO_LOT) { /* a parent was killed, or the program has closed the feed */
-        linger_prepare();
+        linger_prepare(threads);
         await_starter();
         refused = pass_on(fd, parcel);
     }
@@ -266,6 +262,7 @@ enum note linger_park(const struct event *e, const struct fd_note *note, unsigne
         .serial = note->serial,
         .origin = note->origin,
     };
+    bool threads = flags & PARCEL_THREADS;
     enum note refused;
 
     if (!(flags & PARCEL_SHARED)) {
@@ -273,8 +270,9 @@ enum note linger_park(const struct event *e, const struct fd_note *note, unsigne
         if (!leave_epoll_sets(e, note))
             return NOTE_EPOLL;
     }
-    linger_prepare(); /* a fork child's connection came before the fork, and the parent has ended */
-    if (!is_fed())
+    linger_prepare(
+        threads); /* a fork child's connection came before the fork, and the parent has ended */
+    if (!is_fed(threads))
         await_starter();
     refused = hand_over(e->fd, &parcel);
     if (refused == NOTE_NONE && (flags & (PARCEL_HALF_CLOSE | PARCEL_THREADS)) == PARCEL_HALF_CLOSE)

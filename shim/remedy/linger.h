@@ -11,9 +11,10 @@
 #include <stdbool.h>
 
 /* A connection was accepted or opened, or soon will be closed: sees to it that there is a lot to
- * park it in, where the mode asks for one, or the program has threads and the mode drains. Most often an atomic read or two; once in a process the
+ * park it in, where the mode asks for one, or the program
+ * has threads and the mode drains. Most often an atomic read or two; once in a process the
  * price of a thread. errno kept. */
-void linger_prepare(void);
+void linger_prepare(bool threads);
 
 /*
  * Parks the connection of this event, which is about to be given up: takes it out of the program's epoll

@@ -135,14 +135,16 @@ static uint64_t turn_of(const struct parked *p)
     return (uint64_t)earliest((int64_t)(config.discard_max - p->discarded), most);
 }
 
-/* A reset that was asked for stays. Whoever holds it too may have set SO_LINGER by now. */
+/* Whoever holds it too may have set SO_LINGER by now. What is not ours keeps it, where it asks for a reset:
+ * that close does not wait. */
 static void close_as_it_is(int fd, const struct parked *p)
 {
-    bool zero = false;
+    struct linger linger = {0, 0};
+    unsigned len = sizeof(linger);
 
     if (p->options && p->order == BY_DOUBT)
-        probe_zero_linger(fd, STATE_ESTABLISHED, &zero);
-    if (p->options && !zero)
+        sys_getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len);
+    if (p->options && (p->order != BY_DOUBT || linger.l_linger > 0))
         parcel_discard(fd);
     else
         sys1(SYS_close, fd);
