@@ -49,15 +49,15 @@ PLAIN_FLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(WERROR) $(CPPFLAGS)
 READS_OTHERS = remedy/% report/% stack% sink% content%
 IS_X86_64 := $(findstring x86_64,$(shell $(CC) -dumpmachine))
 HARDENING = -fstack-protector$(if $(filter $(READS_OTHERS),$*),-strong) $(if $(IS_X86_64),-fcf-protection=full)
-# Only a lot's own thread runs this, and nobody unwinds that (debuggers have tables of their own). 3 kB.
-LOTS_ALONE = remedy/lot remedy/slots holders/threads
+# What only a lot's own thread runs, or the constructor, nobody unwinds (debuggers have tables of their own). 4 kB.
+NOT_UNWOUND = remedy/lot remedy/slots holders/threads config options
 # It is loaded into every program, and its time is the kernel's: small is worth more than fast. (Before gcc 12
 # there is no -Oz.)
 SMALL := $(shell echo | $(CC) -Oz -E - >/dev/null 2>&1 && echo -Oz || echo -Os)
 # A frame of the library must fit the smallest stack that a program may call close() on.
 SHIM_FLAGS = $(PLAIN_FLAGS) -Ishim -fPIC $(HARDENING) -fvisibility=hidden -fno-strict-aliasing -Wframe-larger-than=1024 \
 	-U_FILE_OFFSET_BITS -U_TIME_BITS $(if $(filter -O2,$(CFLAGS)),$(SMALL) -fno-jump-tables) \
-	$(if $(filter $(LOTS_ALONE),$*),-fno-asynchronous-unwind-tables) \
+	$(if $(filter $(NOT_UNWOUND),$*),-fno-asynchronous-unwind-tables) \
 	$(if $(filter ground/strings,$*),-fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns))
 # libdl holds dlsym for every glibc before 2.34, and is an empty shell since.
 SHIM_LINK = -shared -Wl,-soname,$(LIB) -Wl,--version-script=shim/libsafeclose.map \

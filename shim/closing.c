@@ -440,8 +440,7 @@ static int depth_of(enum via via)
  * finds out when it is over, for whoever gives it up last in another process. */
 static void drop(struct giving_up *g, enum via via)
 {
-    bool stays = config.mode >= MODE_DRAIN && !real_single_threaded() && !g->exiting &&
-                 g->note->flags & FD_PEER;
+    bool stays = config.mode >= MODE_DRAIN && !real_single_threaded() && !g->exiting;
 
     if (!(g->note->flags & FD_TCP))
         return;
@@ -452,7 +451,7 @@ static void drop(struct giving_up *g, enum via via)
         return;
     if (boundary_single_threaded()) {
         g->held = holders_release(g->note);
-    } else {
+    } else if (is_plain(g->note) && !config.port_ranges) {
         struct event e = {.fd = g->fd, .via = via};
 
         linger_park(&e, g->note, PARCEL_THREADS | PARCEL_SHARED);
@@ -474,12 +473,13 @@ void closing(int fd, enum via via, const void *call_site)
         in_door = 0;
 }
 
-void closing_done(unsigned first, unsigned last)
+void closing_done(unsigned first, unsigned last, bool closed)
 {
     if (boundary_vfork_child())
         return;
     in_door = 0;
-    handing_end(first, last);
+    if (closed)
+        handing_end(first, last);
 }
 
 bool closing_concerns(int fd)

@@ -19,8 +19,7 @@ void closing(int fd, enum via via, const void *call_site);
  */
 void closing_range(unsigned first, unsigned last, enum via via, const void *call_site);
 
-/* The process ends: the same for all of them, one deadline serving the look at who else holds them.
- */
+/* The process ends: the same for all of them. */
 void closing_all(enum via via, const void *call_site);
 
 /* Called just before the real call where that will reset the connection, or those that wait on a
@@ -28,9 +27,9 @@ void closing_all(enum via via, const void *call_site);
  * safeclose_reset_ahead`. */
 void safeclose_reset_ahead(int fd);
 
-/* After the real call that closed these numbers, or failed: a hook that libc, or another preloaded
+/* After the real call that closed these numbers, or did not: a hook that libc, or another preloaded
  * library, enters for the same number within it is part of the same close. */
-void closing_done(unsigned first, unsigned last);
+void closing_done(unsigned first, unsigned last, bool closed);
 
 /* Whether closing this number is any business of ours: it is, or may be, a TCP socket. At most one
  * call. */

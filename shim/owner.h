@@ -16,7 +16,7 @@ enum owner {
     OWNER_UNKNOWN, /* can't be proven */
 };
 
-/* What is given up, and how much may be spent on the question. */
+/* What is given up. */
 struct giving_up {
     int fd;
     struct fd_note *note;
@@ -30,7 +30,7 @@ struct giving_up {
     bool acts;       /* something will be done if it is ours alone */
     bool lingers;    /* and that is to be parked */
     bool threads;    /* another thread of this process may be in a call on it */
-    bool exiting;    /* the process ends: its other threads and their calls do too */
+    bool exiting;    /* the process ends, and soon its other threads and their calls */
 };
 
 /* Who else holds the connection, once holders_give_up has answered for other numbers and processes. Where

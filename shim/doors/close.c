@@ -24,6 +24,6 @@ bool close_begin(int fd, enum via via, const void *call_site)
 
 long close_end(int fd, long ret)
 {
-    closing_done((unsigned)fd, (unsigned)fd);
+    closing_done((unsigned)fd, (unsigned)fd, ret == 0 || errno != EBADF);
     return ret;
 }

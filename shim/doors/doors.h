@@ -31,7 +31,7 @@ long close_end(int fd, long ret);
 /* close_range, closefrom. */
 enum giveup range_begin(unsigned first, unsigned last, int flags, enum via via,
                         const void *call_site);
-long range_end(enum giveup gave_up, unsigned first, unsigned last, long ret);
+long range_end(enum giveup gave_up, unsigned first, unsigned last, int flags, long ret);
 
 /* dup2, dup3: they close what target stood for. */
 uint32_t dup_onto_begin(int fd, int target, int flags, enum via via, const void *call_site);

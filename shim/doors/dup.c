@@ -40,7 +40,7 @@ uint32_t dup_onto_begin(int fd, int target, int flags, enum via via, const void 
 
 long dup_onto_end(uint32_t forks, int fd, int target, long copy)
 {
-    closing_done((unsigned)target, (unsigned)target);
+    closing_done((unsigned)target, (unsigned)target, copy >= 0 && copy != fd);
     return dup_end(forks, fd, copy);
 }
 

@@ -24,8 +24,8 @@ enum giveup range_begin(unsigned first, unsigned last, int flags, enum via via,
     return GIVEUP_NOTHING;
 }
 
-long range_end(enum giveup gave_up, unsigned first, unsigned last, long ret)
+long range_end(enum giveup gave_up, unsigned first, unsigned last, int flags, long ret)
 {
-    closing_done(first, last);
+    closing_done(first, last, ret == 0 && !(flags & CLOSE_RANGE_CLOEXEC));
     return giveup_end(gave_up, ret);
 }

@@ -1,5 +1,6 @@
 /*
- * The calling thread's signal mask, while something of ours must not be interrupted by a handler.
+ * Signals that must not come: the calling thread's mask, while something of ours must not be interrupted by a
+ * handler, and SIGPIPE.
  */
 #ifndef SAFECLOSE_SIGNALS_H
 #define SAFECLOSE_SIGNALS_H
@@ -13,5 +14,8 @@ bool signals_block(uint64_t *before);
 
 /* The mask as it was before. */
 void signals_restore(uint64_t before);
+
+/* From now on SIGPIPE does not end the process, where it would have. */
+void signals_ignore_pipe(void);
 
 #endif

@@ -39,6 +39,9 @@ struct thread {
 #define SYS_open_tree 428 /* on every machine */
 #endif
 #define OPEN_TREE_CLONE 1
+#ifndef TCP_ULP
+#define TCP_ULP 31
+#endif
 
 static struct own_fd kept = OWN_FD_NONE; /* threads_keep_tasks */
 static _Atomic int kept_by;
@@ -52,6 +55,15 @@ void threads_keep_tasks(void)
         return;
     own_fd_keep(&kept, (int)tasks);
     atomic_store(&kept_by, atomic_load(&process->pid));
+}
+
+void threads_fork_child(void)
+{
+    int number = own_fd_check(&kept);
+
+    if (number >= 0)
+        sys1(SYS_close, number);
+    atomic_store(&kept.number, -1);
 }
 
 bool threads_own(int fd)
@@ -90,12 +102,12 @@ void threads_stop(struct threads *t)
  * way into a call or out of it; pipes, UNIX and datagram sockets, locks of files, and the like; io_uring's
  * threads while idle. Names of older kernels beside those of newer ones. */
 static const char elsewhere[] =
-    "do_epoll_wait\0ep_poll\0poll_schedule_timeout\0do_select\0do_sys_poll\0futex_do_wait\0"
+    "do_epoll_wait\0ep_poll\0poll_schedule_timeout\0futex_do_wait\0"
     "futex_wait_queue\0futex_wait_queue_me\0hrtimer_nanosleep\0do_nanosleep\0"
     "inet_csk_accept\0do_wait\0do_sigtimedwait\0sigsuspend\0__do_sys_pause\0sys_pause\0"
     "ptrace_stop\0do_signal_stop\0anon_pipe_read\0anon_pipe_write\0pipe_read\0pipe_write\0"
     "unix_stream_read_generic\0sock_alloc_send_pskb\0__skb_wait_for_more_packets\0"
-    "eventfd_read\0signalfd_read_iter\0signalfd_dequeue\0timerfd_read_iter\0timerfd_read\0"
+    "eventfd_read\0signalfd_read_iter\0signalfd_dequeue\0timerfd_read_iter\0"
     "do_wait_intr_irq\0inotify_read\0__do_semtimedop\0do_semtimedop\0n_tty_read\0wq_sleep\0"
     "do_msgrcv\0locks_lock_inode_wait\0io_wq_worker\0io_sq_thread\0";
 
@@ -173,7 +185,8 @@ static bool look_at_call(struct threads *t, struct thread *seen, const char *tid
         return true;
     }
     nr = next_number(&s);
-    if (nr != SYS_splice && nr != SYS_io_uring_enter) /* which are on two numbers, and on any */
+    /* Which are on two numbers, and on any. */
+    if (nr != SYS_splice && nr != SYS_io_uring_enter && nr != SYS_io_submit)
         seen->number = (int)next_number(&s);
     return true;
 }
@@ -303,11 +316,14 @@ static bool look_at(int dir, const char *name, int tid, void *context)
 static void bury(struct threads *t)
 {
     uint32_t left = 0;
+    uint32_t count = t->count;
 
     for (uint32_t i = 0; i < t->count; i++)
         if (t->list[i].listed >= t->walk - 1)
             t->list[left++] = t->list[i];
     t->count = left;
+    if (left < count && !t->complete) /* nor has one that is not missed by a third */
+        t->whole = 0;
 }
 
 /* How many there are the kernel says by the directory's links, of which two are not theirs. Fewer than two
@@ -328,7 +344,7 @@ static void walk(struct threads *t)
     t->fresh = 0;
     t->complete = sys3(SYS_lseek, t->tasks, 0, SEEK_SET) == 0 &&
                   proc_walk(t->tasks, look_at, &w) == PROC_ALL && t->fresh == 0 &&
-                  w.listed == t->before && are_all(t, w.listed + w.lots);
+                  w.listed == t->before && w.lots > 0 && are_all(t, w.listed + w.lots);
     t->before = w.listed;
     if (t->complete)
         t->whole = t->walk;
@@ -391,19 +407,22 @@ static bool wakes_for_room(int fd, uint8_t state)
                 0) == 0;
 }
 
-/* While something is unread, so does this (tcp_data_ready). */
+/* While something is unread, so does this (tcp_data_ready), but where another protocol is laid over it. */
 static bool wakes_for_data(int fd)
 {
     int one = 1;
+    char protocol[16];
+    unsigned len = sizeof(protocol);
 
-    return sys_getsockopt_int(fd, SOL_SOCKET, SO_RCVLOWAT) == one &&
+    return (sys_getsockopt(fd, IPPROTO_TCP, TCP_ULP, protocol, &len) < 0 || len == 0) &&
+           sys_getsockopt_int(fd, SOL_SOCKET, SO_RCVLOWAT) == one &&
            sys_ioctl_int(fd, FIONREAD) > 0 &&
            sys6(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVLOWAT, SYS_ARG(&one), sizeof(one), 0) == 0;
 }
 
 static void knock(const struct threads *t, struct in_call *c, int fd, uint8_t state)
 {
-    c->knock = wakes_for_room(fd, state) || wakes_for_data(fd) ? t->walk + 1 : 0;
+    c->knock = !c->shared && (wakes_for_room(fd, state) || wakes_for_data(fd)) ? t->walk + 1 : 0;
 }
 
 void threads_watch(const struct threads *t, struct in_call *c, int fd)

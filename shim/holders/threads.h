@@ -50,6 +50,7 @@ struct in_call {
     uint64_t written;
     uint64_t gone;  /* the first walk after its number was; 0: it is not */
     uint64_t still; /* the first since when nothing was read or written; 0: unknown */
+    bool shared;    /* with other processes: nothing of it is set */
     uint64_t knock; /* the first after the last knock; 0: nobody need have been woken by it */
 };
 
@@ -64,6 +65,7 @@ enum threads_answer {
  * cut off from what lies above it, which nobody in the new root may reach (open_tree(2); since Linux 5.2,
  * with CAP_SYS_ADMIN). A fork child has none then. */
 void threads_keep_tasks(void);
+void threads_fork_child(void); /* gives it up */
 bool threads_own(int fd);
 
 /* Opens this process's /proc/self/task; -1 where there is none to be had. */

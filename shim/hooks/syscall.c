@@ -58,7 +58,7 @@ static long pass(long call[7], const void *call_site)
         return close_begin(fd, VIA_SYSCALL, call_site) ? close_end(fd, real_syscall(call)) : -1;
     case SYS_close_range:
         gave_up = range_begin((unsigned)a[0], (unsigned)a[1], (int)a[2], VIA_SYSCALL, call_site);
-        return range_end(gave_up, (unsigned)a[0], (unsigned)a[1], real_syscall(call));
+        return range_end(gave_up, (unsigned)a[0], (unsigned)a[1], (int)a[2], real_syscall(call));
 #ifdef SYS_dup2
     case SYS_dup2:
         dup_onto_begin(fd, (int)a[1], 0, VIA_SYSCALL, call_site);

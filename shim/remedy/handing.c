@@ -4,6 +4,7 @@
 
 #define ADDRESS_SHIFT 6
 #define COUNT_SHIFT 54
+#define RELEASED 1 /* no thread's */
 
 /* A place is given up by whoever has its mark: the place's index, the address of what is the thread's
  * alone, and a count, so that it does not soon come back. */
@@ -62,16 +63,26 @@ uint64_t handing_begin(unsigned first, unsigned last)
     return 0;
 }
 
+/* In three steps, so that nothing is written to it once it may be another's. */
+static void release(struct handings *h, uint64_t mark)
+{
+    unsigned i = mark % HANDINGS;
+
+    if (!atomic_compare_exchange_strong(&h->at[i].mark, &mark, RELEASED))
+        return;
+    atomic_store(&h->at[i].numbers, 0);
+    atomic_store(&h->at[i].mark, 0);
+    atomic_fetch_sub(&h->under_way, 1);
+}
+
+/* Others of a range wait for it as well. */
 void handing_forget(uint64_t mark)
 {
     struct handings *h = atomic_load(&handings);
-    unsigned i = mark % HANDINGS;
+    uint64_t numbers = mark ? atomic_load(&h->at[mark % HANDINGS].numbers) : 0;
 
-    if (!mark || handing_is_over(mark))
-        return;
-    atomic_store(&h->at[i].numbers, 0);
-    if (atomic_compare_exchange_strong(&h->at[i].mark, &mark, 0))
-        atomic_fetch_sub(&h->under_way, 1);
+    if (numbers && (numbers - 1) >> 32 == (uint32_t)(numbers - 1))
+        release(h, mark);
 }
 
 void handing_end(unsigned first, unsigned last)
@@ -82,7 +93,7 @@ void handing_end(unsigned first, unsigned last)
         uint64_t mark = atomic_load(&h->at[i].mark);
 
         if (is_mine(mark) && is_within(atomic_load(&h->at[i].numbers), first, last))
-            handing_forget(mark);
+            release(h, mark);
     }
 }
 

@@ -36,7 +36,7 @@ void handing_end(unsigned first, unsigned last);
 /* Whether that was said. */
 bool handing_is_over(uint64_t mark);
 
-/* It never will be: the thread was cancelled, or has jumped out of its close. */
+/* It never will be: the thread was cancelled, or has jumped out of its close. Not of a range. */
 void handing_forget(uint64_t mark);
 
 #endif

@@ -32,7 +32,9 @@
  * close: the lot does nothing to such a connection before that is over (handing.h), and each thread was
  * seen where it can't be in such a call (threads.h); then it half-closes it itself. One that is blocked in
  * a call that may be on it keeps it for as long as lingering may last. So in such a program the mode drain
- * has a lot too, which closes at once what it has drained. What waits so when the process executes another
+ * has a lot too, which closes at once what it has drained. A connection that other processes hold as well is
+ * passed on for the same reason: until no thread is in a call on it this process is one of its holders, and then
+ * the lot gives up its share for it (holders_release). What waits so when the process executes another
  * program, ends, or changes its rights, has two looks yet; what can't be proven then is closed as it is.
  *
  * In the lot it is drained until the peer's FIN or reset, until nothing came in and nothing was
@@ -163,6 +165,7 @@ void linger_fork_child(void)
     atomic_store(&starting, false);
     atomic_store(&barred, 0);
     nudge_fork_child();
+    threads_fork_child();
 }
 
 /* ---- Parking --------------------------------------------------------------------------------- */
@@ -237,13 +240,15 @@ static enum note hand_over(int fd, struct parcel *parcel)
 
     if (threads && !(parcel->flags & PARCEL_EXITING) &&
         !(parcel->handing = handing_begin((unsigned)fd, (unsigned)fd)))
-        return NOTE_LOT_FULL;
+        return own_lot(feed_target()) ? NOTE_LOT_FULL : NOTE_NO_LOT;
     refused = pass_on(fd, parcel);
     if (refused == NOTE_NO_LOT) { /* a parent was killed, or the program has closed the feed */
         linger_prepare(threads);
         await_starter();
         refused = pass_on(fd, parcel);
     }
+    if (refused != NOTE_NONE)
+        handing_forget(parcel->handing);
     return refused;
 }
 
@@ -274,6 +279,9 @@ enum note linger_park(const struct event *e, const struct fd_note *note, unsigne
         threads); /* a fork child's connection came before the fork, and the parent has ended */
     if (!is_fed(threads))
         await_starter();
+    /* Its other threads run for as long as the exit waits, and would not have been told. */
+    if (threads && flags & PARCEL_EXITING)
+        signals_ignore_pipe();
     refused = hand_over(e->fd, &parcel);
     if (refused == NOTE_NONE && (flags & (PARCEL_HALF_CLOSE | PARCEL_THREADS)) == PARCEL_HALF_CLOSE)
         sys2(SYS_shutdown, e->fd, SHUT_WR);

@@ -47,7 +47,8 @@ _Static_assert(FIRST + LOT_MOST <= SLOTS, "every number that can be parked has a
 #define LOOKS_AT_ONCE 5  /* so many of which may come early */
 #define LAST_LOOK_NS 10000000
 #define LOOK_AFTER_NS 150000   /* for the thread that closes to be done */
-#define PEER_WAITS_NS 50000000 /* for a FIN, where nothing else is to be done */
+#define PEER_WAITS_NS 50000000 /* for a FIN, where nothing else is to be done; */
+#define CPU_WAITS_NS 250000000 /* the same where it is a CPU that a thread waits for */
 #define OWN_NUMBERS                                                                                \
     7 /* the first four, two while it writes a line, one while it looks at a thread */
 
@@ -175,7 +176,8 @@ static void let_go(struct lot *lot, int fd, struct parked *p, enum ended ended)
 
 static void leave_orders(struct lot *lot, int fd, struct parked *p)
 {
-    handing_forget(p->handing);
+    if (!p->in_call.gone)
+        handing_forget(p->handing);
     slots_take_out(&lot->slots, fd, BY_SILENCE);
     if (p->large)
         slots_take_out(&lot->slots, fd, BY_OUTPUT);
@@ -420,22 +422,24 @@ static bool is_shared_yet(struct lot *lot, int fd)
 }
 
 /* A thread sleeps in a call that may be on it, or has no CPU, for as long as lingering may last. Where
- * nothing is unread, and all is acknowledged, the peer may be waiting for its FIN. */
+ * nothing is unread, and all is acknowledged, the peer may be waiting for its FIN; and of what others hold
+ * they may be about to send one. */
 static bool is_given_up(struct lot *lot, int fd, bool asleep)
 {
     struct parked *p = at(lot, fd);
     int64_t waited = lot->now - p->since;
 
-    if (waited >= config.linger_time)
+    if (waited >= config.linger_time || (p->flags & PARCEL_SHARED && waited >= CPU_WAITS_NS))
         return true;
     if (lot->now - p->moved >= earliest(config.linger_idle, PEER_WAITS_NS))
         note_unacked(lot, fd);
-    if (asleep && waited >= PEER_WAITS_NS && p->unacked == 0 && sys_ioctl_int(fd, FIONREAD) <= 0)
+    if (waited >= (asleep ? PEER_WAITS_NS : CPU_WAITS_NS) && p->unacked == 0 &&
+        sys_ioctl_int(fd, FIONREAD) <= 0)
         return true;
     return lot->now - p->moved >= config.linger_idle;
 }
 
-/* Unless somebody was told of the error. */
+/* Unless a thread was told of it, in the call that it was in. */
 static bool was_reset(int fd)
 {
     struct pollfd error = {.fd = fd};
@@ -452,7 +456,7 @@ static void ask(struct lot *lot, int fd, bool last)
     enum threads_answer answer = threads_ask(&lot->threads, &p->in_call, fd, number, p->tid);
 
     if (answer == THREADS_OVER)
-        end(lot, fd, was_reset(fd) ? ENDED_PEER_RST : ENDED_PEER_FIN);
+        end(lot, fd, was_reset(fd) ? ENDED_PEER_RST : ENDED_IN_USE);
     else if (answer == THREADS_OUT && !is_shared_yet(lot, fd))
         settle_doubt(lot, fd);
     else if (answer != THREADS_OUT && !last && is_given_up(lot, fd, answer == THREADS_ASLEEP))
@@ -584,7 +588,7 @@ static struct endpoint peer_of(const struct received *r, const struct parked *p)
 {
     struct endpoint peer = {.known = false};
 
-    if (!p->own)
+    if (!p->own || p->flags & PARCEL_SHARED)
         peer = probe_peer(r->connection);
     return peer.known || p->guest ? peer : r->parcel.peer;
 }
@@ -603,6 +607,7 @@ static void describe(const struct lot *lot, const struct received *r, struct par
     p->cause = parcel->cause;
     p->flags = parcel->flags;
     p->handing = p->own ? parcel->handing : 0;
+    p->in_call.shared = parcel->flags & PARCEL_SHARED;
     p->serial = parcel->serial;
     p->origin = parcel->origin;
     p->options = !p->own || parcel->flags & PARCEL_OPTIONS;
