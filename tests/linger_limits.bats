@@ -9,7 +9,8 @@ load linger_process
 # library every byte arrives, though not everywhere would late data find somebody to take it.
 nothing_lost()
 {
-    all_arrives "$@"
+    plays_both "${@:2}"
+    matches "^whole $1 of $1 resets [0-9]+, for unread data 0\$" "$(of_peers linger)"
 }
 
 # ---- RLIMIT_NOFILE -------------------------------------------------------------------------------------

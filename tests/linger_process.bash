@@ -41,17 +41,21 @@ of_peers()
     grep -E '^(whole|resets) ' "$BATS_TEST_TMPDIR/$1" | paste -sd ' '
 }
 
-# all_arrives COUNT [OPTION...] PROGRAM SCENE: bare, some of so many connections lose output to a reset; in
-# mode linger every peer gets every byte, nobody is sent a reset, and the program sees what it sees bare.
-all_arrives()
+# plays_both [OPTION...] PROGRAM SCENE: bare, where some connections must be reset, and in mode linger.
+plays_both()
 {
-    local count=$1
-    shift
     linger bare "$@"
     linger linger "$@"
     same "$(of_program bare)" "$(of_program linger)"
     [[ $(of_peers bare) != *'resets 0,'* ]] || fail "no reset without the library: $*"
-    arrived "$count"
+}
+
+# all_arrives COUNT [OPTION...] PROGRAM SCENE: bare, some of so many connections lose output to a reset; in
+# mode linger every peer gets every byte, nobody is sent a reset, and the program sees what it sees bare.
+all_arrives()
+{
+    plays_both "${@:2}"
+    arrived "$1"
 }
 
 # arrived COUNT: what the last run in mode linger showed.
