@@ -85,6 +85,14 @@ told()
     mended writer -- "${all_written[@]}"
 }
 
+@test "a writer blocked in io_submit, whose first argument looks like a number: all 20 MB arrive" {
+    theirs submitter
+}
+
+@test "exit(7) lingers while a thread writes on, SIGPIPE as by default: it is the status" {
+    SAFECLOSE_EXIT_WAIT=1s theirs exit-beside-writer
+}
+
 # none_cut_off MODE UNREAD: in ten seconds. All of them have to get through, and to the peer.
 none_cut_off()
 {
@@ -142,6 +150,15 @@ none_cut_off()
     mended interrupted -- '0 of 200 connections reset' 'resets for unread data 0'
 }
 
+@test "a handler between handing over and the real close, whose calls close nothing: nothing is taken" {
+    local scene library=$LIBSAFECLOSE
+    for scene in handler-dup2 handler-close_range; do
+        LIBSAFECLOSE=$library:$programs/calls_handler_lib.so drained calls "$scene" \
+            'reader: 5 bytes, right, no error' 'peer read 0 bytes, right, then the end' \
+            'resets for unread data 0'
+    done
+}
+
 # ---- After setuid --------------------------------------------------------------------------------------
 
 # The kernel lets such a process see where its threads sleep, but not in which call on which number.
@@ -185,6 +202,19 @@ none_cut_off()
 
 @test "closed by the fork child, then in the parent with threads: mended" {
     mended child-then-parent -- "${end[@]}"
+}
+
+@test "SO_LINGER of a connection that a fork child holds too stays as it was set" {
+    theirs lingering-child
+}
+
+@test "beside a fork child, its port not in SAFECLOSE_PORTS: as without the library, and nothing told" {
+    local mode
+    export SAFECLOSE_PORTS=1
+    for mode in drain linger; do
+        as_bare "$mode" -- calls reader-beside-child
+        tells 'closes == []' 'all(e["event"] != "linger-end" for e in events)'
+    done
 }
 
 # ---- In close() itself -----------------------------------------------------------------------------------

@@ -9,7 +9,9 @@
 #include "calls.h"
 
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <signal.h>
+#include <sys/syscall.h>
 
 enum { MUCH = 20 * 1024 * 1024, FEW = 5, ROUNDS = 20 };
 
@@ -200,6 +202,92 @@ static void writer(void)
     owner_says_peer_read(end);
 }
 
+/* The lower 32 bits of its address look like number 0: it is moved there. */
+static aio_context_t context_like_number(void)
+{
+    const uint64_t all = 1ULL << 32;
+    aio_context_t context = 0;
+
+    owner_must((int)syscall(SYS_io_setup, 1, &context), "have a context");
+    /* As much as its head says: as many events, each as long as the head. */
+    size_t size = (((const uint32_t *)context)[1] + 1) * sizeof(struct io_event);
+    size = (size + 4095) & ~4095ULL;
+    char *room =
+        mmap(NULL, all + size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED)
+        owner_fail("have room");
+    char *there = room + (-(uintptr_t)room & (all - 1));
+    if (mremap((void *)context, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, there) != there)
+        owner_fail("move a context");
+    return (aio_context_t)there;
+}
+
+static void *submit(void *unused)
+{
+    aio_context_t context = context_like_number();
+    unsigned char *much = malloc(MUCH);
+    struct iocb order = {.aio_fildes = (unsigned)fd,
+                         .aio_lio_opcode = IOCB_CMD_PWRITE,
+                         .aio_buf = (uintptr_t)much,
+                         .aio_nbytes = MUCH};
+    struct iocb *orders[] = {&order};
+    struct io_event done;
+
+    for (long i = 0; i < MUCH; i++)
+        much[i] = owner_byte(i);
+    calls_announce();
+    owner_must((int)syscall(SYS_io_submit, context, 1, orders), "submit");
+    owner_must((int)syscall(SYS_io_getevents, context, 1, 1, &done, NULL), "get what came of it");
+    result = (ssize_t)done.res;
+    free(much);
+    return unused;
+}
+
+/* The call's first argument is no number, and may look like that of something else. */
+static void submitter(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    fd = owner_takes_one();
+    pthread_t thread = calls_start_asleep(submit);
+    owner_must(close(fd), "close");
+    a_moment();
+    struct owner_answer end = owner_ask('R', 0);
+    pthread_join(thread, NULL);
+    owner_say("submitter: %zd bytes\n", result);
+    owner_says_peer_read(end);
+}
+
+/* Goes on as long as the process does. */
+static void *write_on(void *unused)
+{
+    calls_announce();
+    for (;;) {
+        if (write(fd, bytes, sizeof bytes) < 0)
+            continue;
+        usleep(200);
+    }
+    return unused;
+}
+
+/* In a child, whose status is looked at. */
+static void exit_beside_writer(void)
+{
+    int status;
+    pid_t child = owner_must(fork(), "fork");
+
+    if (child == 0) {
+        signal(SIGPIPE, SIG_DFL);
+        fd = owner_takes_one();
+        owner_begins_to_ask('R', 0);
+        calls_start_asleep(write_on);
+        a_moment();
+        exit(7);
+    }
+    owner_must(waitpid(child, &status, 0), "wait for a child");
+    owner_say("child ended with status %#x\n", (unsigned)status);
+    owner_hears();
+}
+
 /* ---- Those who are elsewhere ----------------------------------------------------------------- */
 
 static void *sleep_for_ever(void *unused)
@@ -369,6 +457,72 @@ static void interrupted(void)
     owner_say("%d of %d connections reset\n", owner_ask('r', 0).error, CONNECTIONS);
 }
 
+/* ---- A signal handler before the real close ----------------------------------------------------- */
+
+/* calls_handler_lib.c below the library calls a handler of SIGUSR1 when that has handed over what is
+ * closed, and the number is still open. */
+
+static struct owner_gate reader_may;
+static struct owner_gate reader_has;
+
+static void *receive_when_told(void *unused)
+{
+    owner_waits(reader_may);
+    result = recv(fd, bytes, OWNER_BYTES, MSG_DONTWAIT);
+    error = errno;
+    owner_opens(reader_has);
+    return unused;
+}
+
+static void let_reader_read(void)
+{
+    a_moment();
+    owner_opens(reader_may);
+    owner_waits(reader_has);
+}
+
+static void duplicate_nothing(int signal)
+{
+    (void)signal;
+    if (dup2(-1, fd) != -1)
+        _exit(97);
+    let_reader_read();
+}
+
+static void mark_range(int signal)
+{
+    (void)signal;
+    if (close_range((unsigned)fd, (unsigned)fd, CLOSE_RANGE_CLOEXEC) != 0)
+        _exit(97);
+    let_reader_read();
+}
+
+/* What it calls closes nothing. */
+static void close_with_handler(void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = (int)SA_RESETHAND};
+
+    reader_may = owner_gate();
+    reader_has = owner_gate();
+    fd = owner_takes_one();
+    pthread_t thread = calls_start(receive_when_told);
+    owner_sends(FEW);
+    sigaction(SIGUSR1, &action, NULL);
+    owner_must(close(fd), "close");
+    say_what_came(thread);
+    owner_peer_reads();
+}
+
+static void handler_dup2(void)
+{
+    close_with_handler(duplicate_nothing);
+}
+
+static void handler_close_range(void)
+{
+    close_with_handler(mark_range);
+}
+
 /* ---- A fork child has it too ------------------------------------------------------------------ */
 
 static void close_in_parent_and_child(bool parent_first)
@@ -405,6 +559,51 @@ static void child_then_parent(void)
     close_in_parent_and_child(false);
 }
 
+/* What the parent's close leaves of it for the child. */
+static void lingering_child(void)
+{
+    struct linger linger = {1, 5};
+    socklen_t len = sizeof linger;
+    struct owner_gate gate = owner_gate();
+
+    calls_start_asleep(sleep_for_ever);
+    fd = owner_takes_one();
+    owner_must(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, len), "set SO_LINGER");
+    pid_t child = owner_must(fork(), "fork");
+    if (child == 0) {
+        owner_waits(gate);
+        owner_must(getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len), "ask for SO_LINGER");
+        owner_say("child: linger %d %d\n", linger.l_onoff, linger.l_linger);
+        _exit(0);
+    }
+    owner_must(close(fd), "close");
+    a_moment();
+    owner_opens(gate);
+    owner_reaps(child);
+    owner_peer_reads();
+}
+
+/* Both have closed it when the parent's reader leaves its call, and some is unread. */
+static void reader_beside_child(void)
+{
+    struct owner_gate gate = owner_gate();
+
+    fd = owner_takes_one();
+    pid_t child = owner_must(fork(), "fork");
+    if (child == 0) {
+        owner_waits(gate);
+        owner_must(close(fd), "close");
+        _exit(0);
+    }
+    pthread_t thread = start_reader(fd, OWNER_BYTES, MSG_WAITALL);
+    owner_must(close(fd), "close");
+    owner_opens(gate);
+    owner_reaps(child);
+    owner_sends(OWNER_BYTES + FEW);
+    say_what_came(thread);
+    owner_peer_reads();
+}
+
 static const struct owner_scene scenes[] = {
     {"reader", reader},
     {"reader-by-second-number", reader_by_second_number},
@@ -414,6 +613,8 @@ static const struct owner_scene scenes[] = {
     {"peeker", peeker},
     {"splicer", splicer},
     {"writer", writer},
+    {"submitter", submitter},
+    {"exit-beside-writer", exit_beside_writer},
     {"busy", busy},
     {"idle", idle},
     {"elsewhere", elsewhere},
@@ -421,8 +622,12 @@ static const struct owner_scene scenes[] = {
     {"reused-number", reused_number},
     {"in-epoll-set", in_epoll_set},
     {"interrupted", interrupted},
+    {"handler-dup2", handler_dup2},
+    {"handler-close_range", handler_close_range},
     {"parent-then-child", parent_then_child},
     {"child-then-parent", child_then_parent},
+    {"lingering-child", lingering_child},
+    {"reader-beside-child", reader_beside_child},
     {NULL, NULL},
 };
 
