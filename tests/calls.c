@@ -188,18 +188,24 @@ static void *transmit(void *unused)
     return unused;
 }
 
+/* Closes the number while a thread sleeps in this, and then has the peer read. */
+static void close_beside(void *(*routine)(void *), const char *name)
+{
+    pthread_t thread = calls_start_asleep(routine);
+    owner_must(close(fd), "close");
+    a_moment();
+    struct owner_answer end = owner_ask('R', 0);
+    pthread_join(thread, NULL);
+    owner_say("%s: %zd bytes\n", name, result);
+    owner_says_peer_read(end);
+}
+
 /* So few are unread that the writer's end would reset the connection, and lose what it wrote. */
 static void writer(void)
 {
     fd = owner_takes_one();
     owner_sends(FEW);
-    pthread_t thread = calls_start_asleep(transmit);
-    owner_must(close(fd), "close");
-    a_moment();
-    struct owner_answer end = owner_ask('R', 0);
-    pthread_join(thread, NULL);
-    owner_say("writer: %zd bytes\n", result);
-    owner_says_peer_read(end);
+    close_beside(transmit, "writer");
 }
 
 /* The lower 32 bits of its address look like number 0: it is moved there. */
@@ -248,13 +254,7 @@ static void submitter(void)
 {
     signal(SIGPIPE, SIG_IGN);
     fd = owner_takes_one();
-    pthread_t thread = calls_start_asleep(submit);
-    owner_must(close(fd), "close");
-    a_moment();
-    struct owner_answer end = owner_ask('R', 0);
-    pthread_join(thread, NULL);
-    owner_say("submitter: %zd bytes\n", result);
-    owner_says_peer_read(end);
+    close_beside(submit, "submitter");
 }
 
 /* Goes on as long as the process does. */
