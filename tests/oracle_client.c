@@ -12,12 +12,32 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define FIRST_PORT 2000 /* below those that the kernel picks */
+#define PORTS 30000
+
 /* What a client saw. */
 struct seen {
     int received; /* right bytes of the answer */
     bool wrong;   /* and one that was not */
     int error;    /* 0: EOF; ETIMEDOUT: nothing came for too long */
 };
+
+/* A port that stays the client's own until it closes. One that the kernel picks is free as soon as the server
+ * resets the connection, and may be the next client's while the board still says what the last one played. */
+static bool take_port(int fd)
+{
+    static _Atomic unsigned next;
+
+    for (int i = 0; i < PORTS; i++) {
+        struct sockaddr_in own = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                  .sin_port = htons((uint16_t)(FIRST_PORT + next++ % PORTS))};
+
+        if (bind(fd, (struct sockaddr *)&own, sizeof own) == 0)
+            return true;
+    }
+    return false;
+}
 
 static int connect_to(int port, bool small)
 {
@@ -29,7 +49,7 @@ static int connect_to(int port, bool small)
 
     if (fd >= 0 && small)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&server, sizeof server) != 0) {
+    if (fd < 0 || !take_port(fd) || connect(fd, (struct sockaddr *)&server, sizeof server) != 0) {
         perror("oracle: unable to connect");
         exit(2);
     }
