@@ -49,15 +49,18 @@ PLAIN_FLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(WERROR) $(CPPFLAGS)
 READS_OTHERS = remedy/% report/% stack% sink% content%
 IS_X86_64 := $(findstring x86_64,$(shell $(CC) -dumpmachine))
 HARDENING = -fstack-protector$(if $(filter $(READS_OTHERS),$*),-strong) $(if $(IS_X86_64),-fcf-protection=full)
-# What only a lot's own thread runs, or the constructor, nobody unwinds (debuggers have tables of their own). 4 kB.
-NOT_UNWOUND = remedy/lot remedy/slots holders/threads config options
+# One unit for the optimizer, which then knows all callers: 10 kB. Not what assembly calls, nor what the compiler
+# itself may call (memcpy). Objects are fat, because tests link some of them by themselves.
+NO_LTO = hooks/fork ground/strings
+LTO := $(shell echo 'int a;' | $(CC) -flto=auto -flto-partition=one -shared -fPIC -xc -o /dev/null - 2>/dev/null && \
+	echo -flto=auto -flto-partition=one -ffat-lto-objects)
 # It is loaded into every program, and its time is the kernel's: small is worth more than fast. (Before gcc 12
 # there is no -Oz.)
 SMALL := $(shell echo | $(CC) -Oz -E - >/dev/null 2>&1 && echo -Oz || echo -Os)
 # A frame of the library must fit the smallest stack that a program may call close() on.
 SHIM_FLAGS = $(PLAIN_FLAGS) -Ishim -fPIC $(HARDENING) -fvisibility=hidden -fno-strict-aliasing -Wframe-larger-than=1024 \
 	-U_FILE_OFFSET_BITS -U_TIME_BITS $(if $(filter -O2,$(CFLAGS)),$(SMALL) -fno-jump-tables) \
-	$(if $(filter $(NOT_UNWOUND),$*),-fno-asynchronous-unwind-tables) \
+	$(if $(filter $(NO_LTO),$*),,$(LTO)) \
 	$(if $(filter ground/strings,$*),-fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns))
 # libdl holds dlsym for every glibc before 2.34, and is an empty shell since.
 SHIM_LINK = -shared -Wl,-soname,$(LIB) -Wl,--version-script=shim/libsafeclose.map \
@@ -94,7 +97,14 @@ all: $(LIB) $(COMMAND) $(DEMOS) $(PAGES) $(COMPLETIONS)
 
 $(LIB): $(SHIM_OBJECTS) shim/libsafeclose.map
 	$(say) LINK $@
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(SHIM_OBJECTS) $(SHIM_LINK)
+	$(Q)$(CC) $(CFLAGS) $(LTO) $(LDFLAGS) -o $@ $(SHIM_OBJECTS) $(SHIM_LINK)
+
+# For the campaign of failing calls, which tells a call by where it is in the source.
+PLAIN_LIB = $(BUILD)/plain/$(LIB)
+$(PLAIN_LIB): $(SHIM_OBJECTS) shim/libsafeclose.map
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -fno-lto -fno-use-linker-plugin $(CFLAGS) $(LDFLAGS) -o $@ $(SHIM_OBJECTS) $(SHIM_LINK)
 
 $(BUILD)/shim/%.o: shim/%.c Makefile
 	$(say) CC $@
@@ -182,7 +192,7 @@ demo: all
 deps:
 	$(Q)scripts/deps
 
-tests: all $(TEST_LIBS) $(TEST_PROGRAMS) $(REPLAYS) $(CMOCKA_TESTS) $(BENCH_PROGRAMS) $(BENCH_LIB)
+tests: all $(PLAIN_LIB) $(TEST_LIBS) $(TEST_PROGRAMS) $(REPLAYS) $(CMOCKA_TESTS) $(BENCH_PROGRAMS) $(BENCH_LIB)
 
 deps-servers:
 	$(Q)scripts/deps --servers
@@ -199,8 +209,8 @@ REFEREE_WHICH = $(if $(RACE),--race --count $(or $(N),2000),$(if $(SEED),$(if $(
 referee: $(LIB) $(BUILD)/tests/referee
 	$(Q)LIBSAFECLOSE=$(CURDIR)/$(LIB) $(BUILD)/tests/referee $(REFEREE_WHICH) $(OPTIONS)
 
-faults: $(LIB) $(BUILD)/tests/faults $(BUILD)/tests/inject
-	$(Q)LIBSAFECLOSE=$(CURDIR)/$(LIB) tests/faults.py $(OPTIONS)
+faults: $(PLAIN_LIB) $(BUILD)/tests/faults $(BUILD)/tests/inject
+	$(Q)LIBSAFECLOSE=$(CURDIR)/$(PLAIN_LIB) tests/faults.py $(OPTIONS)
 
 # What a fuzzer finds new goes to build/fuzz; what it fails on, too, under a name that begins as its own.
 T = 60

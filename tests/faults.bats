@@ -6,6 +6,11 @@
 
 load helper
 
+setup()
+{
+    export LIBSAFECLOSE=${BUILD:-$top/build}/plain/libsafeclose.so
+}
+
 @test "the table has a row for each system call that the library makes" {
     "$BATS_TEST_DIRNAME/faults.py" --check
 }
