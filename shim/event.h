@@ -39,12 +39,19 @@ enum note {
     NOTE_COUNT
 };
 
+/* When a close was: nanoseconds, of CLOCK_REALTIME and CLOCK_MONOTONIC; of the first 0: now. */
+struct moment {
+    int64_t real;
+    int64_t mono;
+};
+
 struct event {
     int fd;
     enum via via;
     const void *call_site;  /* the hook's return address */
     struct probe probe;     /* as it was before an action */
     struct verdict verdict; /* with the outcome that this close really has */
+    bool confirmed;         /* the kernel said so afterwards */
     enum action action;
     enum note note;
     int holder; /* where the note is "shared": the other number of this process; -1: another process */
@@ -59,7 +66,9 @@ struct event {
                          down for reading */
     bool is_end;      /* of a lingering, which the close began */
     enum ended ended;
-    uint64_t ms; /* since that close */
+    bool is_late; /* what was held at its close has been reset since */
+    uint64_t ms;  /* since that close, of an end and of what is late */
+    struct moment at;
 };
 
 /* A TCP use of the process; opening: an accept or a connect. The first writes what the settings got

@@ -3,23 +3,23 @@
 #include "boundary.h"
 #include "config.h"
 #include "event_json.h"
+#include "ground/clock.h"
 #include "event_stack.h"
 #include "options.h"
 #include "sys.h"
 
-static void put_head(struct text *t, const char *event_name, int pid)
+static void put_head(struct text *t, const char *event_name, int pid, int64_t at)
 {
-    struct timespec now = {0, 0};
-
-    sys2(SYS_clock_gettime, CLOCK_REALTIME, SYS_ARG(&now));
+    if (!at)
+        at = clock_ns(CLOCK_REALTIME);
     text_put(t, "{\"v\":1,\"time\":\"");
-    text_time(t, now.tv_sec, now.tv_nsec, true);
+    text_time(t, at / NS_PER_S, (long)(at % NS_PER_S), true);
     text_put(t, "\",\"event\":\"%s\",\"pid\":%d", event_name, pid);
 }
 
 void event_json_head(struct text *t, const char *event_name)
 {
-    put_head(t, event_name, atomic_load(&process->pid));
+    put_head(t, event_name, atomic_load(&process->pid), 0);
 }
 
 void event_json_comm(struct text *t)
@@ -62,14 +62,6 @@ static unsigned long long network_namespace(void)
     return st.st_ino;
 }
 
-static unsigned long long monotonic_ns(void)
-{
-    struct timespec now = {0, 0};
-
-    sys2(SYS_clock_gettime, CLOCK_MONOTONIC, SYS_ARG(&now));
-    return (unsigned long long)now.tv_sec * 1000000000 + (unsigned long long)now.tv_nsec;
-}
-
 /* Keys of one size or another, behind those that are cut for them. */
 #define TAIL 256
 
@@ -106,7 +98,8 @@ void event_json_close(struct text *t, const struct event *e, const struct stack 
 {
     const struct probe *p = &e->probe;
 
-    put_head(t, e->is_end ? "linger-end" : "close", e->pid ? e->pid : atomic_load(&process->pid));
+    put_head(t, e->is_end ? "linger-end" : e->is_late ? "close-end" : "close",
+             e->pid ? e->pid : atomic_load(&process->pid), e->at.real);
     text_put(t, ",\"tid\":%d", e->tid ? e->tid : sys_gettid());
     event_json_comm(t);
     text_put(t, ",\"via\":\"%s\",\"fd\":%d,\"proto\":\"%s\"", event_via_name(e->via), e->fd,
@@ -118,18 +111,19 @@ void event_json_close(struct text *t, const struct event *e, const struct stack 
     if (e->verdict.cause == CAUSE_PENDING_ACCEPTS)
         text_put(t, ",\"pending\":%u", p->facts.pending);
     text_put(t, ",\"unread\":%u,\"unacked\":%u,\"unsent\":%u", p->unread, p->unacked, p->unsent);
-    text_put(t, ",\"action\":\"%s\",\"outcome\":\"%s\",\"discarded\":%llu",
+    text_put(t, ",\"action\":\"%s\",\"outcome\":\"%s\",\"confirmed\":%s,\"discarded\":%llu",
              event_action_name(e->action), verdict_outcome_name(e->verdict.outcome),
-             (unsigned long long)e->discarded);
+             e->confirmed ? "true" : "false", (unsigned long long)e->discarded);
     text_put(t, ",\"truncated\":%s", put_seen(t, e, stack) ? "false" : "true");
     text_put(t, ",\"urgent\":%s,\"cookie\":\"0x%llx\",\"netns\":%llu,\"mono_ns\":%llu",
              p->urgent ? "true" : "false", (unsigned long long)p->cookie, network_namespace(),
-             monotonic_ns());
+             (unsigned long long)(e->at.mono ? e->at.mono : clock_ns(CLOCK_MONOTONIC)));
     if (e->note == NOTE_SHARED && e->holder >= 0)
         text_put(t, ",\"holder_pid\":%d,\"holder_fd\":%d", atomic_load(&process->pid), e->holder);
     if (e->is_end)
-        text_put(t, ",\"ended_by\":\"%s\",\"ms\":%llu", event_ended_name(e->ended),
-                 (unsigned long long)e->ms);
+        text_put(t, ",\"ended_by\":\"%s\"", event_ended_name(e->ended));
+    if (e->is_end || e->is_late)
+        text_put(t, ",\"ms\":%llu", (unsigned long long)e->ms);
     text_put(t, "}\n");
 }
 

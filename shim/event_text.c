@@ -3,15 +3,15 @@
 #include "boundary.h"
 #include "config.h"
 #include "event_text.h"
+#include "ground/clock.h"
 #include "sys.h"
 
-static void put_head(struct text *t, int pid)
+static void put_head(struct text *t, int pid, int64_t at)
 {
-    struct timespec now = {0, 0};
-
-    sys2(SYS_clock_gettime, CLOCK_REALTIME, SYS_ARG(&now));
+    if (!at)
+        at = clock_ns(CLOCK_REALTIME);
     text_put(t, "safeclose: ");
-    text_time(t, now.tv_sec, now.tv_nsec, false);
+    text_time(t, at / NS_PER_S, (long)(at % NS_PER_S), false);
     text_put(t, " ");
     text_plain(t, config.comm, strlen(config.comm));
     text_put(t, "[%d]: ", pid);
@@ -19,7 +19,7 @@ static void put_head(struct text *t, int pid)
 
 void event_text_head(struct text *t)
 {
-    put_head(t, atomic_load(&process->pid));
+    put_head(t, atomic_load(&process->pid), 0);
 }
 
 static void put_endpoints(struct text *t, const struct event *e)
@@ -44,7 +44,7 @@ static void put_unread(struct text *t, const struct probe *p)
         text_put(t, p->unread ? " and urgent data" : "urgent data");
 }
 
-static void put_outcome(struct text *t, enum outcome outcome)
+static void put_outcome(struct text *t, const struct event *e)
 {
     static const char *const words[OUTCOME_COUNT] = {
         [OUTCOME_NONE] = "nothing sent",
@@ -52,7 +52,9 @@ static void put_outcome(struct text *t, enum outcome outcome)
         [OUTCOME_RST] = "RST",
         [OUTCOME_UNKNOWN] = "outcome unknown",
     };
-    text_put(t, "%s", words[outcome]);
+    if (e->verdict.outcome == OUTCOME_RST && !e->confirmed)
+        text_put(t, "probably ");
+    text_put(t, "%s", words[e->verdict.outcome]);
 }
 
 static void put_note(struct text *t, const struct event *e)
@@ -123,13 +125,19 @@ static void put_end(struct text *t, const struct event *e)
 
 void event_text_line(struct text *t, const struct event *e)
 {
-    put_head(t, e->pid ? e->pid : atomic_load(&process->pid));
+    put_head(t, e->pid ? e->pid : atomic_load(&process->pid), e->at.real);
     text_put(t, "%s(%d)", event_via_name(e->via), e->fd);
     put_endpoints(t, e);
     text_put(t, ": ");
     if (e->is_end) {
-        put_outcome(t, e->verdict.outcome);
+        put_outcome(t, e);
         put_end(t, e);
+        return;
+    }
+    if (e->is_late) {
+        put_outcome(t, e);
+        text_put(t, " [%s] %llu ms after this close, when its last holder let go\n",
+                 verdict_cause_name(e->verdict.cause), (unsigned long long)e->ms);
         return;
     }
     if (e->action == ACTION_PASSED)
@@ -137,7 +145,7 @@ void event_text_line(struct text *t, const struct event *e)
     else if (e->action == ACTION_DRAINING)
         text_put(t, "draining");
     else
-        put_outcome(t, e->verdict.outcome);
+        put_outcome(t, e);
     text_put(t, " [%s] ", verdict_cause_name(e->verdict.cause));
     switch (e->verdict.cause) {
     case CAUSE_UNREAD_DATA:
