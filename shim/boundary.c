@@ -9,7 +9,6 @@
 
 static struct process fallback; /* where no page can be had; then the pid is asked each time */
 struct process *process = &fallback;
-_Atomic uint64_t boundary_too_early;
 
 enum { EARLY, OFF, READY, GIVEN_UP };
 

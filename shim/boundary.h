@@ -11,52 +11,20 @@
 #ifndef SAFECLOSE_BOUNDARY_H
 #define SAFECLOSE_BOUNDARY_H
 
-#include "verdict.h"
-
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* How a lingering ended. */
-enum ended {
-#define END(id, name, text) ENDED_##id,
-#include "ends.def"
-#undef END
-    ENDED_COUNT
-};
-
-/* What a process counts for its summary. Written by any hook, read at the end. */
-struct counts {
-    _Atomic uint64_t closes; /* of TCP sockets that were connected or listening */
-    _Atomic uint64_t causes[CAUSE_COUNT];
-    _Atomic uint64_t outcomes[OUTCOME_COUNT];
-    _Atomic uint64_t clean; /* closes that surely did not reset, not asked further */
-    _Atomic uint64_t
-        at_risk; /* closed without a reset, output unacknowledged, the peer still able to send */
-    _Atomic uint64_t drained;
-    _Atomic uint64_t draining;
-    _Atomic uint64_t lingering;
-    _Atomic uint64_t ended[ENDED_COUNT]; /* of those in this process's lot, its children's too */
-    _Atomic uint64_t passed;
-    _Atomic uint64_t suppressed; /* events over the rate limit */
-    _Atomic uint64_t lost;       /* lines that could not be written */
-};
-
 /* All of it is zero in a new process. */
 struct process {
-    _Atomic int pid;         /* 0 until the first hook of this process */
-    _Atomic int greeted;     /* what of event_first_use is done */
-    _Atomic int ended;       /* the summary is written */
-    _Atomic uint64_t second; /* rate limit: the second being counted, and the events in it */
-    struct counts counts;
+    _Atomic int pid;     /* 0 until the first hook of this process */
+    _Atomic int greeted; /* it uses TCP */
+    _Atomic int ended;   /* the summary is written */
 };
 
 /* This process's page. Valid once boundary_enter has returned true. */
 extern struct process *process;
-
-/* TCP closes that came before the library was ready, which nobody judged. Kept across fork. */
-extern _Atomic uint64_t boundary_too_early;
 
 /* From the constructor: start finds the page; in_child is called in every fork child that comes to
  * notice, told whether the fork went through boundary_fork_begin. ready comes last, and lets the

@@ -11,12 +11,10 @@
 #include "remedy/handing.h"
 #include "remedy/linger.h"
 #include "remedy/parcel.h"
+#include "ground/clock.h"
+#include "pending.h"
+#include "summary.h"
 #include "sys.h"
-
-static void bump(_Atomic uint64_t *counter)
-{
-    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
 
 /* Whether SAFECLOSE_PORTS covers a connection: by its own port, or by the peer's where the program
  * opened it. Where that was not seen, either will do. */
@@ -34,16 +32,38 @@ static bool may_others_hold(const struct giving_up *g)
     return g->held == HELD_HERE || g->held == HELD_ELSEWHERE;
 }
 
-/* A clean end is not the last word where later data can still reset and destroy output. Not where
- * others hold the connection on. */
-static void count_risk(const struct giving_up *g, uint8_t state)
+/* What may come after a close in order. Not where others hold the connection on. */
+static enum risk risk_of(const struct giving_up *g, uint8_t state)
 {
-    if (g->no_output || may_others_hold(g))
-        return;
+    if (may_others_hold(g))
+        return RISK_NONE;
     if (g->unasked)
         state = probe_state(g->fd);
-    if (verdict_peer_may_send(state) && probe_unacked(g->fd, state))
-        bump(&process->counts.at_risk);
+    if (!verdict_peer_may_send(state))
+        return RISK_NONE;
+    return !g->no_output && probe_unacked(g->fd, state) ? RISK_OUTPUT : RISK_SEND;
+}
+
+/* Whether the peer could still send is asked of the first closes of a family, and then of one in so many, which
+ * stands for the others: a call for each would be a tenth of what we cost. Where there is output, always. */
+#define ASKED_FIRST 64
+#define ASKED_THEN 16
+
+static void count_clean(const struct giving_up *g)
+{
+    struct counts *c = &ledger->counts;
+    uint64_t clean = atomic_load_explicit(&c->clean, memory_order_relaxed);
+    uint64_t stands_for = !g->no_output || clean < ASKED_FIRST ? 1 : ASKED_THEN;
+    enum risk risk;
+
+    summary_count_clean();
+    if (clean % stands_for)
+        return;
+    risk = may_others_hold(g) ? RISK_NONE : risk_of(g, probe_state(g->fd));
+    if (risk)
+        atomic_fetch_add_explicit(&c->may_send, stands_for, memory_order_relaxed);
+    if (risk == RISK_OUTPUT)
+        bump(&c->at_risk);
 }
 
 /* Whether the note tells where the connection comes from and that nothing unusual was asked of it.
@@ -105,10 +125,7 @@ static bool surely_clean(struct giving_up *g)
     if (g->exiting && (may_others_hold(g) || !atomic_load(&process->greeted)))
         return true; /* was left here by a fork or an exec, and never used: no close of this
                         process's */
-    bump(&process->counts.closes);
-    bump(&process->counts.clean);
-    if (!g->no_output)
-        count_risk(g, probe_state(g->fd));
+    count_clean(g);
     return true;
 }
 
@@ -124,7 +141,8 @@ static enum note note_of(enum owner owner)
     }
 }
 
-/* From "the last close would do this" to what this one does, given who else holds the socket. */
+/* From "the last close would do this" to what this one does, given who else holds the socket. Where that is
+ * unknown a remedy is declined; what comes of the close the kernel will say, but not at an exit. */
 static void apply_owner(struct event *e, struct giving_up *g)
 {
     enum owner owner;
@@ -141,8 +159,10 @@ static void apply_owner(struct event *e, struct giving_up *g)
     e->note = note_of(owner);
     if (owner == OWNER_SHARED)
         e->verdict.outcome = OUTCOME_NONE;
-    else if (owner == OWNER_UNKNOWN && e->verdict.outcome != OUTCOME_NONE)
+    else if (owner == OWNER_UNKNOWN && g->exiting && e->verdict.outcome != OUTCOME_NONE)
         e->verdict.outcome = OUTCOME_UNKNOWN;
+    else if (owner == OWNER_UNKNOWN && !g->acts)
+        e->note = NOTE_NONE;
 }
 
 /* With SO_LINGER and a time, an orderly close waits for the peer; the reset that it replaces did
@@ -207,16 +227,9 @@ static bool park(struct event *e, const struct giving_up *g, bool told)
     if (e->note != NOTE_NONE)
         return false;
     e->action = g->lingers ? ACTION_LINGERING : ACTION_DRAINING;
-    e->verdict.outcome = g->lingers ? outcome : OUTCOME_NONE;
+    e->verdict.outcome = g->threads ? OUTCOME_NONE : outcome;
+    e->confirmed = true; /* the lot holds it on, and FIN, if any, is sent */
     return true;
-}
-
-/* In a program with threads nobody but the lot can find out whether one is in a call on it. */
-static void leave_alone(struct event *e)
-{
-    e->action = ACTION_PASSED;
-    if (e->verdict.outcome != OUTCOME_NONE)
-        e->verdict.outcome = OUTCOME_UNKNOWN;
 }
 
 /* A reset that the program asked for besides would come all the same. */
@@ -229,33 +242,13 @@ static void act(struct event *e, const struct giving_up *g, bool told)
     if (e->note == NOTE_NONE) {
         if ((g->lingers || g->threads) && park(e, g, told))
             return;
-        if (g->threads)
-            leave_alone(e);
-        else if (unread)
+        if (!g->threads && unread)
             drain_and_look(e, g->note);
-    } else if (unread || e->verdict.outcome == OUTCOME_UNKNOWN) {
+        else if (g->threads)
+            e->action = ACTION_PASSED;
+    } else if (unread || e->note == NOTE_OWNER_UNKNOWN) {
         e->action = ACTION_PASSED;
     }
-}
-
-static void count(const struct event *e, const struct giving_up *g)
-{
-    struct counts *c = &process->counts;
-
-    bump(&c->closes);
-    bump(&c->causes[e->verdict.cause]);
-    bump(&c->outcomes[e->verdict.outcome]);
-    if (e->action == ACTION_DRAINED)
-        bump(&c->drained);
-    if (e->action == ACTION_DRAINING)
-        bump(&c->draining);
-    if (e->action == ACTION_LINGERING)
-        bump(&c->lingering);
-    if (e->action == ACTION_PASSED)
-        bump(&c->passed);
-    if (e->verdict.outcome != OUTCOME_RST && e->action != ACTION_LINGERING &&
-        e->action != ACTION_DRAINING)
-        count_risk(g, e->probe.facts.state);
 }
 
 /* At its exit a process gives up whatever a fork left it with. That others may still hold it is no
@@ -314,11 +307,11 @@ static enum whose whose_of(const struct fd_note *note)
 /* What is unread is looked at for whoever reads the event, before it is drained. A guess at it
  * needs about a hundred bytes: that is how far behind its boundary a part of a form says what it
  * is. */
-static void glance(struct event *e, uint8_t bytes[CONFIG_PREVIEW_MAX])
+static void glance(struct event *e, enum held held, uint8_t bytes[CONFIG_PREVIEW_MAX])
 {
     if (e->probe.urgent) {
         e->content = CONTENT_URGENT;
-    } else if (e->probe.unread && e->note == NOTE_NONE) {
+    } else if (e->probe.unread && held == HELD_BY_NOBODY) {
         unsigned size = probe_peek(e->fd, e->probe.facts.state, bytes, CONFIG_PREVIEW_MAX);
 
         e->content = content_of(bytes, size, e->probe.unread);
@@ -333,10 +326,63 @@ EXPORT __attribute__((noinline)) void safeclose_reset_ahead(int fd)
     __asm__ volatile("" : : "r"(fd) : "memory"); /* or it would be left out, and its call too */
 }
 
-/* Or that can't be told, in a program with threads for one. */
-static bool may_reset(const struct verdict *v)
+/* How far the program had come with it, for whoever is told what that means. */
+static unsigned when_of(const struct event *e)
 {
-    return v->outcome == OUTCOME_RST || (v->outcome == OUTCOME_UNKNOWN && v->cause != CAUSE_NONE);
+    struct probe_position position = {.read = 0};
+    unsigned when = event_is_exit(e->via) ? ENDED : 0;
+
+    if (config.mode == MODE_WARN && e->verdict.cause == CAUSE_UNREAD_DATA && !e->probe.urgent &&
+        probe_position(e->fd, &position)) {
+        when |= position.read == 0 ? UNTOUCHED : 0;
+        when |= position.read && position.written ? ANSWERED : 0;
+    }
+    return when;
+}
+
+/* What only a reader wants to know. */
+static void look_closer(struct event *e, const struct giving_up *g,
+                        uint8_t bytes[CONFIG_PREVIEW_MAX])
+{
+    if (g->unasked)
+        e->probe.facts.state = probe_state(e->fd);
+    e->probe.local = probe_local(e->fd);
+    e->probe.half_closed = g->note->flags & FD_HALF_CLOSED;
+    probe_details(e->fd, &e->probe);
+    e->whose = whose_of(g->note);
+    e->untouchable =
+        g->note->flags & (FD_ARRIVED | FD_LOST | FD_READ_SHUT) || g->held == HELD_UNKNOWN;
+    glance(e, g->held, bytes);
+    e->when = when_of(e);
+    e->at = (struct moment){clock_ns(CLOCK_REALTIME), clock_ns(CLOCK_MONOTONIC)};
+}
+
+/* Whether it is the process's own: one that never used TCP may have inherited what is its parent's business, or
+ * what leaked into it over an exec. A service gets its connection on 0 to 2, or listening sockets from 3 on
+ * (sd_listen_fds(3)). */
+static bool is_own(const struct giving_up *g)
+{
+    const char *service = g->note->flags & FD_ARRIVED ? getenv("LISTEN_FDS") : NULL;
+
+    if (atomic_load(&process->greeted))
+        return true;
+    if (g->note->flags & FD_ARRIVED)
+        return g->fd <= 2 || (service && g->fd - 3 < *service - '0');
+    return !may_others_hold(g);
+}
+
+/* What is told once the kernel has said what became of it, and what can't be. */
+static void tell(struct event *e, const struct giving_up *g, const struct verdict *last,
+                 bool written)
+{
+    bool parked = e->action == ACTION_LINGERING || e->action == ACTION_DRAINING;
+
+    if (written && !parked && !g->exiting && !e->probe.facts.mptcp &&
+        e->probe.facts.state != STATE_CLOSE && pending_add(e, last, g->held != HELD_BY_NOBODY))
+        return;
+    summary_count(e);
+    if (written)
+        event_emit(e);
 }
 
 /* All that there is to ask, tell and do. What only a reader wants to know is asked last, and only
@@ -344,50 +390,40 @@ static bool may_reset(const struct verdict *v)
 static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
 {
     uint8_t bytes[CONFIG_PREVIEW_MAX];
+    struct verdict last;
     bool written;
 
     if (!boundary_is_ours() || !ask(e, g, kind) || is_unused(e, g->note))
         return;
-    e->verdict = verdict_of(&e->probe.facts);
+    last = e->verdict = verdict_of(&e->probe.facts);
     if (config.port_ranges) {
         e->probe.local = probe_local(e->fd);
         if (!covered(g->note, &e->probe))
             return;
     }
     g->lingers = should_linger(e, g);
-    if (e->verdict.cause == CAUSE_NONE && !config.all_events && !g->lingers) {
-        if (g->exiting && (may_others_hold(g) || !atomic_load(&process->greeted)))
-            return;
-        event_first_use(false);
-        count(e, g);
+    written = e->verdict.cause != CAUSE_NONE || config.all_events;
+    if (!is_own(g) || (!written && !g->lingers && g->exiting && may_others_hold(g)))
         return;
-    }
     g->acts = g->lingers || (config.mode >= MODE_DRAIN && e->verdict.cause == CAUSE_UNREAD_DATA &&
                              !e->probe.facts.zero_linger);
-    apply_owner(e, g);
+    if (written || g->lingers)
+        apply_owner(e, g);
     if (g->exiting && e->note == NOTE_SHARED)
         return;
-    event_first_use(false);
-    written =
-        (e->verdict.cause != CAUSE_NONE || config.all_events) && is_news(e, g) && event_admit();
-    if (written && g->unasked)
-        e->probe.facts.state = probe_state(e->fd);
-    if (written) {
-        e->probe.local = probe_local(e->fd);
-        e->probe.half_closed = g->note->flags & FD_HALF_CLOSED;
-        probe_details(e->fd, &e->probe);
-        e->whose = whose_of(g->note);
-        e->untouchable =
-            g->note->flags & (FD_ARRIVED | FD_LOST | FD_READ_SHUT) || g->held == HELD_UNKNOWN;
-        glance(e, bytes);
-    }
+    event_first_use();
+    written = written && is_news(e, g) && event_admit();
+    if (written)
+        look_closer(e, g, bytes);
     act(e, g, written);
+    if (e->action == ACTION_DRAINED)
+        last = e->verdict;
     if (e->note == NOTE_NONE && g->note->flags & FD_READ_SHUT)
         e->note = NOTE_READ_SHUT;
-    count(e, g);
-    if (written)
-        event_emit(e);
-    if (may_reset(&e->verdict))
+    if (e->verdict.outcome != OUTCOME_RST)
+        e->risk = risk_of(g, e->probe.facts.state);
+    tell(e, g, &last, written);
+    if (e->verdict.outcome == OUTCOME_RST)
         safeclose_reset_ahead(e->fd);
 }
 
@@ -468,6 +504,10 @@ void closing(int fd, enum via via, const void *call_site)
     in_door = fd + 1;
     door_depth = depth_of(via);
     note = fdtable_take(fd);
+    if (note.flags & FD_TCP) {
+        pending_ask_again();
+        summary_so_far();
+    }
     drop(&g, via);
     if (!give_up(&g, via, call_site))
         in_door = 0;
@@ -480,6 +520,7 @@ void closing_done(unsigned first, unsigned last, bool closed)
     in_door = 0;
     if (closed)
         handing_end(first, last);
+    pending_done(first, last, closed);
 }
 
 bool closing_concerns(int fd)
@@ -530,5 +571,5 @@ void closing_all(enum via via, const void *call_site)
 void closing_early(int fd)
 {
     if (probe_kind(fd) == PROBE_TCP)
-        bump(&boundary_too_early);
+        ledger_too_early();
 }

@@ -22,6 +22,7 @@ struct config config = {
     .linger_idle = 5 * SECOND,
     .linger_time = 30 * SECOND,
     .exit_wait = 1 * SECOND,
+    .summary = 600 * SECOND,
 };
 
 #define PROBLEMS 8192 /* bytes: one for each setting, and as many of a later version */

@@ -38,9 +38,10 @@ struct config {
     unsigned stack;   /* frames */
     unsigned preview; /* bytes */
     uint64_t discard_max;
-    int64_t linger_idle; /* ns, as the next two */
+    int64_t linger_idle; /* ns, as the next three */
     int64_t linger_time;
     int64_t exit_wait;
+    int64_t summary; /* 0: none before the end */
 };
 
 extern struct config config;

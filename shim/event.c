@@ -6,14 +6,11 @@
 #include "event_json.h"
 #include "event_stack.h"
 #include "event_text.h"
+#include "options.h"
+#include "report/ledger.h"
 #include "sink.h"
 #include "sys.h"
-
-/* Call sites that warn has explained: hashes, written once each. A fork child need not hear it
- * again. */
-#define SITES 128
-static _Atomic(_Atomic uint64_t *) explained; /* mapped for the first */
-static _Atomic bool problems_told;            /* kept across fork for the same reason */
+#include "tcp/diag.h"
 
 const char *event_via_name(enum via via)
 {
@@ -73,7 +70,7 @@ const char *event_state_name(uint8_t state)
 bool event_admit(void)
 {
     struct timespec now = {0, 0};
-    uint64_t word = atomic_load(&process->second);
+    uint64_t word = atomic_load(&ledger->second);
     uint64_t next;
 
     sys2(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, SYS_ARG(&now));
@@ -81,11 +78,11 @@ bool event_admit(void)
         bool same = word >> 32 == (uint32_t)now.tv_sec;
 
         if (same && (uint32_t)word >= EVENT_RATE) {
-            atomic_fetch_add(&process->counts.suppressed, 1);
+            atomic_fetch_add(&ledger->counts.suppressed, 1);
             return false;
         }
         next = same ? word + 1 : (uint64_t)now.tv_sec << 32 | 1;
-    } while (!atomic_compare_exchange_weak(&process->second, &word, next));
+    } while (!atomic_compare_exchange_weak(&ledger->second, &word, next));
     return true;
 }
 
@@ -102,23 +99,14 @@ static uint64_t site_of(const struct event *e, const struct stack *stack)
     return key ? key : odd;
 }
 
-/* NULL where there is no memory. Where two threads map it at once a site may be told twice. */
-static _Atomic uint64_t *map_sites(void)
-{
-    if (!atomic_load(&explained))
-        atomic_store(&explained, sys_map(SITES * sizeof(uint64_t)));
-    return atomic_load(&explained);
-}
-
 /* The first time that it is seen. A full table explains no more. */
 static bool first_of_site(uint64_t key)
 {
-    _Atomic uint64_t *sites = map_sites();
     unsigned at = (unsigned)(key >> 57);
 
-    for (unsigned i = 0; sites && i < SITES; i++) {
+    for (unsigned i = 0; i < LEDGER_SITES; i++) {
         uint64_t empty = 0;
-        _Atomic uint64_t *slot = &sites[(at + i) % SITES];
+        _Atomic uint64_t *slot = &ledger->sites[(at + i) % LEDGER_SITES];
 
         if (atomic_compare_exchange_strong(slot, &empty, key))
             return true;
@@ -128,28 +116,16 @@ static bool first_of_site(uint64_t key)
     return false;
 }
 
+/* What was held at its close is explained when it has been reset. */
 static bool may_explain(const struct event *e)
 {
     return config.mode == MODE_WARN && e->verdict.cause != CAUSE_NONE && !e->probe.facts.mptcp &&
-           e->verdict.outcome != OUTCOME_NONE;
-}
-
-static const struct meaning *meaning_for(const struct event *e)
-{
-    struct probe_position position = {.read = 0};
-    unsigned when = event_is_exit(e->via) ? ENDED : 0;
-
-    if (e->verdict.cause == CAUSE_UNREAD_DATA && !e->probe.urgent &&
-        probe_position(e->fd, &position)) {
-        when |= position.read == 0 ? UNTOUCHED : 0;
-        when |= position.read && position.written ? ANSWERED : 0;
-    }
-    return meaning_of(e->verdict.cause, e->content, e->whose, when);
+           e->verdict.outcome != OUTCOME_NONE && !e->is_end;
 }
 
 static void explain(struct line *line, const struct event *e, void (*write_line)(struct line *))
 {
-    const struct meaning *meaning = meaning_for(e);
+    const struct meaning *meaning = meaning_of(e->verdict.cause, e->content, e->whose, e->when);
 
     event_text_explanation(&line->text, e, meaning);
     event_stack_text(line, &line->stack, write_line);
@@ -193,7 +169,9 @@ void event_emit(const struct event *e)
     if (!line)
         return;
     line->stack.count = 0;
-    if (!e->is_end && (json || explains))
+    if (e->stack)
+        line->stack = *e->stack;
+    else if (!e->is_end && (json || explains))
         stack_capture(&line->stack, config.stack, e->call_site);
     explains = explains && first_of_site(site_of(e, &line->stack));
     if (json) {
@@ -233,29 +211,37 @@ static void tell_problems(struct line *line)
     line->text.len = 0;
 }
 
-enum { GREETED_USE = 1, GREETED_OPENING = 2 };
-
-void event_first_use(bool opening)
+/* The first line of a family. */
+static void announce(struct line *line)
 {
-    int wanted = GREETED_USE | (opening ? GREETED_OPENING : 0);
-    int before = atomic_load_explicit(&process->greeted, memory_order_relaxed);
+    line->text.len = 0;
+    if (sink_json()) {
+        event_json_start(&line->text);
+    } else {
+        event_text_head(&line->text);
+        text_put(&line->text, "watching closes; mode %s%s\n", options_mode_name(config.mode),
+                 config.mode >= MODE_DRAIN ? "" : " changes nothing");
+    }
+    sink_write_log(line);
+}
+
+void event_first_use(void)
+{
     struct line *line;
 
-    if ((before & wanted) == wanted || !boundary_is_ours())
+    if (atomic_load_explicit(&process->greeted, memory_order_relaxed) || !boundary_is_ours() ||
+        atomic_exchange(&process->greeted, 1))
         return;
-    before = atomic_fetch_or(&process->greeted, wanted);
-    line = sink_claim();
-    if (!line)
+    ledger_join();
+    sink_open();
+    if (config.log != LOG_NONE)
+        diag_prepare();
+    if (atomic_load(&ledger->announced) || !(line = sink_claim()))
         return;
-    if (config_problems()->len && !atomic_exchange(&problems_told, true))
-        tell_problems(line);
-    if (sink_json() && !(before & GREETED_USE)) {
-        event_json_start(&line->text);
-        sink_write_log(line);
-    } else if (!sink_json() && opening && !(before & GREETED_OPENING) && config.mode == MODE_WARN) {
-        event_text_head(&line->text);
-        text_put(&line->text, "watching closes; mode warn changes nothing\n");
-        sink_write_log(line);
+    if (!atomic_exchange(&ledger->announced, 1)) {
+        if (config_problems()->len)
+            tell_problems(line);
+        announce(line);
     }
     sink_release(line);
 }

@@ -5,6 +5,7 @@
 #define SAFECLOSE_EVENT_H
 
 #include "boundary.h"
+#include "report/ledger.h"
 #include "content.h"
 #include "event_meaning.h"
 #include "owner.h"
@@ -45,6 +46,9 @@ struct moment {
     int64_t mono;
 };
 
+/* What a close in order leaves open: the peer may still send, which resets; and that would destroy output. */
+enum risk { RISK_NONE, RISK_SEND, RISK_OUTPUT };
+
 struct event {
     int fd;
     enum via via;
@@ -58,23 +62,25 @@ struct event {
     uint64_t discarded;
     enum whose whose;       /* EITHER where nobody saw it begin */
     enum content content;   /* of what is unread, where that could be looked at */
+    unsigned when;          /* it was left so: of causes.def, for what that means */
     const uint8_t *preview; /* the first of it, as much as the settings ask for */
     unsigned preview_size;
     int pid; /* whose close it was, and which thread's, where that is not the caller's; else 0 */
     int tid;
     bool untouchable; /* no mode would touch it: who else holds it can't be known, or it was shut
                          down for reading */
+    enum risk risk;
     bool is_end;      /* of a lingering, which the close began */
     enum ended ended;
     bool is_late; /* what was held at its close has been reset since */
     uint64_t ms;  /* since that close, of an end and of what is late */
     struct moment at;
+    const struct stack *stack; /* where the close was called, if not by the caller of event_emit */
 };
 
-/* A TCP use of the process; opening: an accept or a connect. The first writes what the settings got
- * wrong, and to a JSON log the `start` of the process; the first opening announces the watch in
- * warn. */
-void event_first_use(bool opening);
+/* A TCP use of the process. At the first the log is opened, and what tells outcomes; the first of a family
+ * writes what the settings got wrong, and the mode. */
+void event_first_use(void);
 
 /* Whether one more event may be written in this second; counted as suppressed where not. Ask before
  * going to any expense for it. */

@@ -98,7 +98,10 @@ void event_json_close(struct text *t, const struct event *e, const struct stack 
 {
     const struct probe *p = &e->probe;
 
-    put_head(t, e->is_end ? "linger-end" : e->is_late ? "close-end" : "close",
+    put_head(t,
+             e->is_end    ? "linger-end"
+             : e->is_late ? "close-end"
+                          : "close",
              e->pid ? e->pid : atomic_load(&process->pid), e->at.real);
     text_put(t, ",\"tid\":%d", e->tid ? e->tid : sys_gettid());
     event_json_comm(t);

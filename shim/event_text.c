@@ -88,7 +88,8 @@ static void put_unread_data(struct text *t, const struct event *e)
     }
     if (e->action == ACTION_LINGERING) {
         put_unread(t, &e->probe);
-        text_put(t, " unread; lingering; would have been RST");
+        text_put(t, e->verdict.outcome == OUTCOME_NONE ? " unread; would have been RST"
+                                                       : " unread; lingering; would have been RST");
         return;
     }
     if (e->action == ACTION_DRAINING) {
@@ -144,6 +145,8 @@ void event_text_line(struct text *t, const struct event *e)
         text_put(t, "left alone");
     else if (e->action == ACTION_DRAINING)
         text_put(t, "draining");
+    else if (e->action == ACTION_LINGERING && e->verdict.outcome == OUTCOME_NONE)
+        text_put(t, "lingering");
     else
         put_outcome(t, e);
     text_put(t, " [%s] ", verdict_cause_name(e->verdict.cause));

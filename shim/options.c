@@ -171,6 +171,11 @@ static bool parse_exit_wait(struct config *to, const char *value)
     return parse_duration(value, &to->exit_wait);
 }
 
+static bool parse_summary(struct config *to, const char *value)
+{
+    return parse_duration(value, &to->summary);
+}
+
 static bool parse_port(const char **s, uint16_t *port)
 {
     uint64_t n;

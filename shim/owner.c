@@ -34,7 +34,5 @@ enum owner owner_of(struct giving_up *g)
     if (!(g->note->flags & FD_BORN) || !is_of_this_connection(g->note, g->probe) ||
         g->held == HELD_UNKNOWN)
         return OWNER_UNKNOWN;
-    if (g->held == HELD_ELSEWHERE)
-        return OWNER_SHARED;
-    return g->threads && !g->acts && !g->exiting ? OWNER_UNKNOWN : OWNER_SOLE;
+    return g->held == HELD_ELSEWHERE ? OWNER_SHARED : OWNER_SOLE;
 }

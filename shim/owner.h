@@ -33,8 +33,8 @@ struct giving_up {
     bool exiting;    /* the process ends, and soon its other threads and their calls */
 };
 
-/* Who else holds the connection, once holders_give_up has answered for other numbers and processes. Where
- * something will be done, threads are the lot's to ask about. No question to the kernel. */
+/* Who else holds the connection, once holders_give_up has answered for other numbers and processes. Threads are
+ * the lot's to ask about. No question to the kernel. */
 enum owner owner_of(struct giving_up *g);
 
 /* What fd_note.peer holds for this address; never 0 for a known one. */

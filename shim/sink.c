@@ -3,6 +3,8 @@
 #include "boundary.h"
 #include "config.h"
 #include "ground/signals.h"
+#include "proc.h"
+#include "report/ledger.h"
 #include "sink.h"
 #include "sink_file.h"
 #include "sink_stderr.h"
@@ -10,24 +12,60 @@
 #include "sys.h"
 
 #define LINES 4
+#define OPEN (-1)
+#define MOMENT_NS 20000
+#define MOMENTS 500
 
 static _Atomic(struct line *)
     buffers; /* LINES of them, mapped for the first line and never given back */
-static enum log_target target = LOG_NONE; /* constructor; where the log really goes */
-static bool json;                         /* constructor */
+static enum log_target target = LOG_NONE; /* sink_open; where the log really goes */
+static bool json;                         /* constructor; sink_open */
+static _Atomic int opener;                /* the process that is about to open it; then OPEN */
 
 #define RAISED_BY_WRITING (1ULL << (SIGPIPE - 1) | 1ULL << (SIGXFSZ - 1) | 1ULL << (SIGTTOU - 1))
 
 void sink_start(void)
 {
     sink_stderr_start();
-    target = config.log;
     json = config.json;
-    if ((target == LOG_FILE && !sink_file_start()) ||
-        (target == LOG_SYSLOG && !sink_syslog_start())) {
+    if (config.log == LOG_STDERR)
         target = LOG_STDERR;
+}
+
+static void open_target(void)
+{
+    bool ok = config.log == LOG_FILE ? sink_file_start() : sink_syslog_start();
+
+    if (!ok)
         json = config.json && config.format_given;
+    target = ok ? config.log : LOG_STDERR;
+}
+
+/* Another thread may be about to; its signals are blocked, so it does get done. One that was when this process
+ * was forked is not here. */
+static void await_opener(int pid)
+{
+    for (int i = 0; i < MOMENTS && atomic_load(&opener) == pid; i++)
+        proc_sleep_ns(MOMENT_NS);
+}
+
+void sink_open(void)
+{
+    int pid = atomic_load(&process->pid);
+    int last = atomic_load_explicit(&opener, memory_order_relaxed);
+    uint64_t before = 0;
+
+    if (last == OPEN || (config.log != LOG_FILE && config.log != LOG_SYSLOG))
+        return;
+    if (!signals_block(&before))
+        return;
+    if (last != pid && atomic_compare_exchange_strong(&opener, &last, pid)) {
+        open_target();
+        atomic_store(&opener, OPEN);
+    } else {
+        await_opener(pid);
     }
+    signals_restore(before);
 }
 
 bool sink_json(void)
@@ -89,7 +127,7 @@ struct line *sink_claim(void)
     }
     if (blocked)
         signals_restore(before);
-    atomic_fetch_add(&process->counts.lost, 1);
+    atomic_fetch_add(&ledger->counts.lost, 1);
     return NULL;
 }
 
@@ -134,7 +172,7 @@ static void write_to(enum log_target where, struct line *line)
     if (where == LOG_NONE || line->text.len == 0)
         return;
     if (!may_write(&raised) || !writers[where](line->bytes, line->text.len))
-        atomic_fetch_add(&process->counts.lost, 1);
+        atomic_fetch_add(&ledger->counts.lost, 1);
     if (raised)
         take_signal(raised);
 }

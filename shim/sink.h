@@ -25,8 +25,12 @@ struct line {
     _Atomic int taken; /* by a thread of this process; 0: free */
 };
 
-/* Opens the log that the settings name. For the constructor, before a chroot or setuid. */
+/* For the constructor: what stderr is. */
 void sink_start(void);
+
+/* Opens the log that the settings name, unless it is. At the first use of TCP; or before a chroot or a change of
+ * rights, after which it could not be opened any more. */
+void sink_open(void);
 
 /* An empty line, or NULL where none is free (counted as lost). Give it back with sink_release. */
 struct line *sink_claim(void);

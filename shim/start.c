@@ -10,6 +10,7 @@
 #include "real.h"
 #include "holders/family.h"
 #include "holders/holders.h"
+#include "report/ledger.h"
 #include "sink.h"
 
 /*
@@ -47,10 +48,12 @@ static void in_child(bool seen_fork)
 __attribute__((constructor)) static void start(void)
 {
     int saved_errno = errno;
+    bool on;
 
     real_resolve();
     config_read();
-    if (config.mode != MODE_OFF) {
+    on = config.mode != MODE_OFF && ledger_start();
+    if (on) {
         boundary_start(in_child);
         holders_start();
         sink_start();
@@ -59,6 +62,6 @@ __attribute__((constructor)) static void start(void)
         AT_EXIT();
         (void)at_quick_exit(at_quick); /* without it, that end goes unseen */
     }
-    boundary_ready(config.mode != MODE_OFF);
+    boundary_ready(on);
     errno = saved_errno;
 }

@@ -5,7 +5,10 @@
 #include "event.h"
 #include "event_json.h"
 #include "event_text.h"
+#include "ground/clock.h"
 #include "options.h"
+#include "report/ledger.h"
+#include "pending.h"
 #include "sink.h"
 #include "summary.h"
 
@@ -21,30 +24,32 @@ static void put_count(struct text *t, _Atomic uint64_t *counter, const char *wha
         text_put(t, ", %llu %s", get(counter), what);
 }
 
-static void put_text(struct text *t, struct counts *c, const char *given_up)
+static unsigned long long resets(struct counts *c)
 {
-    if (given_up) {
-        event_text_head(t);
-        text_put(t, "passing every close through from here on: %s\n", given_up);
-    }
+    return get(&c->outcomes[OUTCOME_RST]) + get(&c->later);
+}
+
+static void put_text(struct text *t, struct counts *c)
+{
     event_text_head(t);
     text_put(t, "%llu TCP close%s: %llu RST, %llu unknown", get(&c->closes),
-             get(&c->closes) == 1 ? "" : "s", get(&c->outcomes[OUTCOME_RST]),
-             get(&c->outcomes[OUTCOME_UNKNOWN]));
+             get(&c->closes) == 1 ? "" : "s", resets(c), get(&c->outcomes[OUTCOME_UNKNOWN]));
     put_count(t, &c->drained, "drained");
     put_count(t, &c->draining, "draining");
     put_count(t, &c->lingering, "lingering");
     put_count(t, &c->passed, "left alone");
-    put_count(t, &c->at_risk,
-              "with output unacknowledged while the peer could still send "
-              "(a later reset of those is not seen here)");
-    put_count(t, &boundary_too_early, "closed before the library was ready");
+    put_count(t, &c->may_send, "closed while the peer could still send");
+    if (get(&c->may_send))
+        text_put(t, " (%llu with output unacknowledged; a later reset of those is not seen here)",
+                 get(&c->at_risk));
+    put_count(t, &c->forgotten, "held on at their close, and not asked about again");
+    put_count(t, &c->too_early, "closed before the library was ready");
     put_count(t, &c->suppressed, "not logged (more than 100 events a second)");
     put_count(t, &c->lost, "log lines lost");
     text_put(t, "\n");
 }
 
-static void put_json(struct text *t, struct counts *c, const char *given_up)
+static void put_json(struct text *t, struct counts *c, const char *given_up, bool so_far)
 {
     event_json_head(t, "summary");
     event_json_comm(t);
@@ -66,45 +71,123 @@ static void put_json(struct text *t, struct counts *c, const char *given_up)
     text_put(t, "},\"outcomes\":{");
     for (int i = 0; i < OUTCOME_COUNT; i++)
         text_put(t, "\"%s\":%llu,", verdict_outcome_name((enum outcome)i), get(&c->outcomes[i]));
-    text_put(t, "\"fin-or-none\":%llu},\"at_risk\":%llu", get(&c->clean), get(&c->at_risk));
-    text_put(t, ",\"too_early\":%llu,\"suppressed\":%llu,\"lost\":%llu", get(&boundary_too_early),
+    text_put(t, "\"fin-or-none\":%llu},\"confirmed\":%llu,\"rst_later\":%llu", get(&c->clean),
+             get(&c->confirmed), get(&c->later));
+    text_put(t, ",\"peer_may_send\":%llu,\"at_risk\":%llu,\"forgotten\":%llu", get(&c->may_send),
+             get(&c->at_risk), get(&c->forgotten));
+    text_put(t, ",\"too_early\":%llu,\"suppressed\":%llu,\"lost\":%llu", get(&c->too_early),
              get(&c->suppressed), get(&c->lost));
     if (given_up)
         text_put(t, ",\"given_up\":\"%s\"", given_up);
-    text_put(t, "}\n");
+    text_put(t, ",\"so_far\":%s}\n", so_far ? "true" : "false");
 }
 
-static void write_once(const char *given_up)
+static void write_it(const char *given_up, bool so_far)
 {
-    struct counts *c = &process->counts;
-    struct line *line;
-    int not_yet = 0;
+    struct line *line = sink_claim();
 
-    if (!boundary_is_ours())
-        return;
-    if (get(&c->closes) == 0 && atomic_load(&process->greeted) == 0 &&
-        get(&boundary_too_early) == 0)
-        return;
-    if (!atomic_compare_exchange_strong(&process->ended, &not_yet, 1))
-        return;
-    line = sink_claim();
     if (!line)
         return;
-    if (sink_json())
-        put_json(&line->text, c, given_up);
-    else
-        put_text(&line->text, c, given_up);
+    if (sink_json()) {
+        put_json(&line->text, &ledger->counts, given_up, so_far);
+    } else {
+        if (given_up) {
+            event_text_head(&line->text);
+            text_put(&line->text, "passing every close through from here on: %s\n", given_up);
+        }
+        put_text(&line->text, &ledger->counts);
+    }
     sink_write_log(line);
     event_log_trouble(line);
     sink_release(line);
 }
 
-void summary_write(void)
+/* Once for each process, and by one of those that end at the same time. */
+static bool is_due(void)
 {
-    write_once(NULL);
+    int not_yet = 0;
+    uint64_t closes = get(&ledger->counts.closes) + 1;
+
+    return boundary_is_ours() && atomic_load(&process->greeted) &&
+           atomic_compare_exchange_strong(&process->ended, &not_yet, 1) && ledger_leave() &&
+           atomic_exchange(&ledger->ended, closes) != closes;
 }
 
+void summary_write(void)
+{
+    if (is_due())
+        write_it(NULL, false);
+}
+
+/* Others may go on. */
 void summary_write_early(const char *reason)
 {
-    write_once(reason);
+    int not_yet = 0;
+
+    if (boundary_is_ours() && atomic_load(&process->greeted) &&
+        atomic_compare_exchange_strong(&process->ended, &not_yet, 1))
+        write_it(reason, !ledger_leave());
+}
+
+/* libc's clock, which asks no kernel. */
+void summary_so_far(void)
+{
+    struct timespec now = {0, 0};
+    uint64_t closes = get(&ledger->counts.closes);
+    int64_t at = atomic_load_explicit(&ledger->told_at, memory_order_relaxed);
+    int64_t ns;
+
+    if (config.summary == 0 || clock_gettime(CLOCK_MONOTONIC_COARSE, &now) != 0)
+        return;
+    ns = now.tv_sec * NS_PER_S + now.tv_nsec;
+    if ((at && ns - at < config.summary) ||
+        !atomic_compare_exchange_strong(&ledger->told_at, &at, ns) || !at)
+        return;
+    if (atomic_exchange(&ledger->told, closes) != closes && boundary_is_ours())
+        write_it(NULL, true);
+}
+
+/* ---- Counting -------------------------------------------------------------------------------- */
+
+void summary_count_clean(void)
+{
+    bump(&ledger->counts.closes);
+    bump(&ledger->counts.clean);
+}
+
+void summary_count_later(void)
+{
+    bump(&ledger->counts.later);
+}
+
+/* A clean end is not the last word where the peer may still send. */
+static void count_risk(const struct event *e)
+{
+    if (e->verdict.outcome == OUTCOME_RST || e->action == ACTION_LINGERING ||
+        e->action == ACTION_DRAINING)
+        return;
+    if (e->risk)
+        bump(&ledger->counts.may_send);
+    if (e->risk == RISK_OUTPUT)
+        bump(&ledger->counts.at_risk);
+}
+
+void summary_count(const struct event *e)
+{
+    struct counts *c = &ledger->counts;
+
+    bump(&c->closes);
+    bump(&c->causes[e->verdict.cause]);
+    bump(&c->outcomes[e->verdict.outcome]);
+    if (e->confirmed)
+        bump(&c->confirmed);
+    if (e->action == ACTION_DRAINED)
+        bump(&c->drained);
+    if (e->action == ACTION_DRAINING)
+        bump(&c->draining);
+    if (e->action == ACTION_LINGERING)
+        bump(&c->lingering);
+    if (e->action == ACTION_PASSED)
+        bump(&c->passed);
+    count_risk(e);
 }

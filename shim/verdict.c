@@ -15,9 +15,8 @@ static bool disconnect_resets(uint8_t state)
     }
 }
 
-/* Where an orderly close sends FIN: new_state[] in net/ipv4/tcp.c. In the others ours is sent
- * already. */
-static bool close_sends_fin(uint8_t state)
+/* new_state[] in net/ipv4/tcp.c. */
+bool verdict_sends_fin(uint8_t state)
 {
     return state == STATE_ESTABLISHED || state == STATE_SYN_RECV || state == STATE_CLOSE_WAIT;
 }
@@ -44,7 +43,7 @@ struct verdict verdict_of(const struct facts *f)
             return (struct verdict){CAUSE_ZERO_LINGER, OUTCOME_RST};
         return (struct verdict){CAUSE_NONE, OUTCOME_NONE};
     }
-    return (struct verdict){CAUSE_NONE, close_sends_fin(f->state) ? OUTCOME_FIN : OUTCOME_NONE};
+    return (struct verdict){CAUSE_NONE, verdict_sends_fin(f->state) ? OUTCOME_FIN : OUTCOME_NONE};
 }
 
 bool verdict_peer_may_send(uint8_t state)

@@ -59,6 +59,9 @@ struct verdict verdict_of(const struct facts *facts);
 const char *verdict_cause_name(enum cause cause);
 const char *verdict_outcome_name(enum outcome outcome);
 
+/* True where an orderly close sends FIN; in other states ours is sent already, or there is no connection. */
+bool verdict_sends_fin(uint8_t state);
+
 /* True where the peer can still send, so that data may yet arrive and be answered with a reset. */
 bool verdict_peer_may_send(uint8_t state);
 

@@ -6,16 +6,26 @@
  */
 #include "safeclose.h"
 
+#include "boundary.h"
 #include "remedy/linger.h"
+#include "report/ledger.h"
+#include "sink.h"
+#include "tcp/diag.h"
 #include "doors/doors.h"
 
 bool alone_begin(void)
 {
+    if (boundary_enter()) {
+        sink_open(); /* with the rights and the root of now */
+        diag_lose();
+    }
     return linger_stop();
 }
 
 long alone_end(bool stopped, long ret)
 {
     linger_resume(stopped);
+    if (ret == 0)
+        ledger_check_rights();
     return ret;
 }

@@ -4,6 +4,7 @@
 #include "closing.h"
 #include "remedy/linger.h"
 #include "sink.h"
+#include "tcp/diag.h"
 #include "doors/doors.h"
 
 bool close_begin(int fd, enum via via, const void *call_site)
@@ -14,7 +15,7 @@ bool close_begin(int fd, enum via via, const void *call_site)
         return true;
     }
     /* A loop that closes every number: ours must look to it like one that is not open. */
-    if (sink_owns(fd) || linger_owns(fd)) {
+    if (sink_owns(fd) || linger_owns(fd) || diag_owns(fd)) {
         errno = EBADF;
         return false;
     }

@@ -7,6 +7,7 @@
 #include "boundary.h"
 #include "closing.h"
 #include "remedy/linger.h"
+#include "pending.h"
 #include "streams.h"
 #include "summary.h"
 #include "doors/doors.h"
@@ -19,6 +20,7 @@ void exit_begin(enum via via, const void *call_site)
     if (via == VIA_EXIT)
         streams_flush();
     closing_all(via, call_site);
+    pending_end();
     linger_wait();
     summary_write();
 }

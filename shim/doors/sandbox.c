@@ -7,7 +7,9 @@
 #include "holders/threads.h"
 #include "remedy/linger.h"
 #include "real.h"
+#include "sink.h"
 #include "sys.h"
+#include "tcp/diag.h"
 #include "doors/doors.h"
 
 #include <linux/filter.h>
@@ -60,8 +62,10 @@ struct unsharing sandbox_unshare_begin(int flags)
         return u;
     if (flags & CLONE_FILES && !real_single_threaded())
         u.gave_up = giveup_begin(GIVEUP_UNSHARED);
-    if (flags & CLONE_NEWNET)
+    if (flags & CLONE_NEWNET) {
         event_json_moved();
+        diag_lose();
+    }
     u.stopped = alone_begin();
     return u;
 }
@@ -71,10 +75,13 @@ long sandbox_unshare_end(struct unsharing u, long ret)
     return giveup_end(u.gave_up, alone_end(u.stopped, ret));
 }
 
-/* Only a remedy looks at threads. */
+/* The log's name means something else there. Only a remedy looks at threads. */
 void sandbox_chroot_begin(void)
 {
-    if (boundary_enter() && config.mode >= MODE_DRAIN)
+    if (!boundary_enter())
+        return;
+    sink_open();
+    if (config.mode >= MODE_DRAIN)
         threads_keep_tasks();
 }
 

@@ -239,6 +239,11 @@ static bool can_be_waited_for(int pid)
            info.si_pid == pid;
 }
 
+bool family_pid_is_gone(int pid)
+{
+    return sys2(SYS_kill, pid, 0) == -ESRCH || can_be_waited_for(pid) || has_ended(pid);
+}
+
 /* The dead stay dead: that is written down, so nobody asks again. Not for whoever has the place by now. */
 bool family_is_gone(const struct relative *r)
 {

@@ -14,7 +14,10 @@
 #include "remedy/parcel.h"
 #include "remedy/slots.h"
 #include "sink.h"
+#include "summary.h"
 #include "sys.h"
+#include "tcp/diag.h"
+#include "tcp/outcome.h"
 
 #include <linux/futex.h>
 #include <linux/sockios.h>
@@ -57,6 +60,8 @@ struct lot {
     struct lot_control *control;
     int feed; /* in the program's table, of which the thread begins with a copy */
     int log;
+    long
+        diag; /* number of the socket that asks what became of what is closed, -errno; 0: not opened yet */
     bool fed;     /* somebody can still send parcels */
     uint32_t uid; /* the process's real ids: whose are others is a guest */
     uint32_t gid;
@@ -100,16 +105,22 @@ static struct parked *at(struct lot *lot, int fd)
 
 /* ---- Ends ------------------------------------------------------------------------------------ */
 
-/* The last word about a connection whose close was logged, or of which data came that would have
- * reset it. */
-static void tell_end(const struct lot *lot, int fd, const struct parked *p, enum ended ended,
-                     enum outcome outcome)
+/* Whether there will be a last word about it: its close was logged, or data came that would have reset it. */
+static bool is_told(const struct parked *p)
+{
+    return (p->flags & PARCEL_LOGGED || p->discarded || config.all_events) && event_admit();
+}
+
+/* The event, but for its outcome. */
+static struct event begin_end(const struct lot *lot, int fd, const struct parked *p,
+                              enum ended ended)
 {
     struct event e = {
         .fd = p->fd,
         .pid = p->pid,
         .tid = p->tid,
         .via = (enum via)p->via,
+        .verdict.cause = (enum cause)p->cause,
         .action = p->flags & PARCEL_LINGER ? ACTION_LINGERING : ACTION_DRAINING,
         .ended = ended,
         .is_end = true,
@@ -117,15 +128,11 @@ static void tell_end(const struct lot *lot, int fd, const struct parked *p, enum
         .ms = (uint64_t)(lot->now - p->since) / 1000000,
     };
 
-    if ((!(p->flags & PARCEL_LOGGED) && !p->discarded && !config.all_events) || !event_admit())
-        return;
     probe_facts(fd, PROBE_TCP, false, &e.probe);
     probe_details(fd, &e.probe);
     e.probe.local = probe_local(fd);
     e.probe.peer = p->peer;
-    e.verdict.cause = (enum cause)p->cause;
-    e.verdict.outcome = outcome;
-    event_emit(&e);
+    return e;
 }
 
 /* How much of it may be discarded before the others' turn; it has no other if it does not linger. */
@@ -151,14 +158,34 @@ static void close_as_it_is(int fd, const struct parked *p)
         sys1(SYS_close, fd);
 }
 
-/* Drains what may be drained, tells, and closes. The kernel goes on sending what is not acknowledged. */
+/* The outcome of a close in order, or of one that leaves it as it is, is what the kernel says afterwards. */
+static void close_and_ask(struct lot *lot, int fd, const struct parked *p, struct event *e)
+{
+    struct diag_key key = {e->probe.local, e->probe.peer, e->probe.cookie, 0};
+    struct verdict last = p->order == BY_DOUBT ? verdict_of(&e->probe.facts) : e->verdict;
+    enum diag before = DIAG_UNASKED;
+    enum diag after = DIAG_UNASKED;
+    struct told told;
+
+    if (!lot->diag)
+        lot->diag = diag_open();
+    if (lot->diag > 0)
+        before = diag_ask_open((int)lot->diag, fd, &key).what;
+    close_as_it_is(fd, p);
+    if (before == DIAG_HELD)
+        after = diag_ask((int)lot->diag, &key).what;
+    told = outcome_of(&last, before, after, e->probe.facts.state, p->order == BY_DOUBT);
+    e->verdict.outcome = told.outcome;
+    e->confirmed = told.confirmed;
+}
+
+/* Drains what may be drained, closes, and tells. The kernel goes on sending what is not acknowledged. */
 static void let_go(struct lot *lot, int fd, struct parked *p, enum ended ended)
 {
-    bool ours = ended != ENDED_PEER_FIN && ended != ENDED_PEER_RST && p->order != BY_DOUBT;
-    enum outcome outcome = ended == ENDED_PEER_RST   ? OUTCOME_NONE
-                           : ended == ENDED_PEER_FIN ? OUTCOME_FIN
-                           : p->order == BY_DOUBT    ? OUTCOME_UNKNOWN
-                                                     : OUTCOME_FIN;
+    bool peers = ended == ENDED_PEER_FIN || ended == ENDED_PEER_RST;
+    bool ours = !peers && p->order != BY_DOUBT;
+    enum outcome outcome = ended == ENDED_PEER_RST ? OUTCOME_NONE : OUTCOME_FIN;
+    struct event e;
 
     if (ours) {
         struct drained drained = drain(fd, turn_of(p));
@@ -167,11 +194,23 @@ static void let_go(struct lot *lot, int fd, struct parked *p, enum ended ended)
         if (drained.end == DRAINED_BOUND && sys_ioctl_int(fd, FIONREAD) > 0)
             outcome = OUTCOME_RST;
     }
-    tell_end(lot, fd, p, ended, outcome);
-    atomic_fetch_add_explicit(&process->counts.ended[ended], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&ledger->counts.ended[ended], 1, memory_order_relaxed);
+    if (!is_told(p)) {
+        close_as_it_is(fd, p);
+        return;
+    }
+    e = begin_end(lot, fd, p, ended);
+    e.verdict.outcome = outcome;
+    e.confirmed = peers;
     if (ours && outcome == OUTCOME_FIN)
         drain(fd, turn_of(p)); /* what came meanwhile */
-    close_as_it_is(fd, p);
+    if (peers)
+        close_as_it_is(fd, p);
+    else
+        close_and_ask(lot, fd, p, &e);
+    if (e.verdict.outcome == OUTCOME_RST)
+        summary_count_later();
+    event_emit(&e);
 }
 
 static void leave_orders(struct lot *lot, int fd, struct parked *p)

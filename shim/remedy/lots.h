@@ -8,6 +8,7 @@
 #define SAFECLOSE_LOTS_H
 
 #include "boundary.h"
+#include "report/ledger.h"
 #include "remedy/lot.h"
 
 #include <stdbool.h>

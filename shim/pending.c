@@ -1,0 +1,228 @@
+#include "safeclose.h"
+
+#include "boundary.h"
+#include "config.h"
+#include "ground/clock.h"
+#include "report/ledger.h"
+#include "pending.h"
+#include "summary.h"
+#include "sys.h"
+#include "tcp/diag.h"
+#include "tcp/outcome.h"
+
+#define RECORDS 128 /* a close_range may need as many as the limit of events lets pass */
+#define AGAIN_NS (10 * (NS_PER_S / 1000)) /* what is held is asked about so often */
+#define SURE_NS                                                                                    \
+    (60 * NS_PER_S) /* TIME_WAIT: an orderly end leaves something to be found for so long */
+
+enum { FREE, BUSY, CLOSING, HELD };
+
+struct record {
+    _Atomic int state;
+    int tid; /* whose close it is */
+    bool others;
+    enum diag before;
+    struct verdict last;
+    struct diag_key key;
+    struct event event;
+    struct stack stack; /* of what is held */
+    uint8_t preview[CONFIG_PREVIEW_MAX];
+};
+
+struct records {
+    _Atomic int held;
+    _Atomic int64_t asked; /* when what is held was asked about last */
+    struct record at[RECORDS];
+};
+
+static _Atomic(struct records *) records; /* mapped for the first; wiped by fork */
+static PER_THREAD int added;              /* by this thread, and not told */
+
+static struct records *get_records(void)
+{
+    const size_t size = sizeof(struct records);
+    struct records *mapped = atomic_load(&records);
+    struct records *none = NULL;
+
+    if (mapped)
+        return mapped;
+    mapped = sys_map(size);
+    if (mapped && sys3(SYS_madvise, SYS_ARG(mapped), (long)size, MADV_WIPEONFORK) == 0 &&
+        atomic_compare_exchange_strong(&records, &none, mapped))
+        return mapped;
+    if (mapped)
+        sys2(SYS_munmap, SYS_ARG(mapped), (long)size);
+    return none;
+}
+
+static bool move(struct record *r, int from, int to)
+{
+    return atomic_load_explicit(&r->state, memory_order_relaxed) == from &&
+           atomic_compare_exchange_strong(&r->state, &from, to);
+}
+
+/* A free one; else what has been held longest, which nobody asks about any more. */
+static struct record *claim(struct records *all)
+{
+    struct record *oldest = NULL;
+
+    for (int i = 0; i < RECORDS; i++) {
+        struct record *r = &all->at[i];
+
+        if (move(r, FREE, BUSY))
+            return r;
+        if (atomic_load(&r->state) == HELD && (!oldest || r->event.at.mono < oldest->event.at.mono))
+            oldest = r;
+    }
+    if (!oldest || !move(oldest, HELD, BUSY))
+        return NULL;
+    atomic_fetch_sub(&all->held, 1);
+    bump(&ledger->counts.forgotten);
+    return oldest;
+}
+
+bool pending_add(const struct event *e, const struct verdict *last, bool others)
+{
+    struct records *all = get_records();
+    struct record *r = all ? claim(all) : NULL;
+
+    if (!r)
+        return false;
+    r->tid = sys_gettid();
+    r->others = others;
+    r->last = *last;
+    r->key = (struct diag_key){
+        .local = e->probe.local, .peer = e->probe.peer, .cookie = e->probe.cookie};
+    if (boundary_single_threaded())
+        diag_prepare(); /* nobody sees the number that it takes for a moment */
+    r->before = diag_ask_open(DIAG_KEPT, e->fd, &r->key).what;
+    r->event = *e;
+    if (e->preview_size) {
+        memcpy(r->preview, e->preview, e->preview_size);
+        r->event.preview = r->preview;
+    }
+    added++;
+    atomic_store(&r->state, CLOSING);
+    return true;
+}
+
+/* Of a reset that others' closes may have caused as well one tells. */
+static void settle(struct record *r, enum diag after)
+{
+    struct event *e = &r->event;
+    struct told told = outcome_of(&r->last, r->before, after, e->probe.facts.state, r->others);
+
+    if (after == DIAG_UNASKED || r->before != DIAG_HELD)
+        return; /* with the verdict's word */
+    if (told.claims && !ledger_claim(r->key.cookie)) {
+        told = (struct told){.outcome = OUTCOME_NONE};
+        e->note = NOTE_SHARED;
+    } else if (after == DIAG_HELD) {
+        if (e->note == NOTE_NONE)
+            e->note = NOTE_HELD;
+    } else if (e->note == NOTE_SHARED) {
+        e->note = NOTE_NONE;
+    }
+    e->verdict.outcome = told.outcome;
+    e->confirmed = told.confirmed;
+}
+
+static void tell(struct records *all, struct record *r)
+{
+    struct diag_answer after = {.what = DIAG_UNASKED};
+
+    if (r->before == DIAG_HELD)
+        after = diag_ask(DIAG_KEPT, &r->key);
+    settle(r, after.what);
+    summary_count(&r->event);
+    event_emit(&r->event);
+    if (after.what != DIAG_HELD || r->last.outcome != OUTCOME_RST) {
+        atomic_store(&r->state, FREE);
+        return;
+    }
+    r->others |= after.state == STATE_CLOSE_WAIT;
+    stack_capture(&r->stack, config.stack, r->event.call_site);
+    r->event.stack = &r->stack;
+    if (atomic_fetch_add(&all->held, 1) == 0)
+        atomic_store(&all->asked, clock_ns(CLOCK_MONOTONIC));
+    atomic_store(&r->state, HELD);
+}
+
+void pending_done(unsigned first, unsigned last, bool closed)
+{
+    struct records *all = atomic_load(&records);
+    int tid;
+
+    if (!added || !all)
+        return;
+    tid = sys_gettid();
+    for (int i = 0; added > 0 && i < RECORDS; i++) {
+        struct record *r = &all->at[i];
+
+        if (atomic_load(&r->state) != CLOSING || r->tid != tid || (unsigned)r->event.fd < first ||
+            (unsigned)r->event.fd > last || !move(r, CLOSING, BUSY))
+            continue;
+        added--;
+        if (closed)
+            tell(all, r);
+        else
+            atomic_store(&r->state, FREE);
+    }
+}
+
+/* In between somebody may have read it, or the peer may have ended: then it may have been closed in order. */
+static void ask_again(struct records *all, struct record *r, int64_t now)
+{
+    struct event *e = &r->event;
+    struct diag_answer a = diag_ask(DIAG_KEPT, &r->key);
+
+    if (a.what == DIAG_HELD) {
+        r->others |= a.state == STATE_CLOSE_WAIT;
+        atomic_store(&r->state, HELD);
+        return;
+    }
+    atomic_fetch_sub(&all->held, 1);
+    if (a.what == DIAG_GONE && ledger_claim(r->key.cookie) && event_admit()) {
+        e->is_late = true;
+        e->ms = (uint64_t)(now - e->at.mono) / (NS_PER_S / 1000);
+        e->note = NOTE_NONE;
+        e->verdict.outcome = OUTCOME_RST;
+        e->confirmed = !r->others && now - e->at.mono < SURE_NS;
+        summary_count_later();
+        event_emit(e);
+    }
+    atomic_store(&r->state, FREE);
+}
+
+static void ask_all(struct records *all, int64_t now)
+{
+    for (int i = 0; i < RECORDS && atomic_load(&all->held) > 0; i++)
+        if (move(&all->at[i], HELD, BUSY))
+            ask_again(all, &all->at[i], now);
+}
+
+void pending_ask_again(void)
+{
+    struct records *all = atomic_load_explicit(&records, memory_order_relaxed);
+    int64_t asked;
+    int64_t now;
+
+    if (!all || atomic_load_explicit(&all->held, memory_order_relaxed) <= 0)
+        return;
+    now = clock_ns(CLOCK_MONOTONIC);
+    asked = atomic_load(&all->asked);
+    if (now - asked >= AGAIN_NS && atomic_compare_exchange_strong(&all->asked, &asked, now))
+        ask_all(all, now);
+}
+
+void pending_end(void)
+{
+    struct records *all = atomic_load(&records);
+
+    if (!all)
+        return;
+    ask_all(all, clock_ns(CLOCK_MONOTONIC));
+    for (int i = 0; i < RECORDS; i++)
+        if (move(&all->at[i], CLOSING, BUSY))
+            tell(all, &all->at[i]);
+}

@@ -1,0 +1,104 @@
+#include "safeclose.h"
+
+#include "boundary.h"
+#include "holders/family.h"
+#include "report/ledger.h"
+#include "sys.h"
+
+struct rights {
+    uint32_t ids[6];
+};
+
+struct ledger *ledger; /* constructor; what is there may be another one later */
+static _Atomic uint64_t too_early;
+static struct rights rights; /* with which it was begun */
+
+static struct rights ask_rights(void)
+{
+    struct rights r;
+
+    memset(&r, 0, sizeof(r));
+    sys3(SYS_getresuid, SYS_ARG(&r.ids[0]), SYS_ARG(&r.ids[1]), SYS_ARG(&r.ids[2]));
+    sys3(SYS_getresgid, SYS_ARG(&r.ids[3]), SYS_ARG(&r.ids[4]), SYS_ARG(&r.ids[5]));
+    return r;
+}
+
+void ledger_too_early(void)
+{
+    bump(&too_early);
+}
+
+bool ledger_start(void)
+{
+    ledger = sys_map_shared(sizeof(struct ledger));
+    rights = ask_rights();
+    if (ledger)
+        atomic_store(&ledger->counts.too_early, atomic_load(&too_early));
+    return ledger;
+}
+
+/* What was announced need not be again. Without memory nothing is counted by this process any more but in
+ * its own copy. */
+void ledger_check_rights(void)
+{
+    struct rights now;
+    struct ledger *own;
+
+    if (!boundary_enter())
+        return;
+    now = ask_rights();
+    if (memcmp(&now, &rights, sizeof(now)) == 0)
+        return;
+    rights = now;
+    own = sys_map_shared(sizeof(struct ledger));
+    if (!own)
+        return;
+    atomic_store(&own->announced, atomic_load(&ledger->announced));
+    sys6(SYS_mremap, SYS_ARG(own), sizeof(*own), sizeof(*own), MREMAP_MAYMOVE | MREMAP_FIXED,
+         SYS_ARG(ledger), 0);
+    if (atomic_load(&process->greeted))
+        ledger_join();
+}
+
+static bool put_member(int was, int pid, int from)
+{
+    for (int i = from; i < LEDGER_MEMBERS; i++) {
+        int expected = was;
+
+        if (atomic_load_explicit(&ledger->members[i], memory_order_relaxed) == was &&
+            atomic_compare_exchange_strong(&ledger->members[i], &expected, pid))
+            return true;
+    }
+    return false;
+}
+
+void ledger_join(void)
+{
+    int pid = atomic_load(&process->pid);
+
+    for (int i = 0; !put_member(0, pid, 0) && i < LEDGER_MEMBERS; i++) {
+        int other = atomic_load(&ledger->members[i]);
+
+        if (family_pid_is_gone(other))
+            atomic_compare_exchange_strong(&ledger->members[i], &other, 0);
+    }
+}
+
+bool ledger_leave(void)
+{
+    put_member(atomic_load(&process->pid), 0, 0);
+    for (int i = 0; i < LEDGER_MEMBERS; i++) {
+        int other = atomic_load_explicit(&ledger->members[i], memory_order_relaxed);
+
+        if (other && !family_pid_is_gone(other))
+            return false;
+    }
+    return true;
+}
+
+bool ledger_claim(uint64_t cookie)
+{
+    _Atomic uint64_t *claim = &ledger->claims[cookie % LEDGER_CLAIMS];
+
+    return atomic_exchange(claim, cookie) != cookie;
+}

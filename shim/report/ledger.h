@@ -1,0 +1,89 @@
+/*
+ * What the processes of a family count and say together: a server that forks for each connection explains a
+ * place once, keeps one limit of events, and writes one summary.
+ *
+ * It is memory that fork children share, and each adds to it by atomic operations. A process that changes its
+ * rights goes on with a ledger of its own, at the same address: what it writes from then on, in whose hands
+ * it may be, silences or miscounts itself and its children alone.
+ */
+#ifndef SAFECLOSE_LEDGER_H
+#define SAFECLOSE_LEDGER_H
+
+#include "verdict.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* How a lingering ended. */
+enum ended {
+#define END(id, name, text) ENDED_##id,
+#include "ends.def"
+#undef END
+    ENDED_COUNT
+};
+
+/* What there is for the summary. Written by any hook. */
+struct counts {
+    _Atomic uint64_t closes; /* of TCP sockets that were connected or listening */
+    _Atomic uint64_t causes[CAUSE_COUNT];
+    _Atomic uint64_t outcomes[OUTCOME_COUNT];
+    _Atomic uint64_t confirmed; /* of those */
+    _Atomic uint64_t later;     /* resets of what had been held, or had lingered */
+    _Atomic uint64_t clean;     /* closes that surely did not reset, not asked further */
+    _Atomic uint64_t may_send;  /* closed without a reset, the peer still able to send */
+    _Atomic uint64_t at_risk;   /* of those, with output unacknowledged */
+    _Atomic uint64_t drained;
+    _Atomic uint64_t draining;
+    _Atomic uint64_t lingering;
+    _Atomic uint64_t ended[ENDED_COUNT]; /* of those that drained or lingered in a lot */
+    _Atomic uint64_t passed;
+    _Atomic uint64_t suppressed; /* events over the limit */
+    _Atomic uint64_t lost;       /* lines that could not be written */
+    _Atomic uint64_t forgotten;  /* held at their close, and not asked about until they were not */
+    _Atomic uint64_t too_early;  /* before the library was ready: nobody judged them */
+};
+
+#define LEDGER_SITES 128
+#define LEDGER_CLAIMS 64
+#define LEDGER_MEMBERS 512
+
+struct ledger {
+    struct counts counts;
+    _Atomic uint64_t second; /* limit of events: the second being counted, and the events in it */
+    _Atomic int announced;   /* what of event_first_use is done */
+    _Atomic uint64_t ended;  /* how many closes the last one of an end told, and 1 */
+    _Atomic uint64_t told;   /* how many that so far */
+    _Atomic int64_t told_at; /* when, in ns */
+    _Atomic uint64_t
+        sites[LEDGER_SITES]; /* call sites that were explained: hashes, written once each */
+    _Atomic uint64_t claims[LEDGER_CLAIMS]; /* resets that somebody tells, by cookie */
+    _Atomic int members[LEDGER_MEMBERS];    /* pids of those that use TCP; 0: free */
+};
+
+extern struct ledger *ledger;
+
+static inline void bump(_Atomic uint64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* For the constructor. False where there is no memory. */
+bool ledger_start(void);
+
+/* A close before the library was ready; before ledger_start, and counted by that. */
+void ledger_too_early(void);
+
+/* This process uses TCP from now on. */
+void ledger_join(void);
+
+/* It ends: whether nobody else who uses TCP lives. A call for each who does, at most. */
+bool ledger_leave(void);
+
+/* True for the first who asks about this connection, of those who ask in the same moments. */
+bool ledger_claim(uint64_t cookie);
+
+/* After calls that may have changed the process's rights. Two calls. */
+void ledger_check_rights(void);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * What a close did, from what it would do as the last one (the verdict) and what the kernel says afterwards.
+ * Pure (tests/unit_outcome.c).
+ *
+ *   afterwards    it was
+ *   held          not the last: nothing was sent. The state doesn't tell, the socket's inode does
+ *   an orphan     closed in order: FIN, where none was sent before. (What was unread, another holder has read)
+ *   gone          reset, where something was unread, or a reset asked for; without, it may have been closed
+ *                 in order after the peer's FIN, and all of it acknowledged
+ *
+ * A reset of the peer's within the same microseconds looks like one of ours.
+ */
+#ifndef SAFECLOSE_OUTCOME_H
+#define SAFECLOSE_OUTCOME_H
+
+#include "tcp/diag.h"
+#include "verdict.h"
+
+struct told {
+    enum outcome outcome;
+    bool confirmed;
+    bool
+        claims; /* it was reset, maybe by another holder's close at the same time: of those one may tell */
+};
+
+/* last: what the last close of it would do, after a remedy if there was one. state: before the close, enum tcp_state.
+ * others: somebody else may have been able to read it. */
+struct told outcome_of(const struct verdict *last, enum diag before, enum diag after, uint8_t state,
+                       bool others);
+
+#endif
