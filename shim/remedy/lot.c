@@ -158,7 +158,8 @@ static void close_as_it_is(int fd, const struct parked *p)
         sys1(SYS_close, fd);
 }
 
-/* The outcome of a close in order, or of one that leaves it as it is, is what the kernel says afterwards. */
+/* The outcome of a close in order, or of one that leaves it as it is, is what the kernel says afterwards. A
+ * process that exits holds its own number still: then only the FIN of a half-close is certain. */
 static void close_and_ask(struct lot *lot, int fd, const struct parked *p, struct event *e)
 {
     struct diag_key key = {e->probe.local, e->probe.peer, e->probe.cookie, 0};
@@ -175,6 +176,10 @@ static void close_and_ask(struct lot *lot, int fd, const struct parked *p, struc
     if (before == DIAG_HELD)
         after = diag_ask((int)lot->diag, &key).what;
     told = outcome_of(&last, before, after, e->probe.facts.state, p->order == BY_DOUBT);
+    if (after == DIAG_HELD && (p->order != BY_DOUBT || p->flags & PARCEL_EXITING)) {
+        told.outcome = p->order == BY_DOUBT ? OUTCOME_UNKNOWN : last.outcome;
+        told.confirmed = p->order != BY_DOUBT && !verdict_sends_fin(e->probe.facts.state);
+    }
     e->verdict.outcome = told.outcome;
     e->confirmed = told.confirmed;
 }
