@@ -4,6 +4,7 @@
 #include "config.h"
 #include "event_text.h"
 #include "ground/clock.h"
+#include "sink.h"
 #include "sys.h"
 
 static void put_head(struct text *t, int pid, int64_t at)
@@ -11,7 +12,7 @@ static void put_head(struct text *t, int pid, int64_t at)
     if (!at)
         at = clock_ns(CLOCK_REALTIME);
     text_put(t, "safeclose: ");
-    text_time(t, at / NS_PER_S, (long)(at % NS_PER_S), false);
+    text_time(t, at / NS_PER_S, (long)(at % NS_PER_S), sink_is_text_file());
     text_put(t, " ");
     text_plain(t, config.comm, strlen(config.comm));
     text_put(t, "[%d]: ", pid);

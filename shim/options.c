@@ -42,7 +42,7 @@ static bool parse_log(struct config *to, const char *value)
     int i = one_of(value, names, sizeof(names) / sizeof(names[0]));
 
     for (const char *p = strchr(value, '%'); p; p = strchr(p + 2, '%'))
-        if (p[1] != 'p' && p[1] != '%')
+        if (p[1] != 'p' && p[1] != 'h' && p[1] != '%')
             return false;
     if (!*value || strlen(value) >= PATH_MAX)
         return false;

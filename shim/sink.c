@@ -73,6 +73,11 @@ bool sink_json(void)
     return json;
 }
 
+bool sink_is_text_file(void)
+{
+    return target == LOG_FILE && !json;
+}
+
 bool sink_owns(int fd)
 {
     return sink_file_owns(fd) || sink_syslog_owns(fd);

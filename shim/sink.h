@@ -48,6 +48,9 @@ bool sink_put_trouble(struct text *t);
 /* True where events are JSON. */
 bool sink_json(void);
 
+/* True where they are text in a file, which is read days later. */
+bool sink_is_text_file(void);
+
 /* The log's descriptor, -1 where there is none; and where it stands in the lot's own table, for the
  * lot's thread to tell when it starts. */
 int sink_descriptor(void);

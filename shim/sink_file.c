@@ -8,6 +8,8 @@
 #include "sink_file.h"
 #include "sys.h"
 
+#include <sys/utsname.h>
+
 #define TROUBLE 1536  /* bytes */
 #define RETRY_AFTER 1 /* seconds */
 
@@ -37,6 +39,17 @@ static struct own_fd *own(void)
     return &owns[boundary_lot()];
 }
 
+/* A name that an administrator chose, but not a path. */
+static void put_host(struct text *t)
+{
+    struct utsname name;
+
+    memset(&name, 0, sizeof(name));
+    sys1(SYS_uname, SYS_ARG(&name));
+    for (const char *p = name.nodename; *p; p++)
+        text_bytes(t, *p == '/' ? "_" : p, 1);
+}
+
 static bool name_path(int pid)
 {
     struct text t = text_over(file->path, PATH_MAX - 1);
@@ -46,6 +59,8 @@ static bool name_path(int pid)
             text_bytes(&t, p, 1);
         else if (*++p == 'p')
             text_put(&t, "%d", pid);
+        else if (*p == 'h')
+            put_host(&t);
         else
             text_put(&t, "%%");
     }

@@ -5,6 +5,8 @@
 #include "safeclose.h"
 
 #include "boundary.h"
+#include "event.h"
+#include "fdtable.h"
 #include "holders/holders.h"
 #include "doors/doors.h"
 #include "doors/track.h"
@@ -60,10 +62,18 @@ long message_sent(const struct msghdr *message, long ret)
     return ret;
 }
 
+/* A connection that is handed over is one that this process uses. */
+static void arrived(int fd)
+{
+    track_arrived(fd);
+    if (fdtable_get(fd).flags & FD_TCP)
+        event_first_use();
+}
+
 long message_received(const struct msghdr *message, long ret)
 {
     if (ret >= 0 && message->msg_controllen && boundary_enter())
-        each_descriptor(message, track_arrived);
+        each_descriptor(message, arrived);
     return ret;
 }
 
@@ -80,7 +90,7 @@ long message_grabbed(long fd)
     if (fd >= 0 && boundary_watches()) {
         holders_taken();
         if (boundary_enter())
-            track_arrived((int)fd);
+            arrived((int)fd);
     }
     return fd;
 }
