@@ -83,7 +83,7 @@ messages()
     hang_up got
     same 0 "$(tr -cd '\n' <got | wc -c)"
     same 9 "$(messages got | grep -cE '^<28>safeclose\[[0-9]+\]: ')"
-    same 'why means peer loss at fix' "$(messages got | sed -nE 's/^<28>safeclose\[[0-9]+\]:   ([a-z]+): .*/\1/p' | xargs)"
+    same 'what fix at why peer' "$(messages got | sed -nE 's/^<28>safeclose\[[0-9]+\]:   ([a-z]+): .*/\1/p' | xargs)"
 }
 
 @test "syslog takes JSON where asked to" {
