@@ -150,7 +150,8 @@ static void put_close(struct text *t, const struct event *e)
         put_unread_data(t, e);
         break;
     case CAUSE_ZERO_LINGER:
-        text_put(t, "asked for by the program");
+        text_put(t, "%sasked for by the program",
+                 e->verdict.outcome == OUTCOME_RST ? "" : "a reset ");
         break;
     case CAUSE_PENDING_ACCEPTS:
         put_pending(t, e);

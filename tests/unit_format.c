@@ -177,7 +177,7 @@ static void large_amounts_have_units(void **state)
         const char *text;
     } table[] = {
         {10000, "10.0 kB"}, {10049, "10.0 kB"},  {10050, "10.1 kB"},      {999949, "999.9 kB"},
-        {999950, "1.0 MB"}, {3887104, "3.9 MB"}, {999949999, "999.9 MB"}, {UINT64_MAX, "18.4 EB"},
+        {999950, "1.0 MB"}, {3887104, "3.9 MB"}, {999949400, "999.9 MB"}, {UINT64_MAX, "18.4 EB"},
     };
 
     (void)state;
