@@ -112,22 +112,15 @@ static void roff_word(const char *word, size_t len, int *column)
         *column += word[i] == '\\' ? printf("\\e") : printf("%c", word[i]);
 }
 
-/* A sentence: behind a beginning or with a capital, {n} replaced, with a full stop. */
-static void roff_sentence(const char *begin, const char *text, const char *amount)
+/* A sentence: behind a beginning or with a capital, with a full stop. */
+static void roff_sentence(const char *begin, const char *text)
 {
-    char sentence[1024] = "", *number;
+    char sentence[1024] = "";
     int column = 0;
 
     snprintf(sentence, sizeof(sentence), "%s%s%s", begin, text,
              *text && text[strlen(text) - 1] != '.' ? "." : "");
     sentence[0] = upper(sentence[0]);
-    number = strstr(sentence, "{n}");
-    if (number) {
-        char rest[1024];
-
-        strcpy(rest, number + 3);
-        snprintf(number, sizeof(sentence) - (size_t)(number - sentence), "%s%s", amount, rest);
-    }
     for (const char *word = sentence; *word; word += strspn(word, " ")) {
         size_t len = strcspn(word, " ");
 
@@ -139,9 +132,9 @@ static void roff_sentence(const char *begin, const char *text, const char *amoun
 
 static void roff_option(const struct option *o)
 {
-    roff_sentence("", o->meaning, "");
-    roff_sentence("Allowed: ", o->allowed, "");
-    roff_sentence("Default: ", o->fallback, "");
+    roff_sentence("", o->meaning);
+    roff_sentence("Allowed: ", o->allowed);
+    roff_sentence("Default: ", o->fallback);
 }
 
 static void roff_settings(void)
@@ -167,7 +160,7 @@ static void roff_words(const struct word *words, size_t count)
     for (size_t i = 0; i < count; i++)
         if (*words[i].name) {
             printf(".It Li %s\n", words[i].name);
-            roff_sentence("", words[i].meaning, "");
+            roff_sentence("", words[i].meaning);
         }
 }
 
@@ -180,13 +173,12 @@ static void roff_causes(void)
         if (!*c->why)
             puts("There was no reason to reset.");
         else
-            roff_sentence("", c->why,
-                          strcmp(c->name, "pending-accepts") == 0 ? "N clients" : "N bytes");
+            roff_sentence("", c->why);
         if (*c->peer)
-            roff_sentence("The peer sees: ", c->peer, "N");
+            roff_sentence("The peer sees: ", c->peer);
         if (*c->advice) {
-            roff_sentence("What to do: ", c->advice, "N");
-            roff_sentence("Otherwise: ", c->otherwise, "N");
+            roff_sentence("What to do: ", c->advice);
+            roff_sentence("", c->otherwise);
         }
     }
 }
@@ -228,9 +220,9 @@ static void roff_meanings(void)
         roff_condition(m->whose, "EITHER");
         roff_condition(m->when, "EVER");
         putchar('\n');
-        roff_sentence("", m->means, "");
+        roff_sentence("", m->means);
         if (*m->advice)
-            roff_sentence("What to do: ", m->advice, "");
+            roff_sentence("What to do: ", m->advice);
     }
 }
 

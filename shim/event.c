@@ -127,9 +127,9 @@ static void explain(struct line *line, const struct event *e, void (*write_line)
 {
     const struct meaning *meaning = meaning_of(e->verdict.cause, e->content, e->whose, e->when);
 
-    event_text_explanation(&line->text, e, meaning);
+    event_text_advice(&line->text, e, meaning);
     event_stack_text(line, &line->stack, write_line);
-    event_text_fix(&line->text, e, meaning);
+    event_text_reasons(&line->text, e);
 }
 
 static bool put_trouble(struct text *t)

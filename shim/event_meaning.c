@@ -5,8 +5,8 @@
 enum { CONTENT_ANY = CONTENT_COUNT };
 
 static const struct meaning meanings[] = {
-#define MEANING(cause, content, whose, when, means, advice)                                        \
-    {CAUSE_##cause, CONTENT_##content, whose, when, means, advice},
+#define MEANING(cause, content, whose, when, what, advice)                                         \
+    {CAUSE_##cause, CONTENT_##content, whose, when, what, advice},
 #include "causes.def"
 #undef MEANING
 };

@@ -1,5 +1,5 @@
 /*
- * From what is known of a close to one sentence of meaning and one of advice (causes.def). Pure.
+ * From what is known of a close to one sentence on what it is and one of advice (causes.def). Pure.
  */
 #ifndef SAFECLOSE_EVENT_MEANING_H
 #define SAFECLOSE_EVENT_MEANING_H
@@ -19,7 +19,7 @@ struct meaning {
     uint8_t content;
     uint8_t whose;
     uint8_t when;
-    const char *means;
+    const char *what;
     const char *advice; /* "": the cause's own */
 };
 

@@ -4,8 +4,13 @@
 #include "event_stack.h"
 #include "stack_symbol.h"
 
-/* Room that a frame's line needs at most, or one more address of the command. */
-#define ROOM 512
+/* Of a module's and a function's name no more is shown, but for a mangled one: that is shown whole, since
+ * half of it can't be read, or not at all. */
+#define MODULE_SHOWN 64
+#define NAME_SHOWN 96
+
+/* One more frame that has no name, or one more address of the command. */
+#define ROOM_OF_ADDRESS 20
 
 bool event_stack_json(struct text *t, const struct stack *stack)
 {
@@ -53,6 +58,7 @@ struct writing {
     void (*write_line)(struct line *line);
     uint32_t nameless; /* frames of a module that got no name, a bit each */
     bool names;        /* symbols is ours */
+    bool folding;      /* the line is one of frames without a name, and may get more */
 };
 
 static void make_room(struct writing *w, size_t room)
@@ -72,33 +78,66 @@ static bool is_in(const struct writing *w, unsigned i, const struct module *m)
            w->stack->frames[i] - 1 < m->end;
 }
 
-static void put_frame(struct writing *w, unsigned i, const char *module)
+static void end_line(struct writing *w)
 {
-    struct text *t = &w->line->text;
-    size_t len = strlen(module);
-
-    make_room(w, ROOM);
-    text_put(t, i ? "safeclose:       " : "safeclose:   at: ");
-    text_plain(t, module, len < 64 ? len : 64);
+    if (w->folding)
+        text_put(&w->line->text, "]\n");
+    w->folding = false;
 }
 
-static void put_name(struct writing *w, unsigned i, unsigned of_run, uintptr_t address)
+/* Begins the line of frame i, with so much room behind its module, of which no byte takes more than
+ * four. Returns where. */
+static size_t put_module(struct writing *w, unsigned i, const char *module, size_t room)
 {
     struct text *t = &w->line->text;
-    const char *name = NULL;
-    size_t len = 0;
+    size_t len = strnlen(module, MODULE_SHOWN);
+    size_t start;
 
-    if (w->names)
-        name = symbols_name(&symbols, of_run, &len);
-    if (name) {
-        text_put(t, "(");
-        text_plain(t, name, len < 96 ? len : 96);
-        text_put(t, "%s+0x%lx)", len < 96 ? "" : "...",
-                 (unsigned long)(address - symbols.found[of_run].start));
-    } else {
-        w->nameless |= 1U << i;
-    }
-    text_put(t, " [0x%lx]\n", (unsigned long)address);
+    end_line(w);
+    make_room(w, 64 + 4 * len + room);
+    start = t->len;
+    text_put(t, i ? "safeclose:       " : "safeclose:   at: ");
+    text_plain(t, module, len);
+    return start;
+}
+
+/* Those that follow each other in a module share a line. */
+static void put_nameless(struct writing *w, unsigned i, const char *module, uintptr_t address)
+{
+    if (!w->folding)
+        put_module(w, i, module, ROOM_OF_ADDRESS * (w->stack->count - i));
+    text_put(&w->line->text, w->folding ? " 0x%lx" : " [0x%lx", (unsigned long)address);
+    w->folding = true;
+}
+
+static bool is_mangled(const char *name, size_t len)
+{
+    return len > 2 && name[0] == '_' && (name[1] == 'Z' || name[1] == 'R');
+}
+
+/* False, and nothing written, where a mangled name does not fit. */
+static bool put_named(struct writing *w, unsigned i, const char *module, unsigned of_run,
+                      uintptr_t address)
+{
+    struct text *t = &w->line->text;
+    size_t len = 0;
+    const char *name = w->names ? symbols_name(&symbols, of_run, &len) : NULL;
+    bool cut = name && len >= NAME_SHOWN && !is_mangled(name, len);
+    size_t start;
+
+    if (!name || len == SYMBOL_NAME)
+        return false;
+    len = cut ? NAME_SHOWN : len;
+    start = put_module(w, i, module, 4 * NAME_SHOWN + len);
+    text_put(t, "(");
+    text_plain(t, name, len);
+    text_put(t, "%s+0x%lx) [0x%lx]\n", cut ? "..." : "",
+             (unsigned long)(address - symbols.found[of_run].start), (unsigned long)address);
+    if (!t->cut)
+        return true;
+    t->len = start;
+    t->cut = false;
+    return false;
 }
 
 /* The frames from i on that are in this module, whose file is read once for all of them. Returns
@@ -106,6 +145,7 @@ static void put_name(struct writing *w, unsigned i, unsigned of_run, uintptr_t a
 static unsigned put_run(struct writing *w, unsigned i, const struct module *m)
 {
     const char *slash = strrchr(m->path, '/');
+    const char *name = slash ? slash + 1 : m->path;
     bool names = w->names;
     unsigned n;
 
@@ -115,9 +155,14 @@ static unsigned put_run(struct writing *w, unsigned i, const struct module *m)
             symbols.found[symbols.count++].address = w->stack->frames[i + n] - 1 - m->bias;
     w->names = names && symbols_find(&symbols, m);
     for (unsigned k = 0; k < n; k++) {
-        put_frame(w, i + k, slash ? slash + 1 : m->path);
-        put_name(w, i + k, k, w->stack->frames[i + k] - m->bias);
+        uintptr_t address = w->stack->frames[i + k] - m->bias;
+
+        if (put_named(w, i + k, name, k, address))
+            continue;
+        put_nameless(w, i + k, name, address);
+        w->nameless |= 1U << (i + k);
     }
+    end_line(w);
     if (w->names)
         symbols_close(&symbols);
     w->names = names;
@@ -128,9 +173,9 @@ static unsigned put_run(struct writing *w, unsigned i, const struct module *m)
 static void put_command(struct writing *w, const struct module *m)
 {
     struct text *t = &w->line->text;
-    size_t len = strnlen(m->path, SINK_LINE - 2 * ROOM);
+    size_t len = strnlen(m->path, SINK_LINE / 2);
 
-    make_room(w, ROOM + len);
+    make_room(w, 64 + len + ROOM_OF_ADDRESS * w->stack->count);
     text_put(t, "safeclose:   names: addr2line -Cfipe ");
     text_plain(t, m->path, len);
     for (unsigned i = 0; i < w->stack->count; i++)
@@ -152,16 +197,18 @@ void event_stack_text(struct line *line, const struct stack *stack,
         symbols.budget = SYMBOLS_BUDGET;
     for (unsigned i = 0; i < stack->count;) {
         if (stack_module(stack->frames[i] - 1, &m)) {
+            end_line(&w);
             i += put_run(&w, i, &m);
         } else {
-            put_frame(&w, i, "in no module");
-            text_put(&line->text, " [0x%lx]\n", (unsigned long)stack->frames[i]);
+            put_nameless(&w, i, "in no module", stack->frames[i]);
             i++;
         }
     }
+    end_line(&w);
     if (w.names)
         atomic_store(&symbols_taken, 0);
     for (unsigned i = 0; i < stack->count; i++)
         if (w.nameless & 1U << i && stack_module(stack->frames[i] - 1, &m))
             put_command(&w, &m);
+    make_room(&w, EVENT_STACK_LEFT);
 }

@@ -45,6 +45,15 @@ static void put_unread(struct text *t, const struct probe *p)
         text_put(t, p->unread ? " and urgent data" : "urgent data");
 }
 
+static void put_unacked(struct text *t, const struct probe *p)
+{
+    if (p->unacked < FORMAT_UNITS)
+        text_put(t, "%u", p->unacked);
+    else
+        text_amount(t, p->unacked);
+    text_put(t, " unacked");
+}
+
 static void put_outcome(struct text *t, const struct event *e)
 {
     static const char *const words[OUTCOME_COUNT] = {
@@ -58,6 +67,22 @@ static void put_outcome(struct text *t, const struct event *e)
     text_put(t, "%s", words[e->verdict.outcome]);
 }
 
+static bool was_sent(const struct event *e)
+{
+    return e->verdict.outcome == OUTCOME_FIN || e->verdict.outcome == OUTCOME_RST;
+}
+
+/* A colon only where the note is the reason for what the line says. After a reset, or what would have
+ * been one, it would read as the reason for that. */
+static const char *before_note(const struct event *e)
+{
+    if (e->action == ACTION_DRAINED && e->note >= NOTE_NO_LOT)
+        return "; not lingering: ";
+    if (e->action == ACTION_PASSED && was_sent(e))
+        return "; left alone: ";
+    return e->action == ACTION_DRAINING || was_sent(e) ? "; " : ": ";
+}
+
 static void put_note(struct text *t, const struct event *e)
 {
     static const char *const words[NOTE_COUNT] = {
@@ -67,48 +92,45 @@ static void put_note(struct text *t, const struct event *e)
     };
     if (e->note == NOTE_NONE)
         return;
-    text_put(t, ": %s", words[e->note]);
-    if (e->note != NOTE_SHARED)
-        return;
-    if (e->holder >= 0)
-        text_put(t, "descriptor %d", e->holder);
+    text_put(t, "%s", before_note(e));
+    if (e->note == NOTE_SHARED && e->holder >= 0)
+        text_put(t, "shared with descriptor %d", e->holder);
     else
-        text_put(t, "another process");
+        text_put(t, "%s", words[e->note]);
 }
 
 static void put_unread_data(struct text *t, const struct event *e)
 {
     if (e->action == ACTION_DRAINED) {
         text_amount(t, e->discarded);
-        text_put(t, " drained");
-        if (e->verdict.outcome == OUTCOME_RST)
-            text_put(t, ", more were unread");
-        else
-            text_put(t, "; would have been RST");
-        return;
-    }
-    if (e->action == ACTION_LINGERING) {
-        put_unread(t, &e->probe);
-        text_put(t, e->verdict.outcome == OUTCOME_NONE ? " unread; would have been RST"
-                                                       : " unread; lingering; would have been RST");
-        return;
-    }
-    if (e->action == ACTION_DRAINING) {
-        put_unread(t, &e->probe);
-        text_put(t, "; would have been RST");
+        text_put(t, e->verdict.outcome == OUTCOME_RST ? " drained, more were unread"
+                                                      : " drained; would have been RST");
         return;
     }
     put_unread(t, &e->probe);
+    if (e->action == ACTION_LINGERING || e->action == ACTION_DRAINING) {
+        text_put(t, "%s; would have been RST",
+                 e->action == ACTION_DRAINING         ? ""
+                 : e->verdict.outcome == OUTCOME_NONE ? " unread"
+                                                      : " unread; lingering");
+        return;
+    }
     text_put(t, " unread");
-    if (e->verdict.outcome == OUTCOME_RST)
-        text_put(t, ", %u unacked", e->probe.unacked);
+    if (e->verdict.outcome == OUTCOME_RST) {
+        text_put(t, ", ");
+        put_unacked(t, &e->probe);
+    }
     if (e->probe.facts.zero_linger)
-        text_put(t, "; asked for by the program as well");
+        text_put(t, "; the program also asked for a reset");
 }
 
-static void put_pending(struct text *t, const struct probe *p)
+static void put_pending(struct text *t, const struct event *e)
 {
-    text_put(t, "%u client%s", p->facts.pending, p->facts.pending == 1 ? "" : "s");
+    bool reset = e->verdict.outcome == OUTCOME_RST;
+    uint32_t n = e->probe.facts.pending;
+
+    text_put(t, "%s%u client%s waiting to be accepted%s", reset ? "to " : "", n, n == 1 ? "" : "s",
+             reset ? "; no mode prevents this" : "");
 }
 
 /* The end of a lingering. */
@@ -119,56 +141,55 @@ static void put_end(struct text *t, const struct event *e)
 #include "ends.def"
 #undef END
     };
-    text_put(t, " [%s] after %s for %llu ms, ", verdict_cause_name(e->verdict.cause),
-             event_action_name(e->action), (unsigned long long)e->ms);
+    text_put(t, "after %s for %llu ms, ", event_action_name(e->action), (unsigned long long)e->ms);
     text_amount(t, e->discarded);
-    text_put(t, " discarded: %s\n", words[e->ended]);
+    text_put(t, " discarded: %s", words[e->ended]);
 }
 
-void event_text_line(struct text *t, const struct event *e)
+static void put_close(struct text *t, const struct event *e)
 {
-    put_head(t, e->pid ? e->pid : atomic_load(&process->pid), e->at.real);
-    text_put(t, "%s(%d)", event_via_name(e->via), e->fd);
-    put_endpoints(t, e);
-    text_put(t, ": ");
-    if (e->is_end) {
-        put_outcome(t, e);
-        put_end(t, e);
-        return;
-    }
-    if (e->is_late) {
-        put_outcome(t, e);
-        text_put(t, " [%s] %llu ms after this close, when its last holder let go\n",
-                 verdict_cause_name(e->verdict.cause), (unsigned long long)e->ms);
-        return;
-    }
-    if (e->action == ACTION_PASSED)
-        text_put(t, "left alone");
-    else if (e->action == ACTION_DRAINING)
-        text_put(t, "draining");
-    else if (e->action == ACTION_LINGERING && e->verdict.outcome == OUTCOME_NONE)
-        text_put(t, "lingering");
-    else
-        put_outcome(t, e);
-    text_put(t, " [%s] ", verdict_cause_name(e->verdict.cause));
     switch (e->verdict.cause) {
     case CAUSE_UNREAD_DATA:
         put_unread_data(t, e);
         break;
     case CAUSE_ZERO_LINGER:
-        text_put(t, "asked for by the program");
+        text_put(t, "%sasked for by the program",
+                 e->verdict.outcome == OUTCOME_RST ? "" : "a reset ");
         break;
     case CAUSE_PENDING_ACCEPTS:
-        text_put(t, "to ");
-        put_pending(t, &e->probe);
-        text_put(t, " waiting to be accepted; no mode prevents this");
+        put_pending(t, e);
         break;
     default:
-        text_put(t, "%u unacked", e->probe.unacked);
-        if (e->action == ACTION_LINGERING)
+        put_unacked(t, &e->probe);
+        if (e->action == ACTION_LINGERING && e->verdict.outcome != OUTCOME_NONE)
             text_put(t, "; lingering");
     }
     put_note(t, e);
+}
+
+void event_text_line(struct text *t, const struct event *e)
+{
+    bool is_close = !e->is_end && !e->is_late;
+    bool parks = e->action == ACTION_LINGERING || e->action == ACTION_DRAINING;
+
+    put_head(t, e->pid ? e->pid : atomic_load(&process->pid), e->at.real);
+    text_put(t, "%s(%d)", event_via_name(e->via), e->fd);
+    put_endpoints(t, e);
+    text_put(t, ": ");
+    if (is_close && e->action == ACTION_PASSED && !was_sent(e))
+        text_put(t, "left alone");
+    else if (is_close && parks && e->verdict.outcome == OUTCOME_NONE)
+        text_put(t, "%s", event_action_name(e->action));
+    else
+        put_outcome(t, e);
+    text_put(t, " [%s] ", verdict_cause_name(e->verdict.cause));
+    if (e->is_end)
+        put_end(t, e);
+    else if (e->is_late)
+        text_put(t, "%llu ms after this close, when its last holder let go",
+                 (unsigned long long)e->ms);
+    else
+        put_close(t, e);
     text_put(t, "\n");
 }
 
@@ -185,31 +206,15 @@ static const struct explanation explanations[CAUSE_COUNT] = {
 #undef CAUSE
 };
 
-/* One line of it, with {n} replaced by the amount; nothing where the sentence is empty. */
-static void put_sentence(struct text *t, const char *label, const char *sentence,
-                         const struct event *e)
-{
-    const char *amount = strstr(sentence, "{n}");
-
-    if (!*sentence)
-        return;
-    text_put(t, "safeclose:   %s: ", label);
-    if (amount) {
-        text_bytes(t, sentence, (size_t)(amount - sentence));
-        if (e->verdict.cause == CAUSE_PENDING_ACCEPTS)
-            put_pending(t, &e->probe);
-        else
-            put_unread(t, &e->probe);
-        sentence = amount + 3;
-    }
-    text_put(t, "%s\n", sentence);
-}
-
-/* What hurts comes first: a loss of the program's own output stands before the reason. */
+/* What hurts comes first. */
 static void put_loss(struct text *t, const struct probe *p)
 {
-    text_put(t, "safeclose:   LOSS: up to ");
-    text_amount(t, p->unacked);
+    text_put(t, "safeclose:   LOSS: up to %u byte%s", p->unacked, p->unacked == 1 ? "" : "s");
+    if (p->unacked >= FORMAT_UNITS) {
+        text_put(t, " (");
+        text_amount(t, p->unacked);
+        text_put(t, ")");
+    }
     text_put(t, " of this program's output (%u never sent)\n", p->unsent);
 }
 
@@ -224,32 +229,37 @@ static void put_preview(struct text *t, const struct event *e)
     text_put(t, e->preview_size < e->probe.unread ? "\"...\n" : "\"\n");
 }
 
-void event_text_explanation(struct text *t, const struct event *e, const struct meaning *meaning)
+/* A mode is named only where it would have done something. */
+static void put_fix(struct text *t, const struct event *e, const struct meaning *meaning)
 {
-    const struct explanation *x = &explanations[e->verdict.cause];
-    bool has_output = e->verdict.cause != CAUSE_PENDING_ACCEPTS;
+    bool unread = e->verdict.cause == CAUSE_UNREAD_DATA;
+    bool wanted = unread && e->probe.facts.zero_linger;
+    const struct explanation *x = &explanations[wanted ? CAUSE_ZERO_LINGER : e->verdict.cause];
+    bool read_shut = unread && e->note == NOTE_READ_SHUT;
+    bool own = meaning && *meaning->advice && !wanted && !read_shut;
 
-    if (e->verdict.outcome == OUTCOME_UNKNOWN)
-        text_put(t, "safeclose:   only if nobody else holds the connection on:\n");
-    if (has_output && e->probe.unacked)
-        put_loss(t, &e->probe);
-    put_sentence(t, "why", x->why, e);
-    if (meaning)
-        put_sentence(t, "means", meaning->means, e);
-    put_preview(t, e);
-    put_sentence(t, "peer", x->peer, e);
-    if (has_output && !e->probe.unacked)
-        text_put(t, "safeclose:   loss: none here, all output was acknowledged "
-                    "(a Windows peer may still discard it)\n");
+    text_put(t, "safeclose:   fix: %s%s", read_shut ? "leave out the SHUT_RD half: " : "",
+             own ? meaning->advice : x->fix);
+    if (wanted || !unread || (!e->untouchable && e->note == NOTE_NONE))
+        text_put(t, "; %s", x->without);
+    text_put(t, "\n");
 }
 
-void event_text_fix(struct text *t, const struct event *e, const struct meaning *meaning)
+void event_text_advice(struct text *t, const struct event *e, const struct meaning *meaning)
+{
+    if (e->verdict.outcome == OUTCOME_UNKNOWN)
+        text_put(t, "safeclose:   only if no other process holds the connection:\n");
+    if (e->verdict.cause != CAUSE_PENDING_ACCEPTS && e->probe.unacked)
+        put_loss(t, &e->probe);
+    if (meaning)
+        text_put(t, "safeclose:   what: %s\n", meaning->what);
+    put_preview(t, e);
+    put_fix(t, e, meaning);
+}
+
+void event_text_reasons(struct text *t, const struct event *e)
 {
     const struct explanation *x = &explanations[e->verdict.cause];
-    bool helps = e->verdict.cause != CAUSE_UNREAD_DATA || !e->untouchable;
 
-    if (!*x->fix)
-        return;
-    text_put(t, "safeclose:   fix: %s", meaning && *meaning->advice ? meaning->advice : x->fix);
-    text_put(t, helps ? "; %s\n" : "\n", x->without);
+    text_put(t, "safeclose:   why: %s\nsafeclose:   peer: %s\n", x->why, x->peer);
 }

@@ -12,10 +12,9 @@ void event_text_head(struct text *t);
 /* The one-liner, with its head and a newline. */
 void event_text_line(struct text *t, const struct event *event);
 
-/* The lines that explain it (meaning may be NULL), before those of the stack: loss, why, means,
- * unread, peer; and behind them: fix. */
-void event_text_explanation(struct text *t, const struct event *event,
-                            const struct meaning *meaning);
-void event_text_fix(struct text *t, const struct event *event, const struct meaning *meaning);
+/* The lines that explain it, in the order in which they help. Before those of the stack: the loss,
+ * what it most likely is (meaning, which may be NULL), what to do. After them: the reasons. */
+void event_text_advice(struct text *t, const struct event *event, const struct meaning *meaning);
+void event_text_reasons(struct text *t, const struct event *event);
 
 #endif

@@ -169,7 +169,16 @@ void text_plain(struct text *t, const char *bytes, size_t len)
 
 void text_amount(struct text *t, uint64_t bytes)
 {
-    text_put(t, "%llu byte%s", (unsigned long long)bytes, bytes == 1 ? "" : "s");
+    const char *unit = "kMGTPE";
+    unsigned long long tenths = bytes / 100 + (bytes % 100 >= 50);
+
+    if (bytes < FORMAT_UNITS) {
+        text_put(t, "%llu byte%s", (unsigned long long)bytes, bytes == 1 ? "" : "s");
+        return;
+    }
+    for (; tenths >= 10000; unit++)
+        tenths = (tenths + 500) / 1000;
+    text_put(t, "%llu.%llu %cB", tenths / 10, tenths % 10, *unit);
 }
 
 /* RFC 5952: the longest run of two or more zero groups is written "::", the first of equals. */

@@ -39,7 +39,8 @@ void text_json(struct text *t, const char *bytes, size_t len);
  * \xXX. */
 void text_plain(struct text *t, const char *bytes, size_t len);
 
-/* "1 byte", "1024 bytes". */
+/* "1 byte", "1024 bytes"; from FORMAT_UNITS on "11.9 kB", "3.9 MB", in steps of 1000. */
+#define FORMAT_UNITS 10000
 void text_amount(struct text *t, uint64_t bytes);
 
 /* An address as strace and lsof write it: 127.0.0.1:80, [::1]:80; an IPv4-mapped one as IPv4. addr

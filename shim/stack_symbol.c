@@ -131,7 +131,8 @@ const char *symbols_name(struct symbols *s, unsigned i, size_t *len)
 
     if (symbol->name == 0 || symbol->name >= s->strings_size)
         return NULL;
-    *len = read_at(s, s->strings + symbol->name, s->bytes, rest < 255 ? (size_t)rest : 255);
+    *len = read_at(s, s->strings + symbol->name, s->bytes,
+                   rest < SYMBOL_NAME ? (size_t)rest : SYMBOL_NAME);
     *len = strnlen((const char *)s->bytes, *len);
     return *len ? (const char *)s->bytes : NULL;
 }

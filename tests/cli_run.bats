@@ -160,7 +160,7 @@ EOT
 @test "-o FILE has the events in JSON, and explanations go to stderr" {
     SAFECLOSE_FORMAT=text run -0 --separate-stderr "$safeclose" run -o events "$speaker" unread
     json events 'assert len(closes) == 1 and closes[0]["outcome"] == "rst"'
-    matches 'why: 5 bytes arrived' "$stderr"
+    matches 'why: Linux resets' "$stderr"
 }
 
 @test "-o takes a file even where its name is a word" {

@@ -275,6 +275,13 @@ lost_what_it_says()
     tells cause unread-data outcome fin action drained discarded 1024
 }
 
+@test "shut down for reading: the advice is to leave that out, and no mode" {
+    SAFECLOSE_LOG=stderr scene warn 'peer sends 1024' 'program shuts reading' 'program closes' "$end"
+    matches 'unread, 0 unacked; shut down for reading, so data that arrives later still resets it' "$(<"$stderr")"
+    matches 'fix: leave out the SHUT_RD half: shutdown\(fd, SHUT_WR\)' "$(<"$stderr")"
+    ! grep -q SAFECLOSE_MODE "$stderr" || fail "a mode is advised: $(<"$stderr")"
+}
+
 @test "a connection that the program opened: a reset, which off, log and warn leave as it is" {
     unchanged --program-connects 'peer sends 1024' 'program closes' "$end"
     resets_for TCP_ABORT_ON_CLOSE on_close

@@ -46,6 +46,12 @@ setup()
     tells outcome rst unread 1024
 }
 
+@test "SO_LINGER {1,0} and unread: the advice is not to ask for a reset, and no mode" {
+    SAFECLOSE_LOG=stderr scene warn 'program lingers 0' 'peer sends 1024' 'program closes' "$end"
+    matches 'fix: do not set SO_LINGER .*; no mode prevents this' "$(<"$stderr")"
+    ! grep -q SAFECLOSE_MODE "$stderr" || fail "a mode is advised: $(<"$stderr")"
+}
+
 @test "SO_LINGER {1,0} and unread: text tells no other reason for the reset when drained" {
     SAFECLOSE_LOG=stderr scene drain 'program lingers 0' 'peer sends 1024' 'program closes' "$end"
     saw resets 1

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What a reset means, shown once by reality: each program (explain.py) closes in one of the ways that
+# What a reset is explained by, shown once by reality: each program (explain.py) closes in one of the ways that
 # people write, its peer tells what it read, and the kernel counts the resets; beside that stands what
 # the library said of it. And a peer's bytes: where they are shown, and that they can't forge anything.
 
@@ -55,14 +55,14 @@ labels()
     sed -nE 's/^safeclose:   ([A-Za-z]+): .*/\1/p' "$stderr" | xargs
 }
 
-# means CONTENT MEANING ADVICE: the one reset of a program is explained by these, patterns the last two.
-means()
+# is_told CONTENT WHAT FIX: the one reset of a program is explained by these, patterns the last two.
+is_told()
 {
     content=$1 json "$log" '
 import os
 resets = [e for e in closes if e["outcome"] == "rst"]
 assert [e["content"] for e in resets] == [os.environ["content"]], events'
-    matches "$2" "$(sentence means)"
+    matches "$2" "$(sentence what)"
     matches "$3" "$(sentence fix)"
 }
 
@@ -72,35 +72,35 @@ assert [e["content"] for e in resets] == [os.environ["content"]], events'
     explained kept-alive
     same 'peer 0 ECONNRESET' "$seen"
     same 1 "$resets"
-    means http-request 'one more HTTP request on a kept-alive' '^say Connection: close'
+    is_told http-request 'another HTTP request on a kept-alive' '^send Connection: close'
 }
 
 @test "an upload that was answered before it was read" {
     explained early-answer
     same 'peer 53 ECONNRESET' "$seen" # the head of the answer, which was there before the reset
     same 1 "$resets"
-    means http-body 'the body of an HTTP request' '^read the body to its end'
+    is_told http-body 'the body of an HTTP request' '^read the body to its end'
 }
 
 @test "an HTTP request of which nothing was read" {
     explained nothing-read "$(hex $'GET / HTTP/1.1\r\n\r\n')"
     same 'peer 0 ECONNRESET' "$seen"
     same 1 "$resets"
-    means http-request 'an HTTP request, of which the program read nothing' '^read the request before'
+    is_told http-request 'an HTTP request, and the program read nothing of it' '^read the request before'
 }
 
 @test "any client of which nothing was read" {
     explained nothing-read 0001020304
     same 'peer 0 ECONNRESET' "$seen"
     same 1 "$resets"
-    means binary '^the program had read nothing' '^shutdown\(fd, SHUT_WR\), read to EOF'
+    is_told binary '^the program read nothing' '^shutdown\(fd, SHUT_WR\), read to EOF'
 }
 
 @test "a TLS client of which nothing was read" {
     explained nothing-read 16030102000100 # the beginning of a ClientHello
     same 'peer 0 ECONNRESET' "$seen"
     same 1 "$resets"
-    means tls-handshake 'the beginning of TLS' 'should speak TLS'
+    is_told tls-handshake 'the beginning of a TLS handshake' 'should speak TLS'
 }
 
 @test "a close_notify that was not read, of TLS 1.2 and 1.3" {
@@ -108,7 +108,7 @@ assert [e["content"] for e in resets] == [os.environ["content"]], events'
         explained goodbye $version
         same 'peer 0 ECONNRESET' "$seen"
         same 1 "$resets"
-        means tls-alert 'close_notify' '^before close, call SSL_shutdown'
+        is_told tls-alert 'close_notify' '^before close, call SSL_shutdown'
     done
 }
 
@@ -119,30 +119,30 @@ assert [e["content"] for e in resets] == [os.environ["content"]], events'
     read -r _ arrived _ <<<"$seen"
     ((arrived < 300000)) || fail "nothing was lost: $seen"
     same 1 "$resets"
-    means tls-data 'session tickets' '^SSL_shutdown, then SSL_read'
+    is_told tls-data 'session tickets' '^SSL_shutdown, then SSL_read'
     # All but what fits into the small queue of the server.
     lost=$(sed -nE 's/^safeclose:   LOSS: up to ([0-9]+) bytes .*/\1/p' "$stderr")
     ((lost > 200000)) || fail "$lost lost, $arrived arrived"
-    same 'LOSS why means peer fix' "$(labels)"
+    same 'LOSS what fix why peer' "$(labels)"
 }
 
-@test "where nothing is lost, that is said, and not in front" {
+@test "where nothing is lost, nothing is said of a loss" {
     explained kept-alive
-    same 'why means peer loss fix' "$(labels)"
+    same 'what fix why peer' "$(labels)"
 }
 
 @test "a reset that the program asked for" {
     explained zero-linger
     same 'peer 0 ECONNRESET' "$seen"
     same 1 "$resets"
-    means '' 'to avoid TIME_WAIT' '^set neither'
+    is_told '' 'to avoid TIME_WAIT' '^do not set SO_LINGER'
 }
 
 @test "clients that waited to be accepted at a restart" {
     explained restart 3
     same 'peer 0 ECONNRESET peer 0 ECONNRESET peer 0 ECONNRESET' "$(xargs <<<"$seen")"
     same 3 "$resets"
-    means '' 'most often a restart' '^accept what is waiting'
+    is_told '' 'most often a restart' '^accept the waiting clients'
 }
 
 @test "a process that ended without closing" {
@@ -150,7 +150,7 @@ assert [e["content"] for e in resets] == [os.environ["content"]], events'
         explained ends $how
         same 'peer 0 ECONNRESET' "$seen"
         same 1 "$resets"
-        means text 'the process ended' '^close connections before the process ends'
+        is_told text 'the process ended' '^close connections before the process ends'
         how=$how json "$log" '
 import os
 assert closes[0]["via"] == os.environ["how"], closes'
@@ -161,14 +161,14 @@ assert closes[0]["via"] == os.environ["how"], closes'
     explained stops-reading
     same 'peer 0 ECONNRESET' "$seen"
     same 1 "$resets"
-    means binary 'the program opened this connection' '^read the answer to its end'
+    is_told binary 'the program opened this connection' '^read the answer to its end'
 }
 
 @test "urgent data" {
     explained urgent
     same 'peer 0 ECONNRESET' "$seen"
     same 1 "$resets"
-    means urgent 'MSG_OOB' '^shutdown'
+    is_told urgent 'MSG_OOB' '^shutdown'
 }
 
 # ---- The preview -----------------------------------------------------------------------------
@@ -299,7 +299,7 @@ print("; ".join(got))'
 @test "a program that peeks itself has read nothing" {
     not_disturbed peeks
     same 'text hello, world' "$(looked_at)"
-    matches 'had read nothing' "$(sentence means)"
+    matches 'read nothing' "$(sentence what)"
 }
 
 @test "a reset of the peer's is still there for the other descriptor" {

@@ -38,5 +38,5 @@ def said_of(cause, content, whose, when):
 
 table(("`content`", "the unread bytes look like"),
       *((f"`{word}`", words) for _, word, words in rows(sys.argv[1] + "/content.def", "CONTENT") if word))
-table(("said of", "`means`"),
+table(("said of", "`what`"),
       *((said_of(*row[:4]), row[4]) for row in rows(sys.argv[1] + "/causes.def", "MEANING")))

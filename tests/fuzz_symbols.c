@@ -70,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (unsigned i = 0; i < s->count; i++) {
             const char *name = symbols_name(s, i, &len);
 
-            check(!name || (len > 0 && len <= 255 && memchr(name, '\0', len) == NULL));
+            check(!name || (len > 0 && len <= SYMBOL_NAME && memchr(name, '\0', len) == NULL));
         }
         symbols_close(s);
     }

@@ -67,7 +67,7 @@ reset_line='safeclose: TIME speaker[PID]: close(FD) 127.0.0.1:PORT->127.0.0.1:PO
     run -0 --separate-stderr resets SAFECLOSE_MODE=drian "$speaker" unread
     same 1 "$output"
     matches 'mode warn changes nothing' "$stderr"
-    matches $'\nsafeclose:   why: 5 bytes arrived' "$stderr"
+    matches $'\nsafeclose:   what: the program read nothing' "$stderr"
 }
 
 @test "off is silent, whatever the other settings hold" {
@@ -386,7 +386,7 @@ END
     run -0 --separate-stderr with SAFECLOSE_MODE=drain SAFECLOSE_DISCARD_MAX=4 \
         "$speaker" unread end
     same 'peer: 0 bytes, Connection reset by peer' "$output"
-    matches 'RST \[unread-data\] 4 bytes drained, more were unread: more than SAFECLOSE_DISCARD_MAX' \
+    matches 'RST \[unread-data\] 4 bytes drained, more were unread; SAFECLOSE_DISCARD_MAX was reached' \
         "$stderr"
 }
 

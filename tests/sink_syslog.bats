@@ -82,8 +82,8 @@ messages()
     SAFECLOSE_STACK=1 logged warn "$speaker" unread
     hang_up got
     same 0 "$(tr -cd '\n' <got | wc -c)"
-    same 9 "$(messages got | grep -cE '^<28>safeclose\[[0-9]+\]: ')"
-    same 'why means peer loss at fix' "$(messages got | sed -nE 's/^<28>safeclose\[[0-9]+\]:   ([a-z]+): .*/\1/p' | xargs)"
+    same 8 "$(messages got | grep -cE '^<28>safeclose\[[0-9]+\]: ')"
+    same 'what fix at why peer' "$(messages got | sed -nE 's/^<28>safeclose\[[0-9]+\]:   ([a-z]+): .*/\1/p' | xargs)"
 }
 
 @test "syslog takes JSON where asked to" {

@@ -128,7 +128,7 @@ assert len({e["cookie"] for e in closes}) == len(closes), "an event twice"'
     run -0 --separate-stderr preloaded log "$speaker" threads:8=50
     matches '408 TCP closes: ' "${stderr##*$'\n'}"
     close='close\([0-9]+\) 127\.0\.0\.1:[0-9]+->127\.0\.0\.1:[0-9]+'
-    verdict='(RST|outcome unknown) \[unread-data\] 5 bytes unread[^:]*(: who else holds it is unknown)?'
+    verdict='(RST|outcome unknown) \[unread-data\] 5 bytes unread[^:]*(: another process may hold it)?'
     same '' "$(sed '$d' <<<"$stderr" |
         grep -vE "^safeclose: [0-9:.]+Z speaker\[[0-9]+\]: $close: $verdict\$")"
 }

@@ -210,7 +210,7 @@ are_as_many_as_asked_for()
 
 @test "without frames a text log has no stack" {
     SAFECLOSE_STACK=0 explained "$at/pie" places
-    same 0 "$(grep -c 'at:\|names:' "$stderr")"
+    same 0 "$(grep -c ' at:\|names:' "$stderr")"
     # The hook's caller is all that tells places apart then.
     same 1 "$(grep -c 'why:' "$stderr")"
 }
@@ -406,6 +406,48 @@ END
     same close_in_library "$(named shop.so)"
     mv whole.so shop.so
     matches '^shop::server::answer\(int\)( |$)' "$(named_by_command "$PWD/shop.so")"
+}
+
+# shop_named NAME: a library with a function in a C++ namespace of this name.
+shop_named()
+{
+    printf '#include <unistd.h>\nnamespace %s { __attribute__((noipa)) void answer(int fd) { close(fd); __asm__ volatile("" ::: "memory"); } }
+extern "C" void close_in_library(int fd) { %s::answer(fd); __asm__ volatile("" ::: "memory"); }\n' "$1" "$1" |
+        g++ -O2 -shared -fPIC -x c++ -o shop.so -
+    explained "$at/pie" library "$PWD/shop.so"
+}
+
+@test "C++: a long name is shown whole, and one that is too long not at all" {
+    local name
+    for length in 200 970; do
+        printf -v name "n%0$((length - 1))d" 0
+        shop_named "$name"
+        same "_ZN$length${name}6answerEi close_in_library" "$(named shop.so)"
+        same "$name::answer(int)" "$(named shop.so | cut -d' ' -f1 | c++filt)"
+    done
+    printf -v name 'n%01100d' 0
+    shop_named "$name"
+    matches 'at: shop.so \[0x[0-9a-f]+\]' "$(<"$stderr")"
+    same close_in_library "$(named shop.so)"
+    matches "$name.*answer" "$(named_by_command "$PWD/shop.so")"
+}
+
+@test "a long name that is not mangled is cut" {
+    local name
+    printf -v name 'n%0120d' 0
+    printf '#include <unistd.h>\n__attribute__((noipa)) void %s(int fd) { close(fd); __asm__ volatile("" ::: "memory"); }
+void close_in_library(int fd) { %s(fd); __asm__ volatile("" ::: "memory"); }\n' "$name" "$name" |
+        gcc -O2 -shared -fPIC -x c -o library.so -
+    explained "$at/pie" library "$PWD/library.so"
+    grep -qE "^safeclose:   at: library.so\(${name:0:96}\.\.\.\+0x[0-9a-f]+\) \[0x[0-9a-f]+\]$" "$stderr" ||
+        fail "$(<"$stderr")"
+}
+
+@test "frames without a name that follow each other in a module share a line" {
+    explained "$at/pie-stripped" three
+    # Four of the program, and then libc's, between main and _start.
+    matches '^safeclose:   at: pie-stripped \[0x[0-9a-f]+( 0x[0-9a-f]+){3}\]$' "$(grep -m 1 ' at: ' "$stderr")"
+    matches '^safeclose:       libc' "$(grep -m 1 -A 1 ' at: ' "$stderr" | tail -n 1)"
 }
 
 # ---- Tables that are wrong ----------------------------------------------------------------------------------------

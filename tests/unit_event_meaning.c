@@ -24,7 +24,7 @@ struct row {
 
 /* clang-format off */
 static const struct row table[] = {
-    {CAUSE_UNREAD_DATA, CONTENT_HTTP_REQUEST,  ACCEPTED, UNTOUCHED, "HTTP request, of which"},
+    {CAUSE_UNREAD_DATA, CONTENT_HTTP_REQUEST,  ACCEPTED, UNTOUCHED, "HTTP request, and"},
     {CAUSE_UNREAD_DATA, CONTENT_HTTP_REQUEST,  ACCEPTED, ANSWERED,  "kept-alive"},
     {CAUSE_UNREAD_DATA, CONTENT_HTTP_BODY,     ACCEPTED, ANSWERED,  "the body"},
     {CAUSE_UNREAD_DATA, CONTENT_HTTP_BODY,     ACCEPTED, 0,         "the body"},
@@ -32,17 +32,17 @@ static const struct row table[] = {
     {CAUSE_UNREAD_DATA, CONTENT_TLS_ALERT,     OPENED,   ANSWERED,  "close_notify"},
     {CAUSE_UNREAD_DATA, CONTENT_TLS_ALERT,     EITHER,   0,         "close_notify"},
     {CAUSE_UNREAD_DATA, CONTENT_TLS_DATA,      OPENED,   ANSWERED,  "tickets"},
-    {CAUSE_UNREAD_DATA, CONTENT_TLS_DATA,      ACCEPTED, ANSWERED,  "answered early"},
-    {CAUSE_UNREAD_DATA, CONTENT_TLS_HANDSHAKE, ACCEPTED, UNTOUCHED, "beginning of TLS"},
-    {CAUSE_UNREAD_DATA, CONTENT_TLS_HANDSHAKE, ACCEPTED, ANSWERED,  "answered early"},
-    {CAUSE_UNREAD_DATA, CONTENT_TLS_HANDSHAKE, OPENED,   ANSWERED,  "did not wait"},
-    {CAUSE_UNREAD_DATA, CONTENT_TEXT,          ACCEPTED, ANSWERED,  "answered early"},
+    {CAUSE_UNREAD_DATA, CONTENT_TLS_DATA,      ACCEPTED, ANSWERED,  "answered before"},
+    {CAUSE_UNREAD_DATA, CONTENT_TLS_HANDSHAKE, ACCEPTED, UNTOUCHED, "beginning of a TLS"},
+    {CAUSE_UNREAD_DATA, CONTENT_TLS_HANDSHAKE, ACCEPTED, ANSWERED,  "answered before"},
+    {CAUSE_UNREAD_DATA, CONTENT_TLS_HANDSHAKE, OPENED,   ANSWERED,  "did not finish"},
+    {CAUSE_UNREAD_DATA, CONTENT_TEXT,          ACCEPTED, ANSWERED,  "answered before"},
     {CAUSE_UNREAD_DATA, CONTENT_TEXT,          ACCEPTED, UNTOUCHED, "of what this client sent"},
     {CAUSE_UNREAD_DATA, CONTENT_SSH,           ACCEPTED, UNTOUCHED, "of what this client sent"},
     {CAUSE_UNREAD_DATA, CONTENT_BINARY,        OPENED,   ANSWERED,  "opened this connection"},
     {CAUSE_UNREAD_DATA, CONTENT_HTTP_REQUEST,  OPENED,   ANSWERED,  "opened this connection"},
     {CAUSE_UNREAD_DATA, CONTENT_NONE,          OPENED,   UNTOUCHED, "opened this connection"},
-    {CAUSE_UNREAD_DATA, CONTENT_NONE,          ACCEPTED, ANSWERED,  "answered early"},
+    {CAUSE_UNREAD_DATA, CONTENT_NONE,          ACCEPTED, ANSWERED,  "answered before"},
     {CAUSE_UNREAD_DATA, CONTENT_URGENT,        ACCEPTED, 0,         "MSG_OOB"},
     {CAUSE_UNREAD_DATA, CONTENT_URGENT,        OPENED,   0,         "MSG_OOB"},
     /* Read, and nothing written: by whom it was accepted tells nothing more. */
@@ -64,9 +64,9 @@ static void expect(const struct row *row, unsigned when, const char *word)
 {
     const struct meaning *m = meaning_of(row->cause, row->content, row->whose, when);
 
-    if (!m != !word || (word && !strstr(m->means, word))) {
+    if (!m != !word || (word && !strstr(m->what, word))) {
         print_error("row %td, when %u: \"%s\", not \"%s\"\n", row - table, when,
-                    m ? m->means : "(none)", word ? word : "(none)");
+                    m ? m->what : "(none)", word ? word : "(none)");
         fail();
     }
 }
@@ -92,7 +92,7 @@ static void the_end_of_a_process_explains_what_it_left_unread(void **state)
 static void sentences_are_short_and_say_something(void **state)
 {
     static const char *const sentences[] = {
-#define MEANING(cause, content, whose, when, means, advice) means, advice,
+#define MEANING(cause, content, whose, when, what, advice) what, advice,
 #include "causes.def"
 #undef MEANING
     };
@@ -112,7 +112,7 @@ static void sentences_are_short_and_say_something(void **state)
 static void every_row_is_reached(void **state)
 {
     static const char *const all[] = {
-#define MEANING(cause, content, whose, when, means, advice) means,
+#define MEANING(cause, content, whose, when, what, advice) what,
 #include "causes.def"
 #undef MEANING
     };
@@ -127,7 +127,7 @@ static void every_row_is_reached(void **state)
                        whose[i % 3], when[i / 3 % 4]);
 
         for (size_t k = 0; m && k < sizeof(all) / sizeof(all[0]); k++)
-            reached[k] |= strcmp(m->means, all[k]) == 0;
+            reached[k] |= strcmp(m->what, all[k]) == 0;
     }
     for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++)
         assert_true(reached[k]);

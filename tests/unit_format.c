@@ -166,8 +166,27 @@ static void amounts_are_counted_in_words(void **state)
     text_amount(&s->text, 0);
     text_amount(&s->text, 1);
     text_amount(&s->text, 2);
-    text_amount(&s->text, UINT64_MAX);
-    assert_string_equal(seen(s), "0 bytes1 byte2 bytes18446744073709551615 bytes");
+    text_amount(&s->text, 9999);
+    assert_string_equal(seen(s), "0 bytes1 byte2 bytes9999 bytes");
+}
+
+static void large_amounts_have_units(void **state)
+{
+    static const struct {
+        uint64_t bytes;
+        const char *text;
+    } table[] = {
+        {10000, "10.0 kB"}, {10049, "10.0 kB"},  {10050, "10.1 kB"},      {999949, "999.9 kB"},
+        {999950, "1.0 MB"}, {3887104, "3.9 MB"}, {999949400, "999.9 MB"}, {UINT64_MAX, "18.4 EB"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct sheet *s = sheet(ROOM);
+
+        text_amount(&s->text, table[i].bytes);
+        assert_string_equal(seen(s), table[i].text);
+    }
 }
 
 /* ---- text_json, text_plain ------------------------------------------------------------------- */
@@ -567,6 +586,7 @@ int main(void)
         cmocka_unit_test(a_text_is_cut_at_its_capacity_and_says_so),
         cmocka_unit_test(bytes_are_appended_as_they_are_until_the_capacity),
         cmocka_unit_test(amounts_are_counted_in_words),
+        cmocka_unit_test(large_amounts_have_units),
         cmocka_unit_test(every_single_byte_is_a_character_or_an_escape),
         cmocka_unit_test(every_character_of_unicode_is_kept),
         cmocka_unit_test(c1_controls_are_escaped),
