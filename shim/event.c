@@ -6,6 +6,7 @@
 #include "event_json.h"
 #include "event_stack.h"
 #include "event_text.h"
+#include "settings/control.h"
 #include "sink.h"
 #include "sys.h"
 
@@ -130,7 +131,7 @@ static bool first_of_site(uint64_t key)
 
 static bool may_explain(const struct event *e)
 {
-    return config.mode == MODE_WARN && e->verdict.cause != CAUSE_NONE && !e->probe.facts.mptcp &&
+    return mode_now() == MODE_WARN && e->verdict.cause != CAUSE_NONE && !e->probe.facts.mptcp &&
            e->verdict.outcome != OUTCOME_NONE;
 }
 
@@ -194,7 +195,7 @@ void event_emit(const struct event *e)
         return;
     line->stack.count = 0;
     if (!e->is_end && (json || explains))
-        stack_capture(&line->stack, config.stack, e->call_site);
+        stack_capture(&line->stack, mode_stack(), e->call_site);
     explains = explains && first_of_site(site_of(e, &line->stack));
     if (json) {
         event_json_close(&line->text, e, &line->stack);
@@ -233,17 +234,20 @@ static void tell_problems(struct line *line)
     line->text.len = 0;
 }
 
-enum { GREETED_USE = 1, GREETED_OPENING = 2 };
+enum { GREETED_USE = 1, GREETED_OPENING = 2, GREETED_OFF = 4 };
 
 void event_first_use(bool opening)
 {
-    int wanted = GREETED_USE | (opening ? GREETED_OPENING : 0);
+    int wanted =
+        mode_now() == MODE_OFF ? GREETED_OFF : GREETED_USE | (opening ? GREETED_OPENING : 0);
     int before = atomic_load_explicit(&process->greeted, memory_order_relaxed);
     struct line *line;
 
     if ((before & wanted) == wanted || !boundary_is_ours())
         return;
     before = atomic_fetch_or(&process->greeted, wanted);
+    if (wanted == GREETED_OFF)
+        return;
     line = sink_claim();
     if (!line)
         return;
@@ -252,7 +256,7 @@ void event_first_use(bool opening)
     if (sink_json() && !(before & GREETED_USE)) {
         event_json_start(&line->text);
         sink_write_log(line);
-    } else if (!sink_json() && opening && !(before & GREETED_OPENING) && config.mode == MODE_WARN) {
+    } else if (!sink_json() && opening && !(before & GREETED_OPENING) && mode_now() == MODE_WARN) {
         event_text_head(&line->text);
         text_put(&line->text, "watching closes; mode warn changes nothing\n");
         sink_write_log(line);

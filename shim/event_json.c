@@ -7,6 +7,7 @@
 #include "event_stack.h"
 #include "options.h"
 #include "sys.h"
+#include "settings/control.h"
 
 static void put_head(struct text *t, const char *event_name, int pid, int64_t at)
 {
@@ -98,7 +99,10 @@ void event_json_close(struct text *t, const struct event *e, const struct stack 
 {
     const struct probe *p = &e->probe;
 
-    put_head(t, e->is_end ? "linger-end" : e->is_late ? "close-end" : "close",
+    put_head(t,
+             e->is_end    ? "linger-end"
+             : e->is_late ? "close-end"
+                          : "close",
              e->pid ? e->pid : atomic_load(&process->pid), e->at.real);
     text_put(t, ",\"tid\":%d", e->tid ? e->tid : sys_gettid());
     event_json_comm(t);
@@ -183,5 +187,5 @@ void event_json_start(struct text *t)
     text_put(t, "\",\"build_id\":\"");
     put_executable_build_id(t);
     text_put(t, "\",\"mode\":\"%s\",\"version\":\"" SAFECLOSE_VERSION "\"}\n",
-             options_mode_name(config.mode));
+             options_mode_name(mode_now()));
 }

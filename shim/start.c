@@ -11,6 +11,7 @@
 #include "holders/family.h"
 #include "holders/holders.h"
 #include "sink.h"
+#include "settings/control.h"
 
 /*
  * exit runs its handlers last come, first served, and no one registers before the constructor of a
@@ -47,10 +48,13 @@ static void in_child(bool seen_fork)
 __attribute__((constructor)) static void start(void)
 {
     int saved_errno = errno;
+    bool on;
 
     real_resolve();
     config_read();
-    if (config.mode != MODE_OFF) {
+    control_start();
+    on = config.mode != MODE_OFF || config.controlled;
+    if (on) {
         boundary_start(in_child);
         holders_start();
         sink_start();
@@ -59,6 +63,6 @@ __attribute__((constructor)) static void start(void)
         AT_EXIT();
         (void)at_quick_exit(at_quick); /* without it, that end goes unseen */
     }
-    boundary_ready(config.mode != MODE_OFF);
+    boundary_ready(on);
     errno = saved_errno;
 }

@@ -8,6 +8,7 @@
 #include "options.h"
 #include "sink.h"
 #include "summary.h"
+#include "settings/control.h"
 
 static unsigned long long get(_Atomic uint64_t *counter)
 {
@@ -49,7 +50,7 @@ static void put_json(struct text *t, struct counts *c, const char *given_up)
     event_json_head(t, "summary");
     event_json_comm(t);
     text_put(t, ",\"mode\":\"%s\",\"closes\":%llu,\"causes\":{\"none\":%llu",
-             options_mode_name(config.mode), get(&c->closes),
+             options_mode_name(mode_now()), get(&c->closes),
              get(&c->causes[CAUSE_NONE]) + get(&c->clean));
     for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++)
         text_put(t, ",\"%s\":%llu", verdict_cause_name((enum cause)i), get(&c->causes[i]));
@@ -82,8 +83,8 @@ static void write_once(const char *given_up)
 
     if (!boundary_is_ours())
         return;
-    if (get(&c->closes) == 0 && atomic_load(&process->greeted) == 0 &&
-        get(&boundary_too_early) == 0)
+    if (get(&c->closes) == 0 && (mode_now() == MODE_OFF || (atomic_load(&process->greeted) == 0 &&
+                                                            get(&boundary_too_early) == 0)))
         return;
     if (!atomic_compare_exchange_strong(&process->ended, &not_yet, 1))
         return;

@@ -9,6 +9,7 @@
 #include "real.h"
 #include "sys.h"
 #include "doors/doors.h"
+#include "settings/control.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -74,7 +75,7 @@ long sandbox_unshare_end(struct unsharing u, long ret)
 /* Only a remedy looks at threads. */
 void sandbox_chroot_begin(void)
 {
-    if (boundary_enter() && config.mode >= MODE_DRAIN)
+    if (boundary_enter() && mode_may_act())
         threads_keep_tasks();
 }
 
