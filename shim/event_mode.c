@@ -20,18 +20,18 @@ static void put_change(struct text *t, const char *from, const char *to)
     }
 }
 
-static void put_trouble(struct text *t, const struct text *trouble, const char *mode)
+static void put_trouble(struct text *t, const struct text *trouble)
 {
     if (sink_json()) {
         event_json_head(t, "problem");
         event_json_comm(t);
         text_put(t, ",\"problem\":\"");
         text_json(t, trouble->bytes, trouble->len);
-        text_put(t, "; the mode stays %s\"}\n", mode);
+        text_put(t, "\"}\n");
     } else {
         event_text_head(t);
         text_bytes(t, trouble->bytes, trouble->len);
-        text_put(t, "; the mode stays %s\n", mode);
+        text_put(t, "\n");
     }
 }
 
@@ -44,7 +44,7 @@ static void tell(const struct control_news *news)
     if (news->from != news->to)
         put_change(&line->text, options_mode_name(news->from), options_mode_name(news->to));
     else
-        put_trouble(&line->text, news->trouble, options_mode_name(news->to));
+        put_trouble(&line->text, news->trouble);
     sink_write_log(line);
     event_log_trouble(line);
     sink_release(line);

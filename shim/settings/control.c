@@ -44,15 +44,15 @@ unsigned mode_stack(void)
 
 /* ---- The file ---------------------------------------------------------------------------------- */
 
+/* But for when it was read. */
 static bool is_same(const struct stat *a, const struct stat *b)
 {
-    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+    return memcmp(a, b, offsetof(struct stat, st_atim)) == 0 &&
+           memcmp(&a->st_mtim, &b->st_mtim, 2 * sizeof(a->st_mtim)) == 0;
 }
 
 /* What the file holds, or why not. */
-static enum found take_word(long fd, enum mode *mode, struct text *why)
+static __attribute__((noinline)) enum found take_word(long fd, enum mode *mode, struct text *why)
 {
     char word[LONGEST + 1];
     long len = sys3(SYS_read, fd, SYS_ARG(word), sizeof(word));
@@ -112,8 +112,9 @@ static enum found find(struct watch *w, enum mode *mode, struct text *why)
 /* ---- A look ------------------------------------------------------------------------------------ */
 
 /* Told once, for as long as it stays. */
-static void note_trouble(struct watch *w, const struct text *why)
+static void note_trouble(struct watch *w, struct text *why)
 {
+    text_put(why, "; the mode stays %s", options_mode_name(mode_now()));
     if (w->why.len == why->len && memcmp(w->why.bytes, why->bytes, why->len) == 0)
         return;
     w->why = *why;
@@ -163,9 +164,9 @@ void control_start(void)
     look(watch);
     real_find_clock();
     atomic_store(&again, real_coarse_ns() + NS_PER_S);
-    if (watch->untold) {
+    if (watch->untold && mode_now() != MODE_OFF) { /* in which nobody tells of problems */
         text_bytes(config_problem(), watch->why.bytes, watch->why.len);
-        text_put(config_problem(), "; the mode stays %s\n", options_mode_name(mode_now()));
+        text_put(config_problem(), "\n");
         watch->untold = false;
     }
 }
