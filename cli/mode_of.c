@@ -30,7 +30,8 @@ static void read_names(struct config *its, pid_t pid)
 
 /* The environment as it was at the start, unless the program has written over it, as those do that
  * show their state in ps. Then the variable is not there that the library came by. */
-static bool read_environment(struct config *its, const char *bytes, size_t len)
+static bool read_environment(struct config *its, const char **control, const char *bytes,
+                             size_t len)
 {
     size_t prefix = strlen(OPTIONS_PREFIX);
     bool whole = false;
@@ -45,17 +46,23 @@ static bool read_environment(struct config *its, const char *bytes, size_t len)
         else if (strncmp(variable, OPTIONS_PREFIX, prefix) == 0)
             options_take(its, variable + prefix, name_len - prefix,
                          variable[name_len] ? variable + name_len + 1 : "", &rule);
+        if (strncmp(variable, OPTIONS_PREFIX "CONTROL=", prefix + 8) == 0)
+            *control = variable + name_len + 1;
     }
     return whole;
 }
 
-static void say_mode(struct findings *f, const struct config *its)
+static void say_mode(struct findings *f, const struct config *its, const char *control)
 {
-    if (its->mode == MODE_OFF)
-        findings_add(f, AGAINST, "its mode is off: the library does nothing there");
-    else if (!its->in_programs)
+    if (!its->in_programs)
         findings_add(f, AGAINST, "SAFECLOSE_PROGRAMS does not name it (%s): its mode is off",
                      its->comm);
+    else if (its->controlled)
+        findings_add(f, FOR,
+                     "its mode is the one that %s holds; %s where that file is missing or empty",
+                     control, options_mode_name(its->mode));
+    else if (its->mode == MODE_OFF)
+        findings_add(f, AGAINST, "its mode is off: the library does nothing there");
     else
         findings_add(f, FOR, "its mode is %s", options_mode_name(its->mode));
 }
@@ -63,6 +70,7 @@ static void say_mode(struct findings *f, const struct config *its)
 void mode_of_process(struct findings *f, pid_t pid)
 {
     static struct config its;
+    const char *control = "";
     uint64_t secure;
     size_t len;
     char *bytes;
@@ -80,8 +88,8 @@ void mode_of_process(struct findings *f, pid_t pid)
         return;
     }
     read_names(&its, pid);
-    if (read_environment(&its, bytes, len))
-        say_mode(f, &its);
+    if (read_environment(&its, &control, bytes, len))
+        say_mode(f, &its, control);
     else
         findings_add(f, UNSURE,
                      "its mode can't be told: it has written over its environment, or has "

@@ -15,6 +15,8 @@
 #include "pending.h"
 #include "summary.h"
 #include "sys.h"
+#include "event_mode.h"
+#include "settings/control.h"
 
 /* Whether SAFECLOSE_PORTS covers a connection: by its own port, or by the peer's where the program
  * opened it. Where that was not seen, either will do. */
@@ -115,7 +117,7 @@ static bool surely_clean(struct giving_up *g)
     const struct fd_note *note = g->note;
     struct probe_memory memory;
 
-    if (!is_plain(note) || config.all_events || config.port_ranges || config.mode == MODE_LINGER)
+    if (!is_plain(note) || config.all_events || config.port_ranges || g->mode == MODE_LINGER)
         return false;
     if (!probe_memory(g->fd, &memory))
         return false;
@@ -203,7 +205,7 @@ static bool should_linger(const struct event *e, const struct giving_up *g)
     uint32_t doubts = FD_READ_SHUT | (e->via == VIA_EXIT ? FD_STREAM : 0);
     const struct facts *facts = &e->probe.facts;
 
-    return config.mode == MODE_LINGER && verdict_peer_may_send(facts->state) && !facts->mptcp &&
+    return g->mode == MODE_LINGER && verdict_peer_may_send(facts->state) && !facts->mptcp &&
            !facts->zero_linger && !(g->note->flags & doubts);
 }
 
@@ -237,7 +239,7 @@ static void act(struct event *e, const struct giving_up *g, bool told)
 {
     bool unread = e->verdict.cause == CAUSE_UNREAD_DATA;
 
-    if (config.mode < MODE_DRAIN || e->probe.facts.zero_linger || !(unread || g->lingers))
+    if (g->mode < MODE_DRAIN || e->probe.facts.zero_linger || !(unread || g->lingers))
         return;
     if (e->note == NOTE_NONE) {
         if ((g->lingers || g->threads) && park(e, g, told))
@@ -332,7 +334,7 @@ static unsigned when_of(const struct event *e)
     struct probe_position position = {.read = 0};
     unsigned when = event_is_exit(e->via) ? ENDED : 0;
 
-    if (config.mode == MODE_WARN && e->verdict.cause == CAUSE_UNREAD_DATA && !e->probe.urgent &&
+    if (mode_now() == MODE_WARN && e->verdict.cause == CAUSE_UNREAD_DATA && !e->probe.urgent &&
         probe_position(e->fd, &position)) {
         when |= position.read == 0 ? UNTOUCHED : 0;
         when |= position.read && position.written ? ANSWERED : 0;
@@ -405,7 +407,7 @@ static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
     written = e->verdict.cause != CAUSE_NONE || config.all_events;
     if (!is_own(g) || (!written && !g->lingers && g->exiting && may_others_hold(g)))
         return;
-    g->acts = g->lingers || (config.mode >= MODE_DRAIN && e->verdict.cause == CAUSE_UNREAD_DATA &&
+    g->acts = g->lingers || (g->mode >= MODE_DRAIN && e->verdict.cause == CAUSE_UNREAD_DATA &&
                              !e->probe.facts.zero_linger);
     if (written || g->lingers)
         apply_owner(e, g);
@@ -432,6 +434,8 @@ static bool give_up(struct giving_up *g, enum via via, const void *call_site)
 {
     enum probe_kind kind = PROBE_TCP;
 
+    if (g->mode == MODE_OFF)
+        return g->note->flags & FD_TCP;
     if (surely_clean(g))
         return true;
     /* For a connection seen from its beginning the peer's address, compared before anything is
@@ -476,18 +480,18 @@ static int depth_of(enum via via)
  * finds out when it is over, for whoever gives it up last in another process. */
 static void drop(struct giving_up *g, enum via via)
 {
-    bool stays = config.mode >= MODE_DRAIN && !real_single_threaded() && !g->exiting;
+    bool stays = mode_may_act() && !real_single_threaded() && !g->exiting;
 
     if (!(g->note->flags & FD_TCP))
         return;
-    if (config.mode >= MODE_DRAIN && holders_in_epoll(g->note))
+    if (mode_may_act() && holders_in_epoll(g->note))
         g->note->flags |= FD_EPOLL_STUCK;
     g->held = holders_give_up(g->fd, g->note, g->exiting, stays, &g->number);
     if (!stays || g->held != HELD_ELSEWHERE)
         return;
     if (boundary_single_threaded()) {
         g->held = holders_release(g->note);
-    } else if (is_plain(g->note) && !config.port_ranges) {
+    } else if (g->mode >= MODE_DRAIN && is_plain(g->note) && !config.port_ranges) {
         struct event e = {.fd = g->fd, .via = via};
 
         linger_park(&e, g->note, PARCEL_THREADS | PARCEL_SHARED);
@@ -499,12 +503,15 @@ void closing(int fd, enum via via, const void *call_site)
     struct fd_note note;
     struct giving_up g = {.fd = fd, .note = &note};
 
+    if (config.controlled)
+        event_mode_look(real_coarse_ns());
+    g.mode = mode_now();
     if (in_door == fd + 1 && depth_of(via) > door_depth)
         return;
     in_door = fd + 1;
     door_depth = depth_of(via);
     note = fdtable_take(fd);
-    if (note.flags & FD_TCP) {
+    if (note.flags & FD_TCP && g.mode != MODE_OFF) {
         pending_ask_again();
         summary_so_far();
     }
@@ -537,7 +544,7 @@ void closing_range(unsigned first, unsigned last, enum via via, const void *call
 {
     int fd = first > INT_MAX ? -1 : fdtable_next((int)first - 1, FD_TCP);
 
-    if (fd >= 0 && (unsigned)fd <= last && config.mode >= MODE_DRAIN &&
+    if (fd >= 0 && (unsigned)fd <= last && mode_now() >= MODE_DRAIN &&
         !boundary_single_threaded()) {
         linger_prepare(true);
         handing_begin(first, last); /* one for all of them */
@@ -549,7 +556,7 @@ void closing_range(unsigned first, unsigned last, enum via via, const void *call
 static void end_with(int fd, enum via via, const void *call_site)
 {
     struct fd_note note = fdtable_take(fd);
-    struct giving_up g = {.fd = fd, .note = &note, .exiting = true};
+    struct giving_up g = {.fd = fd, .note = &note, .mode = mode_now(), .exiting = true};
 
     drop(&g, via);
     give_up(&g, via, call_site);

@@ -9,7 +9,6 @@
 #include <sys/prctl.h>
 
 #define PREFIX_LEN (sizeof(OPTIONS_PREFIX) - 1)
-#define STACK_BY_MODE (STACK_MAX + 1)
 #define MS 1000000LL
 #define SECOND (1000 * MS)
 
@@ -17,7 +16,7 @@ struct config config = {
     .mode = MODE_WARN,
     .log = LOG_STDERR,
     .in_programs = true,
-    .stack = STACK_BY_MODE,
+    .stack = CONFIG_STACK_BY_MODE,
     .discard_max = 64 << 20,
     .linger_idle = 5 * SECOND,
     .linger_time = 30 * SECOND,
@@ -44,10 +43,10 @@ struct text *config_problem(void)
     return &problems;
 }
 
-/* The working directory into path, and a slash; percent signs doubled, so that they mean
- * themselves. False where it does not fit, or is outside our root ("(unreachable)" stands before it
+/* The working directory into path, and a slash; percent signs doubled where they would mean something
+ * else. False where it does not fit, or is outside our root ("(unreachable)" stands before it
  * then). */
-static bool directory(char *path, size_t size)
+static bool directory(char *path, size_t size, bool doubles)
 {
     long n = sys2(SYS_getcwd, SYS_ARG(path), (long)size);
     size_t len;
@@ -55,7 +54,7 @@ static bool directory(char *path, size_t size)
     if (n < 2 || path[0] != '/' || (size_t)n >= size)
         return false;
     len = (size_t)n - 1;
-    for (size_t i = len; i-- > 0;)
+    for (size_t i = len; doubles && i-- > 0;)
         if (path[i] == '%') {
             if (len + 2 >= size)
                 return false;
@@ -68,12 +67,12 @@ static bool directory(char *path, size_t size)
 }
 
 /* Since the program may change its directory, a relative name is made absolute now. */
-static bool absolute_path(const char *value, char *path, size_t size)
+static bool absolute_path(const char *value, char *path, size_t size, bool doubles)
 {
     size_t len;
 
     path[0] = '\0';
-    if (value[0] != '/' && !directory(path, size))
+    if (value[0] != '/' && !directory(path, size, doubles))
         return false;
     len = strlen(path);
     if (strlen(value) >= size - len)
@@ -82,23 +81,34 @@ static bool absolute_path(const char *value, char *path, size_t size)
     return true;
 }
 
-/* Memory for it comes with the first: most programs have no log file. */
-static bool take_log_path(const char *value)
+/* Memory for it comes with the first: most programs have no log file, and no control file. */
+static bool take_path(const char *value, char **path, bool doubles)
 {
-    if (!config.log_path)
-        config.log_path = sys_map(PATH_MAX);
-    return config.log_path && absolute_path(value, config.log_path, PATH_MAX);
+    if (!*path)
+        *path = sys_map(PATH_MAX);
+    return *path && absolute_path(value, *path, PATH_MAX, doubles);
 }
 
-/* As options_take; and the path of a log file, which depends on the directory of now. */
+static bool is_setting(const char *name, size_t len, const char *wanted)
+{
+    return len == strlen(wanted) && memcmp(name, wanted, len) == 0;
+}
+
+/* As options_take; and the path of a log file or control file, which depends on the directory of now. */
 static enum option_answer take(const char *name, size_t name_len, const char *value,
                                struct option_rule *rule)
 {
     enum option_answer answer = options_take(&config, name, name_len, value, rule);
-    bool is_log = name_len == 3 && memcmp(name, "LOG", 3) == 0;
 
-    if (answer == OPTION_TAKEN && is_log && config.log == LOG_FILE && !take_log_path(value)) {
+    if (answer != OPTION_TAKEN)
+        return answer;
+    if (is_setting(name, name_len, "LOG") && config.log == LOG_FILE &&
+        !take_path(value, &config.log_path, true)) {
         config.log = LOG_STDERR;
+        return OPTION_REFUSED;
+    }
+    if (is_setting(name, name_len, "CONTROL") && !take_path(value, &config.control_path, false)) {
+        config.controlled = false;
         return OPTION_REFUSED;
     }
     return answer;
@@ -162,8 +172,8 @@ void config_read(void)
             read_variable(*e);
     if (!config.format_given)
         config.json = config.log == LOG_FILE;
-    if (!config.in_programs)
+    if (!config.in_programs) {
         config.mode = MODE_OFF;
-    if (config.stack == STACK_BY_MODE)
-        config.stack = config.mode == MODE_LOG || config.mode == MODE_WARN ? 16 : 0;
+        config.controlled = false;
+    }
 }

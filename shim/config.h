@@ -22,20 +22,23 @@ struct port_range {
 
 #define CONFIG_PORT_RANGES 64
 #define CONFIG_PREVIEW_MAX 256
+#define CONFIG_STACK_BY_MODE UINT32_MAX
 
 struct config {
     char comm[16];         /* the program, as ps names it */
     char executable[1536]; /* "" where there is no /proc; cut where longer, as the log would */
-    enum mode mode;
+    enum mode mode;        /* SAFECLOSE_MODE; that of now is mode_now()'s (settings/control.h) */
     enum log_target log;
-    char *log_path;    /* of a file: absolute; %p and %% still in it; shorter than PATH_MAX */
-    bool json;         /* for a file the default */
-    bool format_given; /* SAFECLOSE_FORMAT was set */
+    char *log_path;     /* of a file: absolute; %p and %% still in it; shorter than PATH_MAX */
+    bool controlled;    /* SAFECLOSE_CONTROL is set: */
+    char *control_path; /* absolute; shorter than PATH_MAX */
+    bool json;          /* for a file the default */
+    bool format_given;  /* SAFECLOSE_FORMAT was set */
     bool all_events;
     bool in_programs;     /* false: this program is not one of SAFECLOSE_PROGRAMS */
     unsigned port_ranges; /* 0: every port */
     struct port_range ports[CONFIG_PORT_RANGES];
-    unsigned stack;   /* frames */
+    unsigned stack;   /* frames; CONFIG_STACK_BY_MODE: as mode_stack() says */
     unsigned preview; /* bytes */
     uint64_t discard_max;
     int64_t linger_idle; /* ns, as the next three */

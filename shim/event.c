@@ -8,6 +8,7 @@
 #include "event_text.h"
 #include "options.h"
 #include "report/ledger.h"
+#include "settings/control.h"
 #include "sink.h"
 #include "sys.h"
 #include "tcp/diag.h"
@@ -119,7 +120,7 @@ static bool first_of_site(uint64_t key)
 /* What was held at its close is explained when it has been reset. */
 static bool may_explain(const struct event *e)
 {
-    return config.mode == MODE_WARN && e->verdict.cause != CAUSE_NONE && !e->probe.facts.mptcp &&
+    return mode_now() == MODE_WARN && e->verdict.cause != CAUSE_NONE && !e->probe.facts.mptcp &&
            e->verdict.outcome != OUTCOME_NONE && !e->is_end;
 }
 
@@ -172,7 +173,7 @@ void event_emit(const struct event *e)
     if (e->stack)
         line->stack = *e->stack;
     else if (!e->is_end && (json || explains))
-        stack_capture(&line->stack, config.stack, e->call_site);
+        stack_capture(&line->stack, mode_stack(), e->call_site);
     explains = explains && first_of_site(site_of(e, &line->stack));
     if (json) {
         event_json_close(&line->text, e, &line->stack);
@@ -219,20 +220,25 @@ static void announce(struct line *line)
         event_json_start(&line->text);
     } else {
         event_text_head(&line->text);
-        text_put(&line->text, "watching closes; mode %s%s\n", options_mode_name(config.mode),
-                 config.mode >= MODE_DRAIN ? "" : " changes nothing");
+        text_put(&line->text, "watching closes; mode %s%s\n", options_mode_name(mode_now()),
+                 mode_now() >= MODE_DRAIN ? "" : " changes nothing");
     }
     sink_write_log(line);
 }
 
 void event_first_use(void)
 {
+    int wanted = mode_now() == MODE_OFF ? USES_TCP : USES_TCP | TELLS;
+    int before = atomic_load_explicit(&process->greeted, memory_order_relaxed);
     struct line *line;
 
-    if (atomic_load_explicit(&process->greeted, memory_order_relaxed) || !boundary_is_ours() ||
-        atomic_exchange(&process->greeted, 1))
+    if ((before & wanted) == wanted || !boundary_is_ours())
         return;
-    ledger_join();
+    before = atomic_fetch_or(&process->greeted, wanted);
+    if (!(before & USES_TCP))
+        ledger_join();
+    if (wanted == USES_TCP)
+        return;
     sink_open();
     if (config.log != LOG_NONE)
         diag_prepare();

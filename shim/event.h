@@ -82,6 +82,8 @@ struct event {
  * writes what the settings got wrong, and the mode. */
 void event_first_use(void);
 
+enum { USES_TCP = 1, TELLS = 2 }; /* process->greeted: in a mode that does */
+
 /* Whether one more event may be written in this second; counted as suppressed where not. Ask before
  * going to any expense for it. */
 bool event_admit(void);

@@ -7,6 +7,7 @@
 #include "event_stack.h"
 #include "options.h"
 #include "sys.h"
+#include "settings/control.h"
 
 static void put_head(struct text *t, const char *event_name, int pid, int64_t at)
 {
@@ -186,5 +187,5 @@ void event_json_start(struct text *t)
     text_put(t, "\",\"build_id\":\"");
     put_executable_build_id(t);
     text_put(t, "\",\"mode\":\"%s\",\"version\":\"" SAFECLOSE_VERSION "\"}\n",
-             options_mode_name(config.mode));
+             options_mode_name(mode_now()));
 }

@@ -17,6 +17,16 @@ const char *options_mode_name(enum mode mode)
     return mode_names[mode];
 }
 
+#define OPTION(id, name, allowed_text, default_text, meaning)                                      \
+    static const char id##_allowed[] = allowed_text;
+#include "options.def"
+#undef OPTION
+
+const char *options_modes(void)
+{
+    return mode_allowed;
+}
+
 /* The index of value among the names, -1 where it is none of them. */
 static int one_of(const char *value, const char *const *names, int count)
 {
@@ -24,6 +34,23 @@ static int one_of(const char *value, const char *const *names, int count)
         if (strcmp(value, names[i]) == 0)
             return i;
     return -1;
+}
+
+static bool is_name(const char *word, size_t len, const char *name)
+{
+    return strlen(name) == len && memcmp(word, name, len) == 0;
+}
+
+bool options_mode_of(const char *name, size_t len, enum mode *mode)
+{
+    while (len && memchr(" \t\r\n", name[len - 1], 4))
+        len--;
+    for (unsigned i = 0; i < sizeof(mode_names) / sizeof(mode_names[0]); i++)
+        if (is_name(name, len, mode_names[i])) {
+            *mode = (enum mode)i;
+            return true;
+        }
+    return false;
 }
 
 static bool parse_mode(struct config *to, const char *value)
@@ -214,11 +241,6 @@ static bool parse_ports(struct config *to, const char *value)
     return ok;
 }
 
-static bool is_name(const char *word, size_t len, const char *name)
-{
-    return strlen(name) == len && memcmp(word, name, len) == 0;
-}
-
 static bool parse_programs(struct config *to, const char *value)
 {
     const char *slash = strrchr(to->executable, '/');
@@ -238,12 +260,19 @@ static bool parse_programs(struct config *to, const char *value)
     return true;
 }
 
+/* Its path depends on the directory. */
+static bool parse_control(struct config *to, const char *value)
+{
+    to->controlled = *value && strlen(value) < PATH_MAX;
+    return to->controlled;
+}
+
 enum option_answer options_take(struct config *to, const char *name, size_t name_len,
                                 const char *value, struct option_rule *rule)
 {
 #define OPTION(id, option_name, allowed_text, default_text, meaning)                               \
     if (is_name(name, name_len, option_name)) {                                                    \
-        rule->allowed = allowed_text;                                                              \
+        rule->allowed = id##_allowed;                                                              \
         rule->fallback = default_text;                                                             \
         return parse_##id(to, value) ? OPTION_TAKEN : OPTION_REFUSED;                              \
     }

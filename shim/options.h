@@ -20,11 +20,17 @@ struct option_rule {
 /* Puts the value of the setting (its name without SAFECLOSE_, name_len bytes) into *to. A value
  * that is refused leaves the setting as it was (PORTS: at its default), and its rule in *rule.
  * PROGRAMS is compared with to's comm and executable. A file name for LOG makes to's log LOG_FILE
- * and no more: its path depends on the directory. */
+ * and no more: its path depends on the directory. The same of a file name for CONTROL and controlled. */
 enum option_answer options_take(struct config *to, const char *name, size_t name_len,
                                 const char *value, struct option_rule *rule);
 
 /* "warn" and so on. */
 const char *options_mode_name(enum mode mode);
+
+/* The mode of this name, its end blank or not; false where it is none. */
+bool options_mode_of(const char *name, size_t len, enum mode *mode);
+
+/* What the name of a mode may be. */
+const char *options_modes(void);
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef SAFECLOSE_OWNER_H
 #define SAFECLOSE_OWNER_H
 
+#include "config.h"
 #include "fdtable.h"
 #include "probe.h"
 #include "holders/holders.h"
@@ -21,6 +22,7 @@ struct giving_up {
     int fd;
     struct fd_note *note;
     const struct probe *probe;
+    enum mode mode; /* in which it is */
     bool no_output; /* the send queue is known to be empty */
     bool
         unasked; /* the state of the connection in probe is the likely one, not the kernel's word */

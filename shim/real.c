@@ -1,6 +1,7 @@
 #define SAFECLOSE_MAY_CALL_LIBC
 #include "safeclose.h"
 
+#include "ground/clock.h"
 #include "real.h"
 #include "sys.h"
 
@@ -8,8 +9,10 @@
  * moved dlsym into libc under a new one. */
 #if defined(__GLIBC__) && defined(__x86_64__)
 __asm__(".symver dlsym, dlsym@GLIBC_2.2.5");
+__asm__(".symver dlopen, dlopen@GLIBC_2.2.5");
 #elif defined(__GLIBC__) && defined(__aarch64__)
 __asm__(".symver dlsym, dlsym@GLIBC_2.17");
+__asm__(".symver dlopen, dlopen@GLIBC_2.17");
 #endif
 
 /* Written by real_resolve. Where libc lacks one its pointer stays NULL, and no program calls it. */
@@ -41,6 +44,31 @@ void real_resolve(void)
         memcpy(pointer, &found, sizeof(found));
         pointer += sizeof(found);
     }
+}
+
+/* What the kernel maps into each process; its functions are no system calls, and return -errno. */
+#ifdef __aarch64__
+#define KERNELS_CLOCK "__kernel_clock_gettime"
+#else
+#define KERNELS_CLOCK "__vdso_clock_gettime"
+#endif
+static int (*kernels_clock)(clockid_t clock, struct timespec *now); /* constructor */
+
+void real_find_clock(void)
+{
+    void *vdso = dlopen("linux-vdso.so.1", RTLD_LAZY | RTLD_NOLOAD);
+    void *found = vdso ? dlsym(vdso, KERNELS_CLOCK) : NULL;
+
+    memcpy(&kernels_clock, &found, sizeof(found));
+}
+
+int64_t real_coarse_ns(void)
+{
+    struct timespec now = {0, 0};
+
+    if (!kernels_clock || kernels_clock(CLOCK_MONOTONIC_COARSE, &now) != 0)
+        return clock_ns(CLOCK_MONOTONIC_COARSE);
+    return now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
 /* The only place where -errno becomes errno. */

@@ -25,6 +25,12 @@
 /* Finds them all. For the constructor. */
 void real_resolve(void);
 
+/* CLOCK_MONOTONIC_COARSE in ns; without a system call behind real_find_clock (where the kernel lends its
+ * clock), which is for the constructor: another preloaded library's clock_gettime may be anything. errno
+ * kept. */
+void real_find_clock(void);
+int64_t real_coarse_ns(void);
+
 /* Each as its manual page says, errno included. */
 int real_close(int fd);
 int real_dup(int fd);

@@ -12,6 +12,7 @@
 #include "holders/holders.h"
 #include "report/ledger.h"
 #include "sink.h"
+#include "settings/control.h"
 
 /*
  * exit runs its handlers last come, first served, and no one registers before the constructor of a
@@ -52,7 +53,8 @@ __attribute__((constructor)) static void start(void)
 
     real_resolve();
     config_read();
-    on = config.mode != MODE_OFF && ledger_start();
+    control_start();
+    on = (config.mode != MODE_OFF || config.controlled) && ledger_start();
     if (on) {
         boundary_start(in_child);
         holders_start();

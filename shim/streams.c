@@ -3,6 +3,7 @@
 #include "config.h"
 #include "fdtable.h"
 #include "streams.h"
+#include "settings/control.h"
 
 /* Those that fdopen made on a connection. A program seldom has many; what finds no room keeps
  * FD_STREAM. Set by fdopen, cleared by whoever closes the stream. */
@@ -16,7 +17,7 @@ static bool is_connection(int fd)
 
 void streams_opened(FILE *stream, int fd)
 {
-    if (config.mode != MODE_LINGER || !is_connection(fd))
+    if (!mode_may_linger() || !is_connection(fd))
         return;
     fdtable_add(fd, FD_STREAM);
     for (int i = 0; i < STREAMS; i++) {
@@ -40,10 +41,10 @@ int streams_closing(FILE *stream, int fd)
     int saved_errno = errno;
     int failed = 0;
 
-    if (config.mode != MODE_LINGER)
+    if (!mode_may_linger())
         return 0;
     forget(stream);
-    if (is_connection(fd) && fflush(stream) != 0)
+    if (mode_now() == MODE_LINGER && is_connection(fd) && fflush(stream) != 0)
         failed = errno;
     errno = saved_errno;
     return failed;
@@ -69,7 +70,7 @@ void streams_flush(void)
     FILE *const standard[] = {stdin, stdout, stderr};
     int saved_errno = errno;
 
-    if (config.mode != MODE_LINGER)
+    if (mode_now() != MODE_LINGER)
         return;
     for (int fd = 0; fd < 3; fd++) {
         if (is_connection(fd)) {

@@ -5,12 +5,12 @@
 #include "event.h"
 #include "event_json.h"
 #include "event_text.h"
-#include "ground/clock.h"
 #include "options.h"
+#include "real.h"
 #include "report/ledger.h"
-#include "pending.h"
 #include "sink.h"
 #include "summary.h"
+#include "settings/control.h"
 
 static unsigned long long get(_Atomic uint64_t *counter)
 {
@@ -54,7 +54,7 @@ static void put_json(struct text *t, struct counts *c, const char *given_up, boo
     event_json_head(t, "summary");
     event_json_comm(t);
     text_put(t, ",\"mode\":\"%s\",\"closes\":%llu,\"causes\":{\"none\":%llu",
-             options_mode_name(config.mode), get(&c->closes),
+             options_mode_name(mode_now()), get(&c->closes),
              get(&c->causes[CAUSE_NONE]) + get(&c->clean));
     for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++)
         text_put(t, ",\"%s\":%llu", verdict_cause_name((enum cause)i), get(&c->causes[i]));
@@ -108,7 +108,7 @@ static bool is_due(void)
     int not_yet = 0;
     uint64_t closes = get(&ledger->counts.closes) + 1;
 
-    return boundary_is_ours() && atomic_load(&process->greeted) &&
+    return boundary_is_ours() && atomic_load(&process->greeted) & TELLS &&
            atomic_compare_exchange_strong(&process->ended, &not_yet, 1) && ledger_leave() &&
            atomic_exchange(&ledger->ended, closes) != closes;
 }
@@ -124,24 +124,20 @@ void summary_write_early(const char *reason)
 {
     int not_yet = 0;
 
-    if (boundary_is_ours() && atomic_load(&process->greeted) &&
+    if (boundary_is_ours() && atomic_load(&process->greeted) & TELLS &&
         atomic_compare_exchange_strong(&process->ended, &not_yet, 1))
         write_it(reason, !ledger_leave());
 }
 
-/* libc's clock, which asks no kernel. */
+/* Most closes ask a clock that costs no system call, and go on. */
 void summary_so_far(void)
 {
-    struct timespec now = {0, 0};
     uint64_t closes = get(&ledger->counts.closes);
     int64_t at = atomic_load_explicit(&ledger->told_at, memory_order_relaxed);
-    int64_t ns;
+    int64_t now = config.summary ? real_coarse_ns() : 0;
 
-    if (config.summary == 0 || clock_gettime(CLOCK_MONOTONIC_COARSE, &now) != 0)
-        return;
-    ns = now.tv_sec * NS_PER_S + now.tv_nsec;
-    if ((at && ns - at < config.summary) ||
-        !atomic_compare_exchange_strong(&ledger->told_at, &at, ns) || !at)
+    if (now == 0 || (at && now - at < config.summary) ||
+        !atomic_compare_exchange_strong(&ledger->told_at, &at, now) || !at)
         return;
     if (atomic_exchange(&ledger->told, closes) != closes && boundary_is_ours())
         write_it(NULL, true);

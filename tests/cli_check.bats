@@ -329,6 +329,14 @@ python_waits='print("ready", flush=True); input()'
     finish
 }
 
+@test "a process whose mode a file holds" {
+    begin "$safeclose" run -m off --control=/run/mode python3 -c "$python_waits"
+    hear ready
+    says $covered "$program" '  for: the library is loaded: .*' \
+        '  for: its mode is the one that /run/mode holds; off where that file is missing or empty'
+    finish
+}
+
 @test "SAFECLOSE_PROGRAMS counts by the names that the process began with" {
     cp "$(type -P cat)" renamed
     begin "$safeclose" run --programs=other,renamed ./renamed

@@ -340,6 +340,16 @@ static void list_scenes(void)
         puts(scenes[i].name);
 }
 
+/* A mode that holds whether the file can be read or not. */
+static void make_control(void)
+{
+    int control = open("control", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    if (control < 0 || (plan.mode && write(control, plan.mode, strlen(plan.mode)) < 0))
+        fail("make a control file");
+    close(control);
+}
+
 /* What the library's log is in some scenes: a link, one by which the kernel leads here, a file with
  * two names, a pipe that nobody reads. */
 static void make_files(void)
@@ -452,6 +462,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     make_files();
+    make_control();
     for (int i = optind; i < argc; i++)
         start(find(argv[i]));
     play();

@@ -35,6 +35,7 @@ const struct scene scenes[] = {
     {"twice", "few", STDERR_PIPE, {QUICK, "SAFECLOSE_LOG=twice"}, false},
     {"fifo", "few", STDERR_PIPE, {QUICK, "SAFECLOSE_LOG=fifo"}, false},
     {"number", "few", STDERR_PIPE, {QUICK, "SAFECLOSE_LOG=/proc/self/fd/2"}, false},
+    {"control", "few", STDERR_PIPE, {QUICK, "SAFECLOSE_CONTROL=control"}, false},
     {"moves", "moves", STDERR_PIPE, {QUICK, "SAFECLOSE_LOG=moves"}, false},
     {"wrong",
      "few",

@@ -8,7 +8,8 @@
 load helper
 
 speaker=$programs/speaker
-all_names=(MODE LOG FORMAT EVENTS STACK PREVIEW PORTS PROGRAMS DISCARD_MAX LINGER_IDLE LINGER_TIME EXIT_WAIT)
+all_names=(MODE LOG FORMAT EVENTS STACK PREVIEW PORTS PROGRAMS DISCARD_MAX LINGER_IDLE LINGER_TIME EXIT_WAIT
+    CONTROL)
 
 # with NAME=VALUE... COMMAND...: the library in front of it with these settings and no others.
 with()
@@ -508,24 +509,26 @@ how_it_ends()
     same 1 "$(complaints <"$BATS_TEST_TMPDIR/log" | wc -l)"
 }
 
-@test "twelve unusable settings get twelve lines" {
+@test "thirteen unusable settings get thirteen lines" {
     run -0 --separate-stderr with SAFECLOSE_MODE=x SAFECLOSE_LOG=% SAFECLOSE_FORMAT=x \
         SAFECLOSE_EVENTS=x SAFECLOSE_STACK=x SAFECLOSE_PREVIEW=x SAFECLOSE_PORTS=x \
         SAFECLOSE_PROGRAMS=, SAFECLOSE_DISCARD_MAX=x \
-        SAFECLOSE_LINGER_IDLE=x SAFECLOSE_LINGER_TIME=x SAFECLOSE_EXIT_WAIT=x "$speaker" unread
+        SAFECLOSE_LINGER_IDLE=x SAFECLOSE_LINGER_TIME=x SAFECLOSE_EXIT_WAIT=x SAFECLOSE_CONTROL= \
+        "$speaker" unread
     for name in "${all_names[@]}"; do
         same 1 "$(complaints <<<"$stderr" | grep -c "SAFECLOSE_$name=\".*\": must be .*; using the default (.*)\$")"
     done
-    same 12 "$(complaints <<<"$stderr" | wc -l)"
+    same 13 "$(complaints <<<"$stderr" | wc -l)"
 }
 
-@test "twelve unusable settings get twelve whole lines, however odd their values are" {
+@test "thirteen unusable settings get thirteen whole lines, however odd their values are" {
     odd=$(printf '\001%.0s' {1..100})
     run -0 --separate-stderr with SAFECLOSE_MODE="$odd" SAFECLOSE_LOG="%$odd" \
         SAFECLOSE_FORMAT="$odd" SAFECLOSE_EVENTS="$odd" SAFECLOSE_PORTS="$odd" \
         SAFECLOSE_STACK="$odd" SAFECLOSE_PREVIEW="$odd" \
         SAFECLOSE_PROGRAMS=",$odd" SAFECLOSE_DISCARD_MAX="$odd" SAFECLOSE_LINGER_IDLE="$odd" \
-        SAFECLOSE_LINGER_TIME="$odd" SAFECLOSE_EXIT_WAIT="$odd" "$speaker" unread
+        SAFECLOSE_LINGER_TIME="$odd" SAFECLOSE_EXIT_WAIT="$odd" \
+        SAFECLOSE_CONTROL="$(printf '\001%.0s' {1..4096})" "$speaker" unread
     for name in "${all_names[@]}"; do
         same 1 "$(grep -c "SAFECLOSE_$name=\".*\": must be .*; using the default (.*)\$" <<<"$stderr")"
     done
@@ -536,14 +539,16 @@ how_it_ends()
     run -0 --separate-stderr with SAFECLOSE_COLOUR=1 SAFECLOSE_RATE=1 SAFECLOSE_LOT_SIZE=1 \
         "$speaker" unread
     for name in "${names[@]}"; do
-        same 1 "$(grep -c "SAFECLOSE_$name is not a setting; the settings are .* EXIT_WAIT\$" <<<"$stderr")"
+        same 1 "$(grep -c "SAFECLOSE_$name is not a setting; the settings are .* CONTROL\$" <<<"$stderr")"
     done
 }
 
 @test "a value with a newline and terminal escapes forges no line and moves no cursor" {
+    odd=",%"$'\e[2J\r\nsafeclose: forged\x7f\x9b'
+    cd "$BATS_TEST_TMPDIR"
+    echo "$odd" >"$odd" # the control file
     for name in "${all_names[@]}" ANY; do
-        run -0 --separate-stderr with SAFECLOSE_MODE=log \
-            "SAFECLOSE_$name=,%"$'\e[2J\r\nsafeclose: forged\x7f\x9b' "$speaker" unread
+        run -0 --separate-stderr with SAFECLOSE_MODE=log "SAFECLOSE_$name=$odd" "$speaker" unread
         same 0 "$(grep -c '^safeclose: forged' <<<"$stderr")"
         same 0 "$(tr -d '\n' <<<"$stderr" | grep -caP '[^\x20-\x7e]')"
         same 1 "$(complaints <<<"$stderr" | wc -l)"

@@ -7,6 +7,7 @@
 #include "holders/holders.h"
 #include "summary.h"
 #include "doors/giveup.h"
+#include "settings/control.h"
 
 static void tell(enum giveup reason)
 {
@@ -28,7 +29,7 @@ long giveup_end(enum giveup reason, long ret)
 {
     if (reason && ret < 0) {
         atomic_store(&process->ended, 0);
-        linger_resume(config.mode >= MODE_DRAIN);
+        linger_resume(mode_may_act());
         boundary_resume();
     } else if (reason) {
         family_distrust(); /* what it passes on from now on, nobody sees */

@@ -11,6 +11,7 @@
 #include "sys.h"
 #include "tcp/diag.h"
 #include "doors/doors.h"
+#include "settings/control.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -81,7 +82,7 @@ void sandbox_chroot_begin(void)
     if (!boundary_enter())
         return;
     sink_open();
-    if (config.mode >= MODE_DRAIN)
+    if (mode_may_act())
         threads_keep_tasks();
 }
 

@@ -76,6 +76,7 @@
 #include "remedy/parcel.h"
 #include "sink.h"
 #include "sys.h"
+#include "settings/control.h"
 
 #include <sys/epoll.h>
 
@@ -143,7 +144,7 @@ void linger_prepare(bool threads)
 {
     uint64_t before = 0;
 
-    if (config.mode < (threads ? MODE_DRAIN : MODE_LINGER) || is_fed(threads) ||
+    if (mode_now() < (threads ? MODE_DRAIN : MODE_LINGER) || is_fed(threads) ||
         atomic_load(&starting))
         return;
     if (proc_now_ns() < atomic_load(&not_before) || !boundary_is_ours())
@@ -306,7 +307,7 @@ void linger_wait(void)
 
 bool linger_stop(void)
 {
-    if (config.mode < MODE_DRAIN || !boundary_enter())
+    if (!mode_may_act() || !boundary_enter())
         return false;
     atomic_fetch_add(&barred, 1);
     await_starter(); /* which looks whether it is barred after it says that it starts */

@@ -4,6 +4,7 @@
 #include "config.h"
 #include "remedy/drain.h"
 #include "event.h"
+#include "event_mode.h"
 #include "holders/holders.h"
 #include "holders/threads.h"
 #include "remedy/handing.h"
@@ -765,6 +766,8 @@ static int patience(struct lot *lot)
 
     if (!lot->fed)
         ns = earliest(ns, 50000000);
+    if (lot->parked && config.controlled)
+        ns = earliest(ns, SECOND_NS);
     if (slots_first(&lot->slots, BY_DOUBT) >= 0)
         ns = may_look(lot) ? 0
                            : earliest(ns, lot->looks - lot->now - LOOKS_AT_ONCE * (int64_t)LOOK_NS);
@@ -905,6 +908,8 @@ static void tend_all(struct lot *lot)
         }
         settle_doubts(lot);
         look(lot);
+        if (lot->parked && config.controlled)
+            event_mode_look(lot->now);
         if (lot->fed && takes_no_more(lot))
             close_feed(lot); /* what waited in it lingers as long as the rest */
         if (busy && !is_over(lot) && (slots_first(&lot->slots, BY_DOUBT) < 0 || !may_look(lot)))

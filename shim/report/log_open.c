@@ -10,6 +10,7 @@
 #define MAX_LINKS 40 /* as many as the kernel follows */
 #define FILE_MODE 0600
 #define FILE_FLAGS (O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+#define READ_FLAGS (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 #define LOOK_FLAGS (O_PATH | O_NOFOLLOW | O_CLOEXEC)
 #define DIRECTORY_FLAGS (O_PATH | O_DIRECTORY | O_CLOEXEC)
 
@@ -25,6 +26,7 @@ struct walk {
     long dir;   /* where it begins */
     int links;  /* followed so far */
     uid_t us;
+    bool reads; /* the file; else it is for lines */
     struct text *why;
 };
 
@@ -49,14 +51,18 @@ static bool is_ours(const struct walk *w, uid_t owner)
  * as nobody: only root can make one. */
 static bool judge_file(const struct walk *w, const struct stat *st)
 {
-    if (S_ISCHR(st->st_mode))
+    if (S_ISCHR(st->st_mode) && !w->reads)
         return true;
-    if (!S_ISREG(st->st_mode) && !S_ISFIFO(st->st_mode))
+    if (!S_ISREG(st->st_mode) && w->reads)
+        text_put(w->why, "it is not a regular file");
+    else if (!S_ISREG(st->st_mode) && !S_ISFIFO(st->st_mode))
         text_put(w->why, "it is not a file, pipe or device that takes lines");
     else if (!is_ours(w, st->st_uid))
         text_put(w->why, "it belongs to another user (uid %u)", st->st_uid);
     else if (st->st_nlink > 1)
         text_put(w->why, "it has other names (hard links)");
+    else if (w->reads && st->st_mode & (st->st_uid ? S_IWGRP | S_IWOTH : S_IWOTH))
+        text_put(w->why, "others than its owner may write to it");
     else
         return true;
     return false;
@@ -77,8 +83,11 @@ static long judged(const struct walk *w, long fd)
 /* A fifo that nobody reads can't be opened for writing alone without waiting; for both it can. */
 static long open_file(const struct walk *w, const char *name, int flags)
 {
-    long fd = open_in(w, name, FILE_FLAGS | flags | O_WRONLY);
+    long fd;
 
+    if (w->reads)
+        return open_in(w, name, READ_FLAGS | (flags & O_NOFOLLOW));
+    fd = open_in(w, name, FILE_FLAGS | flags | O_WRONLY);
     return fd == -ENXIO ? open_in(w, name, FILE_FLAGS | flags | O_RDWR) : fd;
 }
 
@@ -147,12 +156,12 @@ static long follow_kernels(struct walk *w, const char *name, const struct stat *
 
     if (!is_last)
         return stand_in(w, open_in(w, name, DIRECTORY_FLAGS));
-    if (!(link->st_mode & S_IWUSR)) {
+    if (!(link->st_mode & S_IWUSR) && !w->reads) {
         text_put(w->why, "it is a descriptor that is open for reading only");
         return REFUSED;
     }
     fd = open_file(w, name, 0);
-    return fd < 0 || is_ours(w, link->st_uid) ? fd : judged(w, fd);
+    return fd < 0 || (is_ours(w, link->st_uid) && !w->reads) ? fd : judged(w, fd);
 }
 
 static long follow_link(struct walk *w, const char *name, long fd, const struct stat *link,
@@ -239,13 +248,14 @@ static long step(struct walk *w)
     return is_last ? open_last(w, name) : enter(w, name);
 }
 
-int log_open(const char *path, char *room, struct text *why)
+static long walk(const char *path, char *room, bool reads, struct text *why)
 {
     size_t size = strlen(path) + 1;
     struct walk w = {.room = room,
                      .rest = room + LOG_OPEN_ROOM - size,
                      .dir = open_root(),
                      .us = (uid_t)sys1(SYS_geteuid, 0),
+                     .reads = reads,
                      .why = why};
     long result = w.dir < 0 ? w.dir : GO_ON;
 
@@ -256,5 +266,17 @@ int log_open(const char *path, char *room, struct text *why)
         sys1(SYS_close, w.dir);
     if (result < 0 && result != REFUSED)
         text_put(why, "%s", error_text(-result));
-    return result < 0 ? -1 : (int)result;
+    return result;
+}
+
+int log_open(const char *path, char *room, struct text *why)
+{
+    long fd = walk(path, room, false, why);
+
+    return fd < 0 ? -1 : (int)fd;
+}
+
+long log_open_read(const char *path, char *room, struct text *why)
+{
+    return walk(path, room, true, why);
 }

@@ -27,4 +27,9 @@
  * and the reason is appended to why: "Permission denied". Leaves no other descriptor open. */
 int log_open(const char *path, char *room, struct text *why);
 
+/* The same walk, by the same rules, to a file that is only read, which must be a regular one that nobody
+ * but its owner can write to (root's group may). Returns the descriptor, or -ENOENT; or another negative
+ * number, and the reason is appended to why. */
+long log_open_read(const char *path, char *room, struct text *why);
+
 #endif
