@@ -3,7 +3,7 @@
 #include "executable.h"
 #include "findings.h"
 #include "library.h"
-#include "mode_of.h"
+#include "loaded.h"
 #include "process.h"
 #include "search_path.h"
 
@@ -15,8 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define RING "anon_inode:[io_uring]"
 
 void check_help(FILE *to)
 {
@@ -64,54 +62,6 @@ static int check_program(const struct library *library, const char *name)
 }
 
 /* ---- a process ---------------------------------------------------------------------------------- */
-
-/* A filter that came with the process (a container's) does no harm; behind one of its own the
- * library asks the kernel nothing more, since the filter may kill for the question. */
-static void judge_filter(struct findings *f, const char *status)
-{
-    long mode = process_number(status, "Seccomp"),
-         filters = process_number(status, "Seccomp_filters");
-    size_t len;
-    char *own = process_file(getpid(), "status", &len);
-    long own_filters = own ? process_number(own, "Seccomp_filters") : -1;
-
-    free(own);
-    if (mode == 1)
-        findings_add(f, AGAINST,
-                     "it is in strict seccomp mode: the library passes everything through");
-    else if (mode == 2 && filters >= 0 && filters <= own_filters)
-        findings_add(f, FOR,
-                     "the seccomp filter in force comes from outside: this command has it too");
-    else if (mode == 2)
-        findings_add(f, UNSURE,
-                     "a seccomp filter is in force: if it installed that itself, the library "
-                     "passes everything through since; its log says so");
-}
-
-static void judge_ring(struct findings *f, pid_t pid)
-{
-    char path[PATH_MAX];
-
-    if (process_holds(pid, RING) == 1 || process_maps(pid, RING, path) == 1)
-        findings_add(f, UNSURE,
-                     "it uses io_uring: what it closes through its ring is not seen, and what "
-                     "the ring reads is not known; keep to the modes log and warn");
-}
-
-static void judge_loaded(struct findings *f, pid_t pid, const char *path, const char *status)
-{
-    char exe[PATH_MAX];
-
-    findings_add(f, FOR, "the library is loaded: %s", path);
-    if (strstr(path, " (deleted)"))
-        findings_add(f, NOTE,
-                     "that file has been replaced or removed since; the process goes on with it");
-    if (process_link(pid, "exe", exe, sizeof(exe)) && strstr(exe, "/valgrind/"))
-        note_valgrind(f);
-    mode_of_process(f, pid);
-    judge_filter(f, status);
-    judge_ring(f, pid);
-}
 
 /* In a container the library would have to be, too. */
 static void note_namespace(struct findings *f, pid_t pid)
@@ -169,7 +119,7 @@ static void judge_process(struct findings *f, const struct library *library, pid
         findings_add(f, UNSURE, "whether the library is loaded can't be told: %s", strerror(errno));
         findings_add(f, DO, "ask again as root, or as the user that it runs as");
     } else if (loaded) {
-        judge_loaded(f, pid, path, status);
+        loaded_judge(f, pid, path, status);
     } else
         judge_unloaded(f, library, pid);
 }

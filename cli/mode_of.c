@@ -1,5 +1,4 @@
 #include "mode_of.h"
-#include "config.h"
 #include "options.h"
 #include "preload.h"
 #include "process.h"
@@ -52,39 +51,44 @@ static bool read_environment(struct config *its, const char *bytes, size_t len)
 static void say_mode(struct findings *f, const struct config *its)
 {
     if (its->mode == MODE_OFF)
-        findings_add(f, AGAINST, "its mode is off: the library does nothing there");
+        findings_add(f, AGAINST, "its mode is off: the library does nothing in it");
     else if (!its->in_programs)
-        findings_add(f, AGAINST, "SAFECLOSE_PROGRAMS does not name it (%s): its mode is off",
+        findings_add(f, AGAINST, "SAFECLOSE_PROGRAMS doesn't list %s: the library does nothing in it",
                      its->comm);
     else
         findings_add(f, FOR, "its mode is %s", options_mode_name(its->mode));
 }
 
-void mode_of_process(struct findings *f, pid_t pid)
+const struct config *mode_of_process(struct findings *f, pid_t pid)
 {
     static struct config its;
     uint64_t secure;
     size_t len;
     char *bytes;
+    bool known;
 
     its = (struct config){.mode = MODE_WARN, .in_programs = true};
     if (process_auxiliary(pid, AT_SECURE, &secure) && secure) {
         findings_add(f, AGAINST,
-                     "it was started with raised privileges: the library stays off there");
-        return;
+                     "it was started with raised privileges (setuid, setgid or file capabilities): "
+                     "the library stays off in it");
+        return NULL;
     }
     bytes = process_file(pid, "environ", &len);
     if (!bytes) {
-        findings_add(f, UNSURE, "its mode can't be told: its environment can't be read: %s",
+        findings_add(f, UNSURE, "its mode is unknown: can't read its environment: %s",
                      strerror(errno));
-        return;
+        return NULL;
     }
     read_names(&its, pid);
-    if (read_environment(&its, bytes, len))
+    known = read_environment(&its, bytes, len);
+    free(bytes);
+    if (known)
         say_mode(f, &its);
     else
         findings_add(f, UNSURE,
-                     "its mode can't be told: it has written over its environment, or has "
-                     "the library from elsewhere than LD_PRELOAD");
-    free(bytes);
+                     "its mode is unknown: its environment no longer shows LD_PRELOAD (the program "
+                     "has overwritten it, or /etc/ld.so.preload names the library); the first line "
+                     "of its log tells the mode");
+    return known ? &its : NULL;
 }
