@@ -20,23 +20,25 @@ void check_help(FILE *to)
 {
     fputs(
         "usage: safeclose check PROGRAM | PID\n"
-        "Says whether the library can be preloaded into PROGRAM (a path, or a name in PATH), or is in\n"
-        "the process PID and works there, with every reason for and against. Nothing is started and\n"
-        "nothing changed. A program whose name is a number is written with its path: ./4242\n\n"
-        "  -h, --help   this\n\n"
-        "Exit status: 0 covered, 1 not covered, 2 unknown; 125 where safeclose itself fails.\n",
+        "Says whether the library can be preloaded into PROGRAM (a path, or a name in PATH), or\n"
+        "whether it is loaded in the process PID, in which mode, and which modes can work there. It\n"
+        "gives every reason. It starts nothing and changes nothing. If the name of a program is a\n"
+        "number, write its path: ./4242\n\n"
+        "  -h, --help   print this help\n\n"
+        "Exit status: 0 covered, 1 not covered, 2 unknown, 125 if safeclose itself fails. A process is\n"
+        "not covered either if its mode can't do there what it is for.\n",
         to);
 }
 
 /* ---- a program ---------------------------------------------------------------------------------- */
 
-/* It runs programs on a machine of its own, which refuses unusual threads. */
-static void note_valgrind(struct findings *f)
+/* It runs programs on a virtual CPU, which refuses unusual threads. */
+static void judge_valgrind(struct findings *f)
 {
     findings_add(
-        f, NOTE,
-        "under valgrind the library can have no thread of its own: nothing lingers, and of "
-        "a program with threads nothing is drained");
+        f, LIMIT,
+        "under valgrind the library can't start its thread: linger only drains, and in a program with "
+        "threads drain and linger leave every connection alone");
 }
 
 static int check_program(const struct library *library, const char *name)
@@ -49,7 +51,7 @@ static int check_program(const struct library *library, const char *name)
     search_path(name, found);
     executable_judge(&f, library, name, &executable);
     if (strcmp(basename(found[0] ? found : name), "valgrind") == 0)
-        note_valgrind(&f);
+        judge_valgrind(&f);
     verdict = findings_verdict(&f);
     if (verdict == COVERED)
         findings_add(&f, DO, "safeclose run %s", name);
@@ -70,9 +72,10 @@ static void note_namespace(struct findings *f, pid_t pid)
 
     if (process_link(getpid(), "ns/mnt", own, sizeof(own)) &&
         process_link(pid, "ns/mnt", its, sizeof(its)) && strcmp(own, its) != 0)
-        findings_add(f, NOTE,
-                     "it sees other files than this command (a container): the library must be "
-                     "installed there");
+        findings_add(
+            f, NOTE,
+            "it runs in a container, or in another mount namespace: install the library in "
+            "there");
 }
 
 static void judge_unloaded(struct findings *f, const struct library *library, pid_t pid)
@@ -85,7 +88,8 @@ static void judge_unloaded(struct findings *f, const struct library *library, pi
 
     findings_add(f, AGAINST, "the library is not loaded");
     if (fd < 0) {
-        findings_add(f, UNSURE, "whether it could be can't be told: %s", strerror(errno));
+        findings_add(f, UNSURE, "can't find out whether it could be: can't open its executable: %s",
+                     strerror(errno));
         return;
     }
     process_link(pid, "exe", path, sizeof(path));
@@ -93,14 +97,14 @@ static void judge_unloaded(struct findings *f, const struct library *library, pi
     if (process_auxiliary(pid, AT_SECURE, &secure) && secure)
         findings_add(&could, AGAINST,
                      "it was started with raised privileges (setuid, setgid or file capabilities): "
-                     "the loader then ignores LD_PRELOAD");
+                     "the loader ignored LD_PRELOAD");
     executable_judge_elf(&could, library, fd, &executable);
     close(fd);
     for (unsigned i = 0; i < could.count; i++)
         findings_add(f, could.list[i].leaning, "%s: %s", path, could.list[i].text);
     note_namespace(f, pid);
     if (findings_verdict(&could) == COVERED)
-        findings_add(f, DO, "it could be loaded: start the program anew with safeclose run");
+        findings_add(f, DO, "restart the program with safeclose run");
     findings_free(&could);
 }
 
@@ -111,13 +115,18 @@ static void judge_process(struct findings *f, const struct library *library, pid
     const char *state = strstr(status, "\nState:\t");
     int loaded = process_maps(pid, LIBRARY_NAME, path);
 
-    if (state && state[8] == 'Z') {
-        findings_add(f, AGAINST, "it has ended; its parent has yet to notice (a zombie)");
+    if (state && state[8] == 'Z' && process_number(status, "Threads") > 1) {
+        findings_add(f, UNSURE,
+                     "its main thread has ended: /proc no longer shows which libraries it has "
+                     "loaded");
+    } else if (state && state[8] == 'Z') {
+        findings_add(f, AGAINST, "it has ended (a zombie: its parent has not waited for it yet)");
     } else if (!process_link(pid, "exe", exe, sizeof(exe)) && errno == ENOENT) {
-        findings_add(f, AGAINST, "it is a thread of the kernel");
+        findings_add(f, AGAINST, "it is a kernel thread");
     } else if (loaded < 0) {
-        findings_add(f, UNSURE, "whether the library is loaded can't be told: %s", strerror(errno));
-        findings_add(f, DO, "ask again as root, or as the user that it runs as");
+        findings_add(f, UNSURE, "can't find out whether the library is loaded: %s",
+                     strerror(errno));
+        findings_add(f, DO, "run this command as root, or as the user of that process");
     } else if (loaded) {
         loaded_judge(f, pid, path, status);
     } else
@@ -127,11 +136,11 @@ static void judge_process(struct findings *f, const struct library *library, pid
 static void judge_unseen(struct findings *f, long pid)
 {
     if (pid <= 0 || pid > INT_MAX)
-        findings_add(f, AGAINST, "no process has that number");
+        findings_add(f, AGAINST, "this is not a process id");
     else if (kill((pid_t)pid, 0) != 0 && errno == ESRCH)
         findings_add(f, AGAINST, "there is no such process");
     else
-        findings_add(f, UNSURE, "/proc does not show it");
+        findings_add(f, UNSURE, "/proc doesn't show it");
 }
 
 /* /proc/PID/status begins with the name. */
@@ -195,7 +204,8 @@ int check_command(int argc, char **argv)
     }
     if (argc - optind != 1) {
         unable("check: %s; try: safeclose check --help",
-               argc == optind ? "no program and no process given" : "one at a time");
+               argc == optind ? "no program and no process given"
+                              : "give one program or process at a time");
         return STATUS_FAILED;
     }
     return check(argv[optind]);

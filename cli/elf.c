@@ -153,11 +153,11 @@ static const char *open_segments(struct elf *elf, const unsigned char *header)
     elf->segments = (unsigned)MEMBER(elf, header, Ehdr, e_phnum);
     bytes = elf->segments * (uint64_t)SIZE(elf, Phdr);
     if (elf->segments && MEMBER(elf, header, Ehdr, e_phentsize) != SIZE(elf, Phdr))
-        return "it is damaged: its program headers are of no known size";
+        return "it is damaged: its program headers have an unknown size";
     if (bytes > MOST_HEADER_BYTES)
-        return "it is damaged: it has more program headers than Linux takes";
+        return "it is damaged: it has more program headers than Linux accepts";
     if (elf->segments_at > elf->size || bytes > elf->size - elf->segments_at)
-        return "it is damaged or cut off: its program headers lie behind its end";
+        return "it is damaged or truncated: its program headers lie beyond its end";
     return NULL;
 }
 
@@ -172,16 +172,16 @@ const char *elf_open(struct elf *elf, int fd)
     elf->fd = fd;
     elf->size = (uint64_t)st.st_size;
     if (!elf_read(elf, 0, header, SELFMAG) || memcmp(header, ELFMAG, SELFMAG) != 0)
-        return "it is no ELF file";
+        return "it is not an ELF file";
     if (!elf_read(elf, 0, header, EI_NIDENT))
-        return "it is cut off within its ELF header";
+        return "it is truncated: it ends within its ELF header";
     elf->is64 = header[EI_CLASS] == ELFCLASS64;
     elf->big_endian = header[EI_DATA] == ELFDATA2MSB;
     if ((!elf->is64 && header[EI_CLASS] != ELFCLASS32) ||
         (!elf->big_endian && header[EI_DATA] != ELFDATA2LSB))
-        return "it is damaged: its ELF header says neither 32 nor 64 bit, or no byte order";
+        return "it is damaged: its ELF header gives an unknown word size or byte order";
     if (!elf_read(elf, 0, header, SIZE(elf, Ehdr)))
-        return "it is cut off within its ELF header";
+        return "it is truncated: it ends within its ELF header";
     elf->type = (uint16_t)MEMBER(elf, header, Ehdr, e_type);
     elf->machine = (uint16_t)MEMBER(elf, header, Ehdr, e_machine);
     open_sections(elf, header);

@@ -36,14 +36,16 @@ static bool judge_filter(struct findings *f, const struct loaded *p)
         findings_add(f, FOR,
                      "its seccomp filter comes from outside the program: this command has it too");
     } else if (p->threads.lot) {
-        findings_add(f, FOR,
-                     "its seccomp filter comes from outside the program: the library's thread runs, "
-                     "which it would have ended before the program installed one");
+        findings_add(
+            f, FOR,
+            "its seccomp filter comes from outside the program: the library's thread runs, "
+            "which it would have ended before the program installed one");
     } else {
-        findings_add(f, UNSURE,
-                     "it has a seccomp filter. If the program installed that itself, the library "
-                     "does nothing since, in any mode, and has said so in its log. If it comes from "
-                     "outside (a container, a systemd unit), the modes below hold");
+        findings_add(
+            f, UNSURE,
+            "it has a seccomp filter. If the program installed that itself, the library "
+            "does nothing since, in any mode, and has said so in its log. If it comes from "
+            "outside (a container, a systemd unit), the modes below hold");
     }
     return true;
 }

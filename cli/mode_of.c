@@ -53,7 +53,8 @@ static void say_mode(struct findings *f, const struct config *its)
     if (its->mode == MODE_OFF)
         findings_add(f, AGAINST, "its mode is off: the library does nothing in it");
     else if (!its->in_programs)
-        findings_add(f, AGAINST, "SAFECLOSE_PROGRAMS doesn't list %s: the library does nothing in it",
+        findings_add(f, AGAINST,
+                     "SAFECLOSE_PROGRAMS doesn't list %s: the library does nothing in it",
                      its->comm);
     else
         findings_add(f, FOR, "its mode is %s", options_mode_name(its->mode));

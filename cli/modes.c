@@ -20,7 +20,8 @@
 
 #define RING "anon_inode:[io_uring]"
 #define MOST_THREADS 4096 /* shim/holders/threads.c follows no more */
-#define UNCONFIRMED "outcomes are predicted, not confirmed, and the log says \"probably\"; all modes work"
+#define UNCONFIRMED                                                                                \
+    "outcomes are predicted, not confirmed, and the log says \"probably\"; all modes work"
 
 static void limit(struct loaded *p, enum works drain, enum works linger)
 {
@@ -53,8 +54,11 @@ void modes_no_thread(struct findings *f, struct loaded *p, const char *why)
                      why);
     } else {
         limit(p, WORKS, ONLY_DRAINS);
-        findings_add(f, LIMIT,
-                     "%s: the library can't start its thread. Linger needs it, and only drains", why);
+        findings_add(
+            f, LIMIT,
+            "%s: the library can't start its thread. Linger needs that thread; without it, "
+            "it only drains",
+            why);
     }
 }
 
@@ -104,7 +108,8 @@ static void count_tasks(pid_t pid, void *context)
     size_t len;
     char *status = process_file(pid, "status", &len);
 
-    if (status && process_number(status, "Uid") == user->uid && process_number(status, "Threads") > 0)
+    if (status && process_number(status, "Uid") == user->uid &&
+        process_number(status, "Threads") > 0)
         user->tasks += (unsigned long)process_number(status, "Threads");
     free(status);
 }
@@ -124,14 +129,14 @@ static unsigned long task_limit(pid_t pid)
     return most;
 }
 
-/* A fork child without threads uses the thread of the process that it was forked from. */
-static bool has_forked_lot(const struct loaded *p)
+/* A fork child without threads uses the library's thread of the process that it was forked from: that one,
+ * or 0. */
+static pid_t forked_lot_of(const struct loaded *p)
 {
     struct process_threads threads;
     pid_t pid = p->pid;
-    bool found = false;
 
-    for (int depth = 0; depth < 16 && !found && !has_threads(p); depth++) {
+    for (int depth = 0; depth < 16 && !has_threads(p); depth++) {
         size_t len;
         char *status = process_file(pid, "status", &len);
 
@@ -139,15 +144,17 @@ static bool has_forked_lot(const struct loaded *p)
         free(status);
         if (pid <= 0 || !process_threads(pid, &threads))
             break;
-        found = threads.lot;
+        if (threads.lot)
+            return pid;
     }
-    return found;
+    return 0;
 }
 
 static void judge_task_limit(struct findings *f, struct loaded *p)
 {
     struct user user = {process_number(p->status, "Uid"), 0};
     unsigned long most = task_limit(p->pid);
+    pid_t forked_from = p->threads.lot ? 0 : forked_lot_of(p);
     char *why;
 
     if (most == ULONG_MAX || may_exceed(p) || !process_each(count_tasks, &user) ||
@@ -156,11 +163,16 @@ static void judge_task_limit(struct findings *f, struct loaded *p)
     why = most ? text_of("its user runs %lu processes and threads, and its RLIMIT_NPROC is %lu",
                          user.tasks, most)
                : text_of("its RLIMIT_NPROC is 0");
-    if (p->threads.lot || has_forked_lot(p)) {
+    if (p->threads.lot) {
         findings_add(f, NOTE,
-                     "%s: the library's thread runs, but once it has ended (by a setuid or "
-                     "unshare, for example) the library can't start another",
+                     "%s: the library's thread runs, but once it has ended (setuid and unshare end "
+                     "it, for example) the library can't start another",
                      why);
+    } else if (forked_from) {
+        findings_add(f, NOTE,
+                     "%s: the library's thread runs in process %ld, from which this one was "
+                     "forked. Once that has ended the library can't start another",
+                     why, (long)forked_from);
     } else {
         modes_no_thread(f, p, why);
         if (has_remedy(p))
@@ -234,11 +246,12 @@ static void judge_threads(struct findings *f, struct loaded *p)
                      "/proc in its root directory: drain and linger leave every connection alone");
     } else if (!may_read_calls(p)) {
         limit(p, IN_PART, IN_PART);
-        findings_add(f, LIMIT,
-                     "it has threads and isn't dumpable (its user has changed, for example): the "
-                     "library sees where in the kernel each thread sleeps (wchan), but not on which "
-                     "descriptor. Drain and linger leave a connection alone if a thread may still "
-                     "be using it");
+        findings_add(
+            f, LIMIT,
+            "it has threads and isn't dumpable (its user has changed, for example): the "
+            "library sees where in the kernel each thread sleeps (wchan), but not on which "
+            "descriptor. Drain and linger leave a connection alone if a thread may still "
+            "be using it");
     }
 }
 

@@ -9,8 +9,8 @@
 #include <sys/types.h>
 
 struct process_threads {
-    unsigned own;  /* the program's threads */
-    pid_t lot;     /* the library's thread, or 0 */
+    unsigned own;   /* the program's threads */
+    pid_t lot;      /* the library's thread, or 0 */
     bool own_table; /* one of the program's threads has its own descriptor table */
 };
 
