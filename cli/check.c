@@ -108,12 +108,21 @@ static void judge_unloaded(struct findings *f, const struct library *library, pi
     findings_free(&could);
 }
 
+/* All kernel threads but the first are children of process 2. */
+static void judge_memoryless(struct findings *f, pid_t pid, const char *status)
+{
+    bool kernel = pid == 2 || process_number(status, "PPid") == 2;
+
+    findings_add(f, AGAINST, kernel ? "it is a kernel thread" : "it is about to end");
+}
+
 static void judge_process(struct findings *f, const struct library *library, pid_t pid,
                           const char *status)
 {
     char path[PATH_MAX], exe[PATH_MAX];
     const char *state = strstr(status, "\nState:\t");
-    int loaded = process_maps(pid, LIBRARY_NAME, path);
+    uint64_t start = 0;
+    int loaded = process_maps(pid, LIBRARY_NAME, path, &start);
 
     if (state && state[8] == 'Z' && process_number(status, "Threads") > 1) {
         findings_add(f, UNSURE,
@@ -122,13 +131,13 @@ static void judge_process(struct findings *f, const struct library *library, pid
     } else if (state && state[8] == 'Z') {
         findings_add(f, AGAINST, "it has ended (a zombie: its parent has not waited for it yet)");
     } else if (!process_link(pid, "exe", exe, sizeof(exe)) && errno == ENOENT) {
-        findings_add(f, AGAINST, "it is a kernel thread");
+        judge_memoryless(f, pid, status);
     } else if (loaded < 0) {
         findings_add(f, UNSURE, "can't find out whether the library is loaded: %s",
                      strerror(errno));
         findings_add(f, DO, "run this command as root, or as the user of that process");
     } else if (loaded) {
-        loaded_judge(f, pid, path, status);
+        loaded_judge(f, pid, &(struct library_place){library->file, path, start}, status);
     } else
         judge_unloaded(f, library, pid);
 }

@@ -8,6 +8,8 @@
 
 /* The kernel starts nothing with more. */
 #define MOST_HEADER_BYTES 65536
+/* Far more than the library has. It bounds the work that a file can ask for. */
+#define MOST_SYMBOLS 100000
 
 /* A member of a structure of the file, which has two forms. */
 #define MEMBER(elf, bytes, type, member)                                                           \
@@ -124,6 +126,36 @@ bool elf_dynamic(const struct elf *elf, const struct elf_segment *in, unsigned i
     entry->tag = MEMBER(elf, bytes, Dyn, d_tag);
     entry->value = MEMBER(elf, bytes, Dyn, d_un.d_val);
     return entry->tag != DT_NULL;
+}
+
+static bool is_object(const struct elf *elf, const unsigned char *symbol,
+                      const struct elf_section *names, const char *name, uint64_t size)
+{
+    uint64_t at = MEMBER(elf, symbol, Sym, st_name);
+    char text[64];
+
+    return (MEMBER(elf, symbol, Sym, st_info) & 0xf) == STT_OBJECT &&
+           MEMBER(elf, symbol, Sym, st_size) == size && at < names->size &&
+           names->offset <= elf->size && elf_text(elf, names->offset + at, text, sizeof(text)) &&
+           strcmp(text, name) == 0;
+}
+
+bool elf_object(const struct elf *elf, const char *name, uint64_t size, uint64_t *address)
+{
+    struct elf_section table, names;
+    unsigned char symbol[sizeof(Elf64_Sym)];
+    unsigned left = MOST_SYMBOLS;
+
+    for (unsigned i = 0; elf_section(elf, i, &table); i++)
+        if (table.type == SHT_SYMTAB && elf_section(elf, table.link, &names))
+            for (uint64_t at = 0; left && at < table.size && table.offset <= elf->size &&
+                                  elf_read(elf, table.offset + at, symbol, SIZE(elf, Sym));
+                 at += SIZE(elf, Sym), left--)
+                if (is_object(elf, symbol, &names, name, size)) {
+                    *address = MEMBER(elf, symbol, Sym, st_value);
+                    return true;
+                }
+    return false;
 }
 
 /* Sections are for tools: a file without them, or with broken ones, runs all the same. */

@@ -11,8 +11,7 @@
 #include <gnu/libc-version.h>
 #endif
 
-#define COUNT_ADVICE                                                                               \
-    "the kernel counts the resets of all programs together: nstat -az TcpExtTCPAbortOnClose"
+#define COUNT_ADVICE "count the resets of all programs together: nstat -az TcpExtTCPAbortOnClose"
 #define GO_REASON                                                                                  \
     "it is a Go program: it makes its system calls without libc, so the library sees none of them"
 
@@ -61,9 +60,9 @@ static void advise_machine(struct findings *f, const struct elf_facts *e)
     bool known = e->bits == 64 && !e->big_endian;
 
     if (known && e->machine == EM_X86_64)
-        findings_add(f, DO, "build safeclose on %s, and use that one", machine_text(e));
+        findings_add(f, DO, "build safeclose for %s, and use that library", machine_text(e));
     else if (known && e->machine == EM_AARCH64)
-        findings_add(f, DO, "build safeclose on %s, which is untested, and use that one",
+        findings_add(f, DO, "build safeclose for %s (untested), and use that library",
                      machine_text(e));
     else {
         findings_add(f, NOTE, "this version of safeclose supports 64-bit x86-64 and arm64 only");

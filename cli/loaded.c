@@ -1,6 +1,5 @@
 #include "loaded.h"
 #include "modes.h"
-#include "mode_of.h"
 #include "process.h"
 
 #include <stdlib.h>
@@ -68,17 +67,18 @@ static void judge_valgrind(struct findings *f, struct loaded *p)
         modes_no_thread(f, p, "it runs under valgrind");
 }
 
-void loaded_judge(struct findings *f, pid_t pid, const char *path, const char *status)
+void loaded_judge(struct findings *f, pid_t pid, const struct library_place *place,
+                  const char *status)
 {
     struct loaded p = {.pid = pid, .status = status};
     bool works;
 
-    findings_add(f, FOR, "the library is loaded: %s", path);
-    if (strstr(path, " (deleted)"))
+    findings_add(f, FOR, "the library is loaded: %s", place->theirs);
+    if (strstr(place->theirs, " (deleted)"))
         findings_add(f, NOTE,
                      "that file has been replaced or removed; the process keeps using the old one "
                      "until it is restarted");
-    p.config = mode_of_process(f, pid);
+    p.config = mode_of_process(f, pid, place);
     process_threads(pid, &p.threads);
     works = judge_filter(f, &p);
     works &= judge_tables(f, &p);

@@ -2,11 +2,12 @@
 #ifndef SAFECLOSE_LOADED_H
 #define SAFECLOSE_LOADED_H
 
-#include "findings.h"
+#include "mode_of.h"
 
 #include <sys/types.h>
 
-/* path: of the library, as the process has it; status: /proc/PID/status. */
-void loaded_judge(struct findings *f, pid_t pid, const char *path, const char *status);
+/* status: /proc/PID/status. */
+void loaded_judge(struct findings *f, pid_t pid, const struct library_place *place,
+                  const char *status);
 
 #endif

@@ -1,13 +1,17 @@
 #include "mode_of.h"
+#include "elf_reader.h"
 #include "options.h"
 #include "preload.h"
 #include "process.h"
 
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* The library compares SAFECLOSE_PROGRAMS with the names that the process began with; it may have
  * given itself another one since. */
@@ -48,19 +52,43 @@ static bool read_environment(struct config *its, const char *bytes, size_t len)
     return whole;
 }
 
+/* What the library itself has made of its environment, if it is the build that this command belongs to and
+ * still has its symbols. The process may have changed its environment since. */
+static bool read_memory(struct config *its, pid_t pid, const struct library_place *place)
+{
+    char path[PATH_MAX + 64];
+    struct stat ours, theirs;
+    uint64_t address;
+    struct elf elf;
+    bool found;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%ld/root%s", (long)pid, place->theirs);
+    if (stat(place->ours, &ours) != 0 || stat(path, &theirs) != 0 || ours.st_dev != theirs.st_dev ||
+        ours.st_ino != theirs.st_ino)
+        return false;
+    fd = open(place->ours, O_RDONLY | O_CLOEXEC);
+    found = fd >= 0 && !elf_open(&elf, fd) && elf_object(&elf, "config", sizeof(*its), &address) &&
+            process_memory(pid, place->start + address, its, sizeof(*its));
+    if (fd >= 0)
+        close(fd);
+    return found && its->mode <= MODE_LINGER && memchr(its->comm, '\0', sizeof(its->comm));
+}
+
 static void say_mode(struct findings *f, const struct config *its)
 {
-    if (its->mode == MODE_OFF)
-        findings_add(f, AGAINST, "its mode is off: the library does nothing in it");
-    else if (!its->in_programs)
+    if (!its->in_programs)
         findings_add(f, AGAINST,
                      "SAFECLOSE_PROGRAMS doesn't list %s: the library does nothing in it",
                      its->comm);
+    else if (its->mode == MODE_OFF)
+        findings_add(f, AGAINST, "its mode is off: the library does nothing in it");
     else
         findings_add(f, FOR, "its mode is %s", options_mode_name(its->mode));
 }
 
-const struct config *mode_of_process(struct findings *f, pid_t pid)
+const struct config *mode_of_process(struct findings *f, pid_t pid,
+                                     const struct library_place *place)
 {
     static struct config its;
     uint64_t secure;
@@ -68,13 +96,17 @@ const struct config *mode_of_process(struct findings *f, pid_t pid)
     char *bytes;
     bool known;
 
-    its = (struct config){.mode = MODE_WARN, .in_programs = true};
     if (process_auxiliary(pid, AT_SECURE, &secure) && secure) {
         findings_add(f, AGAINST,
                      "it was started with raised privileges (setuid, setgid or file capabilities): "
                      "the library stays off in it");
         return NULL;
     }
+    if (read_memory(&its, pid, place)) {
+        say_mode(f, &its);
+        return &its;
+    }
+    its = (struct config){.mode = MODE_WARN, .in_programs = true};
     bytes = process_file(pid, "environ", &len);
     if (!bytes) {
         findings_add(f, UNSURE, "its mode is unknown: can't read its environment: %s",

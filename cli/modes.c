@@ -114,19 +114,37 @@ static void count_tasks(pid_t pid, void *context)
     free(status);
 }
 
+struct task_limit {
+    unsigned long soft;
+    unsigned long hard;
+};
+
 /* RLIMIT_NPROC in force; ULONG_MAX if it is unlimited or unknown. */
-static unsigned long task_limit(pid_t pid)
+static struct task_limit task_limit(pid_t pid)
 {
     static const char title[] = "\nMax processes";
+    struct task_limit limit = {ULONG_MAX, ULONG_MAX};
     size_t len;
     char *limits = process_file(pid, "limits", &len);
     const char *line = limits ? strstr(limits, title) : NULL;
-    unsigned long most = ULONG_MAX;
 
     if (line)
-        sscanf(line + sizeof(title) - 1, "%lu", &most);
+        sscanf(line + sizeof(title) - 1, "%lu %lu", &limit.soft, &limit.hard);
     free(limits);
-    return most;
+    return limit;
+}
+
+/* Without the colon prlimit sets the hard limit, too. */
+static void advise_task_limit(struct findings *f, const struct loaded *p, struct task_limit limit,
+                              unsigned long tasks)
+{
+    unsigned long enough = tasks + 16;
+
+    findings_add(
+        f, DO,
+        "raise that limit as root: prlimit --pid %ld --nproc=%lu%s; the library tries again "
+        "at the next accept or connect",
+        (long)p->pid, enough, limit.hard >= enough ? ":" : "");
 }
 
 /* A fork child without threads uses the library's thread of the process that it was forked from: that one,
@@ -153,16 +171,17 @@ static pid_t forked_lot_of(const struct loaded *p)
 static void judge_task_limit(struct findings *f, struct loaded *p)
 {
     struct user user = {process_number(p->status, "Uid"), 0};
-    unsigned long most = task_limit(p->pid);
+    struct task_limit limit = task_limit(p->pid);
     pid_t forked_from = p->threads.lot ? 0 : forked_lot_of(p);
     char *why;
 
-    if (most == ULONG_MAX || may_exceed(p) || !process_each(count_tasks, &user) ||
-        user.tasks < most)
+    if (limit.soft == ULONG_MAX || may_exceed(p) || !process_each(count_tasks, &user) ||
+        user.tasks < limit.soft)
         return;
-    why = most ? text_of("its user runs %lu processes and threads, and its RLIMIT_NPROC is %lu",
-                         user.tasks, most)
-               : text_of("its RLIMIT_NPROC is 0");
+    why = limit.soft
+              ? text_of("its user runs %lu processes and threads, and its RLIMIT_NPROC is %lu",
+                        user.tasks, limit.soft)
+              : text_of("its RLIMIT_NPROC is 0");
     if (p->threads.lot) {
         findings_add(f, NOTE,
                      "%s: the library's thread runs, but once it has ended (setuid and unshare end "
@@ -176,10 +195,7 @@ static void judge_task_limit(struct findings *f, struct loaded *p)
     } else {
         modes_no_thread(f, p, why);
         if (has_remedy(p))
-            findings_add(f, DO,
-                         "raise that limit as root: prlimit --pid %ld --nproc=%lu; the library "
-                         "tries again at the next accept or connect",
-                         (long)p->pid, user.tasks + 16);
+            advise_task_limit(f, p, limit, user.tasks);
     }
     free(why);
 }
@@ -278,7 +294,7 @@ static void judge_psx(struct findings *f, struct loaded *p)
 {
     char path[PATH_MAX];
 
-    if (process_maps(p->pid, "libpsx.so", path) != 1)
+    if (process_maps(p->pid, "libpsx.so", path, NULL) != 1)
         return;
     limit(p, UNSAFE, UNSAFE);
     findings_add(f, has_remedy(p) ? UNSURE : LIMIT,
@@ -298,7 +314,7 @@ static void judge_ring(struct findings *f, struct loaded *p)
 {
     char path[PATH_MAX];
 
-    if (process_holds(p->pid, is_ring, NULL) != 1 && process_maps(p->pid, RING, path) != 1)
+    if (process_holds(p->pid, is_ring, NULL) != 1 && process_maps(p->pid, RING, path, NULL) != 1)
         return;
     limit(p, UNSAFE, UNSAFE);
     findings_add(f, UNSURE,

@@ -153,6 +153,16 @@ bool process_auxiliary(pid_t pid, uint64_t type, uint64_t *value)
     return found;
 }
 
+bool process_memory(pid_t pid, uint64_t at, void *to, size_t size)
+{
+    int fd = process_open(pid, "mem");
+    ssize_t n = fd < 0 ? -1 : pread(fd, to, size, (off_t)at);
+
+    if (fd >= 0)
+        close(fd);
+    return n == (ssize_t)size;
+}
+
 bool process_executed_as(pid_t pid, char name[PATH_MAX])
 {
     uint64_t at;
@@ -183,7 +193,7 @@ static const char *find_mapped(const char *maps, const char *name)
     return NULL;
 }
 
-int process_maps(pid_t pid, const char *name, char path[PATH_MAX])
+int process_maps(pid_t pid, const char *name, char path[PATH_MAX], uint64_t *first)
 {
     size_t len;
     char *maps = process_file(pid, "maps", &len);
@@ -196,6 +206,8 @@ int process_maps(pid_t pid, const char *name, char path[PATH_MAX])
 
         while (start > maps && start[-1] != '\n')
             start--;
+        if (first)
+            *first = strtoull(start, NULL, 16);
         start += strcspn(start, "/\n");
         snprintf(path, PATH_MAX, "%.*s", start < end ? (int)(end - start) : 0, start);
     }

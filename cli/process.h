@@ -44,8 +44,12 @@ bool process_auxiliary(pid_t pid, uint64_t type, uint64_t *value);
 /* The name that execve was called with; false where it can't be read any more. */
 bool process_executed_as(pid_t pid, char name[PATH_MAX]);
 
-/* A file whose name begins so is mapped, its path in path: 1 yes, 0 no, -1 with errno: unknown. */
-int process_maps(pid_t pid, const char *name, char path[PATH_MAX]);
+/* A file whose name begins so is mapped, its path in path, the first address in *start unless NULL: 1 yes,
+ * 0 no, -1 with errno: unknown. */
+int process_maps(pid_t pid, const char *name, char path[PATH_MAX], uint64_t *start);
+
+/* Exactly size bytes of its memory, or false. */
+bool process_memory(pid_t pid, uint64_t at, void *to, size_t size);
 
 /* Whether it has a descriptor that this accepts: 1 yes, 0 no, -1 with errno. path is the link in
  * /proc/PID/fd, target what it says. */

@@ -108,7 +108,7 @@ static bool bad_option(int option, char **argv)
     else if (optopt && optopt < SETTING)
         unable("understand -%c: no such option; %s", optopt, hint);
     else
-        unable("understand %s: no such option, or it is abbreviated or has a value too many; %s",
+        unable("understand %s: no such option, or the abbreviation of several; %s",
                argv[optind - 1], hint);
     return false;
 }

@@ -111,7 +111,7 @@ void settings_help(FILE *to)
     const struct setting *s = settings(&count);
 
     for (unsigned i = 0; i < count; i++) {
-        char *values = text_of("%s; default: %s", s[i].allowed, s[i].fallback);
+        char *values = text_of("Allowed: %s. Default: %s", s[i].allowed, s[i].fallback);
 
         fprintf(to, "  %s--%s=VALUE\n", strcmp(s[i].option, "mode") == 0 ? "-m VALUE, " : "",
                 s[i].option);
