@@ -3,7 +3,7 @@
 #include "executable.h"
 #include "findings.h"
 #include "library.h"
-#include "mode_of.h"
+#include "loaded.h"
 #include "process.h"
 #include "search_path.h"
 
@@ -16,29 +16,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RING "anon_inode:[io_uring]"
-
 void check_help(FILE *to)
 {
     fputs(
         "usage: safeclose check PROGRAM | PID\n"
-        "Says whether the library can be preloaded into PROGRAM (a path, or a name in PATH), or is in\n"
-        "the process PID and works there, with every reason for and against. Nothing is started and\n"
-        "nothing changed. A program whose name is a number is written with its path: ./4242\n\n"
-        "  -h, --help   this\n\n"
-        "Exit status: 0 covered, 1 not covered, 2 unknown; 125 where safeclose itself fails.\n",
+        "Says whether the library can be preloaded into PROGRAM (a path, or a name in PATH), or\n"
+        "whether it is loaded in the process PID, in which mode, and which modes can work there. It\n"
+        "gives every reason. It starts nothing and changes nothing. If the name of a program is a\n"
+        "number, write its path: ./4242\n\n"
+        "  -h, --help   print this help\n\n"
+        "Exit status: 0 covered, 1 not covered, 2 unknown, 125 if safeclose itself fails. A process is\n"
+        "not covered either if its mode can't do there what it is for.\n",
         to);
 }
 
 /* ---- a program ---------------------------------------------------------------------------------- */
 
-/* It runs programs on a machine of its own, which refuses unusual threads. */
-static void note_valgrind(struct findings *f)
+/* It runs programs on a virtual CPU, which refuses unusual threads. */
+static void judge_valgrind(struct findings *f)
 {
     findings_add(
-        f, NOTE,
-        "under valgrind the library can have no thread of its own: nothing lingers, and of "
-        "a program with threads nothing is drained");
+        f, LIMIT,
+        "under valgrind the library can't start its thread: linger only drains, and in a program with "
+        "threads drain and linger leave every connection alone");
 }
 
 static int check_program(const struct library *library, const char *name)
@@ -51,7 +51,7 @@ static int check_program(const struct library *library, const char *name)
     search_path(name, found);
     executable_judge(&f, library, name, &executable);
     if (strcmp(basename(found[0] ? found : name), "valgrind") == 0)
-        note_valgrind(&f);
+        judge_valgrind(&f);
     verdict = findings_verdict(&f);
     if (verdict == COVERED)
         findings_add(&f, DO, "safeclose run %s", name);
@@ -65,54 +65,6 @@ static int check_program(const struct library *library, const char *name)
 
 /* ---- a process ---------------------------------------------------------------------------------- */
 
-/* A filter that came with the process (a container's) does no harm; behind one of its own the
- * library asks the kernel nothing more, since the filter may kill for the question. */
-static void judge_filter(struct findings *f, const char *status)
-{
-    long mode = process_number(status, "Seccomp"),
-         filters = process_number(status, "Seccomp_filters");
-    size_t len;
-    char *own = process_file(getpid(), "status", &len);
-    long own_filters = own ? process_number(own, "Seccomp_filters") : -1;
-
-    free(own);
-    if (mode == 1)
-        findings_add(f, AGAINST,
-                     "it is in strict seccomp mode: the library passes everything through");
-    else if (mode == 2 && filters >= 0 && filters <= own_filters)
-        findings_add(f, FOR,
-                     "the seccomp filter in force comes from outside: this command has it too");
-    else if (mode == 2)
-        findings_add(f, UNSURE,
-                     "a seccomp filter is in force: if it installed that itself, the library "
-                     "passes everything through since; its log says so");
-}
-
-static void judge_ring(struct findings *f, pid_t pid)
-{
-    char path[PATH_MAX];
-
-    if (process_holds(pid, RING) == 1 || process_maps(pid, RING, path) == 1)
-        findings_add(f, UNSURE,
-                     "it uses io_uring: what it closes through its ring is not seen, and what "
-                     "the ring reads is not known; keep to the modes log and warn");
-}
-
-static void judge_loaded(struct findings *f, pid_t pid, const char *path, const char *status)
-{
-    char exe[PATH_MAX];
-
-    findings_add(f, FOR, "the library is loaded: %s", path);
-    if (strstr(path, " (deleted)"))
-        findings_add(f, NOTE,
-                     "that file has been replaced or removed since; the process goes on with it");
-    if (process_link(pid, "exe", exe, sizeof(exe)) && strstr(exe, "/valgrind/"))
-        note_valgrind(f);
-    mode_of_process(f, pid);
-    judge_filter(f, status);
-    judge_ring(f, pid);
-}
-
 /* In a container the library would have to be, too. */
 static void note_namespace(struct findings *f, pid_t pid)
 {
@@ -120,9 +72,10 @@ static void note_namespace(struct findings *f, pid_t pid)
 
     if (process_link(getpid(), "ns/mnt", own, sizeof(own)) &&
         process_link(pid, "ns/mnt", its, sizeof(its)) && strcmp(own, its) != 0)
-        findings_add(f, NOTE,
-                     "it sees other files than this command (a container): the library must be "
-                     "installed there");
+        findings_add(
+            f, NOTE,
+            "it runs in a container, or in another mount namespace: install the library in "
+            "there");
 }
 
 static void judge_unloaded(struct findings *f, const struct library *library, pid_t pid)
@@ -135,7 +88,8 @@ static void judge_unloaded(struct findings *f, const struct library *library, pi
 
     findings_add(f, AGAINST, "the library is not loaded");
     if (fd < 0) {
-        findings_add(f, UNSURE, "whether it could be can't be told: %s", strerror(errno));
+        findings_add(f, UNSURE, "can't find out whether it could be: can't open its executable: %s",
+                     strerror(errno));
         return;
     }
     process_link(pid, "exe", path, sizeof(path));
@@ -143,15 +97,23 @@ static void judge_unloaded(struct findings *f, const struct library *library, pi
     if (process_auxiliary(pid, AT_SECURE, &secure) && secure)
         findings_add(&could, AGAINST,
                      "it was started with raised privileges (setuid, setgid or file capabilities): "
-                     "the loader then ignores LD_PRELOAD");
+                     "the loader ignored LD_PRELOAD");
     executable_judge_elf(&could, library, fd, &executable);
     close(fd);
     for (unsigned i = 0; i < could.count; i++)
         findings_add(f, could.list[i].leaning, "%s: %s", path, could.list[i].text);
     note_namespace(f, pid);
     if (findings_verdict(&could) == COVERED)
-        findings_add(f, DO, "it could be loaded: start the program anew with safeclose run");
+        findings_add(f, DO, "restart the program with safeclose run");
     findings_free(&could);
+}
+
+/* All kernel threads but the first are children of process 2. */
+static void judge_memoryless(struct findings *f, pid_t pid, const char *status)
+{
+    bool kernel = pid == 2 || process_number(status, "PPid") == 2;
+
+    findings_add(f, AGAINST, kernel ? "it is a kernel thread" : "it is about to end");
 }
 
 static void judge_process(struct findings *f, const struct library *library, pid_t pid,
@@ -159,17 +121,23 @@ static void judge_process(struct findings *f, const struct library *library, pid
 {
     char path[PATH_MAX], exe[PATH_MAX];
     const char *state = strstr(status, "\nState:\t");
-    int loaded = process_maps(pid, LIBRARY_NAME, path);
+    uint64_t start = 0;
+    int loaded = process_maps(pid, LIBRARY_NAME, path, &start);
 
-    if (state && state[8] == 'Z') {
-        findings_add(f, AGAINST, "it has ended; its parent has yet to notice (a zombie)");
+    if (state && state[8] == 'Z' && process_number(status, "Threads") > 1) {
+        findings_add(f, UNSURE,
+                     "its main thread has ended: /proc no longer shows which libraries it has "
+                     "loaded");
+    } else if (state && state[8] == 'Z') {
+        findings_add(f, AGAINST, "it has ended (a zombie: its parent has not waited for it yet)");
     } else if (!process_link(pid, "exe", exe, sizeof(exe)) && errno == ENOENT) {
-        findings_add(f, AGAINST, "it is a thread of the kernel");
+        judge_memoryless(f, pid, status);
     } else if (loaded < 0) {
-        findings_add(f, UNSURE, "whether the library is loaded can't be told: %s", strerror(errno));
-        findings_add(f, DO, "ask again as root, or as the user that it runs as");
+        findings_add(f, UNSURE, "can't find out whether the library is loaded: %s",
+                     strerror(errno));
+        findings_add(f, DO, "run this command as root, or as the user of that process");
     } else if (loaded) {
-        judge_loaded(f, pid, path, status);
+        loaded_judge(f, pid, &(struct library_place){library->file, path, start}, status);
     } else
         judge_unloaded(f, library, pid);
 }
@@ -177,11 +145,11 @@ static void judge_process(struct findings *f, const struct library *library, pid
 static void judge_unseen(struct findings *f, long pid)
 {
     if (pid <= 0 || pid > INT_MAX)
-        findings_add(f, AGAINST, "no process has that number");
+        findings_add(f, AGAINST, "this is not a process id");
     else if (kill((pid_t)pid, 0) != 0 && errno == ESRCH)
         findings_add(f, AGAINST, "there is no such process");
     else
-        findings_add(f, UNSURE, "/proc does not show it");
+        findings_add(f, UNSURE, "/proc doesn't show it");
 }
 
 /* /proc/PID/status begins with the name. */
@@ -245,7 +213,8 @@ int check_command(int argc, char **argv)
     }
     if (argc - optind != 1) {
         unable("check: %s; try: safeclose check --help",
-               argc == optind ? "no program and no process given" : "one at a time");
+               argc == optind ? "no program and no process given"
+                              : "give one program or process at a time");
         return STATUS_FAILED;
     }
     return check(argv[optind]);

@@ -8,6 +8,8 @@
 
 /* The kernel starts nothing with more. */
 #define MOST_HEADER_BYTES 65536
+/* Far more than the library has. It bounds the work that a file can ask for. */
+#define MOST_SYMBOLS 100000
 
 /* A member of a structure of the file, which has two forms. */
 #define MEMBER(elf, bytes, type, member)                                                           \
@@ -126,6 +128,36 @@ bool elf_dynamic(const struct elf *elf, const struct elf_segment *in, unsigned i
     return entry->tag != DT_NULL;
 }
 
+static bool is_object(const struct elf *elf, const unsigned char *symbol,
+                      const struct elf_section *names, const char *name, uint64_t size)
+{
+    uint64_t at = MEMBER(elf, symbol, Sym, st_name);
+    char text[64];
+
+    return (MEMBER(elf, symbol, Sym, st_info) & 0xf) == STT_OBJECT &&
+           MEMBER(elf, symbol, Sym, st_size) == size && at < names->size &&
+           names->offset <= elf->size && elf_text(elf, names->offset + at, text, sizeof(text)) &&
+           strcmp(text, name) == 0;
+}
+
+bool elf_object(const struct elf *elf, const char *name, uint64_t size, uint64_t *address)
+{
+    struct elf_section table, names;
+    unsigned char symbol[sizeof(Elf64_Sym)];
+    unsigned left = MOST_SYMBOLS;
+
+    for (unsigned i = 0; elf_section(elf, i, &table); i++)
+        if (table.type == SHT_SYMTAB && elf_section(elf, table.link, &names))
+            for (uint64_t at = 0; left && at < table.size && table.offset <= elf->size &&
+                                  elf_read(elf, table.offset + at, symbol, SIZE(elf, Sym));
+                 at += SIZE(elf, Sym), left--)
+                if (is_object(elf, symbol, &names, name, size)) {
+                    *address = MEMBER(elf, symbol, Sym, st_value);
+                    return true;
+                }
+    return false;
+}
+
 /* Sections are for tools: a file without them, or with broken ones, runs all the same. */
 static void open_sections(struct elf *elf, const unsigned char *header)
 {
@@ -153,11 +185,11 @@ static const char *open_segments(struct elf *elf, const unsigned char *header)
     elf->segments = (unsigned)MEMBER(elf, header, Ehdr, e_phnum);
     bytes = elf->segments * (uint64_t)SIZE(elf, Phdr);
     if (elf->segments && MEMBER(elf, header, Ehdr, e_phentsize) != SIZE(elf, Phdr))
-        return "it is damaged: its program headers are of no known size";
+        return "it is damaged: its program headers have an unknown size";
     if (bytes > MOST_HEADER_BYTES)
-        return "it is damaged: it has more program headers than Linux takes";
+        return "it is damaged: it has more program headers than Linux accepts";
     if (elf->segments_at > elf->size || bytes > elf->size - elf->segments_at)
-        return "it is damaged or cut off: its program headers lie behind its end";
+        return "it is damaged or truncated: its program headers lie beyond its end";
     return NULL;
 }
 
@@ -172,16 +204,16 @@ const char *elf_open(struct elf *elf, int fd)
     elf->fd = fd;
     elf->size = (uint64_t)st.st_size;
     if (!elf_read(elf, 0, header, SELFMAG) || memcmp(header, ELFMAG, SELFMAG) != 0)
-        return "it is no ELF file";
+        return "it is not an ELF file";
     if (!elf_read(elf, 0, header, EI_NIDENT))
-        return "it is cut off within its ELF header";
+        return "it is truncated: it ends within its ELF header";
     elf->is64 = header[EI_CLASS] == ELFCLASS64;
     elf->big_endian = header[EI_DATA] == ELFDATA2MSB;
     if ((!elf->is64 && header[EI_CLASS] != ELFCLASS32) ||
         (!elf->big_endian && header[EI_DATA] != ELFDATA2LSB))
-        return "it is damaged: its ELF header says neither 32 nor 64 bit, or no byte order";
+        return "it is damaged: its ELF header gives an unknown word size or byte order";
     if (!elf_read(elf, 0, header, SIZE(elf, Ehdr)))
-        return "it is cut off within its ELF header";
+        return "it is truncated: it ends within its ELF header";
     elf->type = (uint16_t)MEMBER(elf, header, Ehdr, e_type);
     elf->machine = (uint16_t)MEMBER(elf, header, Ehdr, e_machine);
     open_sections(elf, header);

@@ -153,7 +153,7 @@ static const char *read_interpreter(struct elf_facts *facts, const struct elf *e
     if (segment->size < 2 || segment->size > sizeof(facts->interpreter) ||
         !elf_read(elf, segment->offset, facts->interpreter, (size_t)segment->size) ||
         facts->interpreter[segment->size - 1] != '\0')
-        return "it is damaged: the name of its loader can't be read";
+        return "it is damaged: can't read the name of its loader";
     facts->loader = loader_kind(facts->interpreter);
     return NULL;
 }

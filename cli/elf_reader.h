@@ -72,4 +72,8 @@ bool elf_section_name(const struct elf *elf, const struct elf_section *section, 
 bool elf_dynamic(const struct elf *elf, const struct elf_segment *in, unsigned i,
                  struct elf_dynamic *entry);
 
+/* The address of the first data object of this name and size in .symtab; false if there is none, as in a
+ * file that is stripped. */
+bool elf_object(const struct elf *elf, const char *name, uint64_t size, uint64_t *address);
+
 #endif

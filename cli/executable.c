@@ -15,15 +15,16 @@ static int judge_file(struct findings *f, const char *file, int error)
     if (error == ENOENT && !strchr(file, '/')) {
         findings_add(f, AGAINST, "%s is not in PATH", file);
         if (access(file, F_OK) == 0)
-            findings_add(f, DO, "write ./%s for the one in this directory", file);
+            findings_add(f, DO, "for the one in this directory write ./%s", file);
     } else if (error == ENOENT || error == ENOTDIR)
         findings_add(f, AGAINST, "%s does not exist", file);
     else if (error == EISDIR)
         findings_add(f, AGAINST, "%s is a directory", file);
     else if (error == EACCES)
-        findings_add(f, AGAINST, "%s is not executable: %s", file,
-                     access(file, F_OK) == 0 ? "no permission, or a file system mounted noexec"
-                                             : strerror(EACCES));
+        findings_add(f, AGAINST, "%s can't be executed: %s", file,
+                     access(file, F_OK) == 0
+                         ? "it is not an executable file, or its file system is mounted noexec"
+                         : strerror(EACCES));
     else if (error)
         findings_add(f, AGAINST, "%s can't be run: %s", file, strerror(error));
     return error;
@@ -65,17 +66,17 @@ static void judge_script(struct findings *f, const struct library *library,
 {
     /* The kernel follows as many. */
     if (depth == 5) {
-        findings_add(f, AGAINST, "too many scripts start each other: Linux gives up at 5");
+        findings_add(f, AGAINST, "its interpreter is a script, and so on: Linux follows at most 5");
         return;
     }
     if (script->env_clears)
-        findings_add(f, AGAINST, "%s empties the environment, LD_PRELOAD with it",
+        findings_add(f, AGAINST, "%s clears the environment, and with it LD_PRELOAD",
                      script->interpreter);
     if (script->env_program[0])
-        findings_add(f, NOTE, "it is a script, which %s starts with %s", script->interpreter,
+        findings_add(f, NOTE, "it is a script: %s runs it with %s", script->interpreter,
                      script->env_program);
     else
-        findings_add(f, NOTE, "it is a script, which %s runs", script->interpreter);
+        findings_add(f, NOTE, "it is a script: %s runs it", script->interpreter);
     judge_path(f, library, script->env_program[0] ? script->env_program : script->interpreter,
                depth + 1, executable);
 }
@@ -88,7 +89,7 @@ static void judge_open(struct findings *f, const struct library *library, const 
     switch (kind_of(fd, &script)) {
     case SCRIPT_ELF:
         if (depth)
-            findings_add(f, NOTE, "what follows is said of %s", file);
+            findings_add(f, NOTE, "the lines below are about %s", file);
         executable_judge_privileges(f, fd);
         executable_judge_elf(f, library, fd, executable);
         break;
@@ -99,11 +100,10 @@ static void judge_open(struct findings *f, const struct library *library, const 
         findings_add(f, AGAINST, "%s is neither an ELF program nor a script", file);
         break;
     case SCRIPT_BROKEN:
-        findings_add(f, AGAINST,
-                     "%s begins with #!, but names no interpreter that Linux could start", file);
+        findings_add(f, AGAINST, "the #! line of %s names no interpreter", file);
         break;
     case SCRIPT_PLAIN:
-        findings_add(f, NOTE, "%s has no #! line: shells and safeclose run give it to /bin/sh",
+        findings_add(f, NOTE, "%s has no #! line: shells, and safeclose run, start it with /bin/sh",
                      file);
         strcpy(script.interpreter, "/bin/sh");
         /* fall through */

@@ -11,8 +11,9 @@
 #include <gnu/libc-version.h>
 #endif
 
-#define STATIC_ADVICE                                                                              \
-    "link it dynamically; the kernel counts its resets meanwhile: nstat -az TcpExtTCPAbortOnClose"
+#define COUNT_ADVICE "count the resets of all programs together: nstat -az TcpExtTCPAbortOnClose"
+#define GO_REASON                                                                                  \
+    "it is a Go program: it makes its system calls without libc, so the library sees none of them"
 
 static const char *machine_text(const struct elf_facts *e)
 {
@@ -53,17 +54,33 @@ static bool other_size_fits(const struct library *library, const struct elf_fact
     return fits;
 }
 
+/* shim/sys.h has system calls for no others. The code for arm64 has not been run yet. */
+static void advise_machine(struct findings *f, const struct elf_facts *e)
+{
+    bool known = e->bits == 64 && !e->big_endian;
+
+    if (known && e->machine == EM_X86_64)
+        findings_add(f, DO, "build safeclose for %s, and use that library", machine_text(e));
+    else if (known && e->machine == EM_AARCH64)
+        findings_add(f, DO, "build safeclose for %s (untested), and use that library",
+                     machine_text(e));
+    else {
+        findings_add(f, NOTE, "this version of safeclose supports 64-bit x86-64 and arm64 only");
+        findings_add(f, DO, COUNT_ADVICE);
+    }
+}
+
 static void judge_machine(struct findings *f, const struct library *library,
                           const struct elf_facts *e)
 {
     if (same_machine(e, &library->facts))
-        findings_add(f, FOR, "it is %s, as the library is", machine_text(e));
+        findings_add(f, FOR, "it is %s, like the library", machine_text(e));
     else if (other_size_fits(library, e))
-        findings_add(f, FOR, "it is %s, and there is a library for that", machine_text(e));
+        findings_add(f, FOR, "it is %s, and a library for that is installed", machine_text(e));
     else {
-        findings_add(f, AGAINST, "it is %s, the library %s", machine_text(e),
+        findings_add(f, AGAINST, "it is %s, but the library is %s", machine_text(e),
                      machine_text(&library->facts));
-        findings_add(f, DO, "build the library for %s, and preload that one", machine_text(e));
+        advise_machine(f, e);
     }
 }
 
@@ -71,21 +88,22 @@ static void judge_machine(struct findings *f, const struct library *library,
 static bool judge_linking(struct findings *f, const struct elf_facts *e)
 {
     if (e->type != ET_EXEC && e->type != ET_DYN)
-        findings_add(f, AGAINST, "it is an ELF file, but no program: %s",
-                     e->type == ET_REL    ? "an object file, to be linked first"
+        findings_add(f, AGAINST, "it is an ELF file, but not a program: %s",
+                     e->type == ET_REL    ? "an object file, not linked yet"
                      : e->type == ET_CORE ? "a core dump"
                                           : "of an unknown type");
     else if (e->interpreter[0])
         return true;
     else if (e->has_soname)
-        findings_add(f, AGAINST, "it is a library or the loader itself: ask about a program");
+        findings_add(f, AGAINST, "it is a library, or the loader itself, not a program");
     else {
         findings_add(f, AGAINST,
                      e->dynamic ? "it is linked statically (static-pie): no library can "
                                   "be preloaded"
                                 : "it is linked statically: no library can be preloaded");
         if (!e->go)
-            findings_add(f, DO, STATIC_ADVICE);
+            findings_add(f, DO, "link it dynamically, if you can build it");
+        findings_add(f, DO, COUNT_ADVICE);
     }
     return false;
 }
@@ -112,12 +130,14 @@ static void judge_glibc(struct findings *f, const struct library *library,
 
     if (usual && newer_than_here(e))
         findings_add(f, AGAINST,
-                     "it needs glibc %u.%u, which is newer than this machine's: it does not start",
+                     "it needs glibc %u.%u, which is newer than this machine's: it can't start",
                      e->glibc_major, e->glibc_minor);
     else if (!usual)
-        findings_add(f, UNSURE,
-                     "it brings a glibc of its own (%s); the library needs glibc %u.%u or newer",
-                     e->interpreter, library->facts.glibc_major, library->facts.glibc_minor);
+        findings_add(
+            f, UNSURE,
+            "it has its own glibc (%s): unknown whether that is glibc %u.%u or newer, which the "
+            "library needs",
+            e->interpreter, library->facts.glibc_major, library->facts.glibc_minor);
 }
 
 /* Whose loader it is; and whether it is here, for a program that is yet to be started. */
@@ -128,14 +148,18 @@ static void judge_loader(struct findings *f, const struct library *library,
     bool here = running || access(e->interpreter, F_OK) == 0;
 
     if (!here)
-        findings_add(f, AGAINST, "its loader %s is not here: it does not start", e->interpreter);
+        findings_add(f, AGAINST, "its loader %s doesn't exist here: it can't start",
+                     e->interpreter);
     if (e->loader == LIBC_OTHER)
-        findings_add(f, UNSURE, "its loader %s is none that is known", e->interpreter);
+        findings_add(f, UNSURE, "its loader %s is not a known one", e->interpreter);
     else if (e->loader != wanted && wanted != LIBC_NONE && wanted != LIBC_OTHER) {
-        findings_add(f, AGAINST, "it is a program for %s (%s), the library is for %s",
+        findings_add(f, AGAINST,
+                     "it is a %s program (its loader is %s), but the library is built for %s: "
+                     "with it the program does not start",
                      libc_name(e->loader), e->interpreter, libc_name(wanted));
-        findings_add(f, DO, "build the library with %s, and preload that one",
+        findings_add(f, NOTE, "this version of safeclose can't be built for %s",
                      libc_name(e->loader));
+        findings_add(f, DO, COUNT_ADVICE);
     } else if (here) {
         findings_add(f, FOR, "it is linked dynamically; its loader %s reads LD_PRELOAD",
                      e->interpreter);
@@ -147,19 +171,21 @@ static void judge_loader(struct findings *f, const struct library *library,
 static void judge_libc(struct findings *f, const struct elf_facts *e)
 {
     if (e->go)
-        findings_add(f, AGAINST, "it is a Go program: it calls the kernel itself, past libc");
+        findings_add(f, AGAINST, GO_REASON);
     else if (!e->dynamic || !e->needed)
-        findings_add(f, AGAINST, "it does not use libc: its closes go straight to the kernel");
+        findings_add(f, AGAINST,
+                     "it doesn't use libc, so the library doesn't see its system calls");
     else if (e->libc == LIBC_NONE)
-        findings_add(f, UNSURE, "it does not name libc among the libraries that it needs");
+        findings_add(f, UNSURE, "it doesn't list libc among the libraries that it needs");
     if (e->psx)
         findings_add(f, UNSURE,
-                     "it uses libpsx, which carries a change of rights to threads by a signal: "
-                     "the library's thread answers none; keep to the modes log and warn");
+                     "it uses libpsx, which sends every thread a signal when the program changes "
+                     "its rights, and waits for an answer. The library's thread doesn't answer: "
+                     "use only log and warn");
     if (e->asan[0])
         findings_add(f, FOR,
-                     "it uses AddressSanitizer, whose runtime %s must come first: "
-                     "safeclose run sees to that",
+                     "it uses AddressSanitizer, whose runtime %s must be preloaded before the "
+                     "library: safeclose run does that",
                      e->asan);
 }
 
@@ -167,7 +193,7 @@ void executable_judge_elf(struct findings *f, const struct library *library, int
                           struct executable *executable)
 {
     struct elf_facts *e = calloc(1, sizeof(*e));
-    const char *wrong = e ? elf_facts_read(e, fd) : "it needs more memory than there is";
+    const char *wrong = e ? elf_facts_read(e, fd) : "there is not enough memory to read it";
 
     if (wrong) {
         findings_add(f, AGAINST, "%s", wrong);
@@ -180,6 +206,6 @@ void executable_judge_elf(struct findings *f, const struct library *library, int
         judge_libc(f, e);
         strcpy(executable->asan, e->asan);
     } else if (e->go)
-        findings_add(f, AGAINST, "it is a Go program: it calls the kernel itself, past libc");
+        findings_add(f, AGAINST, GO_REASON);
     free(e);
 }

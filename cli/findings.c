@@ -39,7 +39,8 @@ void findings_print(const struct findings *f, const char *about)
                     [NOT_COVERED] = {"not covered", "31"},
                     [UNKNOWN] = {"unknown", "33"}};
     static const char *const words[] = {
-        [FOR] = "for", [AGAINST] = "against", [UNSURE] = "unknown", [NOTE] = "note", [DO] = "do"};
+        [FOR] = "for",     [AGAINST] = "against", [UNSURE] = "unknown", [LIMIT] = "limit",
+        [MODES] = "modes", [NOTE] = "note",       [DO] = "do"};
     enum verdict verdict = findings_verdict(f);
     char *line = text_of("%s: %s", about, verdicts[verdict].word);
 

@@ -4,8 +4,9 @@
 
 #include <stdbool.h>
 
-/* FOR and NOTE decide nothing; one AGAINST is enough; DO is what the reader can do. */
-enum leaning { FOR, AGAINST, UNSURE, NOTE, DO };
+/* One AGAINST decides, else one UNSURE. LIMIT: what some of the modes can't do. MODES: what each of them
+ * can. DO: what the reader can do. */
+enum leaning { FOR, AGAINST, UNSURE, LIMIT, MODES, NOTE, DO };
 enum verdict { COVERED, NOT_COVERED, UNKNOWN }; /* check exits with it */
 
 struct finding {

@@ -89,7 +89,8 @@ static bool find_file(struct library *library, const char *loader)
     char dir[PATH_MAX], *name;
 
     if (!own_directory(dir)) {
-        unable("find " LIBRARY_NAME ": the place of this command is unknown; is /proc mounted?");
+        unable("find " LIBRARY_NAME
+               ": can't find out where this command is installed; is /proc mounted?");
         return false;
     }
     if (there(library->file, dir, ""))
@@ -108,7 +109,8 @@ static bool find_file(struct library *library, const char *loader)
                "make install",
                dir, dir);
     } else
-        unable("find " LIBRARY_NAME ": it is not in %s, beside this command; make builds both",
+        unable("find " LIBRARY_NAME
+               ": it is not in %s, the directory of this command; to build both: make",
                dir);
     return false;
 }
@@ -120,9 +122,10 @@ static bool can_be_named(const char *file)
     const char *bad = strpbrk(file, " :$");
 
     if (bad)
-        unable("preload \"%s\": LD_PRELOAD can't hold a path with a \"%c\"; install it elsewhere: "
-               "make install PREFIX=...",
-               file, *bad);
+        unable(
+            "preload \"%s\": LD_PRELOAD can't hold a path with a \"%c\"; install it somewhere else: "
+            "make install PREFIX=...",
+            file, *bad);
     return !bad;
 }
 
@@ -144,7 +147,7 @@ bool library_find(struct library *library)
     wrong = elf_facts_read(&library->facts, fd);
     close(fd);
     if (wrong)
-        unable("use %s: %s; make builds it anew", library->file, wrong);
+        unable("use %s: %s; to build it again: make", library->file, wrong);
     return !wrong;
 }
 

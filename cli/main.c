@@ -1,29 +1,31 @@
-/* safeclose: dispatches to its subcommands, of which each has a file of its own. */
+/* safeclose: calls its subcommands; each has its own file. */
 #include "cli.h"
 #include "config.h"
 
 #include <string.h>
 
 static const struct subcommand subcommands[] = {
-    {"run", "start a program with the library in front of it", run_command, run_help},
-    {"check", "can this program be preloaded; is that process", check_command, check_help},
+    {"run", "start a program with the library preloaded", run_command, run_help},
+    {"check", "can the library be preloaded into a program; what can it do in a process",
+     check_command, check_help},
 };
 
 #define SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
 
 static void help(FILE *to)
 {
-    fputs("usage: safeclose COMMAND [OPTION...] [ARGUMENT...]\n"
-          "Explains the TCP connections that a program's own way of closing resets, and prevents\n"
-          "that where it is asked to. The program need not be changed.\n\n",
-          to);
+    fputs(
+        "usage: safeclose COMMAND [OPTION...] [ARGUMENT...]\n"
+        "Reports every TCP connection that a program resets by the way it closes it, explains why,\n"
+        "and can prevent it. The program is not changed.\n\n",
+        to);
     for (size_t i = 0; i < SUBCOMMANDS; i++)
         fprintf(to, "  %-8s %s\n", subcommands[i].name, subcommands[i].purpose);
-    fputs("\n  -h, --help     this; safeclose COMMAND --help tells more of each\n"
-          "  -V, --version  the version\n\n"
+    fputs("\n  -h, --help     print this help; for a command: safeclose COMMAND --help\n"
+          "  -V, --version  print the version\n\n"
           "First steps:\n"
-          "  safeclose check nginx               can it be preloaded?\n"
-          "  safeclose run ./server              explain each reset; nothing else changes\n"
+          "  safeclose check nginx               can the library be preloaded into it?\n"
+          "  safeclose run ./server              report and explain each reset; change nothing\n"
           "  safeclose run -m linger ./server    prevent them\n\n"
           "See also: man safeclose, man libsafeclose\n",
           to);

@@ -1,14 +1,17 @@
 #include "mode_of.h"
-#include "config.h"
+#include "elf_reader.h"
 #include "options.h"
 #include "preload.h"
 #include "process.h"
 
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* The library compares SAFECLOSE_PROGRAMS with the names that the process began with; it may have
  * given itself another one since. */
@@ -30,8 +33,7 @@ static void read_names(struct config *its, pid_t pid)
 
 /* The environment as it was at the start, unless the program has written over it, as those do that
  * show their state in ps. Then the variable is not there that the library came by. */
-static bool read_environment(struct config *its, const char **control, const char *bytes,
-                             size_t len)
+static bool read_environment(struct config *its, const char *bytes, size_t len)
 {
     size_t prefix = strlen(OPTIONS_PREFIX);
     bool whole = false;
@@ -46,53 +48,85 @@ static bool read_environment(struct config *its, const char **control, const cha
         else if (strncmp(variable, OPTIONS_PREFIX, prefix) == 0)
             options_take(its, variable + prefix, name_len - prefix,
                          variable[name_len] ? variable + name_len + 1 : "", &rule);
-        if (strncmp(variable, OPTIONS_PREFIX "CONTROL=", prefix + 8) == 0)
-            *control = variable + name_len + 1;
     }
     return whole;
 }
 
-static void say_mode(struct findings *f, const struct config *its, const char *control)
+/* What the library itself has made of its environment, if it is the build that this command belongs to and
+ * still has its symbols. The process may have changed its environment since. */
+static bool read_memory(struct config *its, pid_t pid, const struct library_place *place)
+{
+    char path[PATH_MAX + 64];
+    struct stat ours, theirs;
+    uint64_t address;
+    struct elf elf;
+    bool found;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%ld/root%s", (long)pid, place->theirs);
+    if (stat(place->ours, &ours) != 0 || stat(path, &theirs) != 0 || ours.st_dev != theirs.st_dev ||
+        ours.st_ino != theirs.st_ino)
+        return false;
+    fd = open(place->ours, O_RDONLY | O_CLOEXEC);
+    found = fd >= 0 && !elf_open(&elf, fd) && elf_object(&elf, "config", sizeof(*its), &address) &&
+            process_memory(pid, place->start + address, its, sizeof(*its));
+    if (fd >= 0)
+        close(fd);
+    return found && its->mode <= MODE_LINGER && memchr(its->comm, '\0', sizeof(its->comm));
+}
+
+static void say_mode(struct findings *f, const struct config *its)
 {
     if (!its->in_programs)
-        findings_add(f, AGAINST, "SAFECLOSE_PROGRAMS does not name it (%s): its mode is off",
+        findings_add(f, AGAINST,
+                     "SAFECLOSE_PROGRAMS doesn't list %s: the library does nothing in it",
                      its->comm);
     else if (its->controlled)
         findings_add(f, FOR,
-                     "its mode is the one that %s holds; %s where that file is missing or empty",
-                     control, options_mode_name(its->mode));
+                     "its mode is the one that the file of SAFECLOSE_CONTROL holds; %s where that is "
+                     "missing or empty",
+                     options_mode_name(its->mode));
     else if (its->mode == MODE_OFF)
-        findings_add(f, AGAINST, "its mode is off: the library does nothing there");
+        findings_add(f, AGAINST, "its mode is off: the library does nothing in it");
     else
         findings_add(f, FOR, "its mode is %s", options_mode_name(its->mode));
 }
 
-void mode_of_process(struct findings *f, pid_t pid)
+const struct config *mode_of_process(struct findings *f, pid_t pid,
+                                     const struct library_place *place)
 {
     static struct config its;
-    const char *control = "";
     uint64_t secure;
     size_t len;
     char *bytes;
+    bool known;
 
-    its = (struct config){.mode = MODE_WARN, .in_programs = true};
     if (process_auxiliary(pid, AT_SECURE, &secure) && secure) {
         findings_add(f, AGAINST,
-                     "it was started with raised privileges: the library stays off there");
-        return;
+                     "it was started with raised privileges (setuid, setgid or file capabilities): "
+                     "the library stays off in it");
+        return NULL;
     }
+    if (read_memory(&its, pid, place)) {
+        say_mode(f, &its);
+        return &its;
+    }
+    its = (struct config){.mode = MODE_WARN, .in_programs = true};
     bytes = process_file(pid, "environ", &len);
     if (!bytes) {
-        findings_add(f, UNSURE, "its mode can't be told: its environment can't be read: %s",
+        findings_add(f, UNSURE, "its mode is unknown: can't read its environment: %s",
                      strerror(errno));
-        return;
+        return NULL;
     }
     read_names(&its, pid);
-    if (read_environment(&its, &control, bytes, len))
-        say_mode(f, &its, control);
+    known = read_environment(&its, bytes, len);
+    free(bytes);
+    if (known)
+        say_mode(f, &its);
     else
         findings_add(f, UNSURE,
-                     "its mode can't be told: it has written over its environment, or has "
-                     "the library from elsewhere than LD_PRELOAD");
-    free(bytes);
+                     "its mode is unknown: its environment no longer shows LD_PRELOAD (the program "
+                     "has overwritten it, or /etc/ld.so.preload names the library); the first line "
+                     "of its log tells the mode");
+    return known ? &its : NULL;
 }

@@ -28,11 +28,11 @@ static void judge_bit(struct findings *f, const char *bit, const char *whose, un
     if (why_ignored)
         findings_add(f, FOR, "it is %s, but that has no effect: %s", bit, why_ignored);
     else if (owner == own)
-        findings_add(f, FOR, "it is %s, but to the id that you have already (%u)", bit, own);
+        findings_add(f, FOR, "it is %s, but you are that %s already (%u)", bit, whose, own);
     else {
-        findings_add(f, AGAINST, "it is %s (%u): the loader then ignores LD_PRELOAD", bit, owner);
-        findings_add(f, DO, "start safeclose run as %s %u: then the bit changes nothing", whose,
+        findings_add(f, AGAINST, "it is %s (to %s %u): the loader ignores LD_PRELOAD", bit, whose,
                      owner);
+        findings_add(f, DO, "use safeclose run as %s %u: then LD_PRELOAD works", whose, owner);
     }
 }
 
@@ -45,10 +45,11 @@ static void judge_capabilities(struct findings *f, int fd, const char *why_ignor
     if (why_ignored)
         findings_add(f, FOR, "it has file capabilities, but they have no effect: %s", why_ignored);
     else if (getuid() == 0)
-        findings_add(f, FOR, "it has file capabilities, but root has them already");
+        findings_add(f, FOR, "it has file capabilities, but you are root and have them already");
     else {
-        findings_add(f, AGAINST, "it has file capabilities: the loader then ignores LD_PRELOAD");
-        findings_add(f, DO, "start it as root, or give a copy of it none (setcap -r)");
+        findings_add(f, AGAINST, "it has file capabilities: the loader ignores LD_PRELOAD");
+        findings_add(f, DO,
+                     "use safeclose run as root, or remove them from a copy: setcap -r COPY");
     }
 }
 
@@ -67,6 +68,6 @@ void executable_judge_privileges(struct findings *f, int fd)
     judge_capabilities(f, fd, why_ignored);
     if (getuid() != geteuid() || getgid() != getegid())
         findings_add(f, AGAINST,
-                     "this command runs with another effective user or group: the loader "
-                     "then ignores LD_PRELOAD");
+                     "this command runs with an effective user or group that is not its real "
+                     "one: the loader ignores LD_PRELOAD");
 }

@@ -4,9 +4,12 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static void proc_name(char path[PATH_MAX], pid_t pid, const char *name)
@@ -77,16 +80,35 @@ bool process_link(pid_t pid, const char *name, char *target, size_t size)
     return n >= 0;
 }
 
-long process_number(const char *status, const char *name)
+bool process_owner(pid_t pid, const char *name, uid_t *owner)
+{
+    char path[PATH_MAX];
+    struct stat st;
+
+    proc_name(path, pid, name);
+    if (stat(path, &st) != 0)
+        return false;
+    *owner = st.st_uid;
+    return true;
+}
+
+const char *process_value(const char *status, const char *name)
 {
     size_t len = strlen(name);
 
     for (const char *line = status; line; line = strchr(line, '\n')) {
         line += *line == '\n';
         if (strncmp(line, name, len) == 0 && line[len] == ':')
-            return strtol(line + len + 1, NULL, 10);
+            return line + len + 1 + strspn(line + len + 1, " \t");
     }
-    return -1;
+    return NULL;
+}
+
+long process_number(const char *status, const char *name)
+{
+    const char *value = process_value(status, name);
+
+    return value && *value >= '0' && *value <= '9' ? strtol(value, NULL, 10) : -1;
 }
 
 /* The vector is in words of the process's own size. */
@@ -131,6 +153,16 @@ bool process_auxiliary(pid_t pid, uint64_t type, uint64_t *value)
     return found;
 }
 
+bool process_memory(pid_t pid, uint64_t at, void *to, size_t size)
+{
+    int fd = process_open(pid, "mem");
+    ssize_t n = fd < 0 ? -1 : pread(fd, to, size, (off_t)at);
+
+    if (fd >= 0)
+        close(fd);
+    return n == (ssize_t)size;
+}
+
 bool process_executed_as(pid_t pid, char name[PATH_MAX])
 {
     uint64_t at;
@@ -147,21 +179,21 @@ bool process_executed_as(pid_t pid, char name[PATH_MAX])
     return n > 0 && memchr(name, '\0', (size_t)n);
 }
 
-/* The first place in maps where name is the last part of a path, or all of it. */
+/* The first place in maps where name begins the last part of a path, or is all of it. */
 static const char *find_mapped(const char *maps, const char *name)
 {
     size_t len = strlen(name);
     const char *at = maps;
 
     while ((at = strstr(at, name))) {
-        if (at > maps && strchr("/ ", at[-1]) && (at[len] == '\n' || at[len] == ' '))
+        if (at > maps && strchr("/ ", at[-1]) && !memchr(at, '/', strcspn(at + len, "\n") + len))
             return at;
         at += len;
     }
     return NULL;
 }
 
-int process_maps(pid_t pid, const char *name, char path[PATH_MAX])
+int process_maps(pid_t pid, const char *name, char path[PATH_MAX], uint64_t *first)
 {
     size_t len;
     char *maps = process_file(pid, "maps", &len);
@@ -174,6 +206,8 @@ int process_maps(pid_t pid, const char *name, char path[PATH_MAX])
 
         while (start > maps && start[-1] != '\n')
             start--;
+        if (first)
+            *first = strtoull(start, NULL, 16);
         start += strcspn(start, "/\n");
         snprintf(path, PATH_MAX, "%.*s", start < end ? (int)(end - start) : 0, start);
     }
@@ -181,25 +215,94 @@ int process_maps(pid_t pid, const char *name, char path[PATH_MAX])
     return found != NULL;
 }
 
-int process_holds(pid_t pid, const char *target)
+/* ---- Directories --------------------------------------------------------------------------------- */
+
+static DIR *open_directory(pid_t pid, const char *name)
 {
-    char path[PATH_MAX], link[PATH_MAX];
+    char path[PATH_MAX];
+
+    proc_name(path, pid, name);
+    return opendir(path);
+}
+
+int process_holds(pid_t pid, bool (*accepts)(const char *path, const char *target, void *context),
+                  void *context)
+{
+    char name[64], path[PATH_MAX], target[PATH_MAX];
     struct dirent *entry;
-    DIR *dir;
+    DIR *dir = open_directory(pid, "fd");
     int found = 0;
 
-    proc_name(path, pid, "fd");
-    dir = opendir(path);
     if (!dir)
         return -1;
     while (!found && (entry = readdir(dir))) {
-        ssize_t n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
-
-        if (n >= 0) {
-            link[n] = '\0';
-            found = strcmp(link, target) == 0;
-        }
+        snprintf(name, sizeof(name), "fd/%.20s", entry->d_name);
+        proc_name(path, pid, name);
+        found = process_link(pid, name, target, sizeof(target)) && accepts(path, target, context);
     }
     closedir(dir);
     return found;
+}
+
+/* A number, or 0. */
+static pid_t number_of(const struct dirent *entry)
+{
+    return entry->d_name[0] >= '1' && entry->d_name[0] <= '9' ? atoi(entry->d_name) : 0;
+}
+
+static bool is_lot(pid_t pid, pid_t tid)
+{
+    char name[64];
+    size_t len;
+    char *comm;
+    bool is;
+
+    snprintf(name, sizeof(name), "task/%ld/comm", (long)tid);
+    comm = process_file(pid, name, &len);
+    is = comm && strcmp(comm, "safeclose-lot\n") == 0;
+    free(comm);
+    return is;
+}
+
+/* kcmp(2) needs the right to trace the process; without it this answers no. */
+static bool has_own_table(pid_t pid, pid_t tid)
+{
+    return syscall(SYS_kcmp, pid, tid, KCMP_FILES, 0, 0) > 0;
+}
+
+bool process_threads(pid_t pid, struct process_threads *threads)
+{
+    struct dirent *entry;
+    DIR *dir = open_directory(pid, "task");
+    pid_t tid;
+
+    *threads = (struct process_threads){0};
+    if (!dir)
+        return false;
+    while ((entry = readdir(dir))) {
+        if (!(tid = number_of(entry)))
+            continue;
+        if (is_lot(pid, tid)) {
+            threads->lot = tid;
+        } else {
+            threads->own++;
+            threads->own_table |= has_own_table(pid, tid);
+        }
+    }
+    closedir(dir);
+    return true;
+}
+
+bool process_each(void (*look)(pid_t pid, void *context), void *context)
+{
+    struct dirent *entry;
+    DIR *dir = opendir("/proc");
+
+    if (!dir)
+        return false;
+    while ((entry = readdir(dir)))
+        if (number_of(entry))
+            look(number_of(entry), context);
+    closedir(dir);
+    return true;
 }

@@ -1,6 +1,6 @@
 /*
  * safeclose run: puts the library and its settings into the environment, and becomes the command.
- * All that can be known to fail is told before.
+ * What is known to fail is reported before that.
  */
 #include "cli.h"
 #include "executable.h"
@@ -25,17 +25,17 @@ void run_help(FILE *to)
 {
     fputs(
         "usage: safeclose run [-m MODE] [-o FILE] [--SETTING=VALUE...] [--] COMMAND [ARGUMENT...]\n"
-        "Starts COMMAND with the library in front of it. It takes the place of this process: same\n"
-        "pid, same descriptors, same signals. Children of COMMAND have the library too.\n\n"
-        "  -m MODE      off, log, warn, drain or linger: as --mode\n"
-        "  -o FILE      events go to FILE in JSON, explanations to stderr\n"
-        "  -h, --help   this\n\n"
-        "Settings (each is also a variable: --linger-idle is SAFECLOSE_LINGER_IDLE):\n",
+        "Starts COMMAND with the library preloaded. COMMAND replaces this process: it has the same pid,\n"
+        "descriptors and signals. Its children have the library, too.\n\n"
+        "  -m MODE      off, log, warn, drain or linger; the same as --mode=MODE\n"
+        "  -o FILE      write events to FILE in JSON, explanations to stderr\n"
+        "  -h, --help   print this help\n\n"
+        "Settings (each is also an environment variable: --linger-idle is SAFECLOSE_LINGER_IDLE):\n",
         to);
     settings_help(to);
     fputs(
-        "\nExit status: that of COMMAND; 125 where safeclose itself fails, 126 where COMMAND can't\n"
-        "be run or the library can't be preloaded into it, 127 where it isn't found.\n",
+        "\nExit status: that of COMMAND; 125 if safeclose itself fails, 126 if COMMAND can't be run or\n"
+        "the library can't be preloaded into it, 127 if COMMAND is not found.\n",
         to);
 }
 
@@ -86,7 +86,7 @@ static bool set_output(const char *file)
     bool ok = false;
 
     if (strcmp(file, "-") == 0)
-        unable("use -o \"-\": must be a file; for JSON on stderr use --format=json");
+        unable("use -o \"-\": must be the name of a file; for JSON on stderr use --format=json");
     else
         ok = settings_set(setting_named("LOG"), name) && can_be_written(name);
     free(name);
@@ -108,7 +108,8 @@ static bool bad_option(int option, char **argv)
     else if (optopt && optopt < SETTING)
         unable("understand -%c: no such option; %s", optopt, hint);
     else
-        unable("understand %s: no such option, or not a whole one; %s", argv[optind - 1], hint);
+        unable("understand %s: no such option, or the abbreviation of several; %s",
+               argv[optind - 1], hint);
     return false;
 }
 
@@ -167,7 +168,7 @@ static int not_found(const char *command, const char *found, int error)
         unable("run %s: it is not executable", found);
     else if (error == ENOENT && !strchr(command, '/'))
         unable("run %s: not found in PATH%s", command,
-               access(command, X_OK) == 0 ? "; the one in this directory is written with ./" : "");
+               access(command, X_OK) == 0 ? "; for the one in this directory write ./" : "");
     else
         unable("run %s: %s", command, strerror(error));
     return error == ENOENT || error == ENOTDIR ? STATUS_NOT_FOUND : STATUS_CANT_RUN;

@@ -65,12 +65,12 @@ static bool check_variable(const char *variable)
     case OPTION_TAKEN:
         return true;
     case OPTION_REFUSED:
-        unable("use %.*s=\"%s\" of the environment: must be %s", (int)len, variable, value,
+        unable("use %.*s=\"%s\" from the environment: must be %s", (int)len, variable, value,
                rule.allowed);
         return false;
     default:
         unable(
-            "use %.*s of the environment: no such setting; unset it, or see: safeclose run --help",
+            "use %.*s from the environment: no such setting; unset it, or see: safeclose run --help",
             (int)len, variable);
         return false;
     }
@@ -111,7 +111,7 @@ void settings_help(FILE *to)
     const struct setting *s = settings(&count);
 
     for (unsigned i = 0; i < count; i++) {
-        char *values = text_of("%s; default: %s", s[i].allowed, s[i].fallback);
+        char *values = text_of("Allowed: %s. Default: %s", s[i].allowed, s[i].fallback);
 
         fprintf(to, "  %s--%s=VALUE\n", strcmp(s[i].option, "mode") == 0 ? "-m VALUE, " : "",
                 s[i].option);

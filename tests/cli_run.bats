@@ -219,7 +219,7 @@ preload_of()
         refused 125 "use $(option "$name")=\"$value\": must be .*" "$(option "$name")=$value" touch started
         refused 125 "use $(option "$name")=\"$value\": must be .*" "$(option "$name")" "$value" touch started
         export "SAFECLOSE_$name=$value"
-        refused 125 "use SAFECLOSE_$name=\"$value\" of the environment: must be .*" touch started
+        refused 125 "use SAFECLOSE_$name=\"$value\" from the environment: must be .*" touch started
         unset "SAFECLOSE_$name"
     done
     [ ! -e started ]
@@ -237,12 +237,12 @@ preload_of()
 
 @test "a variable that is no setting: 125" {
     export SAFECLOSE_MOED=log
-    refused 125 'use SAFECLOSE_MOED of the environment: no such setting; unset it, .*' true
+    refused 125 'use SAFECLOSE_MOED from the environment: no such setting; unset it, .*' true
 }
 
 @test "options that there are not, or that lack something: 125" {
     refused 125 'understand --colour: no such option.*' --colour true
-    refused 125 'understand --linger=5s: no such option, or not a whole one.*' --linger=5s true
+    refused 125 'understand --linger=5s: no such option, or the abbreviation of several.*' --linger=5s true
     refused 125 'understand -x: no such option.*' -x true
     refused 125 'use --mode: it needs a value.*' --mode
     refused 125 'use -o: it needs a value.*' -o
@@ -253,7 +253,7 @@ preload_of()
 @test "a file that events can't go to: 125" {
     refused 125 'write events to "/nowhere/log": No such file or directory' -o /nowhere/log true
     refused 125 'write events to ".": it is a directory' -o . true
-    refused 125 'use -o "-": must be a file; .*' -o - true
+    refused 125 'use -o "-": must be the name of a file; .*' -o - true
 }
 
 @test "a command that is not there: 127" {
@@ -261,7 +261,7 @@ preload_of()
     refused 127 'run ./nonsense: No such file or directory' ./nonsense
     refused 127 'run ./nonsense/x: No such file or directory' ./nonsense/x
     cp "$(type -P true)" here
-    refused 127 'run here: not found in PATH; the one in this directory is written with ./' here
+    refused 127 'run here: not found in PATH; for the one in this directory write ./' here
     run -127 --separate-stderr env PATH=/nowhere "$safeclose" run true
     same 'safeclose: unable to run true: not found in PATH' "$stderr"
 }
@@ -303,14 +303,14 @@ preload_of()
     python3 "$top/tests/cli_elf.py" go go=note
     refused 126 'preload into ./go: it is a Go program: .*' ./go
     python3 "$top/tests/cli_elf.py" i386 bits=32 machine=3 interp=/lib/ld-linux.so.2
-    refused 126 'preload into ./i386: it is 32-bit i386, the library 64-bit .*' ./i386
+    refused 126 'preload into ./i386: it is 32-bit i386, but the library is 64-bit .*' ./i386
 }
 
 @test "a setuid program of somebody else: 126, as the loader would leave the library out" {
     cp "$(type -P cat)" other
     chown 65534 other 2>/dev/null || skip 'only root can make one'
     chmod 4755 other
-    refused 126 'preload into ./other: it is setuid \(65534\): the loader then ignores LD_PRELOAD' ./other
+    refused 126 'preload into ./other: it is setuid \(to user 65534\): the loader ignores LD_PRELOAD' ./other
     same 0 "$(LD_PRELOAD=$top/libsafeclose.so ./other /proc/self/maps | grep -c libsafeclose)"
 }
 
@@ -330,7 +330,7 @@ preload_of()
     cp "$safeclose" place
     run --separate-stderr place/safeclose run true
     same 125 "$status"
-    same "safeclose: unable to find libsafeclose.so: it is not in $PWD/place, beside this command; make builds both" \
+    same "safeclose: unable to find libsafeclose.so: it is not in $PWD/place, the directory of this command; to build both: make" \
         "$stderr"
 }
 
@@ -340,7 +340,7 @@ preload_of()
         cp "$safeclose" "$top/libsafeclose.so" "$place"
         run --separate-stderr "$place/safeclose" run true
         same 125 "$status"
-        matches "^safeclose: unable to preload \"$PWD/.*/libsafeclose.so\": LD_PRELOAD can't hold a path .*install it elsewhere" \
+        matches "^safeclose: unable to preload \"$PWD/.*/libsafeclose.so\": LD_PRELOAD can't hold a path .*install it somewhere else" \
             "$stderr"
     done
 }
@@ -351,7 +351,7 @@ preload_of()
     echo nonsense >place/libsafeclose.so
     run --separate-stderr place/safeclose run true
     same 125 "$status"
-    same "safeclose: unable to use $PWD/place/libsafeclose.so: it is no ELF file; make builds it anew" "$stderr"
+    same "safeclose: unable to use $PWD/place/libsafeclose.so: it is not an ELF file; to build it again: make" "$stderr"
 }
 
 @test "by a link the command finds the library all the same" {
