@@ -49,11 +49,12 @@ PLAIN_FLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(WERROR) $(CPPFLAGS)
 READS_OTHERS = remedy/% report/% stack% sink% content%
 IS_X86_64 := $(findstring x86_64,$(shell $(CC) -dumpmachine))
 HARDENING = -fstack-protector$(if $(filter $(READS_OTHERS),$*),-strong) $(if $(IS_X86_64),-fcf-protection=full)
-# One unit for the optimizer, which then knows all callers: 10 kB. Not what assembly calls, nor what the compiler
-# itself may call (memcpy). Objects are fat, because tests link some of them by themselves.
-NO_LTO = hooks/fork ground/strings
+# All but the way from a hook to the stack of its caller is one unit for the optimizer, which then knows all
+# callers, and has no tables for unwinding (debuggers have their own): 16 kB. Objects are fat, because tests link
+# some of them by themselves.
+NO_LTO = hooks/% doors/% start streams closing pending event event_stack stack% ground/strings
 LTO := $(shell echo 'int a;' | $(CC) -flto=auto -flto-partition=one -shared -fPIC -xc -o /dev/null - 2>/dev/null && \
-	echo -flto=auto -flto-partition=one -ffat-lto-objects)
+	echo -flto=auto -flto-partition=one -ffat-lto-objects -fno-asynchronous-unwind-tables)
 PLAIN_LINK = $(if $(LTO),-fno-lto -fno-use-linker-plugin)
 # It is loaded into every program, and its time is the kernel's: small is worth more than fast. (Before gcc 12
 # there is no -Oz.)
