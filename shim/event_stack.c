@@ -4,8 +4,8 @@
 #include "event_stack.h"
 #include "stack_symbol.h"
 
-/* Of a module's and a function's name no more is shown, but for a mangled one: that is shown whole, since
- * half of it can't be read, or not at all. */
+/* So much of a name is shown. A mangled one is shown whole or not at all: c++filt can't read half of
+ * it. */
 #define MODULE_SHOWN 64
 #define NAME_SHOWN 96
 

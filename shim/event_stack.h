@@ -9,9 +9,10 @@
  * returned. Of code in no module the address alone. */
 bool event_stack_json(struct text *t, const struct stack *stack);
 
-/* A line for each that has a name, and one for all those in a row that have none, with a command that names
- * them. Written with write_line where the line's buffer is nearly full; the rest is left in it, with room for
- * EVENT_STACK_LEFT bytes. Not for two threads at a time: the second gets no names. */
+/* A line for each that has a name, one for all those in a row that have none, and a command that
+ * names them. Written with write_line where the line's buffer is nearly full; the rest is left in
+ * it, with room for EVENT_STACK_LEFT bytes. Not for two threads at a time: the second gets no
+ * names. */
 #define EVENT_STACK_LEFT 512
 void event_stack_text(struct line *line, const struct stack *stack,
                       void (*write_line)(struct line *line));

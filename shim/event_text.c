@@ -72,8 +72,8 @@ static bool was_sent(const struct event *e)
     return e->verdict.outcome == OUTCOME_FIN || e->verdict.outcome == OUTCOME_RST;
 }
 
-/* A colon only where the note is the reason for what the line says. After a reset, or what would have
- * been one, it would read as the reason for that. */
+/* A colon only where the note is the reason for what the line says. After a reset, or what would
+ * have been one, it would read as the reason for that. */
 static const char *before_note(const struct event *e)
 {
     if (e->action == ACTION_DRAINED && e->note >= NOTE_NO_LOT)
