@@ -121,7 +121,8 @@ static bool first_of_site(uint64_t key)
 static bool may_explain(const struct event *e)
 {
     return mode_now() == MODE_WARN && e->verdict.cause != CAUSE_NONE && !e->probe.facts.mptcp &&
-           e->verdict.outcome != OUTCOME_NONE && !e->is_end;
+           (e->verdict.outcome == OUTCOME_RST || e->verdict.outcome == OUTCOME_UNKNOWN) &&
+           !e->is_end;
 }
 
 static void explain(struct line *line, const struct event *e, void (*write_line)(struct line *))
