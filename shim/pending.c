@@ -93,7 +93,7 @@ bool pending_add(const struct event *e, const struct verdict *last, bool others)
     r->last = *last;
     r->key = (struct diag_key){
         .local = e->probe.local, .peer = e->probe.peer, .cookie = e->probe.cookie};
-    if (boundary_single_threaded())
+    if (!diag_is_settled() && boundary_single_threaded())
         diag_prepare(); /* nobody sees the number that it takes for a moment */
     r->before = diag_ask_open(DIAG_KEPT, e->fd, &r->key).what;
     r->event = *e;
@@ -171,9 +171,20 @@ void pending_done(unsigned first, unsigned last, bool closed)
 }
 
 /* In between somebody may have read it, or the peer may have ended: then it may have been closed in order. */
-static void ask_again(struct records *all, struct record *r, int64_t now)
+static void tell_late(struct record *r, int64_t now)
 {
     struct event *e = &r->event;
+
+    e->is_late = true;
+    e->ms = (uint64_t)(now - e->at.mono) / (NS_PER_S / 1000);
+    e->note = NOTE_NONE;
+    e->verdict.outcome = OUTCOME_RST;
+    e->confirmed = !r->others && now - e->at.mono < SURE_NS;
+    event_emit(e);
+}
+
+static void ask_again(struct records *all, struct record *r, int64_t now)
+{
     struct diag_answer a = diag_ask(DIAG_KEPT, &r->key);
 
     if (a.what == DIAG_HELD) {
@@ -182,14 +193,10 @@ static void ask_again(struct records *all, struct record *r, int64_t now)
         return;
     }
     atomic_fetch_sub(&all->held, 1);
-    if (a.what == DIAG_GONE && ledger_claim(r->key.cookie) && event_admit()) {
-        e->is_late = true;
-        e->ms = (uint64_t)(now - e->at.mono) / (NS_PER_S / 1000);
-        e->note = NOTE_NONE;
-        e->verdict.outcome = OUTCOME_RST;
-        e->confirmed = !r->others && now - e->at.mono < SURE_NS;
+    if (a.what == DIAG_GONE && ledger_claim(r->key.cookie)) {
         summary_count_later();
-        event_emit(e);
+        if (event_admit())
+            tell_late(r, now);
     }
     atomic_store(&r->state, FREE);
 }
