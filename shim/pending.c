@@ -61,7 +61,13 @@ static bool move(struct record *r, int from, int to)
            atomic_compare_exchange_strong(&r->state, &from, to);
 }
 
-/* A free one; else what has been held longest, which nobody asks about any more. */
+/* Of a thread that was cancelled in its close. */
+static bool is_left_behind(const struct record *r)
+{
+    return sys3(SYS_tgkill, atomic_load(&process->pid), r->tid, 0) == -ESRCH;
+}
+
+/* A free one; else one that nobody will tell; else what has been held longest, which nobody asks about any more. */
 static struct record *claim(struct records *all)
 {
     struct record *oldest = NULL;
@@ -74,6 +80,10 @@ static struct record *claim(struct records *all)
         if (atomic_load(&r->state) == HELD && (!oldest || r->event.at.mono < oldest->event.at.mono))
             oldest = r;
     }
+    for (int i = 0; i < RECORDS; i++)
+        if (atomic_load(&all->at[i].state) == CLOSING && is_left_behind(&all->at[i]) &&
+            move(&all->at[i], CLOSING, BUSY))
+            return &all->at[i];
     if (!oldest || !move(oldest, HELD, BUSY))
         return NULL;
     atomic_fetch_sub(&all->held, 1);
@@ -156,17 +166,16 @@ void pending_done(unsigned first, unsigned last, bool closed)
     if (!added || !all)
         return;
     tid = sys_gettid();
-    for (int i = 0; added > 0 && i < RECORDS; i++) {
+    added = 0;
+    for (int i = 0; i < RECORDS; i++) {
         struct record *r = &all->at[i];
 
-        if (atomic_load(&r->state) != CLOSING || r->tid != tid || (unsigned)r->event.fd < first ||
-            (unsigned)r->event.fd > last || !move(r, CLOSING, BUSY))
+        if (atomic_load(&r->state) != CLOSING || r->tid != tid)
             continue;
-        added--;
-        if (closed)
-            tell(all, r);
-        else
-            atomic_store(&r->state, FREE);
+        if ((unsigned)r->event.fd < first || (unsigned)r->event.fd > last)
+            added++; /* of a close that this one came in the middle of */
+        else if (move(r, CLOSING, BUSY))
+            closed ? tell(all, r) : atomic_store(&r->state, FREE);
     }
 }
 

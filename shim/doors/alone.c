@@ -15,17 +15,29 @@
 
 bool alone_begin(void)
 {
-    if (boundary_enter()) {
-        sink_open(); /* with the rights and the root of now */
-        diag_lose();
-    }
     return linger_stop();
 }
 
 long alone_end(bool stopped, long ret)
 {
     linger_resume(stopped);
+    return ret;
+}
+
+/* What could not be opened afterwards is opened before, and what was must not outlive the rights that it was
+ * opened with. */
+bool rights_begin(void)
+{
+    if (boundary_enter()) {
+        sink_open();
+        diag_lose();
+    }
+    return alone_begin();
+}
+
+long rights_end(bool stopped, long ret)
+{
     if (ret == 0)
         ledger_check_rights();
-    return ret;
+    return alone_end(stopped, ret);
 }
