@@ -25,8 +25,8 @@ void check_help(FILE *to)
         "gives every reason. It starts nothing and changes nothing. If the name of a program is a\n"
         "number, write its path: ./4242\n\n"
         "  -h, --help   print this help\n\n"
-        "Exit status: 0 covered, 1 not covered, 2 unknown, 125 if safeclose itself fails. A process is\n"
-        "not covered either if its mode can't do there what it is for.\n",
+        "Exit status: 0 covered, 1 not covered, 2 unknown, 125 if safeclose itself fails. A process\n"
+        "is covered if its mode works there.\n",
         to);
 }
 

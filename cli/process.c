@@ -264,10 +264,28 @@ static bool is_lot(pid_t pid, pid_t tid)
     return is;
 }
 
-/* kcmp(2) needs the right to trace the process; without it this answers no. */
+/* PF_EXITING, by proc_pid_stat(5). */
+static bool is_ending(pid_t pid, pid_t tid)
+{
+    char name[64];
+    size_t len;
+    char *stat;
+    const char *end;
+    unsigned flags;
+    bool lives;
+
+    snprintf(name, sizeof(name), "task/%ld/stat", (long)tid);
+    stat = process_file(pid, name, &len);
+    end = stat ? strrchr(stat, ')') : NULL;
+    lives = end && sscanf(end, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && !(flags & 4);
+    free(stat);
+    return !lives;
+}
+
+/* A thread that ends has none. kcmp(2) needs the right to trace the process; without it this answers no. */
 static bool has_own_table(pid_t pid, pid_t tid)
 {
-    return syscall(SYS_kcmp, pid, tid, KCMP_FILES, 0, 0) > 0;
+    return syscall(SYS_kcmp, pid, tid, KCMP_FILES, 0, 0) > 0 && !is_ending(pid, tid);
 }
 
 bool process_threads(pid_t pid, struct process_threads *threads)
