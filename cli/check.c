@@ -68,10 +68,9 @@ static int check_program(const struct library *library, const char *name)
 /* In a container the library would have to be, too. */
 static void note_namespace(struct findings *f, pid_t pid)
 {
-    char own[PATH_MAX], its[PATH_MAX];
+    char link[PATH_MAX];
 
-    if (process_link(getpid(), "ns/mnt", own, sizeof(own)) &&
-        process_link(pid, "ns/mnt", its, sizeof(its)) && strcmp(own, its) != 0)
+    if (process_link(pid, "ns/mnt", link, sizeof(link)) && !process_shares(pid, "ns/mnt"))
         findings_add(
             f, NOTE,
             "it runs in a container, or in another mount namespace: install the library in "

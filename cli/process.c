@@ -111,6 +111,21 @@ long process_number(const char *status, const char *name)
     return value && *value >= '0' && *value <= '9' ? strtol(value, NULL, 10) : -1;
 }
 
+bool process_shares(pid_t pid, const char *name)
+{
+    char own[PATH_MAX], its[PATH_MAX];
+
+    return process_link(getpid(), name, own, sizeof(own)) &&
+           process_link(pid, name, its, sizeof(its)) && strcmp(own, its) == 0;
+}
+
+bool process_capable(pid_t pid, const char *status, unsigned capability)
+{
+    const char *set = process_value(status, "CapEff");
+
+    return set && process_shares(pid, "ns/user") && strtoull(set, NULL, 16) >> capability & 1;
+}
+
 /* The vector is in words of the process's own size. */
 static size_t word_size(pid_t pid)
 {
