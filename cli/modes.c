@@ -36,7 +36,7 @@ static bool has_threads(const struct loaded *p)
 
 bool modes_remedy(const struct loaded *p)
 {
-    return !p->config || p->config->mode >= MODE_DRAIN;
+    return !p->config || p->config->controlled || p->config->mode >= MODE_DRAIN;
 }
 
 /* ---- The library's thread ------------------------------------------------------------------------ */
