@@ -12,9 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A template remembers its children, and the library those it has seen; both start afresh now and
- * then. */
-enum { PLAYS_MAX = 200, PATIENCE_MS = 60000 };
+/* A template and its programs are one family, which may write 100 events a second, and a play has up to six; so
+ * another template plays the next few. */
+enum { PLAYS_MAX = 16, PATIENCE_MS = 60000 };
 
 static const char *mode_value(enum run_mode mode)
 {
