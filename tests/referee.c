@@ -64,18 +64,19 @@ static const char usage[] =
 
 /* ---- One scenario ---------------------------------------------------------------------------- */
 
-/* A worker's stages, opened when needed: by mode, and by which closes are logged. */
+/* A worker's stages, opened when needed: by mode, by which closes are logged, and by setting. */
 struct stages {
     struct place place;
-    struct stage *stage[RUN_MODES][2];
+    struct stage *stage[RUN_MODES][2][SETTING_COUNT];
 };
 
-static struct stage *stage_for(struct stages *stages, enum run_mode mode, bool resets_only)
+static struct stage *stage_for(struct stages *stages, enum run_mode mode, const struct scenario *s)
 {
-    struct stage **stage = &stages->stage[mode][mode != RUN_BARE && resets_only];
+    bool resets_only = mode != RUN_BARE && s->resets_only;
+    struct stage **stage = &stages->stage[mode][resets_only][s->setting];
 
     if (!*stage)
-        *stage = stage_open(mode, mode != RUN_BARE && resets_only, &stages->place);
+        *stage = stage_open(mode, resets_only, s->setting, &stages->place);
     if (!*stage)
         exit(2);
     return *stage;
@@ -146,7 +147,7 @@ static void judge_mode(struct stages *stages, const struct scenario *s, enum run
 {
     struct complaints c = {.text = ""};
 
-    run_scenario(stage_for(stages, mode, s->resets_only), s, run);
+    run_scenario(stage_for(stages, mode, s), s, run);
     if (options.verbose)
         tell_run(run);
     judge_run(run, &c);
@@ -175,8 +176,8 @@ static void compare(struct stages *stages, const struct scenario *s, struct run 
             report(s, "log differs from a run without the library", &c, &runs[RUN_LOG]);
             return;
         }
-        run_scenario(stage_for(stages, RUN_BARE, s->resets_only), s, &runs[RUN_BARE]);
-        run_scenario(stage_for(stages, RUN_LOG, s->resets_only), s, &runs[RUN_LOG]);
+        run_scenario(stage_for(stages, RUN_BARE, s), s, &runs[RUN_BARE]);
+        run_scenario(stage_for(stages, RUN_LOG, s), s, &runs[RUN_LOG]);
     }
 }
 
@@ -228,7 +229,7 @@ static void settle_down(int number)
 
 static void work(void)
 {
-    struct stages stages = {.stage = {{NULL}}};
+    struct stages stages = {.stage = {{{NULL}}}};
     const char *no_trace = NULL;
     long number;
 
@@ -246,8 +247,9 @@ static void work(void)
         play(&stages, options.first + (uint64_t)number);
     for (int mode = 0; mode < RUN_MODES; mode++)
         for (int events = 0; events < 2; events++)
-            if (stages.stage[mode][events])
-                stage_close(stages.stage[mode][events]);
+            for (int setting = 0; setting < SETTING_COUNT; setting++)
+                if (stages.stage[mode][events][setting])
+                    stage_close(stages.stage[mode][events][setting]);
     net_trace_stop();
 }
 
@@ -442,6 +444,8 @@ int main(int argc, char **argv)
 
     if (argc == 2 && strcmp(argv[1], "--program") == 0)
         return program_main();
+    if (argc == 4 && strcmp(argv[1], "--holder") == 0)
+        return holder_main(atoi(argv[2]), *argv[3] == '1');
     racing = parse(argc, argv);
     if (!getenv("LIBSAFECLOSE") || access(getenv("LIBSAFECLOSE"), R_OK) != 0)
         refuse("LIBSAFECLOSE names no library");

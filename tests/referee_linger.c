@@ -35,6 +35,7 @@ bool may_be_unknown(const struct scenario *s)
     case HOLD_DELIVERED:
     case HOLD_FORK:
     case HOLD_FORK_KILLED:
+    case HOLD_EXEC:
         return true;
     default:
         return false;
@@ -50,7 +51,7 @@ bool is_in_call(const struct scenario *s)
 bool has_threads(const struct scenario *s)
 {
     return is_in_call(s) || s->holder == HOLD_BUSY || s->holder == HOLD_EPOLL ||
-           s->holder == HOLD_SELECT;
+           s->holder == HOLD_SELECT || s->holder == HOLD_OTHER;
 }
 
 /* ---- Playing --------------------------------------------------------------------------------- */
