@@ -136,6 +136,16 @@ struct close_case {
     struct said end; /* of its time in the lot */
 };
 
+/* Without /proc a process doesn't know its pid namespace, so it can't know that a relative is dead. */
+static bool may_seem_alive(const struct close_case *k)
+{
+    const struct scenario *s = &k->run->scenario;
+
+    return s->setting == SETTING_NO_PROC &&
+           (s->holder == HOLD_FORK_ENDED || s->holder == HOLD_FORK_KILLED ||
+            s->holder == HOLD_FORK);
+}
+
 /* The kernel can be asked what became of it: not at an exit, nor of what has left its tables, nor once the
  * program has closed all higher numbers, and ours with them. */
 static bool is_asked(const struct close_case *k)
@@ -221,6 +231,12 @@ static void judge_names(const struct close_case *k, const struct said *said, str
                  (unsigned long long)k->scene->ours.cookie, (unsigned long long)said->cookie);
 }
 
+/* What other threads do can't be seen, or not wholly. */
+static bool is_blind(const struct scenario *s)
+{
+    return has_threads(s) && (s->setting == SETTING_NO_PROC || s->drop != DROP_NOTHING);
+}
+
 /* An exit ends the call as well, and so resets; but until then the thread may read, and the library
  * leaves it what it could. A thread that computes has two looks to be seen at it; and so in linger, where
  * the program ends as soon as the peer has its end. */
@@ -229,6 +245,7 @@ static bool may_be_left(const struct close_case *k)
     enum holder holder = k->run->scenario.holder;
 
     return k->held || (k->exiting && is_in_call(&k->run->scenario)) ||
+           is_blind(&k->run->scenario) ||
            (holder == HOLD_BUSY && (k->exiting || k->run->mode == RUN_LINGER));
 }
 
@@ -241,7 +258,8 @@ static bool may_not_know_read_shut(const struct close_case *k)
 /* The library can't know who else holds it, and leaves it alone. */
 static bool is_declined(const struct close_case *k, const struct said *said)
 {
-    return k->unknown_allowed && strcmp(said->note, "owner-unknown") == 0;
+    return (k->unknown_allowed || is_blind(&k->run->scenario)) &&
+           strcmp(said->note, "owner-unknown") == 0;
 }
 
 static bool is_read_shut(const struct said *said)
@@ -257,7 +275,7 @@ static const char *action_of(const struct close_case *k, const struct said *said
     bool wants = k->run->mode == RUN_LINGER && may_not_know_read_shut(k);
     bool lingers = would_linger(k) || (is_lingering(said) && wants);
 
-    if (k->threads)
+    if (k->threads && !is_declined(k, said))
         return lingers ? "lingering" : drains ? "draining" : "none";
     if (is_declined(k, said))
         return drains || lingers || (wants && strcmp(said->action, "passed") == 0) ? "passed"
@@ -303,7 +321,7 @@ static bool is_known_to_share(const struct close_case *k)
 /* After a close. At an exit nobody is asked, so the outcome rests on who holds it. */
 static bool may_be_declined(const struct close_case *k, enum deed whole)
 {
-    return k->unknown_allowed && !k->threads &&
+    return (k->unknown_allowed || is_blind(&k->run->scenario)) &&
            (would_act(k, whole) || may_not_know_read_shut(k) || (k->exiting && whole != NOTHING));
 }
 
@@ -314,6 +332,8 @@ static void judge_note(const struct close_case *k, const struct said *said, enum
     bool parked = is_lingering(said) || is_draining(said);
 
     if (is_declined(k, said) && may_be_declined(k, whole))
+        return;
+    if (may_seem_alive(k) && strcmp(said->note, "shared") == 0)
         return;
     if (k->held && !parked && is_known_to_share(k) && (whole != NOTHING || would_linger(k)))
         expected = "shared";
@@ -358,9 +378,11 @@ static void judge_word(const struct close_case *k, const struct said *said, enum
     enum deed last = foretell(k->scene, is_emptied(k, said));
     bool guesses = k->held && !is_known_to_share(k);
 
-    if (said->confirmed)
+    if (may_seem_alive(k) && strcmp(said->note, "shared") == 0)
+        c->unproven = true;
+    else if (said->confirmed)
         complain(c, "confirmed, where the kernel could not be asked");
-    if (!(guesses && strcmp(said->outcome, outcome_of(last)) == 0) && !is_refilled(k, said))
+    else if (!(guesses && strcmp(said->outcome, outcome_of(last)) == 0) && !is_refilled(k, said))
         expect_text(c, "outcome, unconfirmed", outcome_of(deed), said->outcome);
 }
 
@@ -392,12 +414,13 @@ static void judge_close(const struct close_case *k, const struct said *said, str
     bool expected = !k->run->scenario.resets_only || strcmp(cause_of(whole), "none") != 0;
 
     /* At its exit a process says nothing about what others hold on, if that makes a difference. */
-    if (k->exiting && k->held && (whole != NOTHING || would_linger(k)))
+    if (k->exiting && k->held && (whole != NOTHING || would_linger(k)) &&
+        !(said->found && is_declined(k, said)))
         expected = false;
     if (!said->found) {
         if (k->nameless)
             return;
-        if (expected && k->exiting && k->run->scenario.holder == HOLD_FORK_KILLED)
+        if (expected && k->exiting && may_seem_alive(k))
             c->unproven = true;
         else if (expected)
             complain(c, "no event: expected cause \"%s\", outcome \"%s\"", cause_of(whole),

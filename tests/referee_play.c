@@ -97,7 +97,7 @@ static bool outlasts(const struct scenario *s)
 
 static bool hold(struct game *g)
 {
-    struct reply reply;
+    struct reply reply, there;
     uint32_t at = g->s->holder == HOLD_WRITER ? g->scene.written : g->scene.queue.at;
 
     if (g->s->holder == HOLD_NOBODY)
@@ -109,6 +109,10 @@ static bool hold(struct game *g)
     if (reply.number && !net_wait_thread_in(reply.tid, reply.number))
         return game_trouble(g, "a thread doesn't come to wait in call %ld", reply.number);
     g->run->held = outlasts(g->s);
+    /* It is there when it answers. */
+    if (g->s->holder == HOLD_EXEC &&
+        !game_ask(g, g->stage->holder_control, OP_SAMPLE, 0, 0, &there))
+        return false;
     g->run->holder_fd = is_process(g->s->holder) ? g->run->fd : reply.fd;
     g->run->holder_pid = reply.pid;
     return true;
