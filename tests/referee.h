@@ -382,6 +382,9 @@ bool may_be_unknown(const struct scenario *s);
 /* The program has threads: then only the lot finds out whether one is in a call on the connection. */
 bool has_threads(const struct scenario *s);
 
+/* What those do can't be seen by the library, or not wholly. */
+bool is_blind(const struct scenario *s);
+
 /* A thread of the program is in a call on it. */
 bool is_in_call(const struct scenario *s);
 

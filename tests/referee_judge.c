@@ -231,12 +231,6 @@ static void judge_names(const struct close_case *k, const struct said *said, str
                  (unsigned long long)k->scene->ours.cookie, (unsigned long long)said->cookie);
 }
 
-/* What other threads do can't be seen, or not wholly. */
-static bool is_blind(const struct scenario *s)
-{
-    return has_threads(s) && (s->setting == SETTING_NO_PROC || s->drop != DROP_NOTHING);
-}
-
 /* An exit ends the call as well, and so resets; but until then the thread may read, and the library
  * leaves it what it could. A thread that computes has two looks to be seen at it; and so in linger, where
  * the program ends as soon as the peer has its end. */

@@ -54,6 +54,11 @@ bool has_threads(const struct scenario *s)
            s->holder == HOLD_SELECT || s->holder == HOLD_OTHER;
 }
 
+bool is_blind(const struct scenario *s)
+{
+    return has_threads(s) && (s->setting == SETTING_NO_PROC || s->drop != DROP_NOTHING);
+}
+
 /* ---- Playing --------------------------------------------------------------------------------- */
 
 /* The last event about the connection since it began to be given up. */
@@ -96,7 +101,7 @@ static bool is_parked(const struct game *g)
     if (strcmp(said.action, "lingering") == 0)
         return !g->scene.read_shut;
     return scene_lingers(&g->scene) && !said.note[0] && !may_be_unknown(g->s) &&
-           !(exiting && is_in_call(g->s)) && g->s->holder != HOLD_BUSY;
+           !(exiting && is_in_call(g->s)) && g->s->holder != HOLD_BUSY && !is_blind(g->s);
 }
 
 /* Shut down for reading through another number, the library may not know. */
