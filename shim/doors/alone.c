@@ -7,6 +7,7 @@
 #include "safeclose.h"
 
 #include "boundary.h"
+#include "config.h"
 #include "remedy/linger.h"
 #include "report/ledger.h"
 #include "sink.h"
@@ -27,5 +28,8 @@ long alone_end(bool stopped, long ret)
     linger_resume(stopped);
     if (ret == 0)
         ledger_check_rights();
+    if (boundary_enter() && boundary_single_threaded() && atomic_load(&process->greeted) &&
+        config.log != LOG_NONE)
+        diag_prepare(); /* with the rights of now; a close of a program with threads can't */
     return ret;
 }
