@@ -167,6 +167,12 @@ static void close_and_ask(struct lot *lot, int fd, const struct parked *p, struc
     enum diag after = DIAG_UNASKED;
     struct told told;
 
+    if (p->flags & PARCEL_EXITING) { /* whose own number keeps it open a moment longer */
+        if (p->order == BY_DOUBT)
+            e->verdict.outcome = OUTCOME_UNKNOWN;
+        close_as_it_is(fd, p);
+        return;
+    }
     if (!lot->diag)
         lot->diag = diag_open();
     if (lot->diag > 0)
