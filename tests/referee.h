@@ -394,6 +394,8 @@ struct complaints {
     char text[4096];
     size_t len;
     int count;
+    bool strict;   /* what the library is known not to do counts as well */
+    bool gap;      /* it is that, and was not judged */
     bool unproven; /* the library said that it can't tell, where it may */
     bool raced;    /* what came during the close decided, and that was not judged */
 };
