@@ -383,7 +383,8 @@ static void tell(struct event *e, const struct giving_up *g, const struct verdic
         e->probe.facts.state != STATE_CLOSE && pending_add(e, last, g->held != HELD_BY_NOBODY))
         return;
     summary_count(e);
-    if (written)
+    if (written && !(g->exiting && e->verdict.outcome == OUTCOME_RST &&
+                     !ledger_claim(e->probe.cookie))) /* who let it go before will ask, too */
         event_emit(e);
 }
 

@@ -131,7 +131,7 @@ static void settle(struct record *r, enum diag after)
         if (e->note == NOTE_NONE)
             e->note = NOTE_HELD;
     } else if (e->note == NOTE_SHARED) {
-        e->note = NOTE_NONE;
+        e->note = e->action == ACTION_PASSED ? NOTE_OWNER_UNKNOWN : NOTE_NONE;
     }
     e->verdict.outcome = told.outcome;
     e->confirmed = told.confirmed;

@@ -7,6 +7,8 @@
 #include "safeclose.h"
 
 #include "boundary.h"
+#include "event.h"
+#include "config.h"
 #include "remedy/linger.h"
 #include "report/ledger.h"
 #include "sink.h"
@@ -39,5 +41,8 @@ long rights_end(bool stopped, long ret)
 {
     if (ret == 0)
         ledger_check_rights();
+    if (boundary_enter() && atomic_load(&process->greeted) & TELLS && config.log != LOG_NONE &&
+        boundary_single_threaded())
+        diag_prepare(); /* with the rights of now; others do it at their next accept */
     return alone_end(stopped, ret);
 }
