@@ -162,7 +162,6 @@ void control_start(void)
     }
     watch->root = quiet_identity_at(AT_FDCWD, "/", 0);
     look(watch);
-    real_find_clock();
     atomic_store(&again, real_coarse_ns() + NS_PER_S);
     if (watch->untold && mode_now() != MODE_OFF) { /* in which nobody tells of problems */
         text_bytes(config_problem(), watch->why.bytes, watch->why.len);
