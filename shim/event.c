@@ -6,7 +6,9 @@
 #include "event_json.h"
 #include "event_stack.h"
 #include "event_text.h"
+#include "ground/signals.h"
 #include "options.h"
+#include "proc.h"
 #include "report/ledger.h"
 #include "settings/control.h"
 #include "sink.h"
@@ -227,6 +229,38 @@ static void announce(struct line *line)
     sink_write_log(line);
 }
 
+static void announce_once(struct line *line)
+{
+    if (atomic_exchange(&ledger->announced, 1))
+        return;
+    if (config_problems()->len)
+        tell_problems(line);
+    announce(line);
+}
+
+/* The log, and the socket for questions. Both take a high number, for which the kernel's table of a program with
+ * threads grows in milliseconds; a thread that did not wait for that would close unconfirmed, and its event would
+ * find no log. */
+static void prepare(void)
+{
+    static _Atomic int preparer; /* the process in which a thread is at it */
+    int pid = atomic_load(&process->pid);
+    int last = atomic_load(&preparer);
+    uint64_t before = 0;
+    bool blocked = signals_block(&before);
+
+    if (last != pid && atomic_compare_exchange_strong(&preparer, &last, pid)) {
+        sink_open();
+        if (config.log != LOG_NONE)
+            diag_prepare();
+        atomic_store(&preparer, 0);
+    } else {
+        proc_await(&preparer, pid);
+    }
+    if (blocked)
+        signals_restore(before);
+}
+
 void event_first_use(void)
 {
     int wanted = mode_now() == MODE_OFF ? USES_TCP : USES_TCP | TELLS;
@@ -240,20 +274,15 @@ void event_first_use(void)
     }
     if (!boundary_is_ours())
         return;
-    before = atomic_fetch_or(&process->greeted, wanted);
+    before = atomic_fetch_or(&process->greeted, USES_TCP);
     if (!(before & USES_TCP))
         ledger_join();
     if (wanted == USES_TCP)
         return;
-    sink_open();
-    if (config.log != LOG_NONE)
-        diag_prepare();
-    if (atomic_load(&ledger->announced) || !(line = sink_claim()))
-        return;
-    if (!atomic_exchange(&ledger->announced, 1)) {
-        if (config_problems()->len)
-            tell_problems(line);
-        announce(line);
+    prepare();
+    if (!atomic_load(&ledger->announced) && (line = sink_claim())) {
+        announce_once(line);
+        sink_release(line);
     }
-    sink_release(line);
+    atomic_fetch_or(&process->greeted, TELLS);
 }

@@ -3,6 +3,9 @@
 #include "proc.h"
 #include "sys.h"
 
+#define MOMENT_NS 20000
+#define MOMENTS 500
+
 /* A directory entry as getdents64 lays it out. */
 struct entry64 {
     uint64_t inode;
@@ -65,4 +68,10 @@ void proc_sleep_ns(long ns)
     const struct timespec time = {0, ns};
 
     sys2(SYS_nanosleep, SYS_ARG(&time), 0);
+}
+
+void proc_await(_Atomic int *who, int pid)
+{
+    for (int i = 0; i < MOMENTS && atomic_load(who) == pid; i++)
+        proc_sleep_ns(MOMENT_NS);
 }

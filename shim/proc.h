@@ -31,4 +31,8 @@ bool proc_is_over(int64_t deadline);
 /* At once where the kernel refuses. */
 void proc_sleep_ns(long ns);
 
+/* Until who does something for this process, and stands there meanwhile, is done; 10 ms at least, not for ever:
+ * who did it when this process was forked is not here. */
+void proc_await(_Atomic int *who, int pid);
+
 #endif

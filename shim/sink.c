@@ -13,8 +13,6 @@
 
 #define LINES 4
 #define OPEN (-1)
-#define MOMENT_NS 20000
-#define MOMENTS 500
 
 static _Atomic(struct line *)
     buffers; /* LINES of them, mapped for the first line and never given back */
@@ -41,14 +39,7 @@ static void open_target(void)
     target = ok ? config.log : LOG_STDERR;
 }
 
-/* Another thread may be about to; its signals are blocked, so it does get done. One that was when this process
- * was forked is not here. */
-static void await_opener(int pid)
-{
-    for (int i = 0; i < MOMENTS && atomic_load(&opener) == pid; i++)
-        proc_sleep_ns(MOMENT_NS);
-}
-
+/* Another thread may be about to; its signals are blocked, so it does get done. */
 void sink_open(void)
 {
     int pid = atomic_load(&process->pid);
@@ -63,7 +54,7 @@ void sink_open(void)
         open_target();
         atomic_store(&opener, OPEN);
     } else {
-        await_opener(pid);
+        proc_await(&opener, pid);
     }
     signals_restore(before);
 }
