@@ -216,6 +216,7 @@ preload_of()
     for name in $(setting_names); do
         value=%
         [[ $name != PROGRAMS ]] || value=,
+        [[ $name != CONTROL ]] || value=
         refused 125 "use $(option "$name")=\"$value\": must be .*" "$(option "$name")=$value" touch started
         refused 125 "use $(option "$name")=\"$value\": must be .*" "$(option "$name")" "$value" touch started
         export "SAFECLOSE_$name=$value"

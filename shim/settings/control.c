@@ -160,6 +160,7 @@ void control_start(void)
         config.controlled = false;
         return;
     }
+    watch->why = text_over(watch->bytes[1], 0);
     watch->root = quiet_identity_at(AT_FDCWD, "/", 0);
     look(watch);
     atomic_store(&again, real_coarse_ns() + NS_PER_S);
