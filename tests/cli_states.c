@@ -92,13 +92,19 @@ static int connect_to_self(void)
 
 static void go_on_in_child(void)
 {
-    pid_t child = fork();
+    int told[2];
+    pid_t child;
 
-    must(child >= 0, "fork");
-    if (child == 0)
+    must(pipe(told) == 0 && (child = fork()) >= 0, "fork");
+    close(told[child != 0 ? 0 : 1]);
+    if (child == 0) {
+        must(read(told[0], told, 1) == 0, "wait for the parent"); /* or it might be ready before its number is told */
+        close(told[0]);
         return;
+    }
     printf("%d\n", (int)child);
     fflush(stdout);
+    close(told[1]);
     waitpid(child, NULL, 0);
     exit(0);
 }

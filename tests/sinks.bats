@@ -139,9 +139,9 @@ assert len({e["cookie"] for e in closes}) == len(closes), "an event twice"'
 }
 
 @test "the first events of a process come whole from many threads" {
-    SAFECLOSE_LOG=$log preloaded log "$speaker" children:30 threads:4=2
+    SAFECLOSE_LOG=$log preloaded log "$speaker" clean children:30 threads:4=2
     json "$log" '
-assert len(summaries) == len(starts) == 1
+assert len(summaries) == len(starts) == 1, [e for e in events if e["event"] != "close"]
 s = summaries[0]
 assert len(closes) + s["suppressed"] + s["lost"] == s["outcomes"]["rst"] == 240, s
 assert all(e["confirmed"] for e in closes), closes
