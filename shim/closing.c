@@ -388,7 +388,7 @@ static void tell(struct event *e, const struct giving_up *g, const struct verdic
 {
     bool parked = e->action == ACTION_LINGERING || e->action == ACTION_DRAINING;
 
-    if (written && !parked && !g->exiting && !e->probe.facts.mptcp &&
+    if (written && config.log != LOG_NONE && !parked && !g->exiting && !e->probe.facts.mptcp &&
         e->probe.facts.state != STATE_CLOSE && pending_add(e, last, g->held != HELD_BY_NOBODY))
         return;
     summary_count(e);

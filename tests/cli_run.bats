@@ -136,7 +136,7 @@ EOT
 
 @test "every setting is an option, with = or as two words, and --help has it" {
     values=(MODE=drain LOG=none FORMAT=json EVENTS=all 'PORTS=80,8000-8099' 'PROGRAMS=a,b' STACK=7 PREVIEW=9
-        DISCARD_MAX=3M LINGER_IDLE=7s LINGER_TIME=8s EXIT_WAIT=0 CONTROL=/run/mode)
+        DISCARD_MAX=3M LINGER_IDLE=7s LINGER_TIME=8s EXIT_WAIT=0 SUMMARY=9m CONTROL=/run/mode)
     run -0 "$safeclose" run --help
     help=$output
     checked=0
@@ -216,7 +216,7 @@ preload_of()
     for name in $(setting_names); do
         value=%
         [[ $name != PROGRAMS ]] || value=,
-        [[ $name != CONTROL ]] || value=
+        [[ $name != CONTROL ]] || value=''
         refused 125 "use $(option "$name")=\"$value\": must be .*" "$(option "$name")=$value" touch started
         refused 125 "use $(option "$name")=\"$value\": must be .*" "$(option "$name")" "$value" touch started
         export "SAFECLOSE_$name=$value"

@@ -77,7 +77,7 @@ lingers_behind()
     rm "$BATS_TEST_TMPDIR/read_when"
     behind "$1" linger
     same "$reply EOF" "$seen"
-    has_told 'after lingering for [0-9]* ms, [0-9]* bytes discarded' || fail "$(<"$told")"
+    has_told 'after lingering for [0-9]* ms, [0-9.]* \(bytes\|kB\) discarded' || fail "$(<"$told")"
 }
 
 # serve_by_inetd FIELD...: inetd's line of a service that answers early and ends, one connection of a client.

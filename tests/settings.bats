@@ -9,7 +9,7 @@ load helper
 
 speaker=$programs/speaker
 all_names=(MODE LOG FORMAT EVENTS STACK PREVIEW PORTS PROGRAMS DISCARD_MAX LINGER_IDLE LINGER_TIME EXIT_WAIT
-    CONTROL)
+    SUMMARY CONTROL)
 
 # with NAME=VALUE... COMMAND...: the library in front of it with these settings and no others.
 with()
@@ -85,13 +85,13 @@ reset_line='safeclose: TIME speaker[PID]: close(FD) 127.0.0.1:PORT->127.0.0.1:PO
 
 # ---- SAFECLOSE_LOG ---------------------------------------------------------------------------
 
-@test "LOG takes stderr, none, and names with %p and %%" {
+@test "LOG takes stderr, none, and names with %p, %h and %%" {
     cd "$BATS_TEST_TMPDIR"
-    takes LOG stderr none "$PWD/log" log.%p log.%% %p%p%%%p ./stderr
+    takes LOG stderr none "$PWD/log" log.%p log.%h log.%% %p%h%p%%%p ./stderr
 }
 
 @test "LOG refuses an empty name and a percent sign that means nothing" {
-    refuses LOG 'stderr, syslog, none or a file name (%p in it is the pid, %% a percent sign)' \
+    refuses LOG 'stderr, syslog, none or a file name (%p in it is the pid, %h the host, %% a percent sign)' \
         stderr '' % 100% /%d.log '%%%' %P
 }
 
@@ -125,10 +125,15 @@ reset_line='safeclose: TIME speaker[PID]: close(FD) 127.0.0.1:PORT->127.0.0.1:PO
         "start", "close", "close", "summary"]'
 }
 
-@test "FORMAT=text writes text to a file" {
+@test "FORMAT=text writes text to a file, each line with its date" {
+    before=$(date -u +%F)
     with SAFECLOSE_MODE=log SAFECLOSE_FORMAT=text SAFECLOSE_LOG="$BATS_TEST_TMPDIR/log" \
         "$speaker" unread
-    same "$reset_line" "$(undated <"$BATS_TEST_TMPDIR/log" | head -n 1)"
+    same 3 "$(grep -cE "^safeclose: ($before|$(date -u +%F))T[0-9:]{8}\.[0-9]{6}Z speaker" "$BATS_TEST_TMPDIR/log")"
+    same "safeclose: TIME speaker[PID]: watching closes; mode log changes nothing
+$reset_line
+safeclose: TIME speaker[PID]: 2 TCP closes: 1 RST, 0 unknown" \
+        "$(sed -E 's/^(safeclose: )[0-9-]+T([0-9:.]{12})[0-9]{3}Z/\1\2Z/' "$BATS_TEST_TMPDIR/log" | undated)"
 }
 
 @test "without FORMAT, or with an unusable one, a file holds JSON and stderr text" {
@@ -226,7 +231,8 @@ port_list()
         run -0 --separate-stderr resets SAFECLOSE_MODE=drain SAFECLOSE_PORTS=$ports \
             "$speaker" port:7100 unread
         same 1 "$output"
-        same 'safeclose: TIME speaker[PID]: 0 TCP closes: 0 RST, 0 unknown' "$(undated <<<"$stderr")"
+        same 'safeclose: TIME speaker[PID]: watching closes; mode drain
+safeclose: TIME speaker[PID]: 0 TCP closes: 0 RST, 0 unknown' "$(undated <<<"$stderr")"
     done
 }
 
@@ -357,7 +363,7 @@ needs_a_megabyte()
         run -0 --separate-stderr resets SAFECLOSE_MODE=drain SAFECLOSE_FORMAT=json \
             SAFECLOSE_DISCARD_MAX="$max" "$speaker" bytes:"$bytes" unread
         same 0 "$output"
-        matches "\"action\":\"drained\",\"outcome\":\"fin\",\"discarded\":$bytes,.*\"note\":\"\"" \
+        matches "\"action\":\"drained\",\"outcome\":\"fin\",\"confirmed\":true,\"discarded\":$bytes,.*\"note\":\"\"" \
             "$stderr"
     done <<'END'
 5 5
@@ -374,7 +380,7 @@ END
         run -0 --separate-stderr resets SAFECLOSE_MODE=drain SAFECLOSE_FORMAT=json \
             SAFECLOSE_DISCARD_MAX="$max" "$speaker" bytes:"$bytes" unread
         same 1 "$output"
-        matches "\"action\":\"drained\",\"outcome\":\"rst\",\"discarded\":$discarded,.*\"note\":\"bound\"" \
+        matches "\"action\":\"drained\",\"outcome\":\"rst\",\"confirmed\":true,\"discarded\":$discarded,.*\"note\":\"bound\"" \
             "$stderr"
     done <<'END'
 4 5 4
@@ -395,7 +401,7 @@ END
     run -0 --separate-stderr resets SAFECLOSE_MODE=drain SAFECLOSE_FORMAT=json \
         SAFECLOSE_DISCARD_MAX=0 "$speaker" unread
     same 1 "$output"
-    matches '"outcome":"rst","discarded":0,.*"note":"bound"' "$stderr"
+    matches '"outcome":"rst","confirmed":true,"discarded":0,.*"note":"bound"' "$stderr"
 }
 
 @test "after an unusable DISCARD_MAX a megabyte is discarded" {
@@ -454,6 +460,34 @@ how_it_ends()
     same idle "$(how_it_ends SAFECLOSE_LINGER_IDLE=100ms SAFECLOSE_LINGER_TIME=0.1s SAFECLOSE_EXIT_WAIT=1h)"
 }
 
+# ---- SAFECLOSE_SUMMARY -----------------------------------------------------------------------
+
+@test "SUMMARY takes durations of up to a day" {
+    takes SUMMARY "${good_durations[@]}"
+}
+
+@test "SUMMARY refuses what has no unit, is no whole number or too long" {
+    refuses SUMMARY 'a duration of at most 24h with its unit, such as 10m; 0: never' 10m "${bad_durations[@]}"
+}
+
+# so_far SETTING=VALUE...: what is told of a program that closes, waits for a moment, and closes again: the kind of
+# each event, and of a summary whether the program goes on and how many closes it counts.
+so_far()
+{
+    rm -f "$BATS_TEST_TMPDIR/log"
+    { sleep 0.3; echo; } | with SAFECLOSE_MODE=log SAFECLOSE_LOG="$BATS_TEST_TMPDIR/log" "$@" \
+        "$speaker" unread:2 wait unread >/dev/null
+    json "$BATS_TEST_TMPDIR/log" '
+print(*("%s %d" % (e["so_far"], e["closes"]) if e["event"] == "summary" else e["event"] for e in events), sep=", ")'
+}
+
+@test "SUMMARY: what was counted so far is told at the first close after so long; 0 is never" {
+    same 'start, close, close, True 2, close, False 4' "$(so_far SAFECLOSE_SUMMARY=200ms)"
+    for setting in SAFECLOSE_SUMMARY=0 SAFECLOSE_SUMMARY=1h SAFECLOSE_SUMMARY=200 SAFECLOSE_EVENTS=resets; do
+        same 'start, close, close, close, False 4' "$(so_far "$setting" 2>/dev/null)"
+    done
+}
+
 # ---- All of them -----------------------------------------------------------------------------
 
 @test "an unknown name gets one line, which names all the settings there are" {
@@ -509,25 +543,25 @@ how_it_ends()
     same 1 "$(complaints <"$BATS_TEST_TMPDIR/log" | wc -l)"
 }
 
-@test "thirteen unusable settings get thirteen lines" {
+@test "fourteen unusable settings get fourteen lines" {
     run -0 --separate-stderr with SAFECLOSE_MODE=x SAFECLOSE_LOG=% SAFECLOSE_FORMAT=x \
         SAFECLOSE_EVENTS=x SAFECLOSE_STACK=x SAFECLOSE_PREVIEW=x SAFECLOSE_PORTS=x \
         SAFECLOSE_PROGRAMS=, SAFECLOSE_DISCARD_MAX=x \
-        SAFECLOSE_LINGER_IDLE=x SAFECLOSE_LINGER_TIME=x SAFECLOSE_EXIT_WAIT=x SAFECLOSE_CONTROL= \
+        SAFECLOSE_LINGER_IDLE=x SAFECLOSE_LINGER_TIME=x SAFECLOSE_EXIT_WAIT=x SAFECLOSE_SUMMARY=x SAFECLOSE_CONTROL= \
         "$speaker" unread
     for name in "${all_names[@]}"; do
         same 1 "$(complaints <<<"$stderr" | grep -c "SAFECLOSE_$name=\".*\": must be .*; using the default (.*)\$")"
     done
-    same 13 "$(complaints <<<"$stderr" | wc -l)"
+    same 14 "$(complaints <<<"$stderr" | wc -l)"
 }
 
-@test "thirteen unusable settings get thirteen whole lines, however odd their values are" {
+@test "fourteen unusable settings get fourteen whole lines, however odd their values are" {
     odd=$(printf '\001%.0s' {1..100})
     run -0 --separate-stderr with SAFECLOSE_MODE="$odd" SAFECLOSE_LOG="%$odd" \
         SAFECLOSE_FORMAT="$odd" SAFECLOSE_EVENTS="$odd" SAFECLOSE_PORTS="$odd" \
         SAFECLOSE_STACK="$odd" SAFECLOSE_PREVIEW="$odd" \
         SAFECLOSE_PROGRAMS=",$odd" SAFECLOSE_DISCARD_MAX="$odd" SAFECLOSE_LINGER_IDLE="$odd" \
-        SAFECLOSE_LINGER_TIME="$odd" SAFECLOSE_EXIT_WAIT="$odd" \
+        SAFECLOSE_LINGER_TIME="$odd" SAFECLOSE_EXIT_WAIT="$odd" SAFECLOSE_SUMMARY="$odd" \
         SAFECLOSE_CONTROL="$(printf '\001%.0s' {1..4096})" "$speaker" unread
     for name in "${all_names[@]}"; do
         same 1 "$(grep -c "SAFECLOSE_$name=\".*\": must be .*; using the default (.*)\$" <<<"$stderr")"

@@ -70,9 +70,9 @@ messages()
     run -0 --separate-stderr logged log "$speaker" unread:2 'shell:echo $PPID'
     hang_up got
     same '' "$stderr"
-    same 3 "$(messages got | wc -l)"
+    same 4 "$(messages got | wc -l)"
     messages got | while IFS= read -r message; do
-        matches "^<28>safeclose\[$output\]: [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z speaker\[$output\]: (close\(|3 TCP closes)" \
+        matches "^<28>safeclose\[$output\]: [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z speaker\[$output\]: (watching closes|close\(|3 TCP closes)" \
             "$message"
     done
 }
@@ -105,6 +105,7 @@ messages()
 @test "without a syslog: one line with the reason, and stderr instead" {
     run -0 --separate-stderr logged log "$speaker" unread
     same "safeclose: TIME speaker[PID]: unable to reach syslog at /dev/log: No such file or directory; logging to stderr
+safeclose: TIME speaker[PID]: watching closes; mode log changes nothing
 safeclose: TIME speaker[PID]: close(FD) 127.0.0.1:PORT->127.0.0.1:PORT: RST [unread-data] 5 bytes unread, 0 unacked
 safeclose: TIME speaker[PID]: 2 TCP closes: 1 RST, 0 unknown" "$(undated <<<"$stderr")"
 }
@@ -123,11 +124,11 @@ socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).bind("/dev/log")'
     matches 'RST \[unread-data\]' "$stderr"
 }
 
-@test "the connection to syslog is close-on-exec" {
+@test "the connection to syslog is close-on-exec, and so is the socket for questions to the kernel" {
     listen got
     # shellcheck disable=SC2016 # for the shell that runs it
     run -0 logged log "$speaker" unread 'shell:ls -l /proc/$PPID/fd | grep -c socket; ls -l /proc/self/fd | grep -c socket'
-    same $'3\n0' "$output"
+    same $'4\n0' "$output"
     hang_up got
 }
 
