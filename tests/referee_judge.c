@@ -231,6 +231,12 @@ static void judge_names(const struct close_case *k, const struct said *said, str
                  (unsigned long long)k->scene->ours.cookie, (unsigned long long)said->cookie);
 }
 
+/* Both ends have ended before it was known whether a thread is in a call on it. */
+static bool is_over(const struct close_case *k)
+{
+    return strcmp(k->end.state, "CLOSE") == 0;
+}
+
 /* An exit ends the call as well, and so resets; but until then the thread may read, and the library
  * leaves it what it could. A thread that computes has two looks to be seen at it; and so in linger, where
  * the program ends as soon as the peer has its end. */
@@ -238,7 +244,7 @@ static bool may_be_left(const struct close_case *k)
 {
     enum holder holder = k->run->scenario.holder;
 
-    return k->held || (k->exiting && is_in_call(&k->run->scenario)) ||
+    return k->held || (k->threads && is_over(k)) || (k->exiting && is_in_call(&k->run->scenario)) ||
            is_blind(&k->run->scenario) ||
            (holder == HOLD_BUSY && (k->exiting || k->run->mode == RUN_LINGER));
 }
@@ -271,10 +277,11 @@ static const char *action_of(const struct close_case *k, const struct said *said
 
     if (k->threads && !is_declined(k, said))
         return lingers ? "lingering" : drains ? "draining" : "none";
-    if (is_declined(k, said) || may_seem_alive(k))
-        return may_seem_alive(k) && strcmp(said->action, "none") == 0                ? "none"
-               : drains || lingers || (wants && strcmp(said->action, "passed") == 0) ? "passed"
-                                                                                     : "none";
+    if (may_seem_alive(k) && strcmp(said->action, "none") == 0)
+        return "none";
+    if (is_declined(k, said) || (may_seem_alive(k) && strcmp(said->action, "passed") == 0))
+        return drains || lingers || (wants && strcmp(said->action, "passed") == 0) ? "passed"
+                                                                                   : "none";
     if (k->held)
         return drains ? "passed" : "none";
     if (lingers && strcmp(said->note, "owner-unknown") != 0)
@@ -704,16 +711,19 @@ static void judge_end_names(const struct close_case *k, const struct said *said,
 /* Left as it was. */
 static void judge_left(const struct close_case *k, struct complaints *c)
 {
+    bool asked = is_asked(k) && !is_over(k);
+    enum deed deed = k->witness->after[0] ? RESET_UNREAD
+                     : k->held            ? NOTHING
+                                          : deed_of(k->witness, foretell(k->scene, false));
+
     if (!may_be_left(k))
         complain(c, "left to a call that nobody is in");
     c->unproven |= k->run->scenario.holder == HOLD_BUSY;
     if (k->exiting)
         expect_text(c, "the end's outcome", "unknown", k->end.outcome);
-    else if (is_asked(k))
-        expect_text(c, "the end's outcome",
-                    outcome_of(k->held ? NOTHING : deed_of(k->witness, foretell(k->scene, false))),
-                    k->end.outcome);
-    expect_number(c, "the end, confirmed", is_asked(k), k->end.confirmed);
+    else if (asked)
+        expect_text(c, "the end's outcome", outcome_of(deed), k->end.outcome);
+    expect_number(c, "the end, confirmed", asked, k->end.confirmed);
     expect_number(c, "discarded by the lot", 0, k->end.discarded);
 }
 
