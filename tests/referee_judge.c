@@ -626,7 +626,7 @@ static void judge_tellings(const struct run *run, struct complaints *c)
     c->gap |= t.confirmed && !later && !c->strict;
     if (t.later && t.confirmed && !later && (c->strict || !run->peer_gone))
         complain(c, "a close-end tells a reset, confirmed, that the kernel didn't send");
-    if (!t.later && !t.at_close && later && lives_on(&run->scenario) && run->mode == RUN_LOG)
+    if (!t.later && !t.at_close && later && lives_on(&run->scenario))
         complain(c, "no close-end, though the kernel reset it (%s) when its last holder let go",
                  w->after[0] ? w->after : w->reason);
 }
@@ -712,9 +712,9 @@ static void judge_end_names(const struct close_case *k, const struct said *said,
 static void judge_left(const struct close_case *k, struct complaints *c)
 {
     bool asked = is_asked(k) && !is_over(k);
-    enum deed deed = k->witness->after[0] ? RESET_UNREAD
-                     : k->held            ? NOTHING
-                                          : deed_of(k->witness, foretell(k->scene, false));
+    enum deed deed = k->held                ? NOTHING
+                     : k->witness->after[0] ? RESET_UNREAD
+                                            : deed_of(k->witness, foretell(k->scene, false));
 
     if (!may_be_left(k))
         complain(c, "left to a call that nobody is in");
