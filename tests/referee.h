@@ -327,6 +327,7 @@ struct run {
     uint32_t late;      /* bytes that the peer sent to a connection that lingered */
     uint32_t peer_sent; /* in all */
     bool peer_reset;    /* under linger that was its end */
+    bool peer_gone;     /* it reset before the program ended, while somebody held it */
     int end_error;      /* what the peer's reading ended with, where it was read to the end */
     bool end_known;
     uint32_t end_bytes;
@@ -359,6 +360,7 @@ struct said {
     bool urgent;
     bool confirmed;
     uint64_t cookie;
+    uint64_t mono; /* when it was; a close may be told after one that came later */
 };
 
 /* The next close event in LOG from *at on; or close-end, or linger-end event. */

@@ -282,6 +282,7 @@ static void end_game(struct game *g)
 
     /* The program might wait for it. */
     if (g->run->mode == RUN_LINGER && !g->lingered) {
+        g->run->peer_gone = true;
         reset_and_close(g->peer);
         g->peer = -1;
     }

@@ -78,6 +78,7 @@ static bool next(const char *log, long *at, long end, const char *kind, struct s
         text_of(line, newline, "cookie", cookie, sizeof cookie);
         said->cookie = strtoull(cookie, NULL, 16);
         said->urgent = is_true(line, newline, "urgent");
+        said->mono = (uint64_t)number_of(line, newline, "mono_ns");
         said->confirmed = is_true(line, newline, "confirmed");
         return true;
     }

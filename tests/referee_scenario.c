@@ -230,8 +230,6 @@ static void draw_holder(struct plot *p, struct scenario *s)
     };
 
     s->holder = (enum holder)draw_weighted(p, weights);
-    if (!p->beyond && (s->holder == HOLD_POLL || s->holder == HOLD_SELECT))
-        s->holder = HOLD_NOBODY;
     s->early = s->holder <= HOLD_DELIVERED && chance(p, 40);
     s->holder_exits = chance(p, 30);
     s->holder_reads = chance(p, 70);
