@@ -54,13 +54,14 @@ HARDENING = -fstack-protector$(if $(filter $(READS_OTHERS),$*),-strong) $(if $(I
 NO_LTO = hooks/fork ground/strings
 LTO := $(shell echo 'int a;' | $(CC) -flto=auto -flto-partition=one -shared -fPIC -xc -o /dev/null - 2>/dev/null && \
 	echo -flto=auto -flto-partition=one -ffat-lto-objects)
+PLAIN_LINK = $(if $(LTO),-fno-lto -fno-use-linker-plugin)
 # It is loaded into every program, and its time is the kernel's: small is worth more than fast. (Before gcc 12
 # there is no -Oz.)
 SMALL := $(shell echo | $(CC) -Oz -E - >/dev/null 2>&1 && echo -Oz || echo -Os)
 # A frame of the library must fit the smallest stack that a program may call close() on.
 SHIM_FLAGS = $(PLAIN_FLAGS) -Ishim -fPIC $(HARDENING) -fvisibility=hidden -fno-strict-aliasing -Wframe-larger-than=1024 \
 	-U_FILE_OFFSET_BITS -U_TIME_BITS $(if $(filter -O2,$(CFLAGS)),$(SMALL) -fno-jump-tables) \
-	$(if $(filter $(NO_LTO),$*),,$(LTO)) \
+	$(if $(filter $(NO_LTO),$*),,$(if $(LTO),$(LTO) -frandom-seed=$*)) \
 	$(if $(filter ground/strings,$*),-fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns))
 # libdl holds dlsym for every glibc before 2.34, and is an empty shell since.
 SHIM_LINK = -shared -Wl,-soname,$(LIB) -Wl,--version-script=shim/libsafeclose.map \
@@ -104,7 +105,7 @@ PLAIN_LIB = $(BUILD)/plain/$(LIB)
 $(PLAIN_LIB): $(SHIM_OBJECTS) shim/libsafeclose.map
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -fno-lto -fno-use-linker-plugin $(CFLAGS) $(LDFLAGS) -o $@ $(SHIM_OBJECTS) $(SHIM_LINK)
+	$(Q)$(CC) $(PLAIN_LINK) $(CFLAGS) $(LDFLAGS) -o $@ $(SHIM_OBJECTS) $(SHIM_LINK)
 
 $(BUILD)/shim/%.o: shim/%.c Makefile
 	$(say) CC $@
@@ -140,7 +141,7 @@ $(BUILD)/tests/unit_stack: $(stack_PARTS:%=$(BUILD)/shim/%.o)
 $(BUILD)/tests/unit_%: tests/unit_%.c $(BUILD)/shim/%.o
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ $(sort $(filter %.o,$^)) tests/unit_$*.c -lcmocka
+	$(Q)$(CC) $(TEST_FLAGS) $(PLAIN_LINK) $(LDFLAGS) -o $@ $(sort $(filter %.o,$^)) tests/unit_$*.c -lcmocka
 
 $(BUILD)/tests/kernel_facts_%: tests/kernel_facts_%.c tests/net.c
 	$(say) CC $@
