@@ -11,7 +11,7 @@
 #include "sink_syslog.h"
 #include "sys.h"
 
-#define LINES 4
+#define LINES 32 /* threads that write at a time, on a machine with more to do than it can */
 #define OPEN (-1)
 
 static _Atomic(struct line *)

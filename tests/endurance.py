@@ -65,7 +65,7 @@ def play(option, log):
     while look(server)[2] and time.monotonic() < end:
         time.sleep(0.1)
     seen["samples"].append(look(server))
-    seen["own"] = len(os.listdir(f"{server.lot}/fd")) if server.lot else 0
+    seen["own"] = len(server.in_lot()) if server.lot else 0
     seen["resets"] = counter("OutRsts") - seen["resets"]
     seen["accepted"] = server.end()
     seen["events"] = hostile.events_of(log)

@@ -93,15 +93,25 @@ class Server:
     def descriptors(self):
         return len(os.listdir(f"{self.proc}/fd"))
 
-    def parked(self):
-        """The connections that the lot has, by the kernel's numbers for them."""
+    def questions(self):
+        """The sockets of NETLINK_SOCK_DIAG: the lot has one from its first question on, by the kernel's number."""
+        with open(f"{self.proc}/net/netlink") as file:
+            words = [line.split() for line in file]
+        return {f"socket:[{w[-1]}]" for w in words[1:] if w[1] == "4"}
+
+    def in_lot(self):
+        """What the lot has open but for that socket, by the kernel's numbers."""
         names = set()
         for number in os.listdir(f"{self.lot}/fd"):
             try:
                 names.add(os.readlink(f"{self.lot}/fd/{number}"))
             except FileNotFoundError:
                 pass
-        return names - self.lot_own
+        return names - self.questions()
+
+    def parked(self):
+        """The connections that the lot has."""
+        return self.in_lot() - self.lot_own
 
     def resident(self):
         return int(first_line(f"{self.proc}/statm").split()[1]) * os.sysconf("SC_PAGESIZE")

@@ -463,7 +463,7 @@ our_link_in_a_sticky_directory()
     go_on
     finish
     same "safeclose: TIME speaker[PID]: unable to open log \"$dir/place/log\": it belongs to another user (uid $other); the log stays in the file that is open" \
-        "$(undated <kept | grep unable)"
+        "$(sed -E 's/^(safeclose: )[0-9-]+T([0-9:.]{12})[0-9]{3}Z/\1\2Z/' kept | undated | grep unable)"
 }
 
 # ---- What is exchanged between two looks ------------------------------------------------------------
