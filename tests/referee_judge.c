@@ -346,9 +346,10 @@ static enum deed judge_kernel(const struct close_case *k, const struct said *sai
 {
     enum deed foretold = k->held ? NOTHING : foretell(k->scene, is_emptied(k, said));
     enum deed deed = deed_of(k->witness, foretold);
+    bool polled = is_lingering(said) && k->run->scenario.holder == HOLD_POLL; /* takes nothing */
 
     c->raced |= is_refilled(k, said);
-    if (deed != foretold && !is_refilled(k, said) &&
+    if (deed != foretold && !is_refilled(k, said) && !(polled && deed == FIN) &&
         !(is_left_in_use(k) && (k->run->late || !k->exiting)) &&
         !(k->scene->linger2 && deed >= FIN && foretold >= FIN))
         complain(c, "the kernel %s (%d resets, %s), where by its source it %s", deed_names[deed],
@@ -361,7 +362,10 @@ static enum deed judge_kernel(const struct close_case *k, const struct said *sai
  * does not remember after the peer's FIN. */
 static bool may_be_probable(const struct close_case *k)
 {
-    return k->scene->ours.state == TCP_CLOSE_WAIT && k->run->scenario.holder != HOLD_NOBODY;
+    int state = k->scene->ours.state;
+
+    return (state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK) &&
+           k->run->scenario.holder != HOLD_NOBODY;
 }
 
 /* Where it can't be asked it is told as foreseen; who holds it the library may not know. */
@@ -531,7 +535,7 @@ static void judge_listener(const struct run *run, struct complaints *c)
 
     if (w->resets != resets)
         complain(c, "the kernel reset %d clients of %d", w->resets, resets);
-    if (!said.found && expected && door_ends(s) && s->holder == HOLD_FORK_KILLED)
+    if (!said.found && expected && door_ends(s) && may_seem_alive(s))
         c->unproven = true;
     else if (said.found != expected)
         complain(c, said.found ? "an event too many" : "no event");
@@ -544,6 +548,10 @@ static void judge_listener(const struct run *run, struct complaints *c)
     expect_text(c, "cause", s->clients ? "pending-accepts" : "none", said.cause);
     if (s->clients)
         expect_number(c, "pending", s->clients, said.pending);
+    if (may_seem_alive(s) && !asked && strcmp(said.note, "shared") == 0) {
+        c->unproven = true;
+        return;
+    }
     if (unknown && may_be_unknown(s) && s->clients && door_ends(s))
         c->unproven |= is_luck(s);
     else if (asked || !run->held || shared)
