@@ -137,6 +137,12 @@ static void settle(struct record *r, enum diag after)
     e->confirmed = told.confirmed;
 }
 
+/* The peer's FIN was the first: an orderly end has no TIME_WAIT. */
+static bool leaves_nothing(uint8_t state)
+{
+    return state == STATE_CLOSE_WAIT || state == STATE_LAST_ACK;
+}
+
 static void tell(struct records *all, struct record *r)
 {
     struct diag_answer after = {.what = DIAG_UNASKED};
@@ -150,7 +156,7 @@ static void tell(struct records *all, struct record *r)
         atomic_store(&r->state, FREE);
         return;
     }
-    r->others |= after.state == STATE_CLOSE_WAIT;
+    r->others |= leaves_nothing(after.state);
     stack_capture(&r->stack, config.stack, r->event.call_site);
     r->event.stack = &r->stack;
     if (atomic_fetch_add(&all->held, 1) == 0)
@@ -198,7 +204,7 @@ static void ask_again(struct records *all, struct record *r, int64_t now)
     struct diag_answer a = diag_ask(DIAG_KEPT, &r->key);
 
     if (a.what == DIAG_HELD) {
-        r->others |= a.state == STATE_CLOSE_WAIT;
+        r->others |= leaves_nothing(a.state);
         atomic_store(&r->state, HELD);
         return;
     }

@@ -43,6 +43,9 @@ struct totals {
     _Atomic long states[STATES];
     _Atomic long reasons[REASONS];
     _Atomic long held;
+    _Atomic long closes; /* told of, under log */
+    _Atomic long confirmed;
+    _Atomic long later;
     _Atomic long lingered;
     _Atomic long late; /* of those, how many were sent more */
     _Atomic bool traced;
@@ -137,6 +140,20 @@ static void count_run(const struct run *run)
         atomic_store(&totals->traced, true);
 }
 
+static void count_told(const struct run *run)
+{
+    struct said said;
+    long at = 0;
+
+    while (said_next(run->log, &at, run->log_size, &said)) {
+        atomic_fetch_add(&totals->closes, 1);
+        atomic_fetch_add(&totals->confirmed, said.confirmed);
+    }
+    at = 0;
+    while (said_next_late(run->log, &at, run->log_size, &said))
+        atomic_fetch_add(&totals->later, 1);
+}
+
 static void count_lingering(const struct run *run)
 {
     struct said end;
@@ -156,6 +173,8 @@ static void judge_mode(struct stages *stages, const struct scenario *s, enum run
         tell_run(run);
     judge_run(run, &c);
     count_lingering(run);
+    if (mode == RUN_LOG)
+        count_told(run);
     atomic_fetch_add(&totals->unproven, c.unproven);
     atomic_fetch_add(&totals->raced, c.raced);
     atomic_fetch_add(&totals->gaps, c.gap);
@@ -304,6 +323,9 @@ static void tell_coverage(void)
     for (int i = 0; i < REASONS; i++)
         printf(" %s %ld", reasons[i], atomic_load(&totals->reasons[i]));
     printf("; held by another %ld", atomic_load(&totals->held));
+    if (options.modes[RUN_LOG])
+        printf("; told under log %ld, confirmed %ld, reset later %ld", atomic_load(&totals->closes),
+               atomic_load(&totals->confirmed), atomic_load(&totals->later));
     if (options.modes[RUN_LINGER])
         printf("; lingered %ld, sent late data %ld", atomic_load(&totals->lingered),
                atomic_load(&totals->late));

@@ -48,6 +48,7 @@ enum holder {
     HOLD_POLL,        /* a thread in poll, which holds what it polls */
     HOLD_SELECT,      /* nobody: a thread in select of lower numbers, up to ours */
     HOLD_EXEC,        /* another program, without the library, which a fork child has become */
+    HOLD_SPAWNER,     /* for a moment, now and then: what a thread starts */
     HOLD_OTHER,       /* nobody: a thread that waits for data of another connection */
     HOLD_COUNT
 };
@@ -380,6 +381,9 @@ bool scene_is_intended(const struct scene *scene);
 /* Where the library may say that it can't tell who holds the connection: it sees a descriptor leave
  * and never comes to know who has it; or it can't tell whether the other process is dead. */
 bool may_be_unknown(const struct scenario *s);
+
+/* Without /proc a process doesn't know its pid namespace, so it can't know that a relative is dead. */
+bool may_seem_alive(const struct scenario *s);
 
 /* The program has threads: then only the lot finds out whether one is in a call on the connection. */
 bool has_threads(const struct scenario *s);

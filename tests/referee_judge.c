@@ -136,16 +136,6 @@ struct close_case {
     struct said end; /* of its time in the lot */
 };
 
-/* Without /proc a process doesn't know its pid namespace, so it can't know that a relative is dead. */
-static bool may_seem_alive(const struct close_case *k)
-{
-    const struct scenario *s = &k->run->scenario;
-
-    return s->setting == SETTING_NO_PROC &&
-           (s->holder == HOLD_FORK_ENDED || s->holder == HOLD_FORK_KILLED ||
-            s->holder == HOLD_FORK);
-}
-
 /* The kernel can be asked what became of it: not at an exit, nor of what has left its tables, nor once the
  * program has closed all higher numbers, and ours with them. */
 static bool is_asked(const struct close_case *k)
@@ -277,9 +267,10 @@ static const char *action_of(const struct close_case *k, const struct said *said
 
     if (k->threads && !is_declined(k, said))
         return lingers ? "lingering" : drains ? "draining" : "none";
-    if (may_seem_alive(k) && strcmp(said->action, "none") == 0)
+    if (may_seem_alive(&k->run->scenario) && strcmp(said->action, "none") == 0)
         return "none";
-    if (is_declined(k, said) || (may_seem_alive(k) && strcmp(said->action, "passed") == 0))
+    if (is_declined(k, said) ||
+        (may_seem_alive(&k->run->scenario) && strcmp(said->action, "passed") == 0))
         return drains || lingers || (wants && strcmp(said->action, "passed") == 0) ? "passed"
                                                                                    : "none";
     if (k->held)
@@ -335,7 +326,7 @@ static void judge_note(const struct close_case *k, const struct said *said, enum
 
     if (is_declined(k, said) && may_be_declined(k, whole))
         return;
-    if (may_seem_alive(k) && strcmp(said->note, "shared") == 0)
+    if (may_seem_alive(&k->run->scenario) && strcmp(said->note, "shared") == 0)
         return;
     if (k->held && !parked && is_known_to_share(k) && (whole != NOTHING || would_linger(k)))
         expected = "shared";
@@ -355,9 +346,10 @@ static enum deed judge_kernel(const struct close_case *k, const struct said *sai
 {
     enum deed foretold = k->held ? NOTHING : foretell(k->scene, is_emptied(k, said));
     enum deed deed = deed_of(k->witness, foretold);
+    bool polled = is_lingering(said) && k->run->scenario.holder == HOLD_POLL; /* takes nothing */
 
     c->raced |= is_refilled(k, said);
-    if (deed != foretold && !is_refilled(k, said) &&
+    if (deed != foretold && !is_refilled(k, said) && !(polled && deed == FIN) &&
         !(is_left_in_use(k) && (k->run->late || !k->exiting)) &&
         !(k->scene->linger2 && deed >= FIN && foretold >= FIN))
         complain(c, "the kernel %s (%d resets, %s), where by its source it %s", deed_names[deed],
@@ -370,7 +362,10 @@ static enum deed judge_kernel(const struct close_case *k, const struct said *sai
  * does not remember after the peer's FIN. */
 static bool may_be_probable(const struct close_case *k)
 {
-    return k->scene->ours.state == TCP_CLOSE_WAIT && k->run->scenario.holder != HOLD_NOBODY;
+    int state = k->scene->ours.state;
+
+    return (state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK) &&
+           k->run->scenario.holder != HOLD_NOBODY;
 }
 
 /* Where it can't be asked it is told as foreseen; who holds it the library may not know. */
@@ -380,7 +375,7 @@ static void judge_word(const struct close_case *k, const struct said *said, enum
     enum deed last = foretell(k->scene, is_emptied(k, said));
     bool guesses = k->held && !is_known_to_share(k);
 
-    if (may_seem_alive(k) && strcmp(said->note, "shared") == 0)
+    if (may_seem_alive(&k->run->scenario) && strcmp(said->note, "shared") == 0)
         c->unproven = true;
     else if (said->confirmed)
         complain(c, "confirmed, where the kernel could not be asked");
@@ -423,7 +418,7 @@ static void judge_close(const struct close_case *k, const struct said *said, str
     if (!said->found) {
         if (k->nameless)
             return;
-        if (expected && k->exiting && may_seem_alive(k))
+        if (expected && k->exiting && may_seem_alive(&k->run->scenario))
             c->unproven = true;
         else if (expected)
             complain(c, "no event: expected cause \"%s\", outcome \"%s\"", cause_of(whole),
@@ -540,7 +535,7 @@ static void judge_listener(const struct run *run, struct complaints *c)
 
     if (w->resets != resets)
         complain(c, "the kernel reset %d clients of %d", w->resets, resets);
-    if (!said.found && expected && door_ends(s) && s->holder == HOLD_FORK_KILLED)
+    if (!said.found && expected && door_ends(s) && may_seem_alive(s))
         c->unproven = true;
     else if (said.found != expected)
         complain(c, said.found ? "an event too many" : "no event");
@@ -553,6 +548,10 @@ static void judge_listener(const struct run *run, struct complaints *c)
     expect_text(c, "cause", s->clients ? "pending-accepts" : "none", said.cause);
     if (s->clients)
         expect_number(c, "pending", s->clients, said.pending);
+    if (may_seem_alive(s) && !asked && strcmp(said.note, "shared") == 0) {
+        c->unproven = true;
+        return;
+    }
     if (unknown && may_be_unknown(s) && s->clients && door_ends(s))
         c->unproven |= is_luck(s);
     else if (asked || !run->held || shared)
@@ -619,7 +618,8 @@ static void judge_tellings(const struct run *run, struct complaints *c)
     struct tellings t = tellings_of(run);
     bool later = w->after[0] || (w->resets && run->scenario.holder == HOLD_EXEC);
 
-    if (!run->witness.traced || run->scenario.listening || run->mode == RUN_BARE || c->raced)
+    if (!run->witness.traced || run->scenario.listening || run->mode == RUN_BARE || c->raced ||
+        run->scenario.holder == HOLD_SPAWNER)
         return;
     if (t.at_close + t.later > 1 && run->scenario.setting != SETTING_NO_NETLINK)
         complain(c, "a reset told %d times, %d of them later", t.at_close + t.later, t.later);
@@ -829,6 +829,34 @@ static bool left_to_a_thread(const struct close_case *k)
     return s->holder == HOLD_BUSY && s->urgent && is_left_in_use(k);
 }
 
+/* Something holds it, or not, for a moment: each word is checked against what the kernel does in the end. */
+static void judge_moments(const struct close_case *k, const struct said *said, struct complaints *c)
+{
+    const struct witness *w = k->witness;
+    enum deed whole = foretell(k->scene, false);
+    struct tellings t = tellings_of(k->run);
+    bool reset = w->resets || w->after[0];
+
+    if (k->run->mode == RUN_BARE || !w->traced)
+        return;
+    if (!said->found) {
+        if (!k->run->scenario.resets_only || strcmp(cause_of(whole), "none") != 0)
+            complain(c, "no event: expected cause \"%s\"", cause_of(whole));
+        return;
+    }
+    judge_names(k, said, c);
+    judge_queues(k, said, c);
+    expect_text(c, "cause", cause_of(whole), said->cause);
+    if (!is_asked(k))
+        return;
+    if (!said->confirmed && !may_be_probable(k) && !k->scene->more_waits)
+        complain(c, "not confirmed, though the kernel can be asked");
+    if ((t.at_close + t.later < reset || (t.at_close + t.later > reset && t.confirmed)) &&
+        !k->run->peer_gone && !k->scene->more_waits)
+        complain(c, "%d resets told, %d of them later; the kernel: %s %s", t.at_close + t.later,
+                 t.later, w->reason, w->after);
+}
+
 static void judge_case(struct close_case *k, struct complaints *c)
 {
     const struct run *run = k->run;
@@ -836,6 +864,10 @@ static void judge_case(struct close_case *k, struct complaints *c)
     bool lingers = false;
     long at = 0;
 
+    if (run->scenario.holder == HOLD_SPAWNER) {
+        judge_moments(k, &said, c);
+        return;
+    }
     said_next_end(run->log, &at, run->log_size, &k->end);
     if (left_to_a_thread(k)) {
         c->unproven = true;
@@ -948,8 +980,9 @@ static void same_witness(struct complaints *c, const struct witness *bare,
 
 void judge_same(const struct run *bare, const struct run *log, struct complaints *c)
 {
-    if (bare->trouble[0] || log->trouble[0] || bare->witness.moved || log->witness.moved ||
-        bare->holder_witness.moved || log->holder_witness.moved)
+    if (bare->scenario.holder == HOLD_SPAWNER || bare->trouble[0] || log->trouble[0] ||
+        bare->witness.moved || log->witness.moved || bare->holder_witness.moved ||
+        log->holder_witness.moved)
         return;
     same_witness(c, &bare->witness, &log->witness);
     same_witness(c, &bare->holder_witness, &log->holder_witness);

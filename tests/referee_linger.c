@@ -42,6 +42,13 @@ bool may_be_unknown(const struct scenario *s)
     }
 }
 
+bool may_seem_alive(const struct scenario *s)
+{
+    return s->setting == SETTING_NO_PROC &&
+           (s->holder == HOLD_FORK_ENDED || s->holder == HOLD_FORK_KILLED ||
+            s->holder == HOLD_FORK);
+}
+
 bool is_in_call(const struct scenario *s)
 {
     return s->holder == HOLD_READER || s->holder == HOLD_WRITER || s->holder == HOLD_PEEKER ||
@@ -51,7 +58,7 @@ bool is_in_call(const struct scenario *s)
 bool has_threads(const struct scenario *s)
 {
     return is_in_call(s) || s->holder == HOLD_BUSY || s->holder == HOLD_EPOLL ||
-           s->holder == HOLD_SELECT || s->holder == HOLD_OTHER;
+           s->holder == HOLD_SELECT || s->holder == HOLD_OTHER || s->holder == HOLD_SPAWNER;
 }
 
 bool is_blind(const struct scenario *s)
@@ -101,7 +108,8 @@ static bool is_parked(const struct game *g)
     if (strcmp(said.action, "lingering") == 0)
         return !g->scene.read_shut;
     return scene_lingers(&g->scene) && !said.note[0] && !may_be_unknown(g->s) &&
-           !(exiting && is_in_call(g->s)) && g->s->holder != HOLD_BUSY && !is_blind(g->s);
+           !(exiting && is_in_call(g->s)) && g->s->holder != HOLD_BUSY &&
+           g->s->holder != HOLD_SPAWNER && !is_blind(g->s) && !may_seem_alive(g->s);
 }
 
 /* Shut down for reading through another number, the library may not know. */

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,10 +32,11 @@ static struct {
     pid_t child;
     pthread_t thread;
     _Atomic int tid; /* by the thread */
-    long waits_in;   /* the system call that it is going to wait in, 0: none */
-    int other[3];    /* another connection: its listener and its ends */
-    int got;         /* by the thread, before it ends */
-    bool garbled;    /* likewise */
+    _Atomic bool stops;
+    long waits_in; /* the system call that it is going to wait in, 0: none */
+    int other[3];  /* another connection: its listener and its ends */
+    int got;       /* by the thread, before it ends */
+    bool garbled;  /* likewise */
     uint32_t thread_at;
 } program;
 
@@ -193,6 +195,19 @@ static void *thread_receives_other(void *unused)
     (void)unused;
     program.tid = gettid();
     return recv(program.other[2], &byte, 1, 0) == 1 ? unused : NULL;
+}
+
+/* Not the library's own: each would be a process more that it has to know. */
+static void *thread_spawns(void *unused)
+{
+    char *argv[] = {"true", NULL}, *environment[] = {NULL};
+    pid_t child;
+
+    (void)unused;
+    for (program.tid = gettid(); !program.stops;)
+        if (posix_spawn(&child, "/bin/true", NULL, NULL, argv, environment) == 0)
+            waitpid(child, NULL, 0);
+    return NULL;
 }
 
 /* To an address that no scenario has. */
@@ -356,6 +371,9 @@ static int hold(void)
         if (program.scenario.holder == HOLD_DELIVERED)
             program.copy = net_receive_descriptor(program.flight[1], 0);
         break;
+    case HOLD_SPAWNER:
+        move_out();
+        return start_thread(thread_spawns, 0);
     case HOLD_OTHER:
         open_other();
         return start_thread(thread_receives_other, SYS_recvfrom);
@@ -549,8 +567,12 @@ static void serve(void)
     while (next_command(CONTROL, &command)) {
         struct reply reply = {.op = command.op, .pid = getpid()};
 
-        if (command.op == OP_END)
+        if (command.op == OP_END) {
+            program.stops = true;
+            if (program.scenario.holder == HOLD_SPAWNER && program.tid)
+                pthread_join(program.thread, NULL);
             _exit(0);
+        }
         if (command.op == OP_GIVE_UP) {
             if (program.scenario.door == DOOR_EXIT && program.scenario.variant < 2)
                 return;

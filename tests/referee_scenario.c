@@ -226,7 +226,7 @@ static void draw_holder(struct plot *p, struct scenario *s)
         [HOLD_FORK_ENDED] = 5, [HOLD_FORK_KILLED] = 3, [HOLD_FLIGHT] = 6,     [HOLD_DELIVERED] = 5,
         [HOLD_READER] = 8,     [HOLD_WRITER] = 5,      [HOLD_PEEKER] = 3,     [HOLD_BUSY] = 2,
         [HOLD_EPOLL] = 4,      [HOLD_POLL] = 3,        [HOLD_SELECT] = 2,     [HOLD_EXEC] = 5,
-        [HOLD_OTHER] = 4,      [HOLD_COUNT] = -1,
+        [HOLD_OTHER] = 4,      [HOLD_SPAWNER] = 1,     [HOLD_COUNT] = -1,
     };
 
     s->holder = (enum holder)draw_weighted(p, weights);
@@ -302,7 +302,9 @@ static void draw_setting(struct plot *p, struct scenario *s)
     s->drop = (enum drop)draw_weighted(p, drops);
     s->drop_late = chance(p, 50);
     s->device = chance(p, 10);
-    if (s->holder == HOLD_EXEC && s->drop == DROP_ROOT)
+    if (s->holder == HOLD_SPAWNER && (door_ends(s) || s->listening))
+        s->holder = HOLD_NOBODY; /* what it has started may outlive it */
+    if ((s->holder == HOLD_EXEC || s->holder == HOLD_SPAWNER) && s->drop == DROP_ROOT)
         s->drop = DROP_NOTHING; /* there is nothing to execute */
 }
 
@@ -473,6 +475,7 @@ static const char *holder_words(enum holder holder)
         [HOLD_POLL] = "a thread waits in poll for the connection",
         [HOLD_SELECT] = "a thread waits in select, whose first argument is the connection's number",
         [HOLD_EXEC] = "another program, which has no library, holds the connection",
+        [HOLD_SPAWNER] = "a thread starts one program after another",
         [HOLD_OTHER] = "a thread waits for data of another connection",
     };
     return words[holder];

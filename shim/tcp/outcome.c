@@ -4,7 +4,7 @@
 
 static struct told of_gone(const struct verdict *last, uint8_t state, bool others)
 {
-    bool after_fin = state == STATE_CLOSE_WAIT;
+    bool after_fin = state == STATE_CLOSE_WAIT || state == STATE_LAST_ACK;
 
     switch (last->outcome) {
     case OUTCOME_RST:
