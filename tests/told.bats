@@ -106,6 +106,15 @@ summary_covers()
     [[ $last =~ \"closes\":([0-9]+) ]] && ((BASH_REMATCH[1] >= $1))
 }
 
+# A close is told after it was done, so the client may know it first.
+all_is_told()
+{
+    local last suppressed=0
+    last=$(grep '"event":"summary"' "$log" | tail -n 1)
+    [[ ! $last =~ \"suppressed\":([0-9]+) ]] || suppressed=${BASH_REMATCH[1]}
+    (($(grep -c '"event":"close"' "$log") + suppressed >= clients))
+}
+
 # What is held is asked about again, and the summary so far is written, at a later close.
 settled()
 {
@@ -118,6 +127,11 @@ settled()
         sleep 0.15
         asked 1 1
         ! summary_covers "$wanted" || break
+    done
+    # In vain where a line was lost.
+    for ((i = 0; i < 40; i++)); do
+        ! all_is_told || break
+        sleep 0.05
     done
     kill "$server"
     wait "$server" || true
