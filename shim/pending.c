@@ -193,7 +193,7 @@ static void tell_late(struct record *r, int64_t now)
     e->is_late = true;
     e->ms = (uint64_t)(now - e->at.mono) / (NS_PER_S / 1000);
     e->note = NOTE_NONE;
-    e->untouchable |= r->others; /* whoever let go last did it: no mode would have touched this close */
+    e->untouchable |= r->others; /* no mode would have touched this close */
     e->verdict.outcome = OUTCOME_RST;
     e->confirmed = !r->others && now - e->at.mono < SURE_NS;
     event_emit(e);

@@ -13,7 +13,8 @@ setup()
 
 @test "syscall with rubbish in the upper halves of its longs: the same doors" {
     is_a_door syscall 'wide close'
-    is_a_door syscall 'wide close_range'
+    # That takes our numbers too, and with them what the kernel would have been asked by.
+    confirmed=false is_a_door syscall 'wide close_range'
 }
 
 @test "syscall(SYS_io_uring_setup) that is refused keeps nothing from lingering" {

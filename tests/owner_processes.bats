@@ -18,7 +18,8 @@ held_by()
     matches "$held" "$(<"$BATS_TEST_TMPDIR/drain")"
     tells 'len(unread) > 0' "all(e['note'] in '$2'.split() for e in unread)" \
         'all(e["action"] == "passed" for e in unread)' \
-        'all(e["outcome"] == "none" and e["confirmed"] for e in unread)'
+        'all(e["outcome"] == "none" and e["confirmed"] for e in unread)' \
+        'not any(e["confirmed"] for e in events if e["event"] == "close-end")'
 }
 
 # sole SCENE VIA LINE...: a reset as bare, and told as one, in the modes that change nothing; drained, no
