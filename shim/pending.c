@@ -4,6 +4,7 @@
 #include "config.h"
 #include "ground/clock.h"
 #include "report/ledger.h"
+#include "settings/control.h"
 #include "pending.h"
 #include "summary.h"
 #include "sys.h"
@@ -157,7 +158,7 @@ static void tell(struct records *all, struct record *r)
         return;
     }
     r->others |= leaves_nothing(after.state);
-    stack_capture(&r->stack, config.stack, r->event.call_site);
+    stack_capture(&r->stack, mode_stack(), r->event.call_site);
     r->event.stack = &r->stack;
     if (atomic_fetch_add(&all->held, 1) == 0)
         atomic_store(&all->asked, clock_ns(CLOCK_MONOTONIC));
