@@ -31,7 +31,7 @@ sole()
     matches 'resets for unread data 1' "$(<"$BATS_TEST_TMPDIR/bare")"
     # A program that was just started may be closing what is close-on-exec: then the reset is told behind that.
     tells "unread[-1]['via'] == '$2'" "(unread[-1]['note'], unread[-1]['outcome']) == ('', 'rst') or \
-        (unread[-1]['note'], unread[-1]['outcome'], $late[-1]['outcome']) == ('held', 'none', 'rst')"
+        (unread[-1]['note'], unread[-1]['outcome'], ${late}[-1]['outcome']) == ('held', 'none', 'rst')"
     drained owner_processes "$1" "${@:3}" "$no_reset"
     tells 'unread[-1]["action"] == "drained"' \
         'unread[-1]["outcome"] == "fin" or (unread[-1]["note"], unread[-1]["outcome"]) == ("held", "none")'
