@@ -359,17 +359,6 @@ static void look_closer(struct event *e, const struct giving_up *g,
     e->at = (struct moment){clock_ns(CLOCK_REALTIME), clock_ns(CLOCK_MONOTONIC)};
 }
 
-/* As LISTEN_FDS says; 0 without it. */
-static int handed_to_service(void)
-{
-    const char *p = getenv("LISTEN_FDS");
-    int count = 0;
-
-    while (p && *p >= '0' && *p <= '9' && count < INT_MAX / 10 - 1)
-        count = 10 * count + (*p++ - '0');
-    return count;
-}
-
 /* Whether it is the process's own: one that never used TCP may have inherited what is its parent's business, or
  * what leaked into it over an exec. A service gets its connection on 0 to 2, or listening sockets from 3 on
  * (sd_listen_fds(3)). */
@@ -378,7 +367,7 @@ static bool is_own(const struct giving_up *g)
     if (atomic_load(&process->greeted))
         return true;
     if (g->note->flags & FD_ARRIVED)
-        return g->fd <= 2 || g->fd - 3 < handed_to_service();
+        return g->fd <= 2 || g->fd - 3 < config.handed;
     return !may_others_hold(g);
 }
 

@@ -159,6 +159,25 @@ static void read_program(void)
          sizeof(config.executable) - 1);
 }
 
+static int number_of(const char *name)
+{
+    const char *p = getenv(name);
+    int n = 0;
+
+    while (p && *p >= '0' && *p <= '9' && n < INT_MAX / 10 - 1)
+        n = 10 * n + (*p++ - '0');
+    return n;
+}
+
+/* sd_listen_fds(3): a child of the service's inherits the variables. */
+static void read_handed(void)
+{
+    int pid = number_of("LISTEN_PID");
+
+    if (pid == 0 || pid == sys_getpid())
+        config.handed = number_of("LISTEN_FDS");
+}
+
 void config_read(void)
 {
     /* A privileged program's environment is its caller's, and would have us open files as root. */
@@ -167,6 +186,7 @@ void config_read(void)
         return;
     }
     read_program();
+    read_handed();
     for (char **e = environ; e && *e; e++)
         if (strncmp(*e, OPTIONS_PREFIX, PREFIX_LEN) == 0)
             read_variable(*e);

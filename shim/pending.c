@@ -153,11 +153,11 @@ static void tell(struct records *all, struct record *r)
     settle(r, after.what);
     summary_count(&r->event);
     event_emit(&r->event);
-    if (after.what != DIAG_HELD || r->last.outcome != OUTCOME_RST) {
+    r->others |= leaves_nothing(after.state);
+    if (after.what != DIAG_HELD || r->last.outcome != OUTCOME_RST || r->others) {
         atomic_store(&r->state, FREE);
         return;
     }
-    r->others |= leaves_nothing(after.state);
     stack_capture(&r->stack, mode_stack(), r->event.call_site);
     r->event.stack = &r->stack;
     if (atomic_fetch_add(&all->held, 1) == 0)
@@ -186,7 +186,6 @@ void pending_done(unsigned first, unsigned last, bool closed)
     }
 }
 
-/* In between somebody may have read it, or the peer may have ended: then it may have been closed in order. */
 static void tell_late(struct record *r, int64_t now)
 {
     struct event *e = &r->event;
@@ -194,23 +193,25 @@ static void tell_late(struct record *r, int64_t now)
     e->is_late = true;
     e->ms = (uint64_t)(now - e->at.mono) / (NS_PER_S / 1000);
     e->note = NOTE_NONE;
-    e->untouchable |= r->others; /* no mode would have touched this close */
     e->verdict.outcome = OUTCOME_RST;
-    e->confirmed = !r->others && now - e->at.mono < SURE_NS;
+    e->confirmed = true;
     event_emit(e);
 }
 
+/* In between somebody may have read it, or the peer may have ended: then it may as well have been closed in order,
+ * and mostly was, so nothing is told. What is reset by the close of another process of the family that tells. */
 static void ask_again(struct records *all, struct record *r, int64_t now)
 {
     struct diag_answer a = diag_ask(DIAG_KEPT, &r->key);
+    bool recent = now - r->event.at.mono < SURE_NS;
 
-    if (a.what == DIAG_HELD) {
-        r->others |= leaves_nothing(a.state);
+    r->others |= leaves_nothing(a.state);
+    if (a.what == DIAG_HELD && !r->others) {
         atomic_store(&r->state, HELD);
         return;
     }
     atomic_fetch_sub(&all->held, 1);
-    if (a.what == DIAG_GONE && ledger_claim(r->key.cookie)) {
+    if (a.what == DIAG_GONE && recent && ledger_claim(r->key.cookie)) {
         summary_count_later();
         if (event_admit())
             tell_late(r, now);
