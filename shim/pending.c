@@ -106,6 +106,13 @@ bool pending_add(const struct event *e, const struct verdict *last, bool others)
     return true;
 }
 
+/* It was reset, so the note is no reason any more; but what others hold no mode touches. */
+static void drop_note(struct event *e)
+{
+    e->untouchable = e->untouchable || e->note == NOTE_SHARED;
+    e->note = NOTE_NONE;
+}
+
 /* Of a reset that others' closes may have caused as well one tells. */
 static void settle(struct record *r, enum diag after)
 {
@@ -121,7 +128,7 @@ static void settle(struct record *r, enum diag after)
         if (e->note == NOTE_NONE)
             e->note = NOTE_HELD;
     } else if (e->note == NOTE_SHARED) {
-        e->note = NOTE_NONE;
+        drop_note(e);
     }
     e->verdict.outcome = told.outcome;
     e->confirmed = told.confirmed;
@@ -185,7 +192,7 @@ static void ask_again(struct records *all, struct record *r, int64_t now)
     if (a.what == DIAG_GONE && ledger_claim(r->key.cookie) && event_admit()) {
         e->is_late = true;
         e->ms = (uint64_t)(now - e->at.mono) / (NS_PER_S / 1000);
-        e->note = NOTE_NONE;
+        drop_note(e);
         e->verdict.outcome = OUTCOME_RST;
         e->confirmed = !r->others && now - e->at.mono < SURE_NS;
         summary_count_later();
