@@ -135,14 +135,19 @@ $(BUILD)/demo/%: demo/%.c demo/net.c demo/net.h
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(PLAIN_FLAGS) $(LDFLAGS) -o $@ demo/$*.c demo/net.c
 
-# unit_X tests shim/X.c alone, or with the files that X_PARTS names.
+# unit_X tests shim/X.c, or shim/tcp/X.c, alone, or with the files that X_PARTS names.
 stack_PARTS = stack_cfi stack_module stack_unwind
 $(BUILD)/tests/unit_stack: $(stack_PARTS:%=$(BUILD)/shim/%.o)
+$(BUILD)/tests/unit_outcome: $(BUILD)/shim/verdict.o
 
-$(BUILD)/tests/unit_%: tests/unit_%.c $(BUILD)/shim/%.o
-	$(say) CC $@
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_FLAGS) $(PLAIN_LINK) $(LDFLAGS) -o $@ $(sort $(filter %.o,$^)) tests/unit_$*.c -lcmocka
+define unit_test
+$(BUILD)/tests/unit_%: tests/unit_%.c $(BUILD)/shim/$(1)%.o
+	$$(say) CC $$@
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(TEST_FLAGS) $$(PLAIN_LINK) $$(LDFLAGS) -o $$@ $$(sort $$(filter %.o,$$^)) tests/unit_$$*.c -lcmocka
+endef
+$(eval $(call unit_test,))
+$(eval $(call unit_test,tcp/))
 
 $(BUILD)/tests/kernel_facts_%: tests/kernel_facts_%.c tests/net.c
 	$(say) CC $@

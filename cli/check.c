@@ -25,8 +25,8 @@ void check_help(FILE *to)
         "gives every reason. It starts nothing and changes nothing. If the name of a program is a\n"
         "number, write its path: ./4242\n\n"
         "  -h, --help   print this help\n\n"
-        "Exit status: 0 covered, 1 not covered, 2 unknown, 125 if safeclose itself fails. A process is\n"
-        "not covered either if its mode can't do there what it is for.\n",
+        "Exit status: 0 covered, 1 not covered, 2 unknown, 125 if safeclose itself fails. A process\n"
+        "is covered if its mode works there.\n",
         to);
 }
 
@@ -68,10 +68,9 @@ static int check_program(const struct library *library, const char *name)
 /* In a container the library would have to be, too. */
 static void note_namespace(struct findings *f, pid_t pid)
 {
-    char own[PATH_MAX], its[PATH_MAX];
+    char link[PATH_MAX];
 
-    if (process_link(getpid(), "ns/mnt", own, sizeof(own)) &&
-        process_link(pid, "ns/mnt", its, sizeof(its)) && strcmp(own, its) != 0)
+    if (process_link(pid, "ns/mnt", link, sizeof(link)) && !process_shares(pid, "ns/mnt"))
         findings_add(
             f, NOTE,
             "it runs in a container, or in another mount namespace: install the library in "

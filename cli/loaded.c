@@ -1,5 +1,6 @@
 #include "loaded.h"
 #include "modes.h"
+#include "netlink.h"
 #include "process.h"
 
 #include <stdlib.h>
@@ -86,6 +87,6 @@ void loaded_judge(struct findings *f, pid_t pid, const struct library_place *pla
         return;
     judge_valgrind(f, &p);
     modes_judge(f, &p);
-    modes_judge_netlink(f, &p);
+    netlink_judge(f, pid);
     modes_say(f, &p);
 }

@@ -60,6 +60,7 @@ static bool read_memory(struct config *its, pid_t pid, const struct library_plac
     struct stat ours, theirs;
     uint64_t address;
     struct elf elf;
+    int mode = 0;
     bool found;
     int fd;
 
@@ -69,10 +70,13 @@ static bool read_memory(struct config *its, pid_t pid, const struct library_plac
         return false;
     fd = open(place->ours, O_RDONLY | O_CLOEXEC);
     found = fd >= 0 && !elf_open(&elf, fd) && elf_object(&elf, "config", sizeof(*its), &address) &&
-            process_memory(pid, place->start + address, its, sizeof(*its));
+            process_memory(pid, place->start + address, its, sizeof(*its)) &&
+            elf_object(&elf, "control_mode", sizeof(mode), &address) &&
+            process_memory(pid, place->start + address, &mode, sizeof(mode));
+    its->mode = (enum mode)mode;
     if (fd >= 0)
         close(fd);
-    return found && its->mode <= MODE_LINGER && memchr(its->comm, '\0', sizeof(its->comm));
+    return found && mode >= MODE_OFF && mode <= MODE_LINGER && memchr(its->comm, '\0', sizeof(its->comm));
 }
 
 static void say_mode(struct findings *f, const struct config *its)
@@ -83,8 +87,7 @@ static void say_mode(struct findings *f, const struct config *its)
                      its->comm);
     else if (its->controlled)
         findings_add(f, FOR,
-                     "its mode is the one that the file of SAFECLOSE_CONTROL holds; %s where that is "
-                     "missing or empty",
+                     "its mode is %s, and the file that SAFECLOSE_CONTROL names may change it",
                      options_mode_name(its->mode));
     else if (its->mode == MODE_OFF)
         findings_add(f, AGAINST, "its mode is off: the library does nothing in it");

@@ -24,8 +24,8 @@ void modes_no_thread(struct findings *f, struct loaded *p, const char *why);
 /* All that /proc tells. */
 void modes_judge(struct findings *f, struct loaded *p);
 
-/* Whether the kernel can be asked about a connection (sock_diag(7)), which every mode does. */
-void modes_judge_netlink(struct findings *f, const struct loaded *p);
+/* It drains or lingers, or may do so: the mode is unknown. */
+bool modes_remedy(const struct loaded *p);
 
 /* A line about all modes; and what it means for the mode that the process has. */
 void modes_say(struct findings *f, const struct loaded *p);

@@ -1,15 +1,12 @@
 #include "process.h"
 
-#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/kcmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static void proc_name(char path[PATH_MAX], pid_t pid, const char *name)
@@ -109,6 +106,21 @@ long process_number(const char *status, const char *name)
     const char *value = process_value(status, name);
 
     return value && *value >= '0' && *value <= '9' ? strtol(value, NULL, 10) : -1;
+}
+
+bool process_shares(pid_t pid, const char *name)
+{
+    char own[PATH_MAX], its[PATH_MAX];
+
+    return process_link(getpid(), name, own, sizeof(own)) &&
+           process_link(pid, name, its, sizeof(its)) && strcmp(own, its) == 0;
+}
+
+bool process_capable(pid_t pid, const char *status, unsigned capability)
+{
+    const char *set = process_value(status, "CapEff");
+
+    return set && process_shares(pid, "ns/user") && strtoull(set, NULL, 16) >> capability & 1;
 }
 
 /* The vector is in words of the process's own size. */
@@ -213,96 +225,4 @@ int process_maps(pid_t pid, const char *name, char path[PATH_MAX], uint64_t *fir
     }
     free(maps);
     return found != NULL;
-}
-
-/* ---- Directories --------------------------------------------------------------------------------- */
-
-static DIR *open_directory(pid_t pid, const char *name)
-{
-    char path[PATH_MAX];
-
-    proc_name(path, pid, name);
-    return opendir(path);
-}
-
-int process_holds(pid_t pid, bool (*accepts)(const char *path, const char *target, void *context),
-                  void *context)
-{
-    char name[64], path[PATH_MAX], target[PATH_MAX];
-    struct dirent *entry;
-    DIR *dir = open_directory(pid, "fd");
-    int found = 0;
-
-    if (!dir)
-        return -1;
-    while (!found && (entry = readdir(dir))) {
-        snprintf(name, sizeof(name), "fd/%.20s", entry->d_name);
-        proc_name(path, pid, name);
-        found = process_link(pid, name, target, sizeof(target)) && accepts(path, target, context);
-    }
-    closedir(dir);
-    return found;
-}
-
-/* A number, or 0. */
-static pid_t number_of(const struct dirent *entry)
-{
-    return entry->d_name[0] >= '1' && entry->d_name[0] <= '9' ? atoi(entry->d_name) : 0;
-}
-
-static bool is_lot(pid_t pid, pid_t tid)
-{
-    char name[64];
-    size_t len;
-    char *comm;
-    bool is;
-
-    snprintf(name, sizeof(name), "task/%ld/comm", (long)tid);
-    comm = process_file(pid, name, &len);
-    is = comm && strcmp(comm, "safeclose-lot\n") == 0;
-    free(comm);
-    return is;
-}
-
-/* kcmp(2) needs the right to trace the process; without it this answers no. */
-static bool has_own_table(pid_t pid, pid_t tid)
-{
-    return syscall(SYS_kcmp, pid, tid, KCMP_FILES, 0, 0) > 0;
-}
-
-bool process_threads(pid_t pid, struct process_threads *threads)
-{
-    struct dirent *entry;
-    DIR *dir = open_directory(pid, "task");
-    pid_t tid;
-
-    *threads = (struct process_threads){0};
-    if (!dir)
-        return false;
-    while ((entry = readdir(dir))) {
-        if (!(tid = number_of(entry)))
-            continue;
-        if (is_lot(pid, tid)) {
-            threads->lot = tid;
-        } else {
-            threads->own++;
-            threads->own_table |= has_own_table(pid, tid);
-        }
-    }
-    closedir(dir);
-    return true;
-}
-
-bool process_each(void (*look)(pid_t pid, void *context), void *context)
-{
-    struct dirent *entry;
-    DIR *dir = opendir("/proc");
-
-    if (!dir)
-        return false;
-    while ((entry = readdir(dir)))
-        if (number_of(entry))
-            look(number_of(entry), context);
-    closedir(dir);
-    return true;
 }

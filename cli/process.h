@@ -26,6 +26,12 @@ bool process_link(pid_t pid, const char *name, char *target, size_t size);
 /* The user that owns /proc/PID/name: root if the process isn't dumpable. False with errno. */
 bool process_owner(pid_t pid, const char *name, uid_t *owner);
 
+/* Whether /proc/PID/name is the same link as our own, as that of a namespace. */
+bool process_shares(pid_t pid, const char *name);
+
+/* Whether it has this effective capability, in our user namespace. */
+bool process_capable(pid_t pid, const char *status, unsigned capability);
+
 /* The text after "Name:" and its blanks in a text of /proc/PID/status; NULL if there is none. */
 const char *process_value(const char *status, const char *name);
 

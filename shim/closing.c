@@ -359,17 +359,26 @@ static void look_closer(struct event *e, const struct giving_up *g,
     e->at = (struct moment){clock_ns(CLOCK_REALTIME), clock_ns(CLOCK_MONOTONIC)};
 }
 
+/* As LISTEN_FDS says; 0 without it. */
+static int handed_to_service(void)
+{
+    const char *p = getenv("LISTEN_FDS");
+    int count = 0;
+
+    while (p && *p >= '0' && *p <= '9' && count < INT_MAX / 10 - 1)
+        count = 10 * count + (*p++ - '0');
+    return count;
+}
+
 /* Whether it is the process's own: one that never used TCP may have inherited what is its parent's business, or
  * what leaked into it over an exec. A service gets its connection on 0 to 2, or listening sockets from 3 on
  * (sd_listen_fds(3)). */
 static bool is_own(const struct giving_up *g)
 {
-    const char *service = g->note->flags & FD_ARRIVED ? getenv("LISTEN_FDS") : NULL;
-
     if (atomic_load(&process->greeted))
         return true;
     if (g->note->flags & FD_ARRIVED)
-        return g->fd <= 2 || (service && g->fd - 3 < *service - '0');
+        return g->fd <= 2 || g->fd - 3 < handed_to_service();
     return !may_others_hold(g);
 }
 
@@ -383,7 +392,8 @@ static void tell(struct event *e, const struct giving_up *g, const struct verdic
         e->probe.facts.state != STATE_CLOSE && pending_add(e, last, g->held != HELD_BY_NOBODY))
         return;
     summary_count(e);
-    if (written)
+    if (written && !(g->exiting && e->verdict.outcome == OUTCOME_RST &&
+                     !ledger_claim(e->probe.cookie))) /* who let it go before will ask, too */
         event_emit(e);
 }
 

@@ -267,7 +267,12 @@ void event_first_use(void)
     int before = atomic_load_explicit(&process->greeted, memory_order_relaxed);
     struct line *line;
 
-    if ((before & wanted) == wanted || !boundary_is_ours())
+    if ((before & wanted) == wanted) {
+        if (before & TELLS && config.log != LOG_NONE && !diag_is_settled())
+            prepare(); /* the program has closed it */
+        return;
+    }
+    if (!boundary_is_ours())
         return;
     before = atomic_fetch_or(&process->greeted, USES_TCP);
     if (!(before & USES_TCP))

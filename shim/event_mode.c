@@ -8,31 +8,31 @@
 #include "options.h"
 #include "sink.h"
 
-static void put_change(struct text *t, const char *from, const char *to)
+static void put_json(struct text *t, const struct control_news *news)
 {
-    if (sink_json()) {
-        event_json_head(t, "mode");
-        event_json_comm(t);
-        text_put(t, ",\"from\":\"%s\",\"to\":\"%s\"}\n", from, to);
+    bool changed = news->from != news->to;
+
+    event_json_head(t, changed ? "mode" : "problem");
+    event_json_comm(t);
+    if (changed) {
+        text_put(t, ",\"from\":\"%s\",\"to\":\"%s", options_mode_name(news->from),
+                 options_mode_name(news->to));
     } else {
-        event_text_head(t);
-        text_put(t, "mode changes from %s to %s (SAFECLOSE_CONTROL)\n", from, to);
+        text_put(t, ",\"problem\":\"");
+        text_json(t, news->trouble->bytes, news->trouble->len);
     }
+    text_put(t, "\"}\n");
 }
 
-static void put_trouble(struct text *t, const struct text *trouble)
+static void put_text(struct text *t, const struct control_news *news)
 {
-    if (sink_json()) {
-        event_json_head(t, "problem");
-        event_json_comm(t);
-        text_put(t, ",\"problem\":\"");
-        text_json(t, trouble->bytes, trouble->len);
-        text_put(t, "\"}\n");
-    } else {
-        event_text_head(t);
-        text_bytes(t, trouble->bytes, trouble->len);
-        text_put(t, "\n");
-    }
+    event_text_head(t);
+    if (news->from != news->to)
+        text_put(t, "mode changes from %s to %s (SAFECLOSE_CONTROL)", options_mode_name(news->from),
+                 options_mode_name(news->to));
+    else
+        text_bytes(t, news->trouble->bytes, news->trouble->len);
+    text_put(t, "\n");
 }
 
 static void tell(const struct control_news *news)
@@ -41,10 +41,10 @@ static void tell(const struct control_news *news)
 
     if (!line)
         return;
-    if (news->from != news->to)
-        put_change(&line->text, options_mode_name(news->from), options_mode_name(news->to));
+    if (sink_json())
+        put_json(&line->text, news);
     else
-        put_trouble(&line->text, news->trouble);
+        put_text(&line->text, news);
     sink_write_log(line);
     event_log_trouble(line);
     sink_release(line);

@@ -41,16 +41,16 @@ static bool is_name(const char *word, size_t len, const char *name)
     return strlen(name) == len && memcmp(word, name, len) == 0;
 }
 
-bool options_mode_of(const char *name, size_t len, enum mode *mode)
+enum option_word options_word(const char *bytes, size_t len, enum mode *mode)
 {
-    while (len && memchr(" \t\r\n", name[len - 1], 4))
+    while (len && memchr(" \t\r\n", bytes[len - 1], 4))
         len--;
     for (unsigned i = 0; i < sizeof(mode_names) / sizeof(mode_names[0]); i++)
-        if (is_name(name, len, mode_names[i])) {
+        if (is_name(bytes, len, mode_names[i])) {
             *mode = (enum mode)i;
-            return true;
+            return WORD_MODE;
         }
-    return false;
+    return len ? WORD_OTHER : WORD_NONE;
 }
 
 static bool parse_mode(struct config *to, const char *value)

@@ -27,8 +27,10 @@ enum option_answer options_take(struct config *to, const char *name, size_t name
 /* "warn" and so on. */
 const char *options_mode_name(enum mode mode);
 
-/* The mode of this name, its end blank or not; false where it is none. */
-bool options_mode_of(const char *name, size_t len, enum mode *mode);
+/* What these bytes are: a mode's name, in *mode then; nothing, or another word. What is blank at their end
+ * does not count. */
+enum option_word { WORD_MODE, WORD_NONE, WORD_OTHER };
+enum option_word options_word(const char *bytes, size_t len, enum mode *mode);
 
 /* What the name of a mode may be. */
 const char *options_modes(void);

@@ -61,7 +61,13 @@ static bool move(struct record *r, int from, int to)
            atomic_compare_exchange_strong(&r->state, &from, to);
 }
 
-/* A free one; else what has been held longest, which nobody asks about any more. */
+/* Of a thread that was cancelled in its close. */
+static bool is_left_behind(const struct record *r)
+{
+    return sys3(SYS_tgkill, atomic_load(&process->pid), r->tid, 0) == -ESRCH;
+}
+
+/* A free one; else one that nobody will tell; else what has been held longest, which nobody asks about any more. */
 static struct record *claim(struct records *all)
 {
     struct record *oldest = NULL;
@@ -74,6 +80,10 @@ static struct record *claim(struct records *all)
         if (atomic_load(&r->state) == HELD && (!oldest || r->event.at.mono < oldest->event.at.mono))
             oldest = r;
     }
+    for (int i = 0; i < RECORDS; i++)
+        if (atomic_load(&all->at[i].state) == CLOSING && is_left_behind(&all->at[i]) &&
+            move(&all->at[i], CLOSING, BUSY))
+            return &all->at[i];
     if (!oldest || !move(oldest, HELD, BUSY))
         return NULL;
     atomic_fetch_sub(&all->held, 1);
@@ -93,7 +103,7 @@ bool pending_add(const struct event *e, const struct verdict *last, bool others)
     r->last = *last;
     r->key = (struct diag_key){
         .local = e->probe.local, .peer = e->probe.peer, .cookie = e->probe.cookie};
-    if (boundary_single_threaded())
+    if (!diag_is_settled() && boundary_single_threaded())
         diag_prepare(); /* nobody sees the number that it takes for a moment */
     r->before = diag_ask_open(DIAG_KEPT, e->fd, &r->key).what;
     r->event = *e;
@@ -104,13 +114,6 @@ bool pending_add(const struct event *e, const struct verdict *last, bool others)
     added++;
     atomic_store(&r->state, CLOSING);
     return true;
-}
-
-/* It was reset, so the note is no reason any more; but what others hold no mode touches. */
-static void drop_note(struct event *e)
-{
-    e->untouchable = e->untouchable || e->note == NOTE_SHARED;
-    e->note = NOTE_NONE;
 }
 
 /* Of a reset that others' closes may have caused as well one tells. */
@@ -128,7 +131,7 @@ static void settle(struct record *r, enum diag after)
         if (e->note == NOTE_NONE)
             e->note = NOTE_HELD;
     } else if (e->note == NOTE_SHARED) {
-        drop_note(e);
+        e->note = e->action == ACTION_PASSED ? NOTE_OWNER_UNKNOWN : NOTE_NONE;
     }
     e->verdict.outcome = told.outcome;
     e->confirmed = told.confirmed;
@@ -163,24 +166,35 @@ void pending_done(unsigned first, unsigned last, bool closed)
     if (!added || !all)
         return;
     tid = sys_gettid();
-    for (int i = 0; added > 0 && i < RECORDS; i++) {
+    added = 0;
+    for (int i = 0; i < RECORDS; i++) {
         struct record *r = &all->at[i];
 
-        if (atomic_load(&r->state) != CLOSING || r->tid != tid || (unsigned)r->event.fd < first ||
-            (unsigned)r->event.fd > last || !move(r, CLOSING, BUSY))
+        if (atomic_load(&r->state) != CLOSING || r->tid != tid)
             continue;
-        added--;
-        if (closed)
-            tell(all, r);
-        else
-            atomic_store(&r->state, FREE);
+        if ((unsigned)r->event.fd < first || (unsigned)r->event.fd > last)
+            added++; /* of a close that this one came in the middle of */
+        else if (move(r, CLOSING, BUSY))
+            closed ? tell(all, r) : atomic_store(&r->state, FREE);
     }
 }
 
 /* In between somebody may have read it, or the peer may have ended: then it may have been closed in order. */
-static void ask_again(struct records *all, struct record *r, int64_t now)
+static void tell_late(struct record *r, int64_t now)
 {
     struct event *e = &r->event;
+
+    e->is_late = true;
+    e->ms = (uint64_t)(now - e->at.mono) / (NS_PER_S / 1000);
+    e->note = NOTE_NONE;
+    e->untouchable |= r->others; /* whoever let go last did it: no mode would have touched this close */
+    e->verdict.outcome = OUTCOME_RST;
+    e->confirmed = !r->others && now - e->at.mono < SURE_NS;
+    event_emit(e);
+}
+
+static void ask_again(struct records *all, struct record *r, int64_t now)
+{
     struct diag_answer a = diag_ask(DIAG_KEPT, &r->key);
 
     if (a.what == DIAG_HELD) {
@@ -189,14 +203,10 @@ static void ask_again(struct records *all, struct record *r, int64_t now)
         return;
     }
     atomic_fetch_sub(&all->held, 1);
-    if (a.what == DIAG_GONE && ledger_claim(r->key.cookie) && event_admit()) {
-        e->is_late = true;
-        e->ms = (uint64_t)(now - e->at.mono) / (NS_PER_S / 1000);
-        drop_note(e);
-        e->verdict.outcome = OUTCOME_RST;
-        e->confirmed = !r->others && now - e->at.mono < SURE_NS;
+    if (a.what == DIAG_GONE && ledger_claim(r->key.cookie)) {
         summary_count_later();
-        event_emit(e);
+        if (event_admit())
+            tell_late(r, now);
     }
     atomic_store(&r->state, FREE);
 }

@@ -56,6 +56,7 @@ __attribute__((constructor)) static void start(void)
     control_start();
     on = (config.mode != MODE_OFF || config.controlled) && ledger_start();
     if (on) {
+        real_find_clock(); /* each close asks it whether a summary is due */
         boundary_start(in_child);
         holders_start();
         sink_start();

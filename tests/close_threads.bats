@@ -34,7 +34,7 @@ settles()
     SAFECLOSE_EVENTS=all scene log 'program starts a reader of 1000' 'program closes' \
         'peer sends 1000' 'program joins the threads' "$end"
     saw thread '1000 right' resets 0 peer_end EOF
-    tells cause none action none outcome unknown note owner-unknown
+    tells cause none action none outcome none confirmed true note held
 }
 
 # SO_RCVLOWAT lets a reader wait although something is unread.
@@ -43,7 +43,7 @@ settles()
         'program closes' 'peer sends 990' 'program joins the threads' "$end")
     never_changed "${steps[@]}"
     saw thread '1000 right' resets 0 peer_end EOF
-    tells cause unread-data action none outcome unknown note owner-unknown
+    tells cause unread-data action none outcome none confirmed true note held
     settles drain 0 "${steps[@]}"
     saw thread '1000 right' resets 0 peer_end EOF
 }
@@ -63,7 +63,7 @@ settles()
             "$end" 'program joins the threads'
         saw thread '20971520 right' peer_data right peer_end ECONNRESET on_close 1
         ((seen[peer_bytes] >= 20971520 - 4194304)) || fail "$mode: ${seen[peer_bytes]} bytes"
-        [[ $mode != log ]] || tells cause unread-data action none outcome unknown note owner-unknown
+        [[ $mode != log ]] || tells cause unread-data action none outcome none confirmed true note held
     done
 }
 
@@ -92,7 +92,7 @@ reads_fast()
         ((ends > 0)) || continue
         tells_end discarded 0
         # For one that gets no CPU, or is between two bursts, nobody waits for ever.
-        matches '^(drained fin|in-use unknown)$' "${ended[ended_by]} ${ended[outcome]}"
+        matches '^(drained fin|in-use (none|fin))$' "${ended[ended_by]} ${ended[outcome]}"
     done
 }
 

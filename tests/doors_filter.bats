@@ -143,7 +143,7 @@ sandboxed()
         saw unshare '-1 EINVAL'
         same 1 "$summaries"
         [[ -z ${summed[given_up]-} ]] || fail "gave up: $(<"$log")"
-        tells via "$(named close)" outcome unknown note owner-unknown unread 1024
+        tells via "$(named close)" outcome rst confirmed true note '' unread 1024
         scene drain 'unshare refused'
         resets_nobody
         threads=yes

@@ -26,8 +26,7 @@ forks()
     unchanged "$1, parent first"
     resets_for TCP_ABORT_ON_CLOSE on_close
     same 2 "$closes"
-    others_hold 1
-    tells 1.via close 1.pid "${seen[pid]}" 2.via _exit 2.unread 1024
+    tells 1.via close 1.pid "${seen[pid]}" 1.outcome none 1.confirmed true 1.note shared 2.via _exit 2.unread 1024
     matches '^(rst|unknown)$' "${told[2.outcome]}"
     scene drain "$1, parent first"
     tells 1.action passed
@@ -37,8 +36,7 @@ forks()
     resets_for TCP_ABORT_ON_CLOSE on_close
     saw unread 1024 child 42
     same 1 "$closes"
-    tells via close pid "${seen[pid]}"
-    matches '^(rst|unknown)$' "${told[outcome]}"
+    tells via close pid "${seen[pid]}" outcome rst confirmed true note ''
     scene drain "$1, child first"
     saw unread 1024
     [[ ${told[action]} == passed ]] || resets_nobody

@@ -32,12 +32,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     static struct elf_facts facts;
     static int fd = -1;
     struct script script;
+    struct elf elf;
+    uint64_t address;
     size_t head = size < SCRIPT_BYTES ? size : SCRIPT_BYTES;
 
     if (fd < 0)
         fd = memfd_create("fuzz_elf", MFD_CLOEXEC);
     check(ftruncate(fd, 0) == 0 && pwrite(fd, bytes, size, 0) == (ssize_t)size);
     check_facts(&facts, elf_facts_read(&facts, fd));
+    if (!elf_open(&elf, fd))
+        elf_object(&elf, "config", 8, &address);
     script_read(&script, (const char *)bytes, head);
     check(memchr(script.interpreter, '\0', sizeof(script.interpreter)) &&
           memchr(script.env_program, '\0', sizeof(script.env_program)));

@@ -46,6 +46,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     answer = options_take(&its, name, name_len, value, &rule);
     check((answer == OPTION_UNKNOWN) == (rule.allowed == NULL));
     check_config(&its);
+    if (options_word(value, value_len, &its.mode) == WORD_MODE)
+        check(strncmp(value, options_mode_name(its.mode), strlen(options_mode_name(its.mode))) ==
+              0);
     free(name);
     free(value);
     return 0;

@@ -7,10 +7,10 @@ load linger_process
 
 # ---- Forks and programs ----------------------------------------------------------------------------------
 
-@test "descriptors: as bare, in a child too, but for the log and one more high up" {
+@test "descriptors: as bare, in a child too, but for the log and two more high up" {
     all_arrives 5 linger_process descriptors
     same $'parent: 1 above\nchild: 1 above' "$(grep above "$BATS_TEST_TMPDIR/bare.stderr")"
-    same $'parent: 3 above\nchild: 3 above' "$(grep above "$BATS_TEST_TMPDIR/linger.stderr")"
+    same $'parent: 4 above\nchild: 4 above' "$(grep above "$BATS_TEST_TMPDIR/linger.stderr")"
 }
 
 @test "300 forks" {

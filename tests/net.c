@@ -627,7 +627,7 @@ static bool thread_is_in(void *arg)
     char path[64];
     long number = -1;
 
-    snprintf(path, sizeof path, "/proc/self/task/%d/syscall", thread->tid);
+    snprintf(path, sizeof path, "/proc/%d/syscall", thread->tid);
     FILE *file = fopen(path, "re");
     if (!file)
         return false;

@@ -41,7 +41,8 @@ settled()
 
 @test "a thread that writes 20 MB while another closes with 5 bytes unread: its call succeeds" {
     as_bare log -- owner_threads writer
-    tells 'len(unread) == 1' 'unread[0]["note"] == "owner-unknown"' 'unread[0]["outcome"] == "unknown"'
+    tells 'len(unread) == 1' 'unread[0]["note"] == "held"' \
+        'unread[0]["outcome"] == "none" and unread[0]["confirmed"]'
 }
 
 @test "a thread that writes 20 MB while another closes with 5 bytes unread: drained after it, all arrives" {

@@ -26,6 +26,7 @@ static struct {
     bool verbose;
     bool beyond;
     bool by_counters;
+    bool strict;
     long mismatches_max;
 } options = {.first = 1, .count = 1000, .mismatches_max = 5};
 
@@ -37,6 +38,7 @@ struct totals {
     _Atomic long played;
     _Atomic long mismatches;
     _Atomic long unproven; /* owners that the library had to look for, and did not find in time */
+    _Atomic long gaps;     /* what the library is known not to do yet */
     _Atomic long raced;    /* closes whose end depended on what came meanwhile */
     _Atomic long states[STATES];
     _Atomic long reasons[REASONS];
@@ -58,24 +60,26 @@ static const char usage[] =
     "  --jobs N       so many at a time (as many as there are processors)\n"
     "  --stop N       give up after N mismatches (5)\n"
     "  --beyond       also what the library is known not to see\n"
+    "  --strict       known gaps of the library count as mismatches\n"
     "  --counters     believe the kernel's counters, as without root, instead of its tracepoint\n"
     "  --race         instead: how often the log is wrong when data comes during a close\n"
     "LIBSAFECLOSE names the library.\n";
 
 /* ---- One scenario ---------------------------------------------------------------------------- */
 
-/* A worker's stages, opened when needed: by mode, and by which closes are logged. */
+/* A worker's stages, opened when needed: by mode, by which closes are logged, and by setting. */
 struct stages {
     struct place place;
-    struct stage *stage[RUN_MODES][2];
+    struct stage *stage[RUN_MODES][2][SETTING_COUNT];
 };
 
-static struct stage *stage_for(struct stages *stages, enum run_mode mode, bool resets_only)
+static struct stage *stage_for(struct stages *stages, enum run_mode mode, const struct scenario *s)
 {
-    struct stage **stage = &stages->stage[mode][mode != RUN_BARE && resets_only];
+    bool resets_only = mode != RUN_BARE && s->resets_only;
+    struct stage **stage = &stages->stage[mode][resets_only][s->setting];
 
     if (!*stage)
-        *stage = stage_open(mode, mode != RUN_BARE && resets_only, &stages->place);
+        *stage = stage_open(mode, resets_only, s->setting, &stages->place);
     if (!*stage)
         exit(2);
     return *stage;
@@ -107,6 +111,7 @@ static void report(const struct scenario *s, const char *where, const struct com
         (unsigned long long)s->seed, where, words, seen, c->text, (unsigned long long)s->seed,
         options.beyond        ? " OPTIONS=--beyond"
         : options.by_counters ? " OPTIONS=--counters"
+        : options.strict      ? " OPTIONS=--strict"
                               : "");
     if (n > 0)
         fwrite(text, 1, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1, stdout);
@@ -144,15 +149,16 @@ static void count_lingering(const struct run *run)
 static void judge_mode(struct stages *stages, const struct scenario *s, enum run_mode mode,
                        struct run *run)
 {
-    struct complaints c = {.text = ""};
+    struct complaints c = {.text = "", .strict = options.strict};
 
-    run_scenario(stage_for(stages, mode, s->resets_only), s, run);
+    run_scenario(stage_for(stages, mode, s), s, run);
     if (options.verbose)
         tell_run(run);
     judge_run(run, &c);
     count_lingering(run);
     atomic_fetch_add(&totals->unproven, c.unproven);
     atomic_fetch_add(&totals->raced, c.raced);
+    atomic_fetch_add(&totals->gaps, c.gap);
     if (c.count)
         report(s, mode_names[mode], &c, run);
 }
@@ -175,8 +181,8 @@ static void compare(struct stages *stages, const struct scenario *s, struct run 
             report(s, "log differs from a run without the library", &c, &runs[RUN_LOG]);
             return;
         }
-        run_scenario(stage_for(stages, RUN_BARE, s->resets_only), s, &runs[RUN_BARE]);
-        run_scenario(stage_for(stages, RUN_LOG, s->resets_only), s, &runs[RUN_LOG]);
+        run_scenario(stage_for(stages, RUN_BARE, s), s, &runs[RUN_BARE]);
+        run_scenario(stage_for(stages, RUN_LOG, s), s, &runs[RUN_LOG]);
     }
 }
 
@@ -228,7 +234,7 @@ static void settle_down(int number)
 
 static void work(void)
 {
-    struct stages stages = {.stage = {{NULL}}};
+    struct stages stages = {.stage = {{{NULL}}}};
     const char *no_trace = NULL;
     long number;
 
@@ -246,8 +252,9 @@ static void work(void)
         play(&stages, options.first + (uint64_t)number);
     for (int mode = 0; mode < RUN_MODES; mode++)
         for (int events = 0; events < 2; events++)
-            if (stages.stage[mode][events])
-                stage_close(stages.stage[mode][events]);
+            for (int setting = 0; setting < SETTING_COUNT; setting++)
+                if (stages.stage[mode][events][setting])
+                    stage_close(stages.stage[mode][events][setting]);
     net_trace_stop();
 }
 
@@ -313,6 +320,9 @@ static int tell_result(double seconds, int failed)
     if (totals->unproven)
         printf("%ld times the library looked for another holder and said it can't tell\n",
                atomic_load(&totals->unproven));
+    if (totals->gaps)
+        printf("%ld times a known gap of the library, not judged (but by --strict)\n",
+               atomic_load(&totals->gaps));
     if (totals->raced)
         printf(
             "%ld times the peer had more to send, and how the close ended depended on it: not judged\n",
@@ -358,13 +368,19 @@ static void set_modes(const char *mode)
 
 static bool parse(int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"count", required_argument, NULL, 'n'}, {"first", required_argument, NULL, 'f'},
-        {"fresh", no_argument, NULL, 'r'},       {"seed", required_argument, NULL, 's'},
-        {"mode", required_argument, NULL, 'm'},  {"jobs", required_argument, NULL, 'j'},
-        {"stop", required_argument, NULL, 'x'},  {"beyond", no_argument, NULL, 'b'},
-        {"race", no_argument, NULL, 'R'},        {"counters", no_argument, NULL, 'c'},
-        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
+    static const struct option names[] = {{"count", required_argument, NULL, 'n'},
+                                          {"first", required_argument, NULL, 'f'},
+                                          {"fresh", no_argument, NULL, 'r'},
+                                          {"seed", required_argument, NULL, 's'},
+                                          {"mode", required_argument, NULL, 'm'},
+                                          {"jobs", required_argument, NULL, 'j'},
+                                          {"stop", required_argument, NULL, 'x'},
+                                          {"beyond", no_argument, NULL, 'b'},
+                                          {"strict", no_argument, NULL, 'S'},
+                                          {"race", no_argument, NULL, 'R'},
+                                          {"counters", no_argument, NULL, 'c'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
     bool racing = false;
     int option;
 
@@ -400,6 +416,9 @@ static bool parse(int argc, char **argv)
             break;
         case 'b':
             options.beyond = true;
+            break;
+        case 'S':
+            options.strict = true;
             break;
         case 'R':
             racing = true;
@@ -442,6 +461,8 @@ int main(int argc, char **argv)
 
     if (argc == 2 && strcmp(argv[1], "--program") == 0)
         return program_main();
+    if (argc == 4 && strcmp(argv[1], "--holder") == 0)
+        return holder_main(atoi(argv[2]), *argv[3] == '1');
     racing = parse(argc, argv);
     if (!getenv("LIBSAFECLOSE") || access(getenv("LIBSAFECLOSE"), R_OK) != 0)
         refuse("LIBSAFECLOSE names no library");

@@ -47,6 +47,8 @@ enum holder {
     HOLD_EPOLL,       /* nobody: a thread in epoll_wait, where the connection is registered */
     HOLD_POLL,        /* a thread in poll, which holds what it polls */
     HOLD_SELECT,      /* nobody: a thread in select of lower numbers, up to ours */
+    HOLD_EXEC,        /* another program, without the library, which a fork child has become */
+    HOLD_OTHER,       /* nobody: a thread that waits for data of another connection */
     HOLD_COUNT
 };
 
@@ -90,6 +92,17 @@ struct step {
     uint32_t size;
 };
 
+/* Where the program runs, from its beginning on. */
+enum setting {
+    SETTING_PLAIN,
+    SETTING_NO_PROC,    /* /proc is empty */
+    SETTING_NO_NETLINK, /* a filter refuses sockets of that family */
+    SETTING_COUNT
+};
+
+/* What it gives up on its way. */
+enum drop { DROP_NOTHING, DROP_RIGHTS, DROP_ROOT /* chroot */ };
+
 /* What becomes of a client that waits to be accepted, before the listener is given up. */
 enum client { CLIENT_WAITS, CLIENT_SENDS, CLIENT_ENDS, CLIENT_RESETS };
 
@@ -118,7 +131,11 @@ struct scenario {
     uint32_t late;     /* under linger: what the peer still sends after the close, */
     bool late_first;   /* its FIN before it has read, */
     bool late_resets;  /* or in place of that a reset */
-    int clients;       /* who wait to be accepted */
+    enum setting setting;
+    enum drop drop;
+    bool drop_late; /* when the connection is there; else before */
+    bool device;    /* our socket is bound to the interface */
+    int clients;    /* who wait to be accepted */
     enum client client[CLIENTS_MAX];
 };
 
@@ -129,6 +146,7 @@ void scenario_draw(struct scenario *s, uint64_t seed, bool beyond);
 void scenario_words(const struct scenario *s, char *words, size_t size);
 
 const char *door_name(enum door door);
+bool is_process(enum holder holder);            /* it is spoken to by a way of its own */
 bool door_ends(const struct scenario *s);       /* the program is gone afterwards */
 bool door_takes_both(const struct scenario *s); /* it closes the holder's number as well */
 
@@ -193,9 +211,11 @@ struct reply {
     enum op op;
     int result;
     int error;
-    int fd;       /* the connection's number; from OP_HOLD the holder's, -1 where it has none */
-    int pid;      /* of who answers */
-    bool garbled; /* the bytes that were read are not those that were sent */
+    int fd;  /* the connection's number; from OP_HOLD the holder's, -1 where it has none */
+    int pid; /* of who answers */
+    int tid; /* from OP_HOLD: a thread that is going to wait in system call number */
+    long number;
+    bool garbled;                /* the bytes that were read are not those that were sent */
     struct sockaddr_in6 address; /* OP_OPEN: where the program listens */
     struct sample sample;
 };
@@ -206,6 +226,9 @@ enum { CONTROL = 3, HOLDER_CONTROL = 4 };
 
 /* The template: forks a program for each scenario that comes, until the worker is gone. */
 int program_main(void);
+
+/* Who holds the connection as number fd, without the library; exits: gives it up by ending. */
+int holder_main(int fd, bool exits);
 
 /* ---- A place to play (referee_place.c) ------------------------------------------------------- */
 
@@ -253,6 +276,7 @@ struct witness {
     char reason[64];  /* of the first; where not traced, what the counters tell */
     char before[64];  /* of a reset sent before the close, if any */
     char late[64];    /* of one that answers what came after it */
+    char after[64];   /* of one that was sent when its last holder let go */
     bool fin;         /* the peer has our FIN now, and had not before */
     bool fin_known;   /* whether the peer can tell */
     bool moved;       /* data arrived while the close happened: nothing can be said */
@@ -303,6 +327,7 @@ struct run {
     uint32_t late;      /* bytes that the peer sent to a connection that lingered */
     uint32_t peer_sent; /* in all */
     bool peer_reset;    /* under linger that was its end */
+    bool peer_gone;     /* it reset before the program ended, while somebody held it */
     int end_error;      /* what the peer's reading ended with, where it was read to the end */
     bool end_known;
     uint32_t end_bytes;
@@ -316,7 +341,8 @@ struct run {
 struct stage; /* a template and the way to it */
 
 /* Starts what scenarios are played on. NULL with a message where it can't. */
-struct stage *stage_open(enum run_mode mode, bool resets_only, const struct place *place);
+struct stage *stage_open(enum run_mode mode, bool resets_only, enum setting setting,
+                         const struct place *place);
 void stage_close(struct stage *stage);
 
 /* Plays SCENARIO in RUN. */
@@ -332,11 +358,14 @@ struct said {
         ended_by[16];
     long unread, unacked, unsent, pending, discarded;
     bool urgent;
+    bool confirmed;
     uint64_t cookie;
+    uint64_t mono; /* when it was; a close may be told after one that came later */
 };
 
-/* The next close event in LOG from *at on; or linger-end event. */
+/* The next close event in LOG from *at on; or close-end, or linger-end event. */
 bool said_next(const char *log, long *at, long end, struct said *said);
+bool said_next_late(const char *log, long *at, long end, struct said *said);
 bool said_next_end(const char *log, long *at, long end, struct said *said);
 
 /* ---- Lingering (referee_linger.c) ------------------------------------------------------------ */
@@ -355,6 +384,9 @@ bool may_be_unknown(const struct scenario *s);
 /* The program has threads: then only the lot finds out whether one is in a call on the connection. */
 bool has_threads(const struct scenario *s);
 
+/* What those do can't be seen by the library, or not wholly. */
+bool is_blind(const struct scenario *s);
+
 /* A thread of the program is in a call on it. */
 bool is_in_call(const struct scenario *s);
 
@@ -364,6 +396,8 @@ struct complaints {
     char text[4096];
     size_t len;
     int count;
+    bool strict;   /* what the library is known not to do counts as well */
+    bool gap;      /* it is that, and was not judged */
     bool unproven; /* the library said that it can't tell, where it may */
     bool raced;    /* what came during the close decided, and that was not judged */
 };

@@ -82,7 +82,7 @@ static void tell_by_trace(const struct game *g, struct witness *w)
 void game_looks_back(struct game *g, struct witness *w)
 {
     if (w->traced)
-        take_resets(g, g->run->peers, w->late, NULL);
+        take_resets(g, g->run->peers, w->after, w->late);
     else if (g->lingered && net_resets_since(g->at_pass).sent > g->run->peer_reset && !w->late[0])
         strcpy(w->late, "one was counted");
 }

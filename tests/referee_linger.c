@@ -35,6 +35,7 @@ bool may_be_unknown(const struct scenario *s)
     case HOLD_DELIVERED:
     case HOLD_FORK:
     case HOLD_FORK_KILLED:
+    case HOLD_EXEC:
         return true;
     default:
         return false;
@@ -50,7 +51,12 @@ bool is_in_call(const struct scenario *s)
 bool has_threads(const struct scenario *s)
 {
     return is_in_call(s) || s->holder == HOLD_BUSY || s->holder == HOLD_EPOLL ||
-           s->holder == HOLD_SELECT;
+           s->holder == HOLD_SELECT || s->holder == HOLD_OTHER;
+}
+
+bool is_blind(const struct scenario *s)
+{
+    return has_threads(s) && (s->setting == SETTING_NO_PROC || s->drop != DROP_NOTHING);
 }
 
 /* ---- Playing --------------------------------------------------------------------------------- */
@@ -95,7 +101,7 @@ static bool is_parked(const struct game *g)
     if (strcmp(said.action, "lingering") == 0)
         return !g->scene.read_shut;
     return scene_lingers(&g->scene) && !said.note[0] && !may_be_unknown(g->s) &&
-           !(exiting && is_in_call(g->s)) && g->s->holder != HOLD_BUSY;
+           !(exiting && is_in_call(g->s)) && g->s->holder != HOLD_BUSY && !is_blind(g->s);
 }
 
 /* Shut down for reading through another number, the library may not know. */

@@ -64,6 +64,7 @@ static int channel_of_holder(const struct game *g)
 {
     switch (g->s->holder) {
     case HOLD_FORK:
+    case HOLD_EXEC:
         return g->stage->holder_control;
     case HOLD_DUP:
     case HOLD_DELIVERED:
@@ -78,6 +79,7 @@ static bool outlasts(const struct scenario *s)
 {
     switch (s->holder) {
     case HOLD_FORK:
+    case HOLD_EXEC:
         return true;
     case HOLD_DUP:
     case HOLD_DELIVERED:
@@ -95,7 +97,7 @@ static bool outlasts(const struct scenario *s)
 
 static bool hold(struct game *g)
 {
-    struct reply reply;
+    struct reply reply, there;
     uint32_t at = g->s->holder == HOLD_WRITER ? g->scene.written : g->scene.queue.at;
 
     if (g->s->holder == HOLD_NOBODY)
@@ -104,8 +106,14 @@ static bool hold(struct game *g)
         return false;
     if (reply.result != 0)
         return game_trouble(g, "the program is unable to do: %d holds", g->s->holder);
+    if (reply.number && !net_wait_thread_in(reply.tid, reply.number))
+        return game_trouble(g, "a thread doesn't come to wait in call %ld", reply.number);
     g->run->held = outlasts(g->s);
-    g->run->holder_fd = g->s->holder == HOLD_FORK ? g->run->fd : reply.fd;
+    /* It is there when it answers. */
+    if (g->s->holder == HOLD_EXEC &&
+        !game_ask(g, g->stage->holder_control, OP_SAMPLE, 0, 0, &there))
+        return false;
+    g->run->holder_fd = is_process(g->s->holder) ? g->run->fd : reply.fd;
     g->run->holder_pid = reply.pid;
     return true;
 }
@@ -139,7 +147,7 @@ static bool thread_goes_on(struct game *g)
 /* The other descriptor: everything unread must still be there for it, and then it gives up too. */
 static bool holder_goes_on(struct game *g, int channel)
 {
-    bool ends = g->s->holder == HOLD_FORK && g->s->holder_exits;
+    bool ends = is_process(g->s->holder) && g->s->holder_exits;
     uint32_t got = 0;
 
     if (g->s->holder_reads) {
@@ -274,10 +282,11 @@ static void end_game(struct game *g)
 
     /* The program might wait for it. */
     if (g->run->mode == RUN_LINGER && !g->lingered) {
+        g->run->peer_gone = true;
         reset_and_close(g->peer);
         g->peer = -1;
     }
-    if (g->s->holder == HOLD_FORK && g->run->holder_pid > 0 && !g->holder_ended) {
+    if (is_process(g->s->holder) && g->run->holder_pid > 0 && !g->holder_ended) {
         stage_tell(g->stage->holder_control, &end);
         if (!game_wait_for_end(g->run->holder_pid, NULL))
             game_trouble(g, "the fork child doesn't end");

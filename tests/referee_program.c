@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -17,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { NOBODY = 65534, OTHER_ADDRESS = 127 << 24 | 255 << 16 | 1 };
+
 /* What a program has; set by its main thread. */
 static struct {
     struct scenario scenario;
@@ -28,6 +31,8 @@ static struct {
     pid_t child;
     pthread_t thread;
     _Atomic int tid; /* by the thread */
+    long waits_in;   /* the system call that it is going to wait in, 0: none */
+    int other[3];    /* another connection: its listener and its ends */
     int got;         /* by the thread, before it ends */
     bool garbled;    /* likewise */
     uint32_t thread_at;
@@ -41,6 +46,21 @@ static void die(const char *what)
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
+/* What fails where we are not root can't be played there. */
+static void drop(bool late)
+{
+    const struct scenario *s = &program.scenario;
+
+    if (s->drop == DROP_NOTHING || s->drop_late != late)
+        return;
+    if (s->drop == DROP_ROOT) {
+        if (chroot(getenv("REFEREE_JAIL")) == 0 && chdir("/") != 0)
+            die("change the directory");
+    } else if (setgroups(0, NULL) == 0 && setgid(NOBODY) == 0 && setuid(NOBODY) == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    }
+}
+
 static void open_connection(const struct command *command, struct reply *reply)
 {
     const struct scenario *s = &program.scenario;
@@ -49,18 +69,22 @@ static void open_connection(const struct command *command, struct reply *reply)
      */
     if (s->door == DOOR_PCLOSE && !(program.stream = popen("true", "re")))
         die("popen");
+    drop(false);
     if (s->we_connect) {
         program.fd = wire_socket(s, true);
         if (program.fd < 0 || wire_connect(program.fd, &command->address) != 0)
             die("connect");
+        drop(true);
         return;
     }
     program.listener = wire_listen(s, true, &command->address);
     if (program.listener < 0)
         die("listen");
     reply->result = wire_port(program.listener);
-    if (s->listening)
+    if (s->listening) {
         program.fd = program.listener;
+        drop(true);
+    }
 }
 
 static void accept_connection(void)
@@ -75,6 +99,7 @@ static void accept_connection(void)
         close(program.listener);
         program.listener = -1;
     }
+    drop(true);
 }
 
 /* ---- Other holders --------------------------------------------------------------------------- */
@@ -90,7 +115,7 @@ static bool next_command(int channel, struct command *command)
     return read(channel, command, sizeof *command) == sizeof *command;
 }
 
-/* The fork child: holds the connection, and does as it is told. */
+/* Another process: holds the connection, and does as it is told. */
 _Noreturn static void be_holder(void)
 {
     struct command command;
@@ -118,6 +143,29 @@ _Noreturn static void be_holder(void)
     _exit(0);
 }
 
+int holder_main(int fd, bool exits)
+{
+    signal(SIGPIPE, SIG_IGN);
+    stream_prepare();
+    program.fd = fd;
+    program.scenario.holder_exits = exits;
+    be_holder();
+}
+
+/* Says that it is there by the first sample that it answers with. */
+_Noreturn static void become_another(void)
+{
+    char fd[16];
+
+    snprintf(fd, sizeof fd, "%d", program.fd);
+    fcntl(program.fd, F_SETFD, 0);
+    fcntl(HOLDER_CONTROL, F_SETFD, 0);
+    unsetenv("LD_PRELOAD");
+    execl(getenv("REFEREE_PATH"), "referee", "--holder", fd,
+          program.scenario.holder_exits ? "1" : "0", (char *)NULL);
+    _exit(3);
+}
+
 static void fork_holder(void)
 {
     fflush(NULL);
@@ -128,6 +176,8 @@ static void fork_holder(void)
         return;
     if (program.scenario.holder == HOLD_FORK)
         be_holder();
+    if (program.scenario.holder == HOLD_EXEC)
+        become_another();
     if (program.scenario.holder == HOLD_FORK_ENDED)
         _exit(0);
     for (;;)
@@ -135,6 +185,31 @@ static void fork_holder(void)
 }
 
 /* The threads: each says who it is, and waits. */
+
+static void *thread_receives_other(void *unused)
+{
+    char byte;
+
+    (void)unused;
+    program.tid = gettid();
+    return recv(program.other[2], &byte, 1, 0) == 1 ? unused : NULL;
+}
+
+/* To an address that no scenario has. */
+static void open_other(void)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(OTHER_ADDRESS)};
+    socklen_t size = sizeof name;
+
+    program.other[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    program.other[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(program.other[0], (struct sockaddr *)&name, size) != 0 ||
+        listen(program.other[0], 1) != 0 ||
+        getsockname(program.other[0], (struct sockaddr *)&name, &size) != 0 ||
+        connect(program.other[1], (struct sockaddr *)&name, size) != 0)
+        die("open another connection");
+    program.other[2] = accept(program.other[0], NULL, NULL);
+}
 
 static void *thread_receives(void *unused)
 {
@@ -221,8 +296,8 @@ static bool has_tid(void *unused)
     return program.tid != 0;
 }
 
-/* Starts a thread and returns when it sleeps in system call NUMBER, 0: when it runs. */
-/* A child of popen may end meanwhile. Its SIGCHLD is ignored, but not while pthread_create blocks
+/* Starts a thread and returns when it runs; it is going to sleep in system call NUMBER, 0: in none.
+ * A child of popen may end meanwhile. Its SIGCHLD is ignored, but not while pthread_create blocks
  * all signals: then it comes when they are let in again, and a call that the new thread is in
  * returns with what it has. */
 static int start_thread(void *(*body)(void *), long number)
@@ -237,7 +312,8 @@ static int start_thread(void *(*body)(void *), long number)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!net_wait_until(has_tid, NULL))
         return -1;
-    return number == 0 || net_wait_thread_in(program.tid, number) ? 0 : -1;
+    program.waits_in = number;
+    return 0;
 }
 
 /* Onto any processor: a thread that computes would keep the peer from its own. */
@@ -259,6 +335,7 @@ static int hold(void)
         close(fcntl(program.fd, F_DUPFD_CLOEXEC, 0));
         break;
     case HOLD_FORK:
+    case HOLD_EXEC:
         fork_holder();
         break;
     case HOLD_FORK_ENDED:
@@ -279,6 +356,9 @@ static int hold(void)
         if (program.scenario.holder == HOLD_DELIVERED)
             program.copy = net_receive_descriptor(program.flight[1], 0);
         break;
+    case HOLD_OTHER:
+        open_other();
+        return start_thread(thread_receives_other, SYS_recvfrom);
     case HOLD_READER:
         return start_thread(thread_receives, SYS_recvfrom);
     case HOLD_PEEKER:
@@ -486,7 +566,11 @@ static void serve(void)
         reply.result = do_step(&command, &reply);
         reply.error = errno;
         reply.fd = command.op == OP_HOLD ? program.copy : program.fd;
-        if (command.op == OP_HOLD && program.scenario.holder == HOLD_FORK)
+        if (command.op == OP_HOLD) {
+            reply.tid = program.tid;
+            reply.number = program.waits_in;
+        }
+        if (command.op == OP_HOLD && is_process(program.scenario.holder))
             reply.pid = program.child;
         sample_take(program.fd, &reply.sample);
         answer(CONTROL, &reply);

@@ -153,7 +153,7 @@ static bool play_round(struct stage *stage, long delay_ns, struct tally *t)
 /* 0 where nothing else was wrong. */
 static int race_in(enum run_mode mode, bool resets_only, int rounds, const struct place *place)
 {
-    struct stage *stage = stage_open(mode, resets_only, place);
+    struct stage *stage = stage_open(mode, resets_only, SETTING_PLAIN, place);
     struct tally t = {0};
     uint64_t random = (uint64_t)now_ns();
     const long span_ns = 150000; /* from the command to after the close, on a slow machine too */

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* HOLD_OTHER's connection is not what is judged. */
+#define OTHER_PREFIX "127.255.0.1:"
+
 static const char *value_of(const char *line, const char *end, const char *key)
 {
     char quoted[32];
@@ -33,20 +36,28 @@ static long number_of(const char *line, const char *end, const char *key)
     return value ? strtol(value, NULL, 10) : -1;
 }
 
+static bool is_true(const char *line, const char *end, const char *key)
+{
+    const char *value = value_of(line, end, key);
+
+    return value && strncmp(value, "true", 4) == 0;
+}
+
 static bool next(const char *log, long *at, long end, const char *kind, struct said *said)
 {
     memset(said, 0, sizeof *said);
     while (*at < end) {
         const char *line = log + *at;
         const char *newline = memchr(line, '\n', (size_t)(end - *at));
-        char event[16], cookie[32], urgent[8] = "";
-        const char *flag;
+        char event[16], cookie[32];
 
         if (!newline)
             return false;
         *at = newline + 1 - log;
         text_of(line, newline, "event", event, sizeof event);
-        if (strcmp(event, kind) != 0)
+        text_of(line, newline, "local", said->local, sizeof said->local);
+        if (strcmp(event, kind) != 0 ||
+            strncmp(said->local, OTHER_PREFIX, strlen(OTHER_PREFIX)) == 0)
             continue;
         said->found = true;
         said->pid = (int)number_of(line, newline, "pid");
@@ -57,7 +68,6 @@ static bool next(const char *log, long *at, long end, const char *kind, struct s
         said->pending = number_of(line, newline, "pending");
         said->discarded = number_of(line, newline, "discarded");
         text_of(line, newline, "via", said->via, sizeof said->via);
-        text_of(line, newline, "local", said->local, sizeof said->local);
         text_of(line, newline, "peer", said->peer, sizeof said->peer);
         text_of(line, newline, "state", said->state, sizeof said->state);
         text_of(line, newline, "cause", said->cause, sizeof said->cause);
@@ -67,10 +77,9 @@ static bool next(const char *log, long *at, long end, const char *kind, struct s
         text_of(line, newline, "ended_by", said->ended_by, sizeof said->ended_by);
         text_of(line, newline, "cookie", cookie, sizeof cookie);
         said->cookie = strtoull(cookie, NULL, 16);
-        flag = value_of(line, newline, "urgent");
-        if (flag)
-            snprintf(urgent, sizeof urgent, "%.4s", flag);
-        said->urgent = strcmp(urgent, "true") == 0;
+        said->urgent = is_true(line, newline, "urgent");
+        said->mono = (uint64_t)number_of(line, newline, "mono_ns");
+        said->confirmed = is_true(line, newline, "confirmed");
         return true;
     }
     return false;
@@ -79,6 +88,11 @@ static bool next(const char *log, long *at, long end, const char *kind, struct s
 bool said_next(const char *log, long *at, long end, struct said *said)
 {
     return next(log, at, end, "close", said);
+}
+
+bool said_next_late(const char *log, long *at, long end, struct said *said)
+{
+    return next(log, at, end, "close-end", said);
 }
 
 bool said_next_end(const char *log, long *at, long end, struct said *said)

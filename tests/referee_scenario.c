@@ -225,12 +225,11 @@ static void draw_holder(struct plot *p, struct scenario *s)
         [HOLD_NOBODY] = 120,   [HOLD_DUP] = 12,        [HOLD_DUP_CLOSED] = 6, [HOLD_FORK] = 12,
         [HOLD_FORK_ENDED] = 5, [HOLD_FORK_KILLED] = 3, [HOLD_FLIGHT] = 6,     [HOLD_DELIVERED] = 5,
         [HOLD_READER] = 8,     [HOLD_WRITER] = 5,      [HOLD_PEEKER] = 3,     [HOLD_BUSY] = 2,
-        [HOLD_EPOLL] = 4,      [HOLD_POLL] = 3,        [HOLD_SELECT] = 2,     [HOLD_COUNT] = -1,
+        [HOLD_EPOLL] = 4,      [HOLD_POLL] = 3,        [HOLD_SELECT] = 2,     [HOLD_EXEC] = 5,
+        [HOLD_OTHER] = 4,      [HOLD_COUNT] = -1,
     };
 
     s->holder = (enum holder)draw_weighted(p, weights);
-    if (!p->beyond && (s->holder == HOLD_POLL || s->holder == HOLD_SELECT))
-        s->holder = HOLD_NOBODY;
     s->early = s->holder <= HOLD_DELIVERED && chance(p, 40);
     s->holder_exits = chance(p, 30);
     s->holder_reads = chance(p, 70);
@@ -289,8 +288,22 @@ static void draw_clients(struct plot *p, struct scenario *s)
     /* Where nobody who waits is alive, the kernel still names them to whoever asks. */
     if (!p->beyond && s->clients && s->client[0] == CLIENT_RESETS)
         s->client[0] = CLIENT_WAITS;
-    if (s->holder > HOLD_FLIGHT && s->holder != HOLD_BUSY)
+    if (s->holder > HOLD_FLIGHT && s->holder != HOLD_BUSY && s->holder != HOLD_OTHER)
         s->holder = HOLD_NOBODY;
+}
+
+static void draw_setting(struct plot *p, struct scenario *s)
+{
+    static const int settings[] = {
+        [SETTING_PLAIN] = 84, [SETTING_NO_PROC] = 8, [SETTING_NO_NETLINK] = 8, -1};
+    static const int drops[] = {[DROP_NOTHING] = 80, [DROP_RIGHTS] = 10, [DROP_ROOT] = 10, -1};
+
+    s->setting = (enum setting)draw_weighted(p, settings);
+    s->drop = (enum drop)draw_weighted(p, drops);
+    s->drop_late = chance(p, 50);
+    s->device = chance(p, 10);
+    if (s->holder == HOLD_EXEC && s->drop == DROP_ROOT)
+        s->drop = DROP_NOTHING; /* there is nothing to execute */
 }
 
 void scenario_draw(struct scenario *s, uint64_t seed, bool beyond)
@@ -321,9 +334,15 @@ void scenario_draw(struct scenario *s, uint64_t seed, bool beyond)
     }
     draw_door(&p, s);
     draw_late(&p, s);
+    draw_setting(&p, s);
 }
 
 /* ---- What a door does ------------------------------------------------------------------------ */
+
+bool is_process(enum holder holder)
+{
+    return holder == HOLD_FORK || holder == HOLD_EXEC;
+}
 
 const char *door_name(enum door door)
 {
@@ -453,6 +472,8 @@ static const char *holder_words(enum holder holder)
         [HOLD_EPOLL] = "a thread waits in epoll_wait for the connection",
         [HOLD_POLL] = "a thread waits in poll for the connection",
         [HOLD_SELECT] = "a thread waits in select, whose first argument is the connection's number",
+        [HOLD_EXEC] = "another program, which has no library, holds the connection",
+        [HOLD_OTHER] = "a thread waits for data of another connection",
     };
     return words[holder];
 }
@@ -486,6 +507,13 @@ static void say_opening(struct words *w, const struct scenario *s)
         say(w, ", the peer's receive buffer %d", s->peer_receive_buffer);
     if (s->segment_size)
         say(w, ", segments of %d", s->segment_size);
+    if (s->device)
+        say(w, ", bound to its interface");
+    if (s->setting != SETTING_PLAIN)
+        say(w, s->setting == SETTING_NO_PROC ? ", /proc is empty" : ", netlink is refused");
+    if (s->drop != DROP_NOTHING)
+        say(w, ", it %s %s that", s->drop == DROP_RIGHTS ? "becomes nobody" : "changes its root",
+            s->drop_late ? "after" : "before");
 }
 
 void scenario_words(const struct scenario *s, char *words, size_t size)
@@ -513,9 +541,10 @@ void scenario_words(const struct scenario *s, char *words, size_t size)
     }
     if (s->text)
         say(&w, ", %d bytes waiting in the stream", s->text);
-    if (s->holder == HOLD_DUP || s->holder == HOLD_FORK || s->holder == HOLD_DELIVERED)
+    if (s->holder == HOLD_DUP || s->holder == HOLD_FORK || s->holder == HOLD_DELIVERED ||
+        s->holder == HOLD_EXEC)
         say(&w, "; then the holder%s gives it up%s", s->holder_reads ? " reads all and" : "",
-            s->holder_exits && s->holder == HOLD_FORK ? " by ending" : "");
+            s->holder_exits && is_process(s->holder) ? " by ending" : "");
     if (!s->listening)
         say(&w, "; under linger the peer then sends up to %u, %s", s->late,
             s->late_resets  ? "reads all, sends as much again and resets"

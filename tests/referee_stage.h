@@ -9,12 +9,14 @@
 struct stage {
     enum run_mode mode;
     bool resets_only;
+    enum setting setting;
     struct place place;
     pid_t pid; /* the template */
     int control;
     int holder_control;
     int log;
     char log_path[256];
+    char jail[300]; /* a directory to change the root to */
     int plays;
     bool stuck; /* the template does not answer: another one is needed */
 };

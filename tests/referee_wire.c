@@ -28,6 +28,8 @@ int wire_socket(const struct scenario *s, bool ours)
     set(fd, SOL_SOCKET, SO_RCVBUF, ours ? s->our_receive_buffer : s->peer_receive_buffer);
     set(fd, IPPROTO_TCP, TCP_MAXSEG, s->segment_size);
     set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (ours && s->device)
+        setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", sizeof "lo");
     return fd;
 }
 

@@ -168,7 +168,7 @@ traced()
 }
 
 # leaves_alone [OPTION...] STEP...: all is as bare in every mode. In log, drain and linger the first close
-# of unread data is one of which the event says that nothing was sent, or that it can't know.
+# of unread data is one of which the event says, as the kernel does, that nothing was sent, and why.
 leaves_alone()
 {
     never_changed "$@"
@@ -181,6 +181,11 @@ leaves_alone()
 
 says_left_alone()
 {
-    tells 1.cause unread-data 1.action "$1" 1.discarded 0 1.fd "${seen[fd]}" 1.cookie "${seen[cookie]}"
-    matches '^(none shared|none in-use|unknown owner-unknown)$' "${told[1.outcome]} ${told[1.note]}"
+    tells 1.cause unread-data 1.action "$1" 1.discarded 0 1.fd "${seen[fd]}" 1.cookie "${seen[cookie]}" \
+        1.outcome none 1.confirmed true
+    # With nothing to be done it is not asked who it is, only whether there is somebody.
+    case $1 in
+    none) matches '^(shared|in-use|held)$' "${told[1.note]}" ;;
+    *) matches '^(shared|in-use|owner-unknown)$' "${told[1.note]}" ;;
+    esac
 }

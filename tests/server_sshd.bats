@@ -101,8 +101,7 @@ logs_in()
 assert closes, "not one event of 20 logins"
 for e in closes:
     assert e["comm"] == "sshd" and e["local"] == "127.0.0.1:2222" and e["action"] == "none", e
-    assert e["note"] in ("shared", "owner-unknown"), e
-    assert e["outcome"] == ("none" if e["note"] == "shared" else "unknown"), e
+    assert e["note"] in ("shared", "held") and e["outcome"] == "none" and e["confirmed"], e
 '
 }
 

@@ -15,28 +15,29 @@
 struct row {
     const char *bytes;
     size_t len;
-    int mode; /* -1: none */
+    enum option_word kind;
+    enum mode mode;
 };
 
 /* clang-format off */
 static const struct row table[] = {
-    {BYTES("off"),             MODE_OFF},
-    {BYTES("log"),             MODE_LOG},
-    {BYTES("warn\n"),          MODE_WARN},
-    {BYTES("drain\r\n"),       MODE_DRAIN},
-    {BYTES("linger \t\n\n"),   MODE_LINGER},
-    {BYTES(""),                -1},
-    {BYTES("\n"),              -1},
-    {BYTES("lin"),             -1},
-    {BYTES("lingers"),         -1},
-    {BYTES("Linger"),          -1},
-    {BYTES(" linger"),         -1},
-    {BYTES("linger warn"),     -1},
-    {BYTES("linger\nwarn\n"),  -1},
-    {BYTES("linger\0"),        -1},
-    {BYTES("linger\0\n"),      -1},
-    {BYTES("\0linger"),        -1},
-    {BYTES("mode=linger"),     -1},
+    {BYTES("off"),             WORD_MODE, MODE_OFF},
+    {BYTES("log"),             WORD_MODE, MODE_LOG},
+    {BYTES("warn\n"),          WORD_MODE, MODE_WARN},
+    {BYTES("drain\r\n"),       WORD_MODE, MODE_DRAIN},
+    {BYTES("linger \t\n\n"),   WORD_MODE, MODE_LINGER},
+    {BYTES(""),                WORD_NONE, MODE_OFF},
+    {BYTES("\n"),              WORD_NONE, MODE_OFF},
+    {BYTES("lin"),             WORD_OTHER, MODE_OFF},
+    {BYTES("lingers"),         WORD_OTHER, MODE_OFF},
+    {BYTES("Linger"),          WORD_OTHER, MODE_OFF},
+    {BYTES(" linger"),         WORD_OTHER, MODE_OFF},
+    {BYTES("linger warn"),     WORD_OTHER, MODE_OFF},
+    {BYTES("linger\nwarn\n"),  WORD_OTHER, MODE_OFF},
+    {BYTES("linger\0"),        WORD_OTHER, MODE_OFF},
+    {BYTES("linger\0\n"),      WORD_OTHER, MODE_OFF},
+    {BYTES("\0linger"),        WORD_OTHER, MODE_OFF},
+    {BYTES("mode=linger"),     WORD_OTHER, MODE_OFF},
 };
 /* clang-format on */
 
@@ -46,10 +47,10 @@ static void words(void **state)
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         const struct row *row = &table[i];
         enum mode mode = MODE_WARN;
-        bool is_one = options_mode_of(row->bytes, row->len, &mode);
+        enum option_word kind = options_word(row->bytes, row->len, &mode);
 
-        if (is_one != (row->mode >= 0) || (is_one && (int)mode != row->mode))
-            fail_msg("row %zu: %d, mode %s", i, is_one, options_mode_name(mode));
+        if (kind != row->kind || (kind == WORD_MODE && mode != row->mode))
+            fail_msg("row %zu: %d, mode %s", i, kind, options_mode_name(mode));
     }
 }
 
@@ -59,9 +60,9 @@ static void no_string(void **state)
     enum mode mode = MODE_WARN;
 
     (void)state;
-    assert_true(options_mode_of("offline", 3, &mode));
+    assert_int_equal(options_word("offline", 3, &mode), WORD_MODE);
     assert_int_equal(mode, MODE_OFF);
-    assert_false(options_mode_of("warn", 0, &mode));
+    assert_int_equal(options_word("warn", 0, &mode), WORD_NONE);
 }
 
 static void all_are_allowed(void **state)
@@ -71,7 +72,7 @@ static void all_are_allowed(void **state)
         const char *name = options_mode_name(mode);
         enum mode named = MODE_WARN;
 
-        assert_true(options_mode_of(name, strlen(name), &named));
+        assert_int_equal(options_word(name, strlen(name), &named), WORD_MODE);
         assert_int_equal(named, mode);
         assert_non_null(strstr(options_modes(), name));
     }

@@ -7,6 +7,8 @@
 #include "safeclose.h"
 
 #include "boundary.h"
+#include "event.h"
+#include "config.h"
 #include "remedy/linger.h"
 #include "report/ledger.h"
 #include "sink.h"
@@ -15,17 +17,32 @@
 
 bool alone_begin(void)
 {
-    if (boundary_enter()) {
-        sink_open(); /* with the rights and the root of now */
-        diag_lose();
-    }
     return linger_stop();
 }
 
 long alone_end(bool stopped, long ret)
 {
     linger_resume(stopped);
+    return ret;
+}
+
+/* What could not be opened afterwards is opened before, and what was must not outlive the rights that it was
+ * opened with. */
+bool rights_begin(void)
+{
+    if (boundary_enter()) {
+        sink_open();
+        diag_lose();
+    }
+    return alone_begin();
+}
+
+long rights_end(bool stopped, long ret)
+{
     if (ret == 0)
         ledger_check_rights();
-    return ret;
+    if (boundary_enter() && atomic_load(&process->greeted) & TELLS && config.log != LOG_NONE &&
+        boundary_single_threaded())
+        diag_prepare(); /* with the rights of now; others do it at their next accept */
+    return alone_end(stopped, ret);
 }

@@ -94,6 +94,10 @@ long ring_setup_end(long ret);
 bool alone_begin(void);
 long alone_end(bool stopped, long ret);
 
+/* The same for what changes the process's rights. */
+bool rights_begin(void);
+long rights_end(bool stopped, long ret);
+
 /* exec, which returns only where it fails. */
 bool exec_begin(void);
 long exec_failed(bool stopped, long ret);

@@ -5,6 +5,7 @@
 #include "event.h"
 #include "remedy/linger.h"
 #include "owner.h"
+#include "pending.h"
 #include "probe.h"
 #include "holders/family.h"
 #include "holders/holders.h"
@@ -105,6 +106,7 @@ long socket_accept_end(const struct accepting *a, int listener, long fd)
     track_new((int)fd, note);
     if (a->watched) {
         event_first_use();
+        pending_ask_again();
         linger_prepare(boundary_likely_threads());
     }
     return fd;

@@ -8,72 +8,72 @@
 
 EXPORT int setuid(uid_t uid)
 {
-    bool stopped = alone_begin();
+    bool stopped = rights_begin();
 
-    return (int)alone_end(stopped, real_setuid(uid));
+    return (int)rights_end(stopped, real_setuid(uid));
 }
 
 EXPORT int setgid(gid_t gid)
 {
-    bool stopped = alone_begin();
+    bool stopped = rights_begin();
 
-    return (int)alone_end(stopped, real_setgid(gid));
+    return (int)rights_end(stopped, real_setgid(gid));
 }
 
 EXPORT int seteuid(uid_t effective)
 {
-    bool stopped = alone_begin();
+    bool stopped = rights_begin();
 
-    return (int)alone_end(stopped, real_seteuid(effective));
+    return (int)rights_end(stopped, real_seteuid(effective));
 }
 
 EXPORT int setegid(gid_t effective)
 {
-    bool stopped = alone_begin();
+    bool stopped = rights_begin();
 
-    return (int)alone_end(stopped, real_setegid(effective));
+    return (int)rights_end(stopped, real_setegid(effective));
 }
 
 EXPORT int setreuid(uid_t real, uid_t effective)
 {
-    bool stopped = alone_begin();
+    bool stopped = rights_begin();
 
-    return (int)alone_end(stopped, real_setreuid(real, effective));
+    return (int)rights_end(stopped, real_setreuid(real, effective));
 }
 
 EXPORT int setregid(gid_t real, gid_t effective)
 {
-    bool stopped = alone_begin();
+    bool stopped = rights_begin();
 
-    return (int)alone_end(stopped, real_setregid(real, effective));
+    return (int)rights_end(stopped, real_setregid(real, effective));
 }
 
 EXPORT int setresuid(uid_t real, uid_t effective, uid_t saved)
 {
-    bool stopped = alone_begin();
+    bool stopped = rights_begin();
 
-    return (int)alone_end(stopped, real_setresuid(real, effective, saved));
+    return (int)rights_end(stopped, real_setresuid(real, effective, saved));
 }
 
 EXPORT int setresgid(gid_t real, gid_t effective, gid_t saved)
 {
-    bool stopped = alone_begin();
+    bool stopped = rights_begin();
 
-    return (int)alone_end(stopped, real_setresgid(real, effective, saved));
+    return (int)rights_end(stopped, real_setresgid(real, effective, saved));
 }
 
 EXPORT int setgroups(size_t count, const gid_t *groups)
 {
-    bool stopped = alone_begin();
+    bool stopped = rights_begin();
 
-    return (int)alone_end(stopped, real_setgroups(count, groups));
+    return (int)rights_end(stopped, real_setgroups(count, groups));
 }
 
 EXPORT int initgroups(const char *user, gid_t group)
 {
-    bool stopped = alone_begin();
+    bool stopped = rights_begin();
 
-    return (int)alone_end(stopped, real_initgroups(user, group));
+    return (int)rights_end(stopped, real_initgroups(user, group));
 }
 
 /* Declared by libcap alone. */
@@ -81,7 +81,7 @@ int capset(void *header, const void *data);
 
 EXPORT int capset(void *header, const void *data)
 {
-    bool stopped = alone_begin();
+    bool stopped = rights_begin();
 
-    return (int)alone_end(stopped, real_capset(header, data));
+    return (int)rights_end(stopped, real_capset(header, data));
 }

@@ -149,8 +149,8 @@ static long pass(long call[7], const void *call_site)
     case SYS_setgroups:
     case SYS_capset:
     case SYS_landlock_restrict_self:
-        stopped = alone_begin();
-        return alone_end(stopped, real_syscall(call));
+        stopped = rights_begin();
+        return rights_end(stopped, real_syscall(call));
 
 #ifdef SYS_fork
     case SYS_fork:

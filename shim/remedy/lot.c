@@ -169,6 +169,14 @@ static void close_and_ask(struct lot *lot, int fd, const struct parked *p, struc
     enum diag after = DIAG_UNASKED;
     struct told told;
 
+    if (p->flags & PARCEL_EXITING) { /* whose own number keeps it open a moment longer */
+        if (p->order == BY_DOUBT)
+            e->verdict.outcome = OUTCOME_UNKNOWN;
+        else
+            e->confirmed = !verdict_sends_fin(e->probe.facts.state);
+        close_as_it_is(fd, p);
+        return;
+    }
     if (!lot->diag)
         lot->diag = diag_open();
     if (lot->diag > 0)
@@ -177,10 +185,8 @@ static void close_and_ask(struct lot *lot, int fd, const struct parked *p, struc
     if (before == DIAG_HELD)
         after = diag_ask((int)lot->diag, &key).what;
     told = outcome_of(&last, before, after, e->probe.facts.state, p->order == BY_DOUBT);
-    if (after == DIAG_HELD && (p->order != BY_DOUBT || p->flags & PARCEL_EXITING)) {
-        told.outcome = p->order == BY_DOUBT ? OUTCOME_UNKNOWN : last.outcome;
-        told.confirmed = p->order != BY_DOUBT && !verdict_sends_fin(e->probe.facts.state);
-    }
+    if (after == DIAG_HELD && p->order != BY_DOUBT)
+        told = (struct told){last.outcome, !verdict_sends_fin(e->probe.facts.state), false};
     e->verdict.outcome = told.outcome;
     e->confirmed = told.confirmed;
 }

@@ -45,7 +45,7 @@ struct counts {
 };
 
 #define LEDGER_SITES 128
-#define LEDGER_CLAIMS 64
+#define LEDGER_CLAIMS 1024
 #define LEDGER_MEMBERS 512
 
 struct ledger {

@@ -56,18 +56,16 @@ static __attribute__((noinline)) enum found take_word(long fd, enum mode *mode, 
 {
     char word[LONGEST + 1];
     long len = sys3(SYS_read, fd, SYS_ARG(word), sizeof(word));
-    bool blank = true;
+    enum option_word kind = WORD_OTHER;
 
     if (len < 0) {
         text_put(why, ": it can't be read");
         return FOUND_TROUBLE;
     }
-    for (long i = 0; i < len; i++)
-        blank = blank && memchr(" \t\r\n", word[i], 4);
-    if (blank && len <= LONGEST)
-        return FOUND_EMPTY;
-    if (len <= LONGEST && options_mode_of(word, (size_t)len, mode))
-        return FOUND_MODE;
+    if (len <= LONGEST)
+        kind = options_word(word, (size_t)len, mode);
+    if (kind != WORD_OTHER)
+        return kind == WORD_MODE ? FOUND_MODE : FOUND_EMPTY;
     text_put(why, " holds \"");
     text_plain(why, word, (size_t)len - (len <= LONGEST && word[len - 1] == '\n'));
     text_put(why, "\": must be %s", options_modes());
@@ -160,9 +158,9 @@ void control_start(void)
         config.controlled = false;
         return;
     }
+    watch->why = text_over(watch->bytes[1], 0);
     watch->root = quiet_identity_at(AT_FDCWD, "/", 0);
     look(watch);
-    real_find_clock();
     atomic_store(&again, real_coarse_ns() + NS_PER_S);
     if (watch->untold && mode_now() != MODE_OFF) { /* in which nobody tells of problems */
         text_bytes(config_problem(), watch->why.bytes, watch->why.len);

@@ -103,6 +103,20 @@ static bool take_answer(int socket, uint32_t number, struct diag_answer *a)
     return was_put_down(number, a);
 }
 
+/* -1 where this process has none. One that the program has closed is missed from now on. */
+static int kept_number(void)
+{
+    int pid = atomic_load(&process->pid);
+    int number;
+
+    if (atomic_load(&opener) != pid)
+        return -1;
+    number = own_fd_check(&kept);
+    if (number < 0 && atomic_load(&kept.number) >= 0)
+        atomic_compare_exchange_strong(&opener, &pid, 0);
+    return number;
+}
+
 struct diag_answer diag_ask(int socket, const struct diag_key *key)
 {
     struct diag_answer a = {.what = DIAG_UNASKED};
@@ -112,7 +126,7 @@ struct diag_answer diag_ask(int socket, const struct diag_key *key)
         int on = socket;
 
         if (on == DIAG_KEPT)
-            on = atomic_load(&opener) == atomic_load(&process->pid) ? own_fd_check(&kept) : -1;
+            on = kept_number();
         if (on < 0 || !ask(on, key, number))
             break;
         if (take_answer(on, number, &a))
@@ -154,15 +168,20 @@ long diag_open(void)
     return -EOPNOTSUPP;
 }
 
+bool diag_is_settled(void)
+{
+    return atomic_load_explicit(&opener, memory_order_relaxed) == atomic_load(&process->pid) ||
+           atomic_load(&refused);
+}
+
 /* Who refuses it, SELinux for one, may log that each time. */
 void diag_prepare(void)
 {
     int pid = atomic_load(&process->pid);
-    int last = atomic_load_explicit(&opener, memory_order_relaxed);
+    int last = atomic_load(&opener);
     long fd;
 
-    if (last == pid || atomic_load(&refused) ||
-        !atomic_compare_exchange_strong(&opener, &last, pid))
+    if (diag_is_settled() || !atomic_compare_exchange_strong(&opener, &last, pid))
         return;
     fd = diag_open();
     if (fd >= 0)

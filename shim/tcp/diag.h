@@ -42,6 +42,9 @@ struct diag_answer {
  * files only for a call that gives the program a number itself. */
 void diag_prepare(void);
 
+/* Whether this process has one, or can't. No call. */
+bool diag_is_settled(void);
+
 /* It leads elsewhere, or must not outlive the rights of now: it is closed, and opened anew when next prepared. */
 void diag_lose(void);
 

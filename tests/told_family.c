@@ -1,0 +1,473 @@
+/*
+ * told_family SCENE...: families of processes, as servers are, and the clients that they have.
+ *
+ *   clients PORT COUNT [fin]    one connection after the other: sends 10 bytes (and its FIN), reads to the end.
+ *                               Says how often that was "eof" and how often "reset"
+ *   streams PORT COUNT [nobody] accepts, duplicates and forks; the child (as nobody) reads all and closes both
+ *                               numbers, the parent closes its streams at the same time: no reset
+ *   fork-each PORT COUNT        a child for each connection leaves bytes unread, and closes
+ *   two-processes PORT COUNT    two processes, the later one forked for it, close each connection at once, unread
+ *   given PORT COUNT            the same, the other one having been sent the connection
+ *   two-threads PORT COUNT      two threads close their own number of each connection at once, unread
+ *   other-rights PORT COUNT     a worker that became nobody closes so many, unread, and ends; then the parent one
+ *   prefork PORT WORKERS        workers that close each connection unread, until the parent is killed
+ *   uses listen|connect|accept PORT
+ *                               calls that function at a line of input (accept: on number 3), and ends at another
+ *   leak COMMAND...             executes it with a connection and a listening socket that leaked, unread
+ *                               bytes and a client in them
+ *   with-listener PORT COMMAND...
+ *                               executes it with a listening socket as number 3
+ *
+ * Servers close at most 40 connections a second, where each may take two events: more than 100 a second are not
+ * written.
+ */
+#define _GNU_SOURCE
+#include "net.h"
+
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { REQUEST = 10, BACKLOG = 50, NOBODY = 65534, PACE_NS = 25000000 };
+
+static int must(int result, const char *what)
+{
+    if (result < 0)
+        err(2, "%s", what);
+    return result;
+}
+
+static void say(const char *text)
+{
+    puts(text);
+    fflush(stdout);
+}
+
+static void wait_for_line(void)
+{
+    while (getchar() != '\n')
+        if (feof(stdin))
+            return;
+}
+
+static struct sockaddr_in address_of(const char *port)
+{
+    return (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)atoi(port)),
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+static int bound_to(const char *port)
+{
+    const struct sockaddr_in address = address_of(port);
+    int one = 1;
+    int fd = must(socket(AF_INET, SOCK_STREAM, 0), "make a socket");
+
+    must(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one), "use the port again");
+    must(bind(fd, (const struct sockaddr *)&address, sizeof address), "bind");
+    return fd;
+}
+
+static int listen_on(const char *port)
+{
+    int fd = bound_to(port);
+
+    must(listen(fd, BACKLOG), "listen");
+    return fd;
+}
+
+/* With its request there. */
+static int accept_one(int listener)
+{
+    int fd = must(accept(listener, NULL, NULL), "accept");
+
+    if (!net_wait_at_least(net_unread, fd, REQUEST))
+        errx(2, "no request");
+    return fd;
+}
+
+static void keep_pace(void)
+{
+    const struct timespec pace = {0, PACE_NS};
+
+    nanosleep(&pace, NULL);
+}
+
+static void end_child(pid_t pid)
+{
+    int status;
+
+    must(waitpid(pid, &status, 0), "wait");
+    if (status != 0)
+        errx(2, "a child ended with status %#x", (unsigned)status);
+}
+
+static void become_nobody(void)
+{
+    must(setgid(NOBODY), "setgid");
+    must(setuid(NOBODY), "setuid");
+}
+
+/* ---- Meeting at one moment -------------------------------------------------------------------- */
+
+static atomic_int *arrived; /* shared with children */
+
+static void share_memory(void)
+{
+    arrived =
+        mmap(NULL, sizeof *arrived, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (arrived == MAP_FAILED)
+        err(2, "map");
+}
+
+/* Two of them, for the ROUND-th time, from 1. */
+static void meet(int round)
+{
+    atomic_fetch_add(arrived, 1);
+    while (atomic_load(arrived) < 2 * round)
+        sched_yield();
+}
+
+/* ---- Clients ---------------------------------------------------------------------------------- */
+
+static void be_clients(const char *port, int count, bool fin)
+{
+    const struct sockaddr_in address = address_of(port);
+    int eof = 0;
+    int reset = 0;
+
+    for (int i = 0; i < count; i++) {
+        int fd = must(socket(AF_INET, SOCK_STREAM, 0), "make a socket");
+        struct net_end end;
+
+        must(connect(fd, (const struct sockaddr *)&address, sizeof address), "connect");
+        must((int)send(fd, "0123456789", REQUEST, MSG_NOSIGNAL), "send");
+        if (fin)
+            must(shutdown(fd, SHUT_WR), "half-close");
+        end = net_read_to_end(fd);
+        eof += end.error == 0;
+        reset += end.error == ECONNRESET;
+        close(fd);
+    }
+    printf("eof %d reset %d\n", eof, reset);
+}
+
+/* ---- Servers ---------------------------------------------------------------------------------- */
+
+static void read_well(int fd, int duplicate)
+{
+    char request[REQUEST];
+
+    must((int)recv(fd, request, sizeof request, MSG_WAITALL), "read");
+    must((int)send(fd, "421 go away\r\n", 13, MSG_NOSIGNAL), "answer");
+    close(fd);
+    close(duplicate);
+    _exit(0);
+}
+
+static void streams(int listener, int count, bool nobody)
+{
+    share_memory();
+    for (int i = 1; i <= count; i++) {
+        int fd = accept_one(listener);
+        int duplicate = must(dup(fd), "dup");
+        FILE *in = fdopen(fd, "r");
+        FILE *out = fdopen(duplicate, "w");
+        pid_t pid = must(fork(), "fork");
+
+        if (pid == 0) {
+            if (nobody)
+                become_nobody();
+            meet(i);
+            read_well(fd, duplicate);
+        }
+        meet(i);
+        if (!in || !out || fclose(out) != 0 || fclose(in) != 0)
+            err(2, "use streams");
+        end_child(pid);
+        keep_pace();
+    }
+}
+
+static void leave_unread(int fd)
+{
+    char byte;
+
+    must((int)recv(fd, &byte, 1, 0), "read");
+    close(fd);
+}
+
+static void fork_each(int listener, int count)
+{
+    for (int i = 0; i < count; i++) {
+        int fd = accept_one(listener);
+        int go[2];
+        pid_t pid;
+        char byte;
+
+        must(pipe(go), "pipe");
+        pid = must(fork(), "fork");
+        if (pid == 0) {
+            close(listener);
+            close(go[1]);
+            must((int)read(go[0], &byte, 1), "wait for the parent");
+            leave_unread(fd);
+            _exit(0);
+        }
+        close(fd);
+        close(go[1]);
+        close(go[0]);
+        end_child(pid);
+        keep_pace();
+    }
+}
+
+static void two_processes(int listener, int count)
+{
+    share_memory();
+    for (int i = 1; i <= count; i++) {
+        int fd = accept_one(listener);
+        pid_t pid = must(fork(), "fork");
+
+        meet(i);
+        close(fd);
+        if (pid == 0)
+            _exit(0);
+        end_child(pid);
+        keep_pace();
+    }
+}
+
+static void given(int listener, int count)
+{
+    int channel[2];
+    pid_t pid;
+
+    share_memory();
+    must(socketpair(AF_UNIX, SOCK_STREAM, 0, channel), "make a channel");
+    pid = must(fork(), "fork");
+    for (int i = 1; i <= count; i++) {
+        int fd;
+
+        if (pid == 0) {
+            fd = must(net_receive_descriptor(channel[1], 0), "receive");
+        } else {
+            fd = accept_one(listener);
+            if (!net_send_descriptor(channel[0], fd, 0))
+                err(2, "send a number");
+        }
+        meet(i);
+        close(fd);
+        if (pid != 0)
+            keep_pace();
+    }
+    if (pid == 0)
+        exit(0);
+    end_child(pid);
+}
+
+static struct {
+    int duplicate;
+    int count;
+    atomic_int begun; /* rounds, by the main thread */
+    atomic_int ended; /* by the other */
+} rounds;
+
+static void *close_duplicates(void *unused)
+{
+    for (int i = 1; i <= rounds.count; i++) {
+        while (atomic_load(&rounds.begun) < i)
+            sched_yield();
+        meet(i);
+        close(rounds.duplicate);
+        atomic_store(&rounds.ended, i);
+    }
+    return unused;
+}
+
+static void two_threads(int listener, int count)
+{
+    pthread_t thread;
+
+    share_memory();
+    rounds.count = count;
+    errno = pthread_create(&thread, NULL, close_duplicates, NULL);
+    if (errno)
+        err(2, "start a thread");
+    for (int i = 1; i <= count; i++) {
+        int fd = accept_one(listener);
+
+        rounds.duplicate = must(dup(fd), "dup");
+        atomic_store(&rounds.begun, i);
+        meet(i);
+        close(fd);
+        while (atomic_load(&rounds.ended) < i)
+            sched_yield();
+        keep_pace();
+    }
+    pthread_join(thread, NULL);
+}
+
+static void other_rights(int listener, int count)
+{
+    pid_t pid = must(fork(), "fork");
+
+    if (pid == 0)
+        become_nobody();
+    else
+        end_child(pid);
+    for (int i = pid == 0 ? count : 1; i > 0; i--)
+        leave_unread(accept_one(listener));
+    if (pid == 0)
+        exit(0);
+}
+
+static void prefork(int listener, int workers)
+{
+    for (int i = 0; i < workers; i++) {
+        if (must(fork(), "fork") > 0)
+            continue;
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        for (;;) {
+            leave_unread(accept_one(listener));
+            keep_pace();
+        }
+    }
+    say("serves");
+    for (;;)
+        pause();
+}
+
+/* ---- What is no server ------------------------------------------------------------------------ */
+
+static void uses(const char *what, const char *port)
+{
+    const struct sockaddr_in address = address_of(port);
+    bool listens = strcmp(what, "listen") == 0;
+    bool accepts = strcmp(what, "accept") == 0;
+    int fd = listens   ? bound_to(port)
+             : accepts ? 3
+                       : must(socket(AF_INET, SOCK_STREAM, 0), "make a socket");
+
+    say("ready");
+    wait_for_line();
+    if (listens)
+        must(listen(fd, BACKLOG), "listen");
+    else if (accepts)
+        must(accept(fd, NULL, NULL), "accept");
+    else
+        must(connect(fd, (const struct sockaddr *)&address, sizeof address), "connect");
+    say("done");
+    wait_for_line();
+}
+
+static _Noreturn void execute(char **command)
+{
+    execvp(command[0], command);
+    err(2, "execute %s", command[0]);
+}
+
+static void must_not_close_on_exec(int fd)
+{
+    must(fcntl(fd, F_SETFD, 0), "let a number leak");
+}
+
+static _Noreturn void leak(char **command)
+{
+    struct net_pair pair;
+    int waiting = net_socket(NULL);
+    int hold[2];
+
+    must(net_pair_open(&pair, NULL), "connect");
+    must((int)send(pair.peer, "0123456789", REQUEST, MSG_NOSIGNAL), "send");
+    must(net_connect(waiting, pair.listener, NULL), "connect");
+    if (!net_wait_at_least(net_unread, pair.ours, REQUEST) ||
+        !net_wait_at_least(net_backlog, pair.listener, 1))
+        errx(2, "nothing has come");
+    /* The peers' ends stay open until the command has ended. */
+    must(pipe(hold), "pipe");
+    if (must(fork(), "fork") == 0) {
+        char byte;
+
+        close(hold[1]);
+        close(pair.ours);
+        close(pair.listener);
+        close(1);
+        close(2);
+        must((int)read(hold[0], &byte, 1), "wait");
+        _exit(0);
+    }
+    close(hold[0]);
+    close(pair.peer);
+    close(waiting);
+    must_not_close_on_exec(hold[1]);
+    must_not_close_on_exec(pair.ours);
+    must_not_close_on_exec(pair.listener);
+    execute(command);
+}
+
+static _Noreturn void with_listener(const char *port, char **command)
+{
+    int fd = listen_on(port);
+
+    if (fd != 3)
+        must(dup2(fd, 3), "dup2");
+    must_not_close_on_exec(3);
+    execute(command);
+}
+
+static void be_server(const char *scene, const char *port, int count, const char *how)
+{
+    int listener = listen_on(port);
+
+    if (strcmp(scene, "streams") == 0)
+        streams(listener, count, how);
+    else if (strcmp(scene, "fork-each") == 0)
+        fork_each(listener, count);
+    else if (strcmp(scene, "two-processes") == 0)
+        two_processes(listener, count);
+    else if (strcmp(scene, "given") == 0)
+        given(listener, count);
+    else if (strcmp(scene, "two-threads") == 0)
+        two_threads(listener, count);
+    else if (strcmp(scene, "other-rights") == 0)
+        other_rights(listener, count);
+    else if (strcmp(scene, "prefork") == 0)
+        prefork(listener, count);
+    else
+        errx(2, "no scene \"%s\"", scene);
+    close(listener);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 3)
+        errx(2, "usage: told_family SCENE ARGUMENT...");
+    if (strcmp(argv[1], "leak") == 0)
+        leak(argv + 2);
+    if (argc < 4)
+        errx(2, "usage: told_family SCENE PORT COUNT");
+    if (strcmp(argv[1], "with-listener") == 0)
+        with_listener(argv[2], argv + 3);
+    else if (strcmp(argv[1], "uses") == 0)
+        uses(argv[2], argv[3]);
+    else if (strcmp(argv[1], "clients") == 0)
+        be_clients(argv[2], atoi(argv[3]), argc > 4);
+    else
+        be_server(argv[1], argv[2], atoi(argv[3]), argv[4]);
+    return 0;
+}
