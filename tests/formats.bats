@@ -265,6 +265,11 @@ END
     same "$head 3 TCP closes: 0 RST, 0 unknown, $(may_send 2)" "$(text_of log "$speaker" keep keep | tail -n 1)"
 }
 
+@test "the summary counts what was closed before the rights changed" {
+    [ "$(id -u)" = 0 ] || skip 'needs root'
+    same "$head 3 TCP closes: 2 RST, 0 unknown" "$(text_of log "$speaker" unread user:65534 unread | tail -n 1)"
+}
+
 @test "the summary counts what was drained and what was left alone" {
     same "$head 5 TCP closes: 1 RST, 0 unknown, 2 drained, 1 left alone, $(may_send 2)" \
         "$(known text_of drain "$speaker" opened shared zero-linger | tail -n 1)"
