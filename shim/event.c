@@ -269,7 +269,7 @@ void event_first_use(void)
 
     if ((before & wanted) == wanted) {
         if (before & TELLS && config.log != LOG_NONE && !diag_is_settled())
-            diag_prepare(); /* the program has closed it */
+            prepare(); /* the program has closed it */
         return;
     }
     if (!boundary_is_ours())

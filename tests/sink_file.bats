@@ -342,6 +342,23 @@ assert len(closes) in (1, 3), events'
     json all 'assert len(starts) == len(summaries) == 1 and summaries[0]["closes"] == 22, events'
 }
 
+@test "the name can hold the host's" {
+    SAFECLOSE_LOG=$dir/log.%h.%p preloaded log "$speaker" unread
+    same "log.$(uname -n | tr / _)" "$(find . -name 'log.*' -printf '%f\n' | sed 's/\.[0-9]*$//')"
+    SAFECLOSE_LOG=$dir/slash.%h unshare -u sh -c 'hostname a/b 2>/dev/null || exit 0; exec "$@"' - \
+        env LD_PRELOAD="$LIBSAFECLOSE" SAFECLOSE_MODE=log "$speaker" unread 3>&-
+    [[ ! -e slash.a_b ]] || json slash.a_b 'assert len(closes) == 1'
+    [ ! -d slash.a ]
+}
+
+# A shell with 20 children would leave as many empty files.
+@test "a program that uses no TCP leaves no file; one that changes its root or its rights may" {
+    SAFECLOSE_LOG=$dir/log.%p preloaded log bash -c 'for i in 1 2 3 4 5; do /bin/true; "$1" say:hello; done' - "$speaker" >/dev/null
+    same 0 "$(find . -name 'log.*' | wc -l)"
+    SAFECLOSE_LOG=$dir/log.%p preloaded log "$speaker" chroot:/ unread
+    same 1 "$(find . -name 'log.*' | wc -l)"
+}
+
 @test "lines of many processes with many threads do not mix" {
     run -0 counted TCPAbortOnClose logged log "$speaker" children:6 threads:4=20
     same 480 "$output"

@@ -37,6 +37,15 @@ bool ledger_start(void)
     return ledger;
 }
 
+/* What a family of one has counted is told nowhere else. */
+static void take_along(struct ledger *own)
+{
+    uint64_t closes = atomic_load(&ledger->counts.closes);
+
+    if (atomic_exchange(&ledger->ended, closes + 1) != closes + 1)
+        memcpy((void *)&own->counts, (const void *)&ledger->counts, sizeof(own->counts));
+}
+
 /* What was announced need not be again. Without memory nothing is counted by this process any more but in
  * its own copy. */
 void ledger_check_rights(void)
@@ -54,6 +63,8 @@ void ledger_check_rights(void)
     if (!own)
         return;
     atomic_store(&own->announced, atomic_load(&ledger->announced));
+    if (atomic_load(&process->greeted) && ledger_leave())
+        take_along(own);
     sys6(SYS_mremap, SYS_ARG(own), sizeof(*own), sizeof(*own), MREMAP_MAYMOVE | MREMAP_FIXED,
          SYS_ARG(ledger), 0);
     if (atomic_load(&process->greeted))
