@@ -59,7 +59,7 @@ is_found()
 
 @test "it is found when a shared close is called a reset, where the kernel can't be asked" {
     broken owner.c 'return OWNER_SHARED;' 'return OWNER_SOLE;'
-    is_found 'outcome, unconfirmed: expected "none", the event says' --mode log
+    is_found 'outcome, unconfirmed: expected "none", the event says' --mode log --stop 300
 }
 
 @test "it is found when what is held on is called a reset" {
@@ -73,9 +73,7 @@ is_found()
 }
 
 @test "it is found when a word is called confirmed that is none" {
-    broken tcp/outcome.c 'last->outcome, false, false' 'last->outcome, true, false'
-    sed -i 's/return; .. with the verdict.s word ../;/' "$BATS_TEST_TMPDIR/broken/shim/pending.c"
-    make -s -C "$BATS_TEST_TMPDIR/broken" libsafeclose.so >&2
+    broken closing.c 'summary_count(e);' 'e->confirmed = true, summary_count(e);'
     is_found 'confirmed, where the kernel could not be asked' --mode log
 }
 
@@ -136,5 +134,5 @@ is_found()
 
 @test "it is found when the lot closes at once" {
     broken remedy/lot.c 'if (discard(lot, fd))' 'if (end(lot, fd, ENDED_PEER_FIN), true)'
-    is_found 'the kernel reset a lingering connection' --mode linger
+    is_found 'the kernel reset a lingering connection' --mode linger --stop 100
 }
