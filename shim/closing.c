@@ -13,6 +13,7 @@
 #include "remedy/parcel.h"
 #include "ground/clock.h"
 #include "pending.h"
+#include "sink.h"
 #include "summary.h"
 #include "sys.h"
 #include "event_mode.h"
@@ -497,10 +498,10 @@ static void drop(struct giving_up *g, enum via via)
     }
 }
 
-void closing(int fd, enum via via, const void *call_site)
+static void close_one(int fd, enum via via, const void *call_site, bool last_word)
 {
     struct fd_note note;
-    struct giving_up g = {.fd = fd, .note = &note};
+    struct giving_up g = {.fd = fd, .note = &note, .last_word = last_word};
 
     if (config.controlled)
         event_mode_look(real_coarse_ns());
@@ -517,6 +518,11 @@ void closing(int fd, enum via via, const void *call_site)
     drop(&g, via);
     if (!give_up(&g, via, call_site))
         in_door = 0;
+}
+
+void closing(int fd, enum via via, const void *call_site)
+{
+    close_one(fd, via, call_site, false);
 }
 
 void closing_done(unsigned first, unsigned last, bool closed)
@@ -541,6 +547,7 @@ bool closing_concerns(int fd)
 
 void closing_range(unsigned first, unsigned last, enum via via, const void *call_site)
 {
+    bool last_word = sink_is_within(first, last);
     int fd = first > INT_MAX ? -1 : fdtable_next((int)first - 1, FD_TCP);
 
     if (fd >= 0 && (unsigned)fd <= last && mode_now() >= MODE_DRAIN &&
@@ -549,7 +556,7 @@ void closing_range(unsigned first, unsigned last, enum via via, const void *call
         handing_begin(first, last); /* one for all of them */
     }
     for (; fd >= 0 && (unsigned)fd <= last; fd = fdtable_next(fd, FD_TCP))
-        closing(fd, via, call_site);
+        close_one(fd, via, call_site, last_word);
 }
 
 static void end_with(int fd, enum via via, const void *call_site)

@@ -81,6 +81,13 @@ int sink_descriptor(void)
                                   : -1;
 }
 
+bool sink_is_within(unsigned first, unsigned last)
+{
+    int number = target == LOG_STDERR ? STDERR_FILENO : sink_descriptor();
+
+    return number >= 0 && first <= (unsigned)number && (unsigned)number <= last;
+}
+
 void sink_in_lot(int number)
 {
     if (target == LOG_FILE)

@@ -56,6 +56,9 @@ bool sink_is_text_file(void);
 int sink_descriptor(void);
 void sink_in_lot(int number);
 
+/* Whether one of these numbers is where the log goes. */
+bool sink_is_within(unsigned first, unsigned last);
+
 /* True where fd is a descriptor of ours, which the program can't have meant. */
 bool sink_owns(int fd);
 
