@@ -127,7 +127,8 @@ static bool is_netlink(const char *target)
     bool found = false;
 
     while (file && sscanf(target, "socket:[%lu]", &inode) == 1 && fgets(line, sizeof line, file))
-        found |= sscanf(line, "%*s %*s %*s %*s %*s %*s %*s %*s %*s %lu", &theirs) == 1 && theirs == inode;
+        found |= sscanf(line, "%*s %*s %*s %*s %*s %*s %*s %*s %*s %lu", &theirs) == 1 &&
+                 theirs == inode;
     if (file)
         fclose(file);
     return found;
