@@ -168,14 +168,15 @@ static void be_clients(const char *port, int count, bool fin)
 
 /* ---- Servers ---------------------------------------------------------------------------------- */
 
-static void read_well(int fd, int duplicate)
+/* What comes before the last close of each is done before they meet. */
+static void read_well(int fd, int duplicate, int round)
 {
     char request[REQUEST];
 
-    must((int)recv(fd, request, sizeof request, MSG_WAITALL), "read");
-    must((int)send(fd, "421 go away\r\n", 13, MSG_NOSIGNAL), "answer");
-    close(fd);
     close(duplicate);
+    meet(round);
+    must((int)recv(fd, request, sizeof request, MSG_WAITALL), "read");
+    close(fd);
     _exit(0);
 }
 
@@ -192,12 +193,13 @@ static void streams(int listener, int count, bool nobody)
         if (pid == 0) {
             if (nobody)
                 become_nobody();
-            meet(i);
-            read_well(fd, duplicate);
+            read_well(fd, duplicate, i);
         }
-        meet(i);
-        if (!in || !out || fclose(out) != 0 || fclose(in) != 0)
+        if (!in || !out || fclose(out) != 0)
             err(2, "use streams");
+        meet(i);
+        if (fclose(in) != 0)
+            err(2, "close a stream");
         end_child(pid);
         keep_pace(QUICK_MS);
     }
