@@ -192,6 +192,7 @@ static void tell_late(struct record *r, int64_t now)
 
     e->is_late = true;
     e->ms = (uint64_t)(now - e->at.mono) / (NS_PER_S / 1000);
+    e->at = (struct moment){.real = 0}; /* now */
     e->note = NOTE_NONE;
     e->verdict.outcome = OUTCOME_RST;
     e->confirmed = true;
