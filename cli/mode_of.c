@@ -76,7 +76,8 @@ static bool read_memory(struct config *its, pid_t pid, const struct library_plac
     its->mode = (enum mode)mode;
     if (fd >= 0)
         close(fd);
-    return found && mode >= MODE_OFF && mode <= MODE_LINGER && memchr(its->comm, '\0', sizeof(its->comm));
+    return found && mode >= MODE_OFF && mode <= MODE_LINGER &&
+           memchr(its->comm, '\0', sizeof(its->comm));
 }
 
 static void say_mode(struct findings *f, const struct config *its)

@@ -70,7 +70,7 @@ struct event {
     bool untouchable; /* no mode would touch it: who else holds it can't be known, or it was shut
                          down for reading */
     enum risk risk;
-    bool is_end;      /* of a lingering, which the close began */
+    bool is_end; /* of a lingering, which the close began */
     enum ended ended;
     bool is_late; /* what was held at its close has been reset since */
     uint64_t ms;  /* since that close, of an end and of what is late */

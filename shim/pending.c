@@ -206,6 +206,9 @@ static void ask_again(struct records *all, struct record *r, int64_t now)
     struct diag_answer a = diag_ask(DIAG_KEPT, &r->key);
     bool recent = now - r->event.at.mono < SURE_NS;
 
+    if (a.what ==
+        DIAG_GONE) /* or on its way to TIME_WAIT, when for a moment it is in neither place */
+        a = diag_ask(DIAG_KEPT, &r->key);
     r->others |= leaves_nothing(a.state);
     if (a.what == DIAG_HELD && !r->others) {
         atomic_store(&r->state, HELD);

@@ -338,7 +338,8 @@ python_waits='print("ready", flush=True); input()'
     begin "$safeclose" run -m off --control=/run/mode python3 -c "$python_waits"
     hear ready
     says $covered "$program" '  for: the library is loaded: .*' \
-        '  for: its mode is the one that the file of SAFECLOSE_CONTROL holds; off where that is missing or empty'
+        '  for: its mode is off, and the file that SAFECLOSE_CONTROL names may change it' \
+        '  modes: if another mode is set: log, warn, drain and linger work'
     finish
 }
 

@@ -353,6 +353,7 @@ assert len(closes) in (1, 3), events'
 
 # A shell with 20 children would leave as many empty files.
 @test "a program that uses no TCP leaves no file; one that changes its root or its rights may" {
+    # shellcheck disable=SC2016 # for the shell that runs it
     SAFECLOSE_LOG=$dir/log.%p preloaded log bash -c 'for i in 1 2 3 4 5; do /bin/true; "$1" say:hello; done' - "$speaker" >/dev/null
     same 0 "$(find . -name 'log.*' | wc -l)"
     SAFECLOSE_LOG=$dir/log.%p preloaded log "$speaker" chroot:/ unread

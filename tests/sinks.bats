@@ -38,7 +38,7 @@ setup()
     steps=(unread 'shell:ls /proc/$PPID/fd | xargs')
     expected=$("$speaker" "${steps[@]}" 3>&-)
     same "$expected" "$(SAFECLOSE_LOG=none preloaded log "$speaker" "${steps[@]}" 2>/dev/null)"
-    # shellcheck disable=SC2046 # words
+    # shellcheck disable=SC2046,SC2086 # words
     same "$(printf '%s\n' $expected 1000 | sort | xargs)" \
         "$(preloaded log "$speaker" "${steps[@]}" 2>/dev/null)"
 }
