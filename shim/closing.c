@@ -372,14 +372,21 @@ static bool is_own(const struct giving_up *g)
     return !may_others_hold(g);
 }
 
+/* Afterwards there would be nobody to tell. */
+static bool takes_log(const struct giving_up *g)
+{
+    return g->last > g->first && sink_is_within(g->first, g->last);
+}
+
 /* What is told once the kernel has said what became of it, and what can't be. */
 static void tell(struct event *e, const struct giving_up *g, const struct verdict *last,
                  bool written)
 {
     bool parked = e->action == ACTION_LINGERING || e->action == ACTION_DRAINING;
 
-    if (written && config.log != LOG_NONE && !parked && !g->exiting && !e->probe.facts.mptcp &&
-        e->probe.facts.state != STATE_CLOSE && pending_add(e, last, g->held != HELD_BY_NOBODY))
+    if (written && config.log != LOG_NONE && !parked && !g->exiting && !takes_log(g) &&
+        !e->probe.facts.mptcp && e->probe.facts.state != STATE_CLOSE &&
+        pending_add(e, last, g->held != HELD_BY_NOBODY))
         return;
     summary_count(e);
     if (written && !(g->exiting && e->verdict.outcome == OUTCOME_RST &&
@@ -498,10 +505,10 @@ static void drop(struct giving_up *g, enum via via)
     }
 }
 
-static void close_one(int fd, enum via via, const void *call_site, bool last_word)
+static void close_one(int fd, enum via via, const void *call_site, unsigned first, unsigned last)
 {
     struct fd_note note;
-    struct giving_up g = {.fd = fd, .note = &note, .last_word = last_word};
+    struct giving_up g = {.fd = fd, .note = &note, .first = first, .last = last};
 
     if (config.controlled)
         event_mode_look(real_coarse_ns());
@@ -522,7 +529,7 @@ static void close_one(int fd, enum via via, const void *call_site, bool last_wor
 
 void closing(int fd, enum via via, const void *call_site)
 {
-    close_one(fd, via, call_site, false);
+    close_one(fd, via, call_site, 0, 0);
 }
 
 void closing_done(unsigned first, unsigned last, bool closed)
@@ -547,7 +554,6 @@ bool closing_concerns(int fd)
 
 void closing_range(unsigned first, unsigned last, enum via via, const void *call_site)
 {
-    bool last_word = sink_is_within(first, last);
     int fd = first > INT_MAX ? -1 : fdtable_next((int)first - 1, FD_TCP);
 
     if (fd >= 0 && (unsigned)fd <= last && mode_now() >= MODE_DRAIN &&
@@ -556,7 +562,7 @@ void closing_range(unsigned first, unsigned last, enum via via, const void *call
         handing_begin(first, last); /* one for all of them */
     }
     for (; fd >= 0 && (unsigned)fd <= last; fd = fdtable_next(fd, FD_TCP))
-        close_one(fd, via, call_site, last_word);
+        close_one(fd, via, call_site, first, last);
 }
 
 static void end_with(int fd, enum via via, const void *call_site)

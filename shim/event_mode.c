@@ -59,7 +59,9 @@ void event_mode_look_now(int64_t now)
     if (!control_begin(now, &news))
         return;
     tells = atomic_load(&process->greeted) && (news.from != news.to || news.trouble);
-    if (tells)
+    if (tells) {
+        event_first_use(); /* in a mode that tells the log is open from here on */
         tell(&news);
+    }
     control_end(&news, tells);
 }

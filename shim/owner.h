@@ -32,7 +32,8 @@ struct giving_up {
     bool acts;       /* something will be done if it is ours alone */
     bool lingers;    /* and that is to be parked */
     bool threads;    /* another thread of this process may be in a call on it */
-    bool last_word;  /* the log is closed with it */
+    unsigned first;  /* the range of numbers that is closed with it; both 0: it alone */
+    unsigned last;
     bool exiting;    /* the process ends, and soon its other threads and their calls */
 };
 

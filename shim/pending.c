@@ -155,6 +155,8 @@ static void tell(struct records *all, struct record *r)
     event_emit(&r->event);
     r->others |= leaves_nothing(after.state);
     if (after.what != DIAG_HELD || r->last.outcome != OUTCOME_RST || r->others) {
+        if (r->event.note == NOTE_HELD && r->last.outcome == OUTCOME_RST)
+            bump(&ledger->counts.forgotten);
         atomic_store(&r->state, FREE);
         return;
     }

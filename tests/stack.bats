@@ -325,11 +325,10 @@ replaced_while_running()
     same "$three_faults" "$(resolved "$at/pie" "$at/pie")"
 }
 
-@test "with no descriptor left: the command stands there" {
+@test "with no descriptor left but the one that was closed: it is enough to read the names" {
     cp "$at/pie" program
     explained "$PWD/program" poor
-    same '' "$(named program)"
-    same 'close_politely poor main _start' "$(named_by_command "$PWD/program")"
+    same 'close_politely poor main _start' "$(named program)"
 }
 
 @test "a symbol table that would take too long to read: the command stands there" {
@@ -489,5 +488,6 @@ debugged()
     debugged
     same 3 "$(grep -cE '^#0 .*safeclose_reset_ahead' <<<"$output")"
     same $'close_politely\nserve_request\nthree\nworker\ngive_up\nthree' \
-        "$(grep -oE ' in (close_politely|serve_request|three|worker|give_up) ' <<<"$output" | cut -d ' ' -f 3)"
+        "$(grep -v ' at shim/' <<<"$output" | grep -oE ' in (close_politely|serve_request|three|worker|give_up) ' |
+            cut -d ' ' -f 3)"
 }

@@ -34,7 +34,7 @@ struct row {
     enum cell orphan;      /* without one, in a state in which a close sends FIN */
     enum cell orphan_half; /* likewise, ours having been sent before */
     enum cell gone;        /* not found */
-    enum cell gone_wait;   /* not found, the peer's FIN having been there (CLOSE_WAIT) */
+    enum cell gone_wait;   /* not found, the peer's FIN having been there (CLOSE_WAIT, LAST_ACK) */
     enum cell gone_others; /* not found, and others may have read it, and closed it */
     enum cell gone_wait_others;
 };
@@ -72,7 +72,7 @@ static enum cell cell_of(const struct row *r, enum diag after, uint8_t state, bo
         return r->held;
     if (after == DIAG_ORPHAN)
         return sends_fin ? r->orphan : r->orphan_half;
-    if (state == STATE_CLOSE_WAIT)
+    if (state == STATE_CLOSE_WAIT || state == STATE_LAST_ACK)
         return others ? r->gone_wait_others : r->gone_wait;
     return others ? r->gone_others : r->gone;
 }
