@@ -34,7 +34,7 @@ struct giving_up {
     bool threads;    /* another thread of this process may be in a call on it */
     unsigned first;  /* the range of numbers that is closed with it; both 0: it alone */
     unsigned last;
-    bool exiting;    /* the process ends, and soon its other threads and their calls */
+    bool exiting; /* the process ends, and soon its other threads and their calls */
 };
 
 /* Who else holds the connection, once holders_give_up has answered for other numbers and processes. Threads are

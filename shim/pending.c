@@ -20,8 +20,10 @@ enum { FREE, BUSY, CLOSING, HELD };
 
 struct record {
     _Atomic int state;
-    int tid; /* whose close it is */
-    bool others;
+    int tid;     /* whose close it is */
+    bool others; /* another process may hold it, and read it */
+    bool
+        unsure; /* its peer had ended: read empty, it may have been closed in order, and leave nothing */
     enum diag before;
     struct verdict last;
     struct diag_key key;
@@ -101,6 +103,7 @@ bool pending_add(const struct event *e, const struct verdict *last, bool others)
         return false;
     r->tid = sys_gettid();
     r->others = others;
+    r->unsure = others;
     r->last = *last;
     r->key = (struct diag_key){
         .local = e->probe.local, .peer = e->probe.peer, .cookie = e->probe.cookie};
@@ -138,10 +141,11 @@ static void settle(struct record *r, enum diag after)
     e->confirmed = told.confirmed;
 }
 
-/* The peer's FIN was the first: an orderly end has no TIME_WAIT. */
-static bool leaves_nothing(uint8_t state)
+/* The peer's FIN was the first: then an orderly end has no TIME_WAIT. */
+static void note_state(struct record *r, uint8_t state)
 {
-    return state == STATE_CLOSE_WAIT || state == STATE_LAST_ACK;
+    r->unsure |= r->last.cause == CAUSE_UNREAD_DATA &&
+                 (state == STATE_CLOSE_WAIT || state == STATE_LAST_ACK);
 }
 
 static void tell(struct records *all, struct record *r)
@@ -153,10 +157,9 @@ static void tell(struct records *all, struct record *r)
     settle(r, after.what);
     summary_count(&r->event);
     event_emit(&r->event);
-    r->others |= leaves_nothing(after.state);
-    if (after.what != DIAG_HELD || r->last.outcome != OUTCOME_RST || r->others) {
-        if (r->event.note == NOTE_HELD && r->last.outcome == OUTCOME_RST)
-            bump(&ledger->counts.forgotten);
+    note_state(r, after.state);
+    if (after.what != DIAG_HELD || r->last.outcome != OUTCOME_RST ||
+        r->event.note == NOTE_SHARED) { /* a relative tells of its own close */
         atomic_store(&r->state, FREE);
         return;
     }
@@ -197,12 +200,10 @@ static void tell_late(struct record *r, int64_t now)
     e->at = (struct moment){.real = 0}; /* now */
     e->note = NOTE_NONE;
     e->verdict.outcome = OUTCOME_RST;
-    e->confirmed = true;
+    e->confirmed = !r->unsure;
     event_emit(e);
 }
 
-/* In between somebody may have read it, or the peer may have ended: then it may as well have been closed in order,
- * and mostly was, so nothing is told. What is reset by the close of another process of the family that tells. */
 static void ask_again(struct records *all, struct record *r, int64_t now)
 {
     struct diag_answer a = diag_ask(DIAG_KEPT, &r->key);
@@ -211,14 +212,15 @@ static void ask_again(struct records *all, struct record *r, int64_t now)
     if (a.what ==
         DIAG_GONE) /* or on its way to TIME_WAIT, when for a moment it is in neither place */
         a = diag_ask(DIAG_KEPT, &r->key);
-    r->others |= leaves_nothing(a.state);
-    if (a.what == DIAG_HELD && !r->others) {
+    if (a.what == DIAG_HELD) {
+        note_state(r, a.state);
         atomic_store(&r->state, HELD);
         return;
     }
     atomic_fetch_sub(&all->held, 1);
     if (a.what == DIAG_GONE && recent && ledger_claim(r->key.cookie)) {
-        summary_count_later();
+        if (!r->unsure)
+            summary_count_later();
         if (event_admit())
             tell_late(r, now);
     }

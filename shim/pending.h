@@ -1,12 +1,14 @@
 /*
  * Closes whose event is yet to be written, because the kernel says only afterwards what they did.
  *
- * A record is claimed before the real close, and told after it by the same thread. What is still held then is
- * told as held. Where nobody but a call in progress, or a child that is about to execute a program, can hold it, the
- * record is kept: it is asked about again, at first 10 ms later, and if it is gone by then it was reset, which is told
- * as well. Records are few, their memory comes with the first, and a fork child has none of its
- * parent's. Where no record is free the verdict is told at once, unconfirmed. A record that its thread left by
- * siglongjmp, or by being cancelled, is told by the thread's next close of that number, or at the exit.
+ * A record is claimed before the real close, and told after it by the same thread. What is still held then is told
+ * as held, and its record kept: it is asked about again, at first 10 ms later. If it is gone by then that is told as
+ * well: as a reset, where only a call in progress, or a child that was about to execute a program, can have held it;
+ * else as probably one. Not where a process of the family holds it, which tells of its own close.
+ *
+ * Records are few, their memory comes with the first, and a fork child has none of its parent's. Where no record is
+ * free the verdict is told at once, unconfirmed. A record that its thread left by siglongjmp, or by being cancelled,
+ * is told by the thread's next close of that number, or at the exit.
  */
 #ifndef SAFECLOSE_PENDING_H
 #define SAFECLOSE_PENDING_H

@@ -42,7 +42,8 @@ static void put_text(struct text *t, struct counts *c)
     if (get(&c->may_send))
         text_put(t, " (%llu with output unacknowledged; a later reset of those is not seen here)",
                  get(&c->at_risk));
-    put_count(t, &c->forgotten, "still held at their close (a later reset of those is not seen here)");
+    put_count(t, &c->forgotten,
+              "still held at their close (a later reset of those is not seen here)");
     put_count(t, &c->too_early, "closed before the library was ready");
     put_count(t, &c->suppressed, "not logged (more than 100 events a second)");
     put_count(t, &c->lost, "log lines lost");

@@ -601,12 +601,11 @@ static struct tellings tellings_of(const struct run *run)
     return t;
 }
 
-/* The program lived on after its holder had let go, and could ask. (What another process held it may have read: of
- * that nothing is told.) */
+/* The program lived on after its holder had let go, and could ask. */
 static bool lives_on(const struct scenario *s)
 {
     return !door_ends(s) && s->door != DOOR_CLOSEFROM && s->setting != SETTING_NO_NETLINK &&
-           (s->holder == HOLD_READER || s->holder == HOLD_WRITER);
+           (s->holder == HOLD_READER || s->holder == HOLD_WRITER || s->holder == HOLD_EXEC);
 }
 
 /*

@@ -57,7 +57,7 @@ static const struct row table[] = {
     {"nothing to send", {CAUSE_NONE, OUTCOME_NONE},
                                  NOTHING, NOTHING, NOTHING, NOTHING,   NOTHING, NOTHING,   NOTHING},
     {"drained, nothing to send", {CAUSE_UNREAD_DATA, OUTCOME_NONE},
-                                 NOTHING, NOTHING, NOTHING, NOTHING,   NOTHING, NOTHING,   NOTHING},
+                                 NOTHING, NOTHING, NOTHING, RST,       NOTHING, RST,       NOTHING},
 };
 /* clang-format on */
 

@@ -40,8 +40,9 @@ struct counts {
     _Atomic uint64_t passed;
     _Atomic uint64_t suppressed; /* events over the limit */
     _Atomic uint64_t lost;       /* lines that could not be written */
-    _Atomic uint64_t forgotten;  /* still held at their close, and not asked about until they were not */
-    _Atomic uint64_t too_early;  /* before the library was ready: nobody judged them */
+    _Atomic uint64_t
+        forgotten; /* still held at their close, and not asked about until they were not */
+    _Atomic uint64_t too_early; /* before the library was ready: nobody judged them */
 };
 
 #define LEDGER_SITES 128

@@ -6,16 +6,11 @@ static struct told of_gone(const struct verdict *last, uint8_t state, bool other
 {
     bool after_fin = state == STATE_CLOSE_WAIT || state == STATE_LAST_ACK;
 
-    switch (last->outcome) {
-    case OUTCOME_RST:
+    if (last->outcome == OUTCOME_RST)
         return (struct told){OUTCOME_RST, !(others && after_fin), true};
-    case OUTCOME_FIN: /* else more data came after it was drained */
-        if (after_fin || last->cause == CAUSE_NONE)
-            return (struct told){OUTCOME_FIN, after_fin, false};
+    if (last->cause != CAUSE_NONE && !after_fin) /* more data came after it was drained */
         return (struct told){OUTCOME_RST, true, true};
-    default:
-        return (struct told){OUTCOME_NONE, true, false};
-    }
+    return (struct told){last->outcome, after_fin || last->outcome == OUTCOME_NONE, false};
 }
 
 static struct told of_orphan(const struct verdict *last, uint8_t state)
