@@ -13,6 +13,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #ifndef SO_MEMINFO
@@ -63,6 +64,13 @@ static void fionread_tcp(void)
 static void fionread_file(void)
 {
     unread_of(file);
+}
+
+static void fstat_file(void)
+{
+    struct stat st;
+
+    fstat(file, &st);
 }
 
 static void protocol_tcp(void)
@@ -275,6 +283,7 @@ static const struct {
     {"close of an established connection", NULL, close_established},
     {"sendmsg of a descriptor", NULL, pass_send},
     {"recvmsg of a descriptor", NULL, pass_receive},
+    {"fstat", fstat_file, NULL},
     {"sock_diag about one, socket kept", diag_kept, NULL},
     {"sock_diag about one, own socket", diag_own, NULL},
     {"pidfd_open", NULL, pidfd},
