@@ -505,14 +505,19 @@ static void drop(struct giving_up *g, enum via via)
     }
 }
 
-static void close_one(int fd, enum via via, const void *call_site, unsigned first, unsigned last)
+enum mode closing_mode(void)
 {
-    struct fd_note note;
-    struct giving_up g = {.fd = fd, .note = &note, .first = first, .last = last};
-
     if (config.controlled)
         event_mode_look(real_coarse_ns());
-    g.mode = mode_now();
+    return mode_now();
+}
+
+static void close_one(int fd, enum via via, const void *call_site, enum mode mode, unsigned first,
+                      unsigned last)
+{
+    struct fd_note note;
+    struct giving_up g = {.fd = fd, .note = &note, .mode = mode, .first = first, .last = last};
+
     if (in_door == fd + 1 && depth_of(via) > door_depth)
         return;
     in_door = fd + 1;
@@ -527,9 +532,14 @@ static void close_one(int fd, enum via via, const void *call_site, unsigned firs
         in_door = 0;
 }
 
+void closing_in(int fd, enum via via, const void *call_site, enum mode mode)
+{
+    close_one(fd, via, call_site, mode, 0, 0);
+}
+
 void closing(int fd, enum via via, const void *call_site)
 {
-    close_one(fd, via, call_site, 0, 0);
+    closing_in(fd, via, call_site, closing_mode());
 }
 
 void closing_done(unsigned first, unsigned last, bool closed)
@@ -555,27 +565,33 @@ bool closing_concerns(int fd)
 void closing_range(unsigned first, unsigned last, enum via via, const void *call_site)
 {
     int fd = first > INT_MAX ? -1 : fdtable_next((int)first - 1, FD_TCP);
+    enum mode mode;
 
-    if (fd >= 0 && (unsigned)fd <= last && mode_now() >= MODE_DRAIN &&
-        !boundary_single_threaded()) {
+    if (fd < 0 || (unsigned)fd > last)
+        return;
+    mode = closing_mode();
+    if (mode >= MODE_DRAIN && !boundary_single_threaded()) {
         linger_prepare(true);
         handing_begin(first, last); /* one for all of them */
     }
     for (; fd >= 0 && (unsigned)fd <= last; fd = fdtable_next(fd, FD_TCP))
-        close_one(fd, via, call_site, first, last);
+        close_one(fd, via, call_site, mode, first, last);
 }
 
-static void end_with(int fd, enum via via, const void *call_site)
+/* Where another thread is closing it, that thread tells. */
+static void end_with(int fd, enum via via, const void *call_site, enum mode mode)
 {
     struct fd_note note = fdtable_take(fd);
-    struct giving_up g = {.fd = fd, .note = &note, .mode = mode_now(), .exiting = true};
+    struct giving_up g = {.fd = fd, .note = &note, .mode = mode, .exiting = true};
 
+    if (!(note.flags & FD_TCP))
+        return;
     drop(&g, via);
     give_up(&g, via, call_site);
 }
 
 /* What was inherited, and is its creator's still, is nothing of ours: of that there may be thousands. */
-void closing_all(enum via via, const void *call_site)
+void closing_all(enum via via, const void *call_site, enum mode mode)
 {
     uint32_t keeper;
 
@@ -584,7 +600,7 @@ void closing_all(enum via via, const void *call_site)
     keeper = holders_keeper();
     for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;)
         if (!keeper || fdtable_origin(fd) != keeper)
-            end_with(fd, via, call_site);
+            end_with(fd, via, call_site, mode);
 }
 
 void closing_early(int fd)

@@ -4,6 +4,7 @@
 #ifndef SAFECLOSE_CLOSING_H
 #define SAFECLOSE_CLOSING_H
 
+#include "config.h"
 #include "event.h"
 
 /*
@@ -15,12 +16,16 @@
  */
 void closing(int fd, enum via via, const void *call_site);
 
+/* The mode of a close that begins now, which may have changed; and closing in it, for who has acted on it already. */
+enum mode closing_mode(void);
+void closing_in(int fd, enum via via, const void *call_site, enum mode mode);
+
 /* The same for every TCP socket known in a range of numbers; the cost is one of the sockets in it.
  */
 void closing_range(unsigned first, unsigned last, enum via via, const void *call_site);
 
 /* The process ends: the same for all of them. */
-void closing_all(enum via via, const void *call_site);
+void closing_all(enum via via, const void *call_site, enum mode mode);
 
 /* Called just before the real call where that will reset the connection, or those that wait on a
  * listening socket. Does nothing: it is exported for debuggers to stop at, `break

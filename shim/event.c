@@ -241,7 +241,7 @@ static void announce_once(struct line *line)
 /* The log, and the socket for questions. Both take a high number, for which the kernel's table of a program with
  * threads grows in milliseconds; a thread that did not wait for that would close unconfirmed, and its event would
  * find no log. */
-static void prepare(void)
+static void prepare(bool asks)
 {
     static _Atomic int preparer; /* the process in which a thread is at it */
     int pid = atomic_load(&process->pid);
@@ -251,7 +251,7 @@ static void prepare(void)
 
     if (last != pid && atomic_compare_exchange_strong(&preparer, &last, pid)) {
         sink_open();
-        if (config.log != LOG_NONE)
+        if (asks && config.log != LOG_NONE)
             diag_prepare();
         atomic_store(&preparer, 0);
     } else {
@@ -261,15 +261,15 @@ static void prepare(void)
         signals_restore(before);
 }
 
-void event_first_use(void)
+static void use(bool opens)
 {
     int wanted = mode_now() == MODE_OFF ? USES_TCP : USES_TCP | TELLS;
     int before = atomic_load_explicit(&process->greeted, memory_order_relaxed);
     struct line *line;
 
     if ((before & wanted) == wanted) {
-        if (before & TELLS && config.log != LOG_NONE && !diag_is_settled())
-            prepare(); /* the program has closed it */
+        if (opens && before & TELLS && config.log != LOG_NONE && !diag_is_settled())
+            prepare(true); /* the program has closed it */
         return;
     }
     if (!boundary_is_ours())
@@ -279,10 +279,20 @@ void event_first_use(void)
         ledger_join();
     if (wanted == USES_TCP)
         return;
-    prepare();
+    prepare(opens);
     if (!atomic_load(&ledger->announced) && (line = sink_claim())) {
         announce_once(line);
         sink_release(line);
     }
     atomic_fetch_or(&process->greeted, TELLS);
+}
+
+void event_first_use(void)
+{
+    use(false);
+}
+
+void event_opening(void)
+{
+    use(true);
 }

@@ -82,6 +82,9 @@ struct event {
  * writes what the settings got wrong, and the mode. */
 void event_first_use(void);
 
+/* The same of a use that gives the program a number: then what asks the kernel may take one, too. */
+void event_opening(void);
+
 enum { USES_TCP = 1, TELLS = 2 }; /* process->greeted: in a mode that does */
 
 /* Whether one more event may be written in this second; counted as suppressed where not. Ask before

@@ -13,6 +13,7 @@
 
 #define RECORDS 128 /* a close_range may need as many as the limit of events lets pass */
 #define AGAIN_NS (10 * (NS_PER_S / 1000)) /* what is held is asked about so often */
+#define ASKED_MOST 4                      /* of them, at a time */
 #define SURE_NS                                                                                    \
     (60 * NS_PER_S) /* TIME_WAIT: an orderly end leaves something to be found for so long */
 
@@ -24,7 +25,7 @@ struct record {
     bool others; /* another process may hold it, and read it */
     bool
         unsure; /* its peer had ended: read empty, it may have been closed in order, and leave nothing */
-    enum diag before;
+    struct diag_answer before;
     struct verdict last;
     struct diag_key key;
     struct event event;
@@ -34,6 +35,7 @@ struct record {
 
 struct records {
     _Atomic int held;
+    _Atomic unsigned next; /* which of them is next */
     _Atomic int64_t asked; /* when what is held was asked about last */
     struct record at[RECORDS];
 };
@@ -103,20 +105,22 @@ bool pending_add(const struct event *e, const struct verdict *last, bool others)
         return false;
     r->tid = sys_gettid();
     r->others = others;
-    r->unsure = others;
+    r->unsure = others || last->cause == CAUSE_PENDING_ACCEPTS; /* somebody may accept them */
     r->last = *last;
     r->key = (struct diag_key){
         .local = e->probe.local, .peer = e->probe.peer, .cookie = e->probe.cookie};
     if (!diag_is_settled() && boundary_single_threaded())
         diag_prepare(); /* nobody sees the number that it takes for a moment */
-    r->before = diag_ask_open(DIAG_KEPT, e->fd, &r->key).what;
+    r->before = diag_ask_open(DIAG_KEPT, e->fd, &r->key);
     r->event = *e;
+    r->event.pid = atomic_load(&process->pid);
+    r->event.tid = r->tid;
     if (e->preview_size) {
         memcpy(r->preview, e->preview, e->preview_size);
         r->event.preview = r->preview;
     }
-    added++;
     atomic_store(&r->state, CLOSING);
+    added++;
     return true;
 }
 
@@ -124,9 +128,9 @@ bool pending_add(const struct event *e, const struct verdict *last, bool others)
 static void settle(struct record *r, enum diag after)
 {
     struct event *e = &r->event;
-    struct told told = outcome_of(&r->last, r->before, after, e->probe.facts.state, r->others);
+    struct told told = outcome_of(&r->last, r->before.what, after, r->before.state, r->others);
 
-    if (after == DIAG_UNASKED || r->before != DIAG_HELD)
+    if (after == DIAG_UNASKED || r->before.what != DIAG_HELD)
         return; /* with the verdict's word */
     if (told.claims && !ledger_claim(r->key.cookie)) {
         told = (struct told){.outcome = OUTCOME_NONE};
@@ -152,7 +156,7 @@ static void tell(struct records *all, struct record *r)
 {
     struct diag_answer after = {.what = DIAG_UNASKED};
 
-    if (r->before == DIAG_HELD)
+    if (r->before.what == DIAG_HELD)
         after = diag_ask(DIAG_KEPT, &r->key);
     settle(r, after.what);
     summary_count(&r->event);
@@ -212,7 +216,7 @@ static void ask_again(struct records *all, struct record *r, int64_t now)
     if (a.what ==
         DIAG_GONE) /* or on its way to TIME_WAIT, when for a moment it is in neither place */
         a = diag_ask(DIAG_KEPT, &r->key);
-    if (a.what == DIAG_HELD) {
+    if (a.what == DIAG_HELD && recent) {
         note_state(r, a.state);
         atomic_store(&r->state, HELD);
         return;
@@ -223,15 +227,22 @@ static void ask_again(struct records *all, struct record *r, int64_t now)
             summary_count_later();
         if (event_admit())
             tell_late(r, now);
+    } else if (!recent) {
+        bump(&ledger->counts.forgotten); /* it would not be certain any more */
     }
     atomic_store(&r->state, FREE);
 }
 
-static void ask_all(struct records *all, int64_t now)
+static void ask_some(struct records *all, int most, int64_t now)
 {
-    for (int i = 0; i < RECORDS && atomic_load(&all->held) > 0; i++)
-        if (move(&all->at[i], HELD, BUSY))
-            ask_again(all, &all->at[i], now);
+    unsigned at = atomic_load(&all->next);
+
+    for (int i = 0; i < RECORDS && most > 0 && atomic_load(&all->held) > 0; i++, at++)
+        if (move(&all->at[at % RECORDS], HELD, BUSY)) {
+            ask_again(all, &all->at[at % RECORDS], now);
+            most--;
+        }
+    atomic_store(&all->next, at);
 }
 
 void pending_ask_again(void)
@@ -245,7 +256,7 @@ void pending_ask_again(void)
     now = clock_ns(CLOCK_MONOTONIC);
     asked = atomic_load(&all->asked);
     if (now - asked >= AGAIN_NS && atomic_compare_exchange_strong(&all->asked, &asked, now))
-        ask_all(all, now);
+        ask_some(all, ASKED_MOST, now);
 }
 
 void pending_end(void)
@@ -254,8 +265,15 @@ void pending_end(void)
 
     if (!all)
         return;
-    ask_all(all, clock_ns(CLOCK_MONOTONIC));
-    for (int i = 0; i < RECORDS; i++)
-        if (move(&all->at[i], CLOSING, BUSY))
-            tell(all, &all->at[i]);
+    ask_some(all, RECORDS, clock_ns(CLOCK_MONOTONIC));
+    for (int i = 0; i < RECORDS; i++) {
+        struct record *r = &all->at[i];
+
+        if (move(r, CLOSING, BUSY)) {
+            r->before.what = DIAG_UNASKED; /* its real close may not have been yet */
+            tell(all, r);
+        } else if (atomic_load(&r->state) == HELD) {
+            bump(&ledger->counts.forgotten);
+        }
+    }
 }

@@ -36,7 +36,7 @@ static void forget(FILE *stream)
     }
 }
 
-int streams_closing(FILE *stream, int fd)
+int streams_closing(FILE *stream, int fd, enum mode mode)
 {
     int saved_errno = errno;
     int failed = 0;
@@ -44,7 +44,7 @@ int streams_closing(FILE *stream, int fd)
     if (!mode_may_linger())
         return 0;
     forget(stream);
-    if (mode_now() == MODE_LINGER && is_connection(fd) && fflush(stream) != 0)
+    if (mode == MODE_LINGER && is_connection(fd) && fflush(stream) != 0)
         failed = errno;
     errno = saved_errno;
     return failed;
@@ -65,12 +65,12 @@ static void flush_unless_locked(FILE *stream)
     funlockfile(stream);
 }
 
-void streams_flush(void)
+void streams_flush(enum mode mode)
 {
     FILE *const standard[] = {stdin, stdout, stderr};
     int saved_errno = errno;
 
-    if (mode_now() != MODE_LINGER)
+    if (mode != MODE_LINGER)
         return;
     for (int fd = 0; fd < 3; fd++) {
         if (is_connection(fd)) {

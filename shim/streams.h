@@ -5,6 +5,8 @@
 #ifndef SAFECLOSE_STREAMS_H
 #define SAFECLOSE_STREAMS_H
 
+#include "config.h"
+
 #include <stdio.h>
 
 /* fdopen made stream on fd. */
@@ -14,10 +16,10 @@ void streams_opened(FILE *stream, int fd);
  * waiting as libc is about to, and forgets it. 0, or the errno of a flush that failed: libc has
  * then lost what there was to write, and finds nothing wrong any more. errno kept. Only where
  * fclose may be called. */
-int streams_closing(FILE *stream, int fd);
+int streams_closing(FILE *stream, int fd, enum mode mode);
 
 /* The process ends: flushes every stream on a connection, as libc is about to. One that another
  * thread has locked keeps FD_STREAM, and its connection is not to be half-closed. errno kept. */
-void streams_flush(void);
+void streams_flush(enum mode mode);
 
 #endif

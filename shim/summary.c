@@ -52,6 +52,10 @@ static void put_text(struct text *t, struct counts *c)
 
 static void put_json(struct text *t, struct counts *c, const char *given_up, bool so_far)
 {
+    unsigned long long closes = get(&c->closes);
+    unsigned long long acted =
+        get(&c->drained) + get(&c->draining) + get(&c->lingering) + get(&c->passed);
+
     event_json_head(t, "summary");
     event_json_comm(t);
     text_put(t, ",\"mode\":\"%s\",\"closes\":%llu,\"causes\":{\"none\":%llu",
@@ -62,8 +66,7 @@ static void put_json(struct text *t, struct counts *c, const char *given_up, boo
     text_put(t,
              "},\"actions\":{\"none\":%llu,\"drained\":%llu,\"draining\":%llu,\"lingering\":%llu,"
              "\"passed\":%llu}",
-             get(&c->closes) - get(&c->drained) - get(&c->draining) - get(&c->lingering) -
-                 get(&c->passed),
+             closes > acted ? closes - acted : 0, /* others may be counting */
              get(&c->drained), get(&c->draining), get(&c->lingering), get(&c->passed));
     text_put(t, ",\"linger_ends\":{");
     for (int i = 0; i < ENDED_COUNT; i++)
@@ -133,9 +136,10 @@ void summary_write_early(const char *reason)
 /* Most closes ask a clock that costs no system call, and go on. */
 void summary_so_far(void)
 {
+    bool tells = atomic_load_explicit(&process->greeted, memory_order_relaxed) & TELLS;
     uint64_t closes = get(&ledger->counts.closes);
     int64_t at = atomic_load_explicit(&ledger->told_at, memory_order_relaxed);
-    int64_t now = config.summary ? real_coarse_ns() : 0;
+    int64_t now = config.summary && tells ? real_coarse_ns() : 0;
 
     if (now == 0 || (at && now - at < config.summary) ||
         !atomic_compare_exchange_strong(&ledger->told_at, &at, now) || !at)

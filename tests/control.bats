@@ -95,3 +95,28 @@ plays()
 @test "most closes ask nothing: one look a second" {
     plays cost
 }
+
+# fclose looks at the file, and what the stream holds is yet to be written then.
+@test "the fclose that finds linger in the file loses nothing of its stream" {
+    cd "$BATS_TEST_TMPDIR"
+    echo log >mode
+    run -0 env LD_PRELOAD="$LIBSAFECLOSE" SAFECLOSE_CONTROL="$PWD/mode" SAFECLOSE_LOG=none python3 -c '
+import ctypes, socket, time
+libc = ctypes.CDLL(None)
+libc.fdopen.restype = ctypes.c_void_p
+listener = socket.create_server(("127.0.0.1", 0))
+def answered():
+    client = socket.create_connection(listener.getsockname())
+    client.send(b"12345")
+    server, _ = listener.accept()
+    stream = ctypes.c_void_p(libc.fdopen(server.detach(), b"w"))
+    libc.fputs(b"answer", stream)
+    closed = libc.fclose(stream)
+    try: return closed, client.recv(9)
+    except ConnectionResetError: return closed, "reset"
+answered()
+open("mode", "w").write("linger\n")
+time.sleep(1.2)
+print(answered(), answered())'
+    same "(0, b'answer') (0, b'answer')" "$output"
+}

@@ -299,3 +299,19 @@ leaked()
         leaked "$mode" sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do /bin/true; done; :'
     done
 }
+
+@test "who takes on another user's rights for each connection has one explanation, and one limit" {
+    run -0 --separate-stderr env LD_PRELOAD="$LIBSAFECLOSE" SAFECLOSE_MODE=warn python3 -c '
+import os, socket
+listener = socket.create_server(("127.0.0.1", 0))
+for i in range(300):
+    client = socket.create_connection(listener.getsockname())
+    client.send(b"12345")
+    server, _ = listener.accept()
+    os.seteuid(65534)
+    server.close()
+    os.seteuid(0)'
+    same 1 "$(grep -c '  why:' <<<"$stderr")"
+    matches ' 30[0-9] RST| 300 RST' "$(grep 'TCP closes' <<<"$stderr")"
+    (($(grep -c 'RST \[unread-data\]' <<<"$stderr") <= 200)) # a limit for each of the seconds that it took
+}

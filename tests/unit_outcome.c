@@ -53,11 +53,11 @@ static const struct row table[] = {
     {"an orderly end", {CAUSE_NONE, OUTCOME_FIN},
                                  NOTHING, FIN,     FIN,     FIN_MAYBE, FIN,     FIN_MAYBE, FIN},
     {"drained", {CAUSE_UNREAD_DATA, OUTCOME_FIN},
-                                 NOTHING, FIN,     FIN,     RST,       FIN,     RST,       FIN},
+                                 NOTHING, FIN,     FIN,     RST_MAYBE, FIN,     RST_MAYBE, FIN},
     {"nothing to send", {CAUSE_NONE, OUTCOME_NONE},
                                  NOTHING, NOTHING, NOTHING, NOTHING,   NOTHING, NOTHING,   NOTHING},
     {"drained, nothing to send", {CAUSE_UNREAD_DATA, OUTCOME_NONE},
-                                 NOTHING, NOTHING, NOTHING, RST,       NOTHING, RST,       NOTHING},
+                                 NOTHING, NOTHING, NOTHING, RST_MAYBE, NOTHING, RST_MAYBE, NOTHING},
 };
 /* clang-format on */
 

@@ -26,23 +26,22 @@ long alone_end(bool stopped, long ret)
     return ret;
 }
 
-/* What could not be opened afterwards is opened before, and what was must not outlive the rights that it was
- * opened with. */
+/* What could not be opened afterwards is opened before. */
 bool rights_begin(void)
 {
-    if (boundary_enter()) {
+    if (boundary_enter())
         sink_open();
-        diag_lose();
-    }
     return alone_begin();
 }
 
+/* What asks the kernel must not outlive the rights that it was opened with. */
 long rights_end(bool stopped, long ret)
 {
-    if (ret == 0)
-        ledger_check_rights();
-    if (boundary_enter() && atomic_load(&process->greeted) & TELLS && config.log != LOG_NONE &&
-        boundary_single_threaded())
-        diag_prepare(); /* with the rights of now; others do it at their next accept */
+    if (ret == 0 && ledger_check_rights()) {
+        diag_lose();
+        if (atomic_load(&process->greeted) & TELLS && config.log != LOG_NONE &&
+            boundary_single_threaded())
+            diag_prepare(); /* others do it at their next accept */
+    }
     return alone_end(stopped, ret);
 }

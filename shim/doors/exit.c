@@ -10,16 +10,19 @@
 #include "pending.h"
 #include "streams.h"
 #include "summary.h"
+#include "settings/control.h"
 #include "doors/doors.h"
 
 /* Not in a vfork child: everything there is its parent's. Only exit flushes stdio afterwards. */
 void exit_begin(enum via via, const void *call_site)
 {
+    enum mode mode = mode_now();
+
     if (!boundary_enter())
         return;
     if (via == VIA_EXIT)
-        streams_flush();
-    closing_all(via, call_site);
+        streams_flush(mode);
+    closing_all(via, call_site, mode);
     pending_end();
     linger_wait();
     summary_write();

@@ -67,7 +67,7 @@ static void arrived(int fd)
 {
     track_arrived(fd);
     if (fdtable_get(fd).flags & FD_TCP)
-        event_first_use();
+        event_opening();
 }
 
 long message_received(const struct msghdr *message, long ret)

@@ -56,7 +56,7 @@ long socket_listen_end(int fd, long ret)
 {
     if (ret == 0 && boundary_enter() && track_flags(fd) & FD_TCP) {
         fdtable_add(fd, FD_LISTENING);
-        event_first_use();
+        event_opening();
     }
     return ret;
 }
@@ -105,7 +105,7 @@ long socket_accept_end(const struct accepting *a, int listener, long fd)
     }
     track_new((int)fd, note);
     if (a->watched) {
-        event_first_use();
+        event_opening();
         pending_ask_again();
         linger_prepare(boundary_likely_threads());
     }
@@ -139,7 +139,7 @@ long socket_connect_end(int fd, const struct sockaddr *address, socklen_t len, l
     }
     fdtable_connected(fd, owner_peer_hash(&peer));
     if (peer.known) /* not after connect to AF_UNSPEC, which disconnects */
-        event_first_use();
+        event_opening();
     linger_prepare(boundary_likely_threads());
     return ret;
 }

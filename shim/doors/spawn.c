@@ -3,6 +3,7 @@
 
 #include "boundary.h"
 #include "holders/family.h"
+#include "report/ledger.h"
 #include "holders/holders.h"
 #include "doors/doors.h"
 
@@ -48,15 +49,19 @@ bool exec_begin(void)
     if (boundary_watches())
         holders_lose_kept();
     stopped = alone_begin();
-    if (boundary_enter())
+    if (boundary_enter()) {
         family_exec_begin();
+        ledger_exec_begin();
+    }
     return stopped;
 }
 
 long exec_failed(bool stopped, long ret)
 {
-    if (boundary_enter())
+    if (boundary_enter()) {
         family_exec_failed();
+        ledger_exec_failed();
+    }
     return alone_end(stopped, ret);
 }
 

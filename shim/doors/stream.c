@@ -12,6 +12,7 @@
 int stream_begin(FILE *stream, enum via via, const void *call_site, int *fd)
 {
     int saved_errno = errno;
+    enum mode mode;
     int failed;
 
     *fd = -1;
@@ -21,8 +22,9 @@ int stream_begin(FILE *stream, enum via via, const void *call_site, int *fd)
     errno = saved_errno;
     if (*fd < 0)
         return 0;
-    failed = streams_closing(stream, *fd);
-    closing(*fd, via, call_site);
+    mode = closing_mode();
+    failed = streams_closing(stream, *fd, mode);
+    closing_in(*fd, via, call_site, mode);
     return failed;
 }
 

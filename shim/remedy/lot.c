@@ -165,7 +165,7 @@ static void close_and_ask(struct lot *lot, int fd, const struct parked *p, struc
 {
     struct diag_key key = {e->probe.local, e->probe.peer, e->probe.cookie, 0};
     struct verdict last = p->order == BY_DOUBT ? verdict_of(&e->probe.facts) : e->verdict;
-    enum diag before = DIAG_UNASKED;
+    struct diag_answer before = {.what = DIAG_UNASKED};
     enum diag after = DIAG_UNASKED;
     struct told told;
 
@@ -180,13 +180,15 @@ static void close_and_ask(struct lot *lot, int fd, const struct parked *p, struc
     if (!lot->diag)
         lot->diag = diag_open();
     if (lot->diag > 0)
-        before = diag_ask_open((int)lot->diag, fd, &key).what;
+        before = diag_ask_open((int)lot->diag, fd, &key);
     close_as_it_is(fd, p);
-    if (before == DIAG_HELD)
+    if (before.what == DIAG_HELD)
         after = diag_ask((int)lot->diag, &key).what;
-    told = outcome_of(&last, before, after, e->probe.facts.state, p->order == BY_DOUBT);
+    told = outcome_of(&last, before.what, after, before.state, p->order == BY_DOUBT);
     if (after == DIAG_HELD && p->order != BY_DOUBT)
         told = (struct told){last.outcome, !verdict_sends_fin(e->probe.facts.state), false};
+    if (told.claims && !ledger_claim(key.cookie))
+        told = (struct told){.outcome = OUTCOME_NONE};
     e->verdict.outcome = told.outcome;
     e->confirmed = told.confirmed;
 }

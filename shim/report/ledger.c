@@ -20,6 +20,7 @@ static struct rights ask_rights(void)
     memset(&r, 0, sizeof(r));
     sys3(SYS_getresuid, SYS_ARG(&r.ids[0]), SYS_ARG(&r.ids[1]), SYS_ARG(&r.ids[2]));
     sys3(SYS_getresgid, SYS_ARG(&r.ids[3]), SYS_ARG(&r.ids[4]), SYS_ARG(&r.ids[5]));
+    r.ids[1] = r.ids[4] = 0; /* who takes on another's for a moment can take them back */
     return r;
 }
 
@@ -48,27 +49,31 @@ static void take_along(struct ledger *own)
 
 /* What was announced need not be again. Without memory nothing is counted by this process any more but in
  * its own copy. */
-void ledger_check_rights(void)
+bool ledger_check_rights(void)
 {
     struct rights now;
     struct ledger *own;
 
     if (!boundary_enter())
-        return;
+        return false;
     now = ask_rights();
     if (memcmp(&now, &rights, sizeof(now)) == 0)
-        return;
-    rights = now;
+        return false;
     own = sys_map_shared(sizeof(struct ledger));
     if (!own)
-        return;
+        return true; /* asked again at the next change */
+    rights = now;
     atomic_store(&own->announced, atomic_load(&ledger->announced));
+    atomic_store(&own->second, atomic_load(&ledger->second));
+    atomic_store(&own->told_at, atomic_load(&ledger->told_at));
+    memcpy((void *)own->sites, (const void *)ledger->sites, sizeof(own->sites));
     if (atomic_load(&process->greeted) && ledger_leave())
         take_along(own);
     sys6(SYS_mremap, SYS_ARG(own), sizeof(*own), sizeof(*own), MREMAP_MAYMOVE | MREMAP_FIXED,
          SYS_ARG(ledger), 0);
     if (atomic_load(&process->greeted))
         ledger_join();
+    return true;
 }
 
 static bool put_member(int was, int pid, int from)
@@ -95,6 +100,18 @@ void ledger_join(void)
     }
 }
 
+void ledger_exec_begin(void)
+{
+    if (atomic_load(&process->greeted))
+        put_member(atomic_load(&process->pid), 0, 0);
+}
+
+void ledger_exec_failed(void)
+{
+    if (atomic_load(&process->greeted))
+        ledger_join();
+}
+
 bool ledger_leave(void)
 {
     put_member(atomic_load(&process->pid), 0, 0);
@@ -111,5 +128,5 @@ bool ledger_claim(uint64_t cookie)
 {
     _Atomic uint64_t *claim = &ledger->claims[cookie % LEDGER_CLAIMS];
 
-    return atomic_exchange(claim, cookie) != cookie;
+    return !cookie || atomic_exchange(claim, cookie) != cookie;
 }

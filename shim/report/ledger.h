@@ -84,7 +84,12 @@ bool ledger_leave(void);
 /* True for the first who asks about this connection, of those who ask in the same moments. */
 bool ledger_claim(uint64_t cookie);
 
-/* After calls that may have changed the process's rights. Two calls. */
-void ledger_check_rights(void);
+/* After calls that may have changed the process's rights; whether they have. Effective ids alone don't count. Two
+ * calls. */
+bool ledger_check_rights(void);
+
+/* Around an exec: the program that follows is no member. */
+void ledger_exec_begin(void);
+void ledger_exec_failed(void);
 
 #endif

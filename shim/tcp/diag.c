@@ -8,6 +8,7 @@
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
+#include <sys/epoll.h>
 
 #ifndef SO_BINDTOIFINDEX
 #define SO_BINDTOIFINDEX 62
@@ -177,19 +178,17 @@ bool diag_is_settled(void)
 /* Who refuses it, SELinux for one, may log that each time. */
 void diag_prepare(void)
 {
-    int pid = atomic_load(&process->pid);
-    int last = atomic_load(&opener);
     long fd;
 
-    if (diag_is_settled() || !atomic_compare_exchange_strong(&opener, &last, pid))
+    if (diag_is_settled())
         return;
     fd = diag_open();
-    if (fd >= 0)
+    if (fd >= 0) {
         own_fd_keep(&kept, (int)fd);
-    else if (fd != -EMFILE && fd != -ENFILE)
+        atomic_store(&opener, atomic_load(&process->pid));
+    } else if (fd != -EMFILE && fd != -ENFILE && fd != -ENOBUFS && fd != -ENOMEM) {
         atomic_store(&refused, true);
-    else
-        atomic_store(&opener, 0);
+    }
 }
 
 bool diag_owns(int fd)
@@ -198,10 +197,19 @@ bool diag_owns(int fd)
            own_fd_check(&kept) == fd;
 }
 
+/* The number is not given back: another thread may be about to ask there, and must not find a connection of the
+ * program's. */
 void diag_lose(void)
 {
     int number = own_fd_check(&kept);
+    long nothing;
 
-    if (atomic_exchange(&opener, 0) == atomic_load(&process->pid) && number >= 0)
-        sys1(SYS_close, number);
+    if (atomic_exchange(&opener, 0) != atomic_load(&process->pid) || number < 0)
+        return;
+    nothing = sys1(SYS_epoll_create1, EPOLL_CLOEXEC);
+    if (nothing < 0)
+        return; /* it is not used, and replaced by the next */
+    if (sys3(SYS_dup3, nothing, number, O_CLOEXEC) == number)
+        own_fd_is(&kept, number);
+    sys1(SYS_close, nothing);
 }

@@ -9,7 +9,7 @@ static struct told of_gone(const struct verdict *last, uint8_t state, bool other
     if (last->outcome == OUTCOME_RST)
         return (struct told){OUTCOME_RST, !(others && after_fin), true};
     if (last->cause != CAUSE_NONE && !after_fin) /* more data came after it was drained */
-        return (struct told){OUTCOME_RST, true, true};
+        return (struct told){OUTCOME_RST, false, true};
     return (struct told){last->outcome, after_fin || last->outcome == OUTCOME_NONE, false};
 }
 

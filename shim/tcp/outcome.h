@@ -23,7 +23,7 @@ struct told {
         claims; /* it was reset, maybe by another holder's close at the same time: of those one may tell */
 };
 
-/* last: what the last close of it would do, after a remedy if there was one. state: before the close, enum tcp_state.
+/* last: what the last close of it would do, after a remedy if there was one. state: as the question before the close found it, enum tcp_state.
  * others: somebody else may have been able to read it. */
 struct told outcome_of(const struct verdict *last, enum diag before, enum diag after, uint8_t state,
                        bool others);
