@@ -76,7 +76,7 @@ bool event_admit(void)
     uint64_t word = atomic_load(&ledger->second);
     uint64_t next;
 
-    sys2(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, SYS_ARG(&now));
+    sys2(SYS_clock_gettime, CLOCK_MONOTONIC, SYS_ARG(&now));
     do {
         bool same = word >> 32 == (uint32_t)now.tv_sec;
 
@@ -229,13 +229,18 @@ static void announce(struct line *line)
     sink_write_log(line);
 }
 
-static void announce_once(struct line *line)
+static void announce_once(void)
 {
-    if (atomic_exchange(&ledger->announced, 1))
+    struct line *line = atomic_load(&ledger->announced) ? NULL : sink_claim();
+
+    if (!line)
         return;
-    if (config_problems()->len)
-        tell_problems(line);
-    announce(line);
+    if (!atomic_exchange(&ledger->announced, 1)) {
+        if (config_problems()->len)
+            tell_problems(line);
+        announce(line);
+    }
+    sink_release(line);
 }
 
 /* The log, and the socket for questions. Both take a high number, for which the kernel's table of a program with
@@ -253,6 +258,7 @@ static void prepare(bool asks)
         sink_open();
         if (asks && config.log != LOG_NONE)
             diag_prepare();
+        announce_once();
         atomic_store(&preparer, 0);
     } else {
         proc_await(&preparer, pid);
@@ -265,7 +271,6 @@ static void use(bool opens)
 {
     int wanted = mode_now() == MODE_OFF ? USES_TCP : USES_TCP | TELLS;
     int before = atomic_load_explicit(&process->greeted, memory_order_relaxed);
-    struct line *line;
 
     if ((before & wanted) == wanted) {
         if (opens && before & TELLS && config.log != LOG_NONE && !diag_is_settled())
@@ -280,10 +285,6 @@ static void use(bool opens)
     if (wanted == USES_TCP)
         return;
     prepare(opens);
-    if (!atomic_load(&ledger->announced) && (line = sink_claim())) {
-        announce_once(line);
-        sink_release(line);
-    }
     atomic_fetch_or(&process->greeted, TELLS);
 }
 

@@ -19,12 +19,6 @@ bench()
     done
 }
 
-@test "a row about what does not exist yet says so" {
-    bench --quick --row confirm
-    [ "$status" -eq 0 ] || fail "$output"
-    [[ $output == *'not measured: not built yet'* ]] || fail "$output"
-}
-
 @test "the same in Markdown" {
     bench --quick --markdown --row size
     [ "$status" -eq 0 ] || fail "$output"

@@ -123,7 +123,7 @@ is_found()
 }
 
 @test "it is found when a door is not seen" {
-    broken doors/exit.c 'closing_all(via, call_site);' '(void)via, (void)call_site;'
+    broken doors/exit.c 'closing_all(via, call_site, mode);' '(void)via, (void)call_site, (void)mode;'
     is_found 'no event: expected cause'
 }
 
