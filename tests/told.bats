@@ -115,6 +115,12 @@ all_is_told()
     (($(grep -c '"event":"close"' "$log") + suppressed >= clients))
 }
 
+# A few of them are asked about at a time.
+held_are_told()
+{
+    (($(grep -c '"event":"close-end"' "$log") >= $(grep '"event":"close"' "$log" | grep -c '"outcome":"none"')))
+}
+
 # What is held is asked about again, and the summary so far is written, at a later close.
 settled()
 {
@@ -126,7 +132,7 @@ settled()
     for ((i = 0; i < 50; i++)); do
         sleep 0.15
         asked 1 1
-        ! summary_covers "$wanted" || break
+        ! summary_covers "$wanted" || ! held_are_told || break
     done
     # In vain where a line was lost.
     for ((i = 0; i < 40; i++)); do
