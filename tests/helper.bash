@@ -172,3 +172,19 @@ closes, starts, summaries = (
 exec(sys.argv[2])
 EOF
 }
+
+# listens PORT: whether somebody does, told without being connected to.
+listens()
+{
+    grep -qsE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$1") [0-9A-F]+:0000 0A " /proc/net/tcp /proc/net/tcp6
+}
+
+# Ends the processes of started=(), those that have not ended by themselves.
+end_started()
+{
+    local pid
+    for pid in "${started[@]}"; do
+        kill "$pid" 2>/dev/null || continue
+        wait "$pid" || true
+    done
+}

@@ -166,12 +166,6 @@ wait_until()
     done
 }
 
-# listens PORT: whether somebody does.
-listens()
-{
-    grep -qE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$1") [0-9A-F]+:0000 0A " /proc/net/tcp /proc/net/tcp6
-}
-
 # has_ended NAME: nobody of that name is left in this network namespace. Who forks for a connection
 # leaves children that still have a line to write when their client has already gone.
 has_ended()

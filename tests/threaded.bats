@@ -42,18 +42,9 @@ threaded_gunicorn()
         --worker-tmp-dir "$BATS_TEST_TMPDIR" field_wsgi:application)
 }
 
-listens()
-{
-    grep -qsE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$port") [0-9A-F]+:0000 0A " /proc/net/tcp /proc/net/tcp6
-}
-
 teardown()
 {
-    local pid
-    for pid in "${started[@]}"; do
-        kill "$pid" 2>/dev/null || continue
-        wait "$pid" || true
-    done
+    end_started
 }
 
 # serves SERVER MODE: begins that server, and a busy loop. MODE "none" is the server alone.
@@ -67,7 +58,7 @@ serves()
     started=("$!")
     "${command[@]}" </dev/null >"$BATS_TEST_TMPDIR/output" 2>&1 3>&- &
     started+=("$!")
-    wait_until listens
+    wait_until listens "$port"
 }
 
 # asked CONNECTIONS AT_A_TIME CROWD-OPTION...: has clients ask the server. Afterwards:

@@ -31,11 +31,7 @@ setup()
 
 teardown()
 {
-    local pid
-    for pid in "${started[@]}"; do
-        kill "$pid" 2>/dev/null || continue
-        wait "$pid" || true
-    done
+    end_started
 }
 
 # command_of SERVER: sets command=().
@@ -52,11 +48,6 @@ command_of()
     esac
 }
 
-listens()
-{
-    grep -qsE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$port") [0-9A-F]+:0000 0A " /proc/net/tcp /proc/net/tcp6
-}
-
 # serves SERVER MODE: begins that server, and a busy loop.
 serves()
 {
@@ -69,7 +60,7 @@ serves()
         2>"$BATS_TEST_TMPDIR/errors" 3>&- &
     server=$!
     started+=("$server")
-    wait_until listens
+    wait_until listens "$port"
     clients=0
     resets_before=$(counter TCPAbortOnClose)
 }

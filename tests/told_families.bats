@@ -19,16 +19,7 @@ setup()
 
 teardown()
 {
-    local pid
-    for pid in "${started[@]}"; do
-        kill "$pid" 2>/dev/null || continue
-        wait "$pid" || true
-    done
-}
-
-listens()
-{
-    grep -qsE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$port") [0-9A-F]+:0000 0A " /proc/net/tcp
+    end_started
 }
 
 # serves MODE SCENE ARGUMENT...: begins that server.
@@ -40,7 +31,7 @@ serves()
         </dev/null >"$BATS_TEST_TMPDIR/output" 2>"$errors" 3>&- &
     server=$!
     started+=("$server")
-    wait_until listens
+    wait_until listens "$port"
 }
 
 # has_clients COUNT [fin]: what they read is in $read.
@@ -238,7 +229,7 @@ announced()
         announced "$mode" accept
     done
     begin "$programs/told_family" with-listener "$port" cat
-    wait_until listens
+    wait_until listens "$port"
     listener=("$program" "$to_program" "$from_program")
     for mode in log warn drain linger; do
         announced "$mode" connect
