@@ -198,6 +198,12 @@ static void drain_and_look(struct event *e, const struct fd_note *note)
         dont_wait(e->fd);
 }
 
+/* A client that has had enough is owed that what it sent arrives; what the server would send on is not wanted. */
+static bool is_done_with(const struct event *e, const struct giving_up *g)
+{
+    return g->note->flags & FD_CONNECTED && !probe_unacked(g->fd, e->probe.facts.state);
+}
+
 /* Whether what the peer may still send could do harm, and lingering can prevent it: after a
  * shutdown for reading the kernel resets whatever is done, and what a stream has not flushed comes
  * after us. */
@@ -207,7 +213,7 @@ static bool should_linger(const struct event *e, const struct giving_up *g)
     const struct facts *facts = &e->probe.facts;
 
     return g->mode == MODE_LINGER && verdict_peer_may_send(facts->state) && !facts->mptcp &&
-           !facts->zero_linger && !(g->note->flags & doubts);
+           !facts->zero_linger && !(g->note->flags & doubts) && !is_done_with(e, g);
 }
 
 static unsigned parcel_flags(const struct giving_up *g)
@@ -225,7 +231,8 @@ static bool park(struct event *e, const struct giving_up *g, bool told)
     clean.unread = false;
     outcome = verdict_of(&clean).outcome;
     if (g->lingers)
-        flags |= PARCEL_LINGER | (outcome == OUTCOME_FIN ? PARCEL_HALF_CLOSE : 0);
+        flags |= PARCEL_LINGER | (outcome == OUTCOME_FIN ? PARCEL_HALF_CLOSE : 0) |
+                 (g->note->flags & FD_CONNECTED ? PARCEL_OPENED : 0);
     e->note = linger_park(e, g->note, flags);
     if (e->note != NOTE_NONE)
         return false;

@@ -143,7 +143,8 @@ static void put_end(struct text *t, const struct event *e)
     };
     text_put(t, "after %s for %llu ms, ", event_action_name(e->action), (unsigned long long)e->ms);
     text_amount(t, e->discarded);
-    text_put(t, " discarded: %s", words[e->ended]);
+    text_put(t, " discarded%s: %s", e->discarded ? " that the peer believes delivered" : "",
+             words[e->ended]);
 }
 
 static void put_close(struct text *t, const struct event *e)

@@ -99,6 +99,8 @@ $head close(FD) $v4 FIN [unread-data] 5 bytes drained; would have been RST
 $head 1 TCP close: 0 RST, 0 unknown, 1 drained, $(may_send 1)" "$(text_of drain "$speaker" opened)"
 }
 
+believed='discarded that the peer believes delivered'
+
 # How long a connection lingered, as a word.
 without_ms()
 {
@@ -108,9 +110,9 @@ without_ms()
 @test "linger in full: announcement, one-liners, ends and summary" {
     same "$head watching closes; mode linger
 $head close(FD) $v4 FIN [unread-data] 5 bytes unread; lingering; would have been RST
-$head close(FD) $v4 FIN [unread-data] after lingering for MS ms, 5 bytes discarded: the process ended
-$head 1 TCP close: 0 RST, 0 unknown, 1 lingering" \
-        "$(SAFECLOSE_EXIT_WAIT=0 text_of linger "$speaker" opened | without_ms)"
+$head close(FD) $v4 FIN [unread-data] after lingering for MS ms, 5 bytes $believed: the process ended
+$head 2 TCP closes: 0 RST, 0 unknown, 1 lingering" \
+        "$(SAFECLOSE_EXIT_WAIT=0 text_of linger "$speaker" unread | without_ms)"
 }
 
 @test "a clean close that lingers, where all closes are asked for" {
@@ -127,19 +129,19 @@ end_of()
         settings+=("$1")
         shift
     done
-    SAFECLOSE_EXIT_WAIT=1h text_of linger env "${settings[@]}" "$speaker" "$@" | without_ms |
+    text_of linger env "${settings[@]}" "$speaker" "$@" | without_ms |
         sed -n 's/^safeclose: TIME [^:]*: close(FD) //p' | grep -F 'after lingering'
 }
 
 # The ends that the peer makes are told among the tests of lingering.
 @test "what ended a lingering, in words" {
-    same "$v4 FIN [unread-data] after lingering for MS ms, 5 bytes discarded: the peer was silent for SAFECLOSE_LINGER_IDLE" \
-        "$(end_of SAFECLOSE_LINGER_IDLE=50ms unread)"
-    same "$v4 FIN [unread-data] after lingering for MS ms, 5 bytes discarded: SAFECLOSE_LINGER_TIME has passed" \
-        "$(end_of SAFECLOSE_LINGER_TIME=50ms unread)"
-    same "$v4 RST [unread-data] after lingering for MS ms, 4 bytes discarded: the peer sent more than SAFECLOSE_DISCARD_MAX" \
+    same "$v4 FIN [unread-data] after lingering for MS ms, 5 bytes $believed: the peer was silent for SAFECLOSE_LINGER_IDLE" \
+        "$(end_of SAFECLOSE_LINGER_IDLE=50ms unread settle)"
+    same "$v4 FIN [unread-data] after lingering for MS ms, 5 bytes $believed: SAFECLOSE_LINGER_TIME has passed" \
+        "$(end_of SAFECLOSE_LINGER_TIME=50ms unread settle)"
+    same "$v4 RST [unread-data] after lingering for MS ms, 4 bytes $believed: the peer sent more than SAFECLOSE_DISCARD_MAX" \
         "$(end_of SAFECLOSE_DISCARD_MAX=4 unread)"
-    same "$v4 FIN [unread-data] after lingering for MS ms, 5 bytes discarded: the process ended" \
+    same "$v4 FIN [unread-data] after lingering for MS ms, 5 bytes $believed: the process ended" \
         "$(end_of SAFECLOSE_EXIT_WAIT=0 unread)"
 }
 
@@ -439,16 +441,16 @@ assert starts[0]["executable"] == "'"$(realpath "$speaker")"'", starts'
 # The duplicate that "shared" leaves is closed, and drained, by the end of the process.
 @test "the summary counts by cause, action and outcome" {
     known json_of drain "$speaker" unread zero-linger shared pending:1
-    same '{"v":1,"time":"T","event":"summary","pid":0,"comm":"speaker","mode":"drain","closes":5,"causes":{"none":0,"unread-data":3,"zero-linger":1,"pending-accepts":1},"actions":{"none":2,"drained":2,"draining":0,"lingering":0,"passed":1},"linger_ends":{"peer-fin":0,"peer-rst":0,"idle":0,"time":0,"bytes":0,"evicted":0,"exit":0,"stopped":0,"in-use":0,"drained":0},"outcomes":{"none":1,"fin":2,"rst":2,"unknown":0,"fin-or-none":0},"confirmed":4,"rst_later":0,"peer_may_send":2,"at_risk":0,"forgotten":0,"too_early":0,"suppressed":0,"lost":0,"so_far":false}' \
+    same '{"v":1,"time":"T","event":"summary","pid":0,"comm":"speaker","mode":"drain","closes":5,"causes":{"none":0,"unread-data":3,"zero-linger":1,"pending-accepts":1},"actions":{"none":2,"drained":2,"draining":0,"lingering":0,"passed":1},"linger_ends":{"peer-fin":0,"peer-rst":0,"idle":0,"time":0,"bytes":0,"evicted":0,"exit":0,"stopped":0,"in-use":0,"drained":0,"delivered":0},"outcomes":{"none":1,"fin":2,"rst":2,"unknown":0,"fin-or-none":0},"confirmed":4,"rst_later":0,"peer_may_send":2,"at_risk":0,"forgotten":0,"too_early":0,"suppressed":0,"lost":0,"so_far":false}' \
         "$(shape summary)"
 }
 
 @test "the summary of mode linger counts by how they ended, and each sum is right" {
-    SAFECLOSE_LINGER_IDLE=50ms SAFECLOSE_EXIT_WAIT=1h json_of linger "$speaker" clean:3 unread:2 opened zero-linger
+    SAFECLOSE_LINGER_IDLE=50ms json_of linger "$speaker" clean:3 unread:3 settle opened
     json "$log" '
 s = summaries[0]
 assert s["mode"] == "linger" and s["closes"] == 8, s
-assert s["actions"]["lingering"] == sum(s["linger_ends"].values()) == 6, s
+assert s["actions"]["lingering"] == s["linger_ends"]["idle"] == sum(s["linger_ends"].values()) == 6, s
 for key in "causes", "actions", "outcomes":
     assert sum(s[key].values()) == 8, s'
 }

@@ -94,9 +94,9 @@ over()
     over peer-fin 0
 }
 
-@test "late data over IPv6, with mapped addresses, and on a connection that the program opened" {
+@test "late data over IPv6 and with mapped addresses" {
     local option
-    for option in --family=ipv6 --family=mapped --program-connects; do
+    for option in --family=ipv6 --family=mapped; do
         SAFECLOSE_EXIT_WAIT=60s scene linger "$option" --narrow 'program fills' 'peer sends 5' "${late[@]}" \
             "${bye[@]}"
         all_delivered
@@ -282,11 +282,11 @@ over()
 
 @test "an end that the peer makes, in words" {
     SAFECLOSE_LOG=stderr SAFECLOSE_EXIT_WAIT=60s scene linger 'peer sends 5' "${late[@]}" "${bye[@]}"
-    matches ": FIN \\[unread-data\\] after lingering for [0-9]+ ms, 9 bytes discarded: the peer closed its side" \
+    matches ": FIN \\[unread-data\\] after lingering for [0-9]+ ms, 9 bytes discarded that the peer believes delivered: the peer closed its side" \
         "$(<"$stderr")"
     SAFECLOSE_LOG=stderr SAFECLOSE_EXIT_WAIT=60s scene linger 'peer sends 5' 'program closes' 'peer resets' \
         'program ends'
-    matches ": nothing sent \\[unread-data\\] after lingering for [0-9]+ ms, 5 bytes discarded: the peer reset it" \
+    matches ": nothing sent \\[unread-data\\] after lingering for [0-9]+ ms, 5 bytes discarded that the peer believes delivered: the peer reset it" \
         "$(<"$stderr")"
 }
 
@@ -324,8 +324,8 @@ over()
 }
 
 @test "the peer goes on for longer than LINGER_TIME: ended by time" {
-    SAFECLOSE_LINGER_TIME=300ms SAFECLOSE_EXIT_WAIT=60s scene linger 'peer sends 5' 'program closes' \
-        'program ends' "$end"
+    SAFECLOSE_LINGER_TIME=300ms scene linger 'peer sends 5' 'program closes' \
+        'peer awaits its being given up' 'program ends' "$end"
     resets_nobody
     over time 5
 }
@@ -369,16 +369,56 @@ over()
     tells_end outcome fin
 }
 
-@test "EXIT_WAIT ends although the peer does not" {
-    SAFECLOSE_EXIT_WAIT=200ms scene linger 'peer sends 5' 'program closes' 'program ends' "$end"
-    resets_nobody
+# ---- Exits -----------------------------------------------------------------------------------------
+
+@test "EXIT_WAIT ends although the peer acknowledges nothing" {
+    SAFECLOSE_EXIT_WAIT=200ms scene linger --narrow 'program fills' 'peer sends 5' 'program closes' \
+        'program ends' "$end"
+    all_delivered
     over exit 5
+    ((ended[unacked] > 0)) || fail "unacked ${ended[unacked]}"
 }
 
-@test "the end of the process takes along what is still open, and waits for it" {
-    SAFECLOSE_EXIT_WAIT=60s scene linger --narrow 'program fills' 'peer sends 5' \
-        'program begins to end' "$end" 'peer sends 4' 'peer closes' 'program ends'
+@test "an exit waits until what the program wrote is acknowledged, and then no longer" {
+    SAFECLOSE_EXIT_WAIT=1h scene linger --narrow 'program fills' 'peer sends 5' \
+        'program begins to end' 'peer reads slowly 500K' 'peer sees who holds it' "$end" 'program ends'
+    saw held yes
     all_delivered
     tells via exit action lingering
-    tells_end ended_by peer-fin discarded 9 via exit
+    tells_end ended_by exit discarded 5 via exit unacked 0
+}
+
+@test "an exit does not wait for a peer that merely stays" {
+    SAFECLOSE_EXIT_WAIT=1h scene linger 'peer sends 5' 'program writes 9' 'program closes' 'program ends' "$end"
+    all_delivered 9
+    over exit 5
+    SAFECLOSE_EXIT_WAIT=1h scene linger 'peer sends 5' 'program writes 9' 'program ends' "$end"
+    all_delivered 9
+    tells_end ended_by exit discarded 5 via exit unacked 0
+}
+
+# ---- Connections that the program opened -----------------------------------------------------------
+
+@test "opened, with output unacknowledged: lingers until that has arrived" {
+    scene linger --program-connects --narrow 'program fills' 'peer sends 5' "${late[@]}" "$end" \
+        'peer awaits its being given up' 'program ends'
+    all_delivered
+    over delivered 9
+}
+
+@test "opened, and all acknowledged: given up at once, what comes later is not wanted" {
+    scene linger --program-connects 'peer sends 5' 'program closes' 'peer sees who holds it' 'peer sends late 4' \
+        'program ends'
+    saw held no resets 1
+    tells cause unread-data action drained outcome fin discarded 5
+    same 0 "$ends"
+    scene linger --program-connects 'program closes' 'peer sees who holds it' 'program ends'
+    saw held no
+    same 0 "$closes"
+}
+
+@test "a client that gives up a download does not go on receiving it" {
+    scene linger --program-connects 'program writes 9' 'peer sends 5' 'program closes' 'peer sends late 20M' \
+        'program ends'
+    matches 'ECONNRESET|EPIPE' "${seen[late]}"
 }

@@ -797,6 +797,33 @@ static void children(struct speaker *s, const char *argument)
     exit(0);
 }
 
+/* Whether somebody holds a connection of this port, as the kernel says: the file number of what nobody holds is
+ * 0, and a listening socket is no connection. */
+static bool is_held(uint16_t port)
+{
+    FILE *table = fopen("/proc/net/tcp", "re");
+    unsigned long file;
+    unsigned local, state;
+    char line[256];
+    bool held = false;
+
+    while (table && fgets(line, sizeof(line), table))
+        held |= sscanf(line, "%*d: %*x:%x %*x:%*x %x %*x:%*x %*x:%*x %*x %*u %*u %lu", &local,
+                       &state, &file) == 3 &&
+                local == port && state != 10 && file;
+    if (table)
+        fclose(table);
+    return held;
+}
+
+/* Waits until what was closed, and lingers, is given up. For IPv4, and at most a minute. */
+static void settle(struct speaker *s, const char *argument)
+{
+    (void)argument;
+    for (int i = 0; i < 6000 && is_held(port_of(listener_of(s))); i++)
+        usleep(10000);
+}
+
 static void exit_with(struct speaker *s, const char *argument)
 {
     (void)s;
@@ -846,6 +873,7 @@ static const struct step steps[] = {
     {"shell", shell},
     {"threads", threads},
     {"children", children},
+    {"settle", settle},
     {"exit", exit_with},
 };
 

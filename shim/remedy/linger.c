@@ -40,9 +40,12 @@
  * In the lot it is drained until the peer's FIN or reset, until nothing came in and nothing was
  * acknowledged for SAFECLOSE_LINGER_IDLE (a slow reader of a long answer is not idle), until
  * SAFECLOSE_LINGER_TIME, or until SAFECLOSE_DISCARD_MAX bytes. There is room for LOT_MOST
- * connections (fewer where RLIMIT_NOFILE says so) and for LOT_MEMORY of their output in the kernel;
- * after that the one that was silent longest makes room. After the peer's FIN nothing more can
- * come, and the kernel delivers the rest alone.
+ * connections (fewer where RLIMIT_NOFILE says so); after that the one that was silent longest makes
+ * room. After the peer's FIN nothing more can come, and the kernel delivers the rest alone.
+ *
+ * A remedy is for the program's own output, and for an end in order. So a connection that the program
+ * opened lingers only while some of its output is not acknowledged: a client that gives up a download must
+ * not go on receiving it. And a process that ends waits for no more than that, whoever opened it.
  *
  * Fork: the child has the feeding end, so it feeds its parent's lot for as long as that lives, and
  * may exit at once. When the parent's is gone the child starts its own. Exec starts afresh. Exit waits
@@ -144,9 +147,12 @@ void linger_prepare(bool threads)
 {
     uint64_t before = 0;
 
-    if (mode_now() < (threads ? MODE_DRAIN : MODE_LINGER) || is_fed(threads) ||
-        atomic_load(&starting))
+    if (mode_now() < (threads ? MODE_DRAIN : MODE_LINGER) || is_fed(threads))
         return;
+    if (atomic_load(&starting)) { /* here rather than in a close that needs it */
+        await_starter();
+        return;
+    }
     if (proc_now_ns() < atomic_load(&not_before) || !boundary_is_ours())
         return;
     /* No handler may come between: it could never return here. The thread inherits the mask. */
@@ -245,7 +251,6 @@ static enum note hand_over(int fd, struct parcel *parcel)
     refused = pass_on(fd, parcel);
     if (refused == NOTE_NO_LOT) { /* a parent was killed, or the program has closed the feed */
         linger_prepare(threads);
-        await_starter();
         refused = pass_on(fd, parcel);
     }
     if (refused != NOTE_NONE)
@@ -278,8 +283,6 @@ enum note linger_park(const struct event *e, const struct fd_note *note, unsigne
     }
     linger_prepare(
         threads); /* a fork child's connection came before the fork, and the parent has ended */
-    if (!is_fed(threads))
-        await_starter();
     /* Its other threads run for as long as the exit waits, and would not have been told. */
     if (threads && flags & PARCEL_EXITING)
         signals_ignore_pipe();

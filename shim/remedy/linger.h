@@ -11,9 +11,9 @@
 #include <stdbool.h>
 
 /* A connection was accepted or opened, or soon will be closed: sees to it that there is a lot to
- * park it in, where the mode asks for one, or the program
- * has threads and the mode drains. Most often an atomic read or two; once in a process the
- * price of a thread. errno kept. */
+ * park it in, where the mode asks for one, or the program has threads and the mode drains. Most often an
+ * atomic read or two; once in a process the price of a thread, or of waiting for the thread that is about to
+ * start one: at most 100 ms. errno kept. */
 void linger_prepare(bool threads);
 
 /*

@@ -43,6 +43,7 @@ _Static_assert(FIRST + LOT_MOST <= SLOTS, "every number that can be parked has a
 #define NAP_NS 3000000 /* how long it collects before it looks again */
 #define TURN (4 << 20) /* bytes discarded of one connection before the others' turn */
 #define GUEST_TURN 65536
+#define EXIT_LOOK_NS 5000000 /* between two looks at what an exiting process waits for */
 #define EVENTS 64
 #define PARCELS 256      /* taken before those that are parked have their turn */
 #define MOST_SPARED 1024 /* by evict, in one round: 1 us each */
@@ -68,8 +69,6 @@ struct lot {
     uint32_t gid;
     uint32_t parked;
     uint32_t guests;  /* of them */
-    uint64_t unacked; /* of all of them */
-    uint64_t guests_unacked;
     int64_t now;
     int64_t second; /* in which strikes are counted */
     unsigned strikes;
@@ -232,13 +231,9 @@ static void leave_orders(struct lot *lot, int fd, struct parked *p)
     if (!p->in_call.gone)
         handing_forget(p->handing);
     slots_take_out(&lot->slots, fd, BY_SILENCE);
-    if (p->large)
-        slots_take_out(&lot->slots, fd, BY_OUTPUT);
     if (p->guest)
         slots_take_out(&lot->slots, fd, BY_GUEST);
     slots_take_out(&lot->slots, fd, p->order);
-    lot->unacked -= p->unacked;
-    lot->guests_unacked -= p->guest ? p->unacked : 0;
     lot->guests -= p->guest;
     lot->parked--;
 }
@@ -271,8 +266,6 @@ static void note_moved(struct lot *lot, int fd)
 
     p->moved = lot->now;
     put_behind(lot, fd, BY_SILENCE);
-    if (p->large)
-        put_behind(lot, fd, BY_OUTPUT);
     if (p->guest)
         put_behind(lot, fd, BY_GUEST);
 }
@@ -282,19 +275,10 @@ static void note_unacked(struct lot *lot, int fd)
     struct parked *p = at(lot, fd);
     long answer = sys_ioctl_int(fd, SIOCOUTQ);
     uint32_t unacked = answer < 0 ? 0 : (uint32_t)answer;
-    bool large = unacked > LOT_SHARE;
 
     if (unacked < p->unacked)
         note_moved(lot, fd);
-    lot->unacked += (uint64_t)unacked - p->unacked;
-    if (p->guest)
-        lot->guests_unacked += (uint64_t)unacked - p->unacked;
     p->unacked = unacked;
-    if (large && !p->large)
-        slots_put_last(&lot->slots, fd, BY_OUTPUT);
-    else if (!large && p->large)
-        slots_take_out(&lot->slots, fd, BY_OUTPUT);
-    p->large = large;
 }
 
 /* What the kernel tells the program of its output (MSG_ZEROCOPY, for one) keeps the socket ready as
@@ -394,14 +378,31 @@ static void strike(struct lot *lot)
     lot->strikes++;
 }
 
-/* Honest or not, guests have room for so many, and for their part of the memory. */
+/* Honest or not, guests have room for so many. */
 static void make_room_of_guests(struct lot *lot)
 {
-    while (lot->guests > LOT_GUESTS ||
-           (lot->guests && lot->guests_unacked > LOT_MEMORY / LOT_GUEST_PART)) {
+    while (lot->guests > LOT_GUESTS) {
         strike(lot);
         evict(lot, BY_GUEST);
     }
+}
+
+/* All that the program has written is acknowledged. Our FIN, which was sent, counts as one. */
+static bool is_delivered(struct lot *lot, int fd)
+{
+    if (at(lot, fd)->unacked > 1)
+        note_unacked(lot, fd);
+    return at(lot, fd)->unacked <= 1;
+}
+
+/* A client that gives up a download is owed no more than that what it sent arrives. True where that was the
+ * end of it, and it is gone. */
+static bool end_delivered(struct lot *lot, int fd)
+{
+    if (!(at(lot, fd)->flags & PARCEL_OPENED) || !is_delivered(lot, fd))
+        return false;
+    end(lot, fd, ENDED_DELIVERED);
+    return true;
 }
 
 /* From here on it is ours to discard. */
@@ -418,14 +419,11 @@ static void welcome(struct lot *lot, int fd)
     if (discard(lot, fd))
         return;
     note_unacked(lot, fd);
-    p->watched = sys4(SYS_epoll_ctl, EPOLL, EPOLL_CTL_ADD, fd, SYS_ARG(&wanted)) == 0;
-    if (!p->watched) {
-        end(lot, fd, ENDED_EVICTED);
+    if (end_delivered(lot, fd))
         return;
-    }
-    make_room_of_guests(lot);
-    while (lot->unacked > LOT_MEMORY && slots_first(&lot->slots, BY_OUTPUT) >= 0)
-        evict(lot, BY_OUTPUT);
+    p->watched = sys4(SYS_epoll_ctl, EPOLL, EPOLL_CTL_ADD, fd, SYS_ARG(&wanted)) == 0;
+    if (!p->watched)
+        end(lot, fd, ENDED_EVICTED);
 }
 
 /* After a nap: with a peer that is near most are over by then, and were never watched. */
@@ -605,6 +603,8 @@ static void look(struct lot *lot)
 
         if (p->unacked)
             note_unacked(lot, fd);
+        if (end_delivered(lot, fd))
+            continue;
         if (lot->now - p->since >= config.linger_time) {
             end(lot, fd, ENDED_TIME);
         } else if (lot->now - p->moved < config.linger_idle || !end_idle(lot, fd)) {
@@ -612,6 +612,32 @@ static void look(struct lot *lot)
             look_again(lot, fd);
         }
     }
+}
+
+/* Those that linger, for this reason: all, or those whose output has arrived. */
+static void end_lingering(struct lot *lot, enum ended reason, bool all)
+{
+    int next;
+
+    for (int fd = slots_first(&lot->slots, BY_LOOK); fd >= 0; fd = next) {
+        next = slots_after(&lot->slots, fd, BY_LOOK);
+        if ((all || is_delivered(lot, fd)) && !discard(lot, fd))
+            end(lot, fd, reason);
+    }
+}
+
+/* The process waits for us: not for a peer that merely stays, only while output is under way. */
+static void hurry_exit(struct lot *lot)
+{
+    settle_last_doubts(lot);
+    end_lingering(lot, ENDED_EXIT, false);
+}
+
+static void follow_mode(struct lot *lot)
+{
+    event_mode_look(lot->now);
+    if (mode_now() < MODE_LINGER)
+        end_lingering(lot, ENDED_STOPPED, true);
 }
 
 /* ---- Parcels --------------------------------------------------------------------------------- */
@@ -774,6 +800,8 @@ static int patience(struct lot *lot)
 
     if (!lot->fed)
         ns = earliest(ns, 50000000);
+    if (lot->parked && atomic_load(&lot->control->finish) == LOT_PROCESS_EXITS)
+        ns = earliest(ns, EXIT_LOOK_NS);
     if (lot->parked && config.controlled)
         ns = earliest(ns, SECOND_NS);
     if (slots_first(&lot->slots, BY_DOUBT) >= 0)
@@ -792,7 +820,8 @@ static void take_event(struct lot *lot, const struct epoll_event *event)
 
     if (!p) {
         take_parcels(lot);
-    } else if (p->watched && !discard(lot, fd)) { /* not evicted meanwhile */
+    } else if (p->watched && !discard(lot, fd) && !end_delivered(lot, fd)) {
+        /* not evicted meanwhile */
         if (event->events & EPOLLERR)
             discard_notices(fd);
         if (p->guest && ++p->spins == UINT8_MAX)
@@ -912,12 +941,12 @@ static void tend_all(struct lot *lot)
         if (atomic_load(&lot->control->finish)) {
             welcome_all(lot);
             if (atomic_load(&lot->control->finish) == LOT_PROCESS_EXITS)
-                settle_last_doubts(lot);
+                hurry_exit(lot);
         }
         settle_doubts(lot);
         look(lot);
         if (lot->parked && config.controlled)
-            event_mode_look(lot->now);
+            follow_mode(lot);
         if (lot->fed && takes_no_more(lot))
             close_feed(lot); /* what waited in it lingers as long as the rest */
         if (busy && !is_over(lot) && (slots_first(&lot->slots, BY_DOUBT) < 0 || !may_look(lot)))

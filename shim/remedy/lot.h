@@ -10,12 +10,9 @@
 #include <stdint.h>
 
 #define LOT_MOST 16384            /* connections parked at a time */
-#define LOT_MEMORY (256ULL << 20) /* bytes of their output that the kernel holds unacknowledged */
-#define LOT_SHARE (LOT_MEMORY / LOT_MOST) /* where all have no more there is enough */
-#define LOT_GUESTS 64    /* of LOT_MOST, and 1 / LOT_GUEST_PART of LOT_MEMORY: for those that are */
-#define LOT_GUEST_PART 4 /* parked by processes of other rights */
-#define LOT_STRIKES 100  /* faults of its guests in a second after which a lot takes no more */
-#define LOT_HASTE 128    /* so many waiting end a nap */
+#define LOT_GUESTS 64             /* of them, parked by processes of other rights */
+#define LOT_STRIKES 100 /* faults of its guests in a second after which a lot takes no more */
+#define LOT_HASTE 128   /* so many waiting end a nap */
 
 enum lot_phase { LOT_STARTING, LOT_SETTLED, LOT_FAILED };
 enum lot_finish { LOT_GOES_ON, LOT_RETIRED, LOT_PROCESS_EXITS };

@@ -16,7 +16,8 @@
  *   flags, tid, handing,    the sender      believed of our own process alone, which could as well
  *   serial, origin                          write to our memory. Of others the kernel is asked instead,
  *                                           and what has PARCEL_THREADS is left alone. PARCEL_LOGGED: a
- *                                           line more or less; PARCEL_LINGER: it is kept for longer
+ *                                           line more or less; PARCEL_LINGER, PARCEL_OPENED: it is kept
+ *                                           for longer, or for less
  *   peer                    the sender      the same; of a connection that is over, for which the kernel
  *                                           names none any more, a process of the same rights is believed
  */
@@ -39,6 +40,7 @@ enum parcel_flag {
     PARCEL_EXITING = 64,   /* the process ends, and does not close it before */
     PARCEL_SHARED = 128,   /* other processes may hold it: then it is only to be given up, */
     PARCEL_IN_EPOLL = 256, /* while it stays in an epoll set */
+    PARCEL_OPENED = 512,   /* the program opened it: it lingers only while output is under way */
 };
 
 struct parcel {

@@ -16,10 +16,9 @@
 #define SLOTS 16640 /* numbers below this one can be parked */
 #define SLOTS_CHUNK 256
 
-/* Each connection is in BY_SILENCE, in one of the last three, and in the two others where they fit. */
+/* Each connection is in BY_SILENCE, in one of the last three, and a guest's in BY_GUEST. */
 enum order {
     BY_SILENCE, /* nothing came from the first for longest */
-    BY_OUTPUT,  /* the same, of those that hold more than their share of unacknowledged output */
     BY_GUEST,   /* the same, of those that a process of other rights has parked */
     BY_LOOK,    /* when to look at it, should nothing happen */
     BY_DOUBT,   /* a thread may be in a call on it, so it is not touched */
@@ -54,7 +53,6 @@ struct parked {
     bool options;   /* SO_LINGER or SO_RCVLOWAT may be set */
     bool own;       /* this process closed it */
     bool guest;     /* a process of other rights did */
-    bool large;     /* it is in BY_OUTPUT */
     bool watched;   /* it is in the epoll set */
     struct place at[ORDERS];
 };
