@@ -31,8 +31,10 @@ struct thread {
     uint64_t listed; /* the last walk that saw it */
     uint64_t out;    /* the last one that saw it ELSEWHERE */
     uint64_t ran;    /* RUNNING: since this walk it has run for RUN_NS */
-    uint64_t lap;    /* RUNNING: since when that is being counted; ASLEEP: it has not run at all */
-    int64_t cpu_ns;  /* that it had run for then; -1 where the kernel does not tell */
+    uint64_t lap;    /* RUNNING: since when that is being counted; ASLEEP: it has slept all the while */
+    int64_t count;   /* RUNNING: the ns that it had run for then; ASLEEP: how often it had gone to sleep; -1
+                        where the kernel does not tell */
+    bool counted;    /* ASLEEP: somebody wants to know */
 };
 
 #ifndef SYS_open_tree
@@ -127,8 +129,8 @@ static bool is_elsewhere(const char *answer)
     return false;
 }
 
-/* Reads the file of this name of one thread; the bytes, or -errno. */
-static long read_file(int tasks, const char *tid, const char *name, char answer[ANSWER])
+/* Reads the file of this name of one thread, as much as there is room for; the bytes, or -errno. */
+static long read_file(int tasks, const char *tid, const char *name, char *answer, long room)
 {
     char path_bytes[32];
     struct text path = text_over(path_bytes, sizeof(path_bytes) - 1);
@@ -140,7 +142,7 @@ static long read_file(int tasks, const char *tid, const char *name, char answer[
     file = sys4(SYS_openat, tasks, SYS_ARG(path_bytes), O_RDONLY | O_CLOEXEC, 0);
     if (file < 0)
         return file;
-    n = sys3(SYS_read, file, SYS_ARG(answer), ANSWER - 1);
+    n = sys3(SYS_read, file, SYS_ARG(answer), room - 1);
     sys1(SYS_close, file);
     answer[n > 0 ? n : 0] = '\0';
     return n;
@@ -175,7 +177,7 @@ static bool look_at_call(struct threads *t, struct thread *seen, const char *tid
     char answer[ANSWER];
     const char *s = answer;
     uint64_t nr;
-    long n = t->shut ? -EACCES : read_file(t->tasks, tid, "syscall", answer);
+    long n = t->shut ? -EACCES : read_file(t->tasks, tid, "syscall", answer, sizeof(answer));
 
     t->shut = n == -EACCES || n == -EPERM;
     if (n <= 0 || answer[0] == '-')
@@ -195,7 +197,7 @@ static bool look_at_call(struct threads *t, struct thread *seen, const char *tid
 static char state_of(const struct threads *t, const char *tid)
 {
     char answer[ANSWER];
-    long n = read_file(t->tasks, tid, "stat", answer);
+    long n = read_file(t->tasks, tid, "stat", answer, sizeof(answer));
 
     while (n > 2 && answer[n - 1] != ')')
         n--;
@@ -207,7 +209,7 @@ static char state_of(const struct threads *t, const char *tid)
 static void look_at_place(struct threads *t, struct thread *seen, const char *tid)
 {
     char function[ANSWER];
-    long n = read_file(t->tasks, tid, "wchan", function);
+    long n = read_file(t->tasks, tid, "wchan", function, sizeof(function));
 
     seen->number = -1;
     seen->where = OPAQUE;
@@ -243,18 +245,35 @@ static int64_t cpu_ns(int tid)
     return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
 }
 
-/* same: it was in this state in the walk before. */
-static void look_at_clock(const struct threads *t, struct thread *seen, bool same)
+/* How often a thread has gone to sleep, as proc_pid_status(5) has it; -1 where the kernel does not tell. The time that
+ * it has run for does not do: in a virtual machine, what the host took meanwhile is taken from that, down to 0. */
+static int64_t sleeps(struct threads *t, const char *tid)
 {
-    int64_t now = cpu_ns(seen->tid);
-    bool known = same && now >= 0 && seen->cpu_ns >= 0;
+    static const char key[] = "\nvoluntary_ctxt_switches:\t";
+    long n = read_file(t->tasks, tid, "status", t->status, sizeof(t->status));
 
-    if (known && (seen->where == RUNNING ? now - seen->cpu_ns <= RUN_NS : now == seen->cpu_ns))
+    for (long at = n - (long)sizeof(key); at >= 0; at--)
+        if (strncmp(t->status + at, key, sizeof(key) - 1) == 0) {
+            const char *digits = t->status + at + sizeof(key) - 1;
+
+            return (int64_t)next_number(&digits);
+        }
+    return -1;
+}
+
+/* same: it was in this state in the walk before. */
+static void look_at_count(struct threads *t, struct thread *seen, const char *tid, bool same)
+{
+    bool running = seen->where == RUNNING;
+    int64_t now = running ? cpu_ns(seen->tid) : seen->counted ? sleeps(t, tid) : -1;
+    bool known = same && now >= 0 && seen->count >= 0;
+
+    if (known && (running ? now - seen->count <= RUN_NS : now == seen->count))
         return;
-    if (known && seen->where == RUNNING)
+    if (known && running)
         seen->ran = seen->lap;
     seen->lap = t->walk;
-    seen->cpu_ns = now;
+    seen->count = now;
 }
 
 /* ---- All of them ----------------------------------------------------------------------------- */
@@ -307,8 +326,9 @@ static bool look_at(int dir, const char *name, int tid, void *context)
     look_at_place(t, seen, name);
     if (seen->where == ELSEWHERE)
         seen->out = t->walk;
+    seen->counted |= t->counts_all || seen->number < 0;
     if (seen->where == RUNNING || seen->where == ASLEEP)
-        look_at_clock(t, seen, listed && seen->where == before);
+        look_at_count(t, seen, name, listed && seen->where == before);
     return true;
 }
 
@@ -425,10 +445,11 @@ static void knock(const struct threads *t, struct in_call *c, int fd, uint8_t st
     c->knock = !c->shared && (wakes_for_room(fd, state) || wakes_for_data(fd)) ? t->walk + 1 : 0;
 }
 
-void threads_watch(const struct threads *t, struct in_call *c, int fd)
+void threads_watch(struct threads *t, struct in_call *c, int fd)
 {
     uint8_t state;
 
+    t->counts_all = true;
     is_still(t, c, fd, &state);
     knock(t, c, fd, state);
 }
@@ -442,11 +463,10 @@ static bool is_on_another(const struct thread *seen, int number)
 static bool is_not_on(const struct thread *seen, const struct in_call *c)
 {
     return (seen->where == RUNNING && seen->ran >= c->still) ||
-           (seen->where == ASLEEP && seen->cpu_ns >= 0 && seen->lap < c->knock);
+           (seen->where == ASLEEP && seen->count >= 0 && seen->lap < c->knock);
 }
 
-enum threads_answer threads_ask(const struct threads *t, struct in_call *c, int fd, int number,
-                                int closer)
+enum threads_answer threads_ask(struct threads *t, struct in_call *c, int fd, int number, int closer)
 {
     enum threads_answer answer = THREADS_OUT;
     bool asked = false;
@@ -456,7 +476,7 @@ enum threads_answer threads_ask(const struct threads *t, struct in_call *c, int 
     if (!t->complete || !c->gone)
         return THREADS_UNSEEN;
     for (uint32_t i = 0; i < t->count; i++) {
-        const struct thread *seen = &t->list[i];
+        struct thread *seen = &t->list[i];
 
         if (seen->out >= c->gone || seen->tid == closer || is_on_another(seen, number))
             continue;
@@ -466,6 +486,7 @@ enum threads_answer threads_ask(const struct threads *t, struct in_call *c, int 
                 return THREADS_OVER;
             asked = true;
         }
+        seen->counted = true;
         if (!still || !is_not_on(seen, c))
             answer = still && seen->where != RUNNING ? THREADS_ASLEEP : THREADS_UNSEEN;
     }

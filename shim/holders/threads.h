@@ -12,7 +12,7 @@
  *                to be asleep in a call on that proves nothing
  *   by a knock   asleep in a call on some connection (wait_woken), and not this one: whoever sleeps on this one
  *                is woken when an option of it is set, to what it was. A thread that slept before and after,
- *                and has run for not one nanosecond, was not
+ *                and has not gone to sleep in between, was not
  *   by its clock running all the while, or waiting for a CPU, and so long on one (RUN_NS) that whatever call
  *                it was in is over; with nothing read or written meanwhile
  *   by birth     after a walk that missed nobody
@@ -36,12 +36,14 @@ struct threads {
     int tasks;       /* /proc/self/task; -1 */
     bool complete;   /* the last two walks agree */
     bool shut;       /* `syscall` may not be read */
+    bool counts_all; /* there is no time to find out first who is to be counted */
     uint64_t walk;   /* the number of the last one */
     uint64_t whole;  /* and of the last that agreed with the one before */
     uint32_t before; /* threads that it has listed */
     uint32_t fresh;  /* of them, those that the walk before had not */
     uint32_t count;  /* that are known */
     struct thread *list;
+    char status[4096]; /* what is read of one of them */
 };
 
 /* What is known of one connection. All zero: nothing, and its number is not gone. */
@@ -76,7 +78,7 @@ void threads_start(struct threads *t, int tasks);
 void threads_stop(struct threads *t);
 
 /* Remembers how far it was read and written, and knocks: for the next look. fd: our own number for it. */
-void threads_watch(const struct threads *t, struct in_call *c, int fd);
+void threads_watch(struct threads *t, struct in_call *c, int fd);
 
 /* A pair of walks; 1 to 7 us for each thread. */
 void threads_look(struct threads *t);
@@ -86,7 +88,6 @@ void threads_begin(const struct threads *t, struct in_call *c);
 
 /* After threads_look: fd is our own number for the connection, number the one that it had, or -1 where it
  * had others besides; closer closed it. No call to the kernel where sight or number tells; else some ten. */
-enum threads_answer threads_ask(const struct threads *t, struct in_call *c, int fd, int number,
-                                int closer);
+enum threads_answer threads_ask(struct threads *t, struct in_call *c, int fd, int number, int closer);
 
 #endif
