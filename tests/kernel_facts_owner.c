@@ -150,6 +150,55 @@ static void a_blocked_reader_holds_the_connection(void **state)
     net_pair_close(&pair);
 }
 
+/* How often a thread has gone to sleep. */
+static long sleeps_of(int tid)
+{
+    char path[64], line[256];
+    long count = -1;
+    FILE *status;
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
+    must((status = fopen(path, "re")) != NULL);
+    while (count < 0 && fgets(line, sizeof line, status))
+        if (sscanf(line, "voluntary_ctxt_switches: %ld", &count) != 1)
+            count = -1;
+    fclose(status);
+    return count;
+}
+
+static bool has_slept_again(void *arg)
+{
+    struct caller *caller = arg;
+
+    return sleeps_of(caller->tid) > (long)caller->result;
+}
+
+/* Whatever its CPU time says, from which a virtual machine takes what its host stole. */
+static void who_is_woken_by_an_option_goes_to_sleep_once_more(void **state)
+{
+    (void)state;
+    design_says("data that stays unread disproves a reader, POLLOUT a writer");
+    struct net_pair pair = connected(NULL), other = connected(NULL);
+    char buffer[8];
+    struct caller reader = {.fd = pair.ours, .data = buffer, .size = sizeof buffer};
+    struct caller bystander = {.fd = other.ours, .data = buffer, .size = sizeof buffer};
+    int lowat = 0;
+
+    block_in(&reader, receive, SYS_recvfrom);
+    block_in(&bystander, receive, SYS_recvfrom);
+    reader.result = sleeps_of(reader.tid);
+    bystander.result = sleeps_of(bystander.tid);
+    must(setsockopt(pair.ours, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat) == 0);
+    fact_is(net_wait_until(has_slept_again, &reader), true);
+    must(net_wait_thread_in(reader.tid, SYS_recvfrom));
+    fact_is(sleeps_of(bystander.tid), bystander.result);
+    must(send(pair.peer, "hello", 5, MSG_NOSIGNAL) == 5 &&
+         send(other.peer, "you", 3, MSG_NOSIGNAL) == 3);
+    must(pthread_join(reader.thread, NULL) == 0 && pthread_join(bystander.thread, NULL) == 0);
+    net_pair_close(&pair);
+    net_pair_close(&other);
+}
+
 enum { MUCH = 4 << 20 };
 
 static void a_blocked_writer_holds_the_connection(void **state)
@@ -255,6 +304,8 @@ static const struct CMUnitTest facts[] = {
          NULL),
     FACT("a thread blocked in recv holds the connection", a_blocked_reader_holds_the_connection,
          NULL),
+    FACT("who is woken by an option goes to sleep once more",
+         who_is_woken_by_an_option_goes_to_sleep_once_more, NULL),
     FACT("a thread blocked in send holds the connection", a_blocked_writer_holds_the_connection,
          NULL),
     FACT("a half-close on a duplicate cuts a blocked writer",
