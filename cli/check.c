@@ -71,10 +71,9 @@ static void note_namespace(struct findings *f, pid_t pid)
     char link[PATH_MAX];
 
     if (process_link(pid, "ns/mnt", link, sizeof(link)) && !process_shares(pid, "ns/mnt"))
-        findings_add(
-            f, NOTE,
-            "it runs in a container, or in another mount namespace: install the library in "
-            "there");
+        findings_add(f, NOTE,
+                     "it runs in a container, or in another mount namespace: the library must be "
+                     "installed there, too");
 }
 
 static void judge_unloaded(struct findings *f, const struct library *library, pid_t pid)

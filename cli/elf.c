@@ -200,7 +200,7 @@ const char *elf_open(struct elf *elf, int fd)
 
     memset(elf, 0, sizeof(*elf));
     if (fstat(fd, &st) != 0 || st.st_size < 0)
-        return "it has no size";
+        return "can't find out its size";
     elf->fd = fd;
     elf->size = (uint64_t)st.st_size;
     if (!elf_read(elf, 0, header, SELFMAG) || memcmp(header, ELFMAG, SELFMAG) != 0)

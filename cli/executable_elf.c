@@ -155,7 +155,7 @@ static void judge_loader(struct findings *f, const struct library *library,
     else if (e->loader != wanted && wanted != LIBC_NONE && wanted != LIBC_OTHER) {
         findings_add(f, AGAINST,
                      "it is a %s program (its loader is %s), but the library is built for %s: "
-                     "with it the program does not start",
+                     "with the library the program does not start",
                      libc_name(e->loader), e->interpreter, libc_name(wanted));
         findings_add(f, NOTE, "this version of safeclose can't be built for %s",
                      libc_name(e->loader));

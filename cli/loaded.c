@@ -38,14 +38,14 @@ static bool judge_filter(struct findings *f, const struct loaded *p)
     } else if (p->threads.lot) {
         findings_add(
             f, FOR,
-            "its seccomp filter comes from outside the program: the library's thread runs, "
-            "which it would have ended before the program installed one");
+            "its seccomp filter comes from outside the program: the library's thread runs, and "
+            "the library ends that before a program installs a filter");
     } else {
         findings_add(
             f, UNSURE,
-            "it has a seccomp filter. If the program installed that itself, the library "
-            "does nothing since, in any mode, and has said so in its log. If it comes from "
-            "outside (a container, a systemd unit), the modes below hold");
+            "it has a seccomp filter. If the program installed it, the library has done nothing "
+            "since then, in any mode, and its log says so. If it comes from outside (a container, "
+            "a systemd unit), the library works as the line \"modes\" says");
     }
     return true;
 }
@@ -53,9 +53,10 @@ static bool judge_filter(struct findings *f, const struct loaded *p)
 static bool judge_tables(struct findings *f, const struct loaded *p)
 {
     if (p->threads.own_table)
-        findings_add(f, AGAINST,
-                     "one of its threads has its own descriptor table (unshare): the library does "
-                     "nothing since, in any mode");
+        findings_add(
+            f, AGAINST,
+            "one of its threads has its own descriptor table (unshare): the library has done "
+            "nothing since then, in any mode");
     return !p->threads.own_table;
 }
 

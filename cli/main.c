@@ -6,7 +6,7 @@
 
 static const struct subcommand subcommands[] = {
     {"run", "start a program with the library preloaded", run_command, run_help},
-    {"check", "can the library be preloaded into a program; what can it do in a process",
+    {"check", "tell whether the library can be preloaded into a program, or works in a process",
      check_command, check_help},
 };
 

@@ -237,11 +237,13 @@ void modes_say(struct findings *f, const struct loaded *p)
     char *all = all_modes(p);
 
     if (mode == MODE_DRAIN && p->drain == LEAVES_ALONE)
-        findings_add(f, AGAINST, "its mode drain does nothing there: it only reports resets");
+        findings_add(f, AGAINST,
+                     "its mode is drain, but in this process drain only reports resets");
     else if (mode == MODE_LINGER && p->linger == LEAVES_ALONE)
-        findings_add(f, AGAINST, "its mode linger does nothing there: it only reports resets");
+        findings_add(f, AGAINST,
+                     "its mode is linger, but in this process linger only reports resets");
     else if (mode == MODE_LINGER && p->linger == ONLY_DRAINS)
-        findings_add(f, AGAINST, "its mode is linger, but there it only drains");
+        findings_add(f, AGAINST, "its mode is linger, but in this process linger only drains");
     findings_add(f, MODES, "%s%s", off ? "if another mode is set: " : "", all);
     free(all);
 }

@@ -195,8 +195,8 @@ static void roff_condition(const char *identifier, const char *none)
     static const struct word words[] = {{"ACCEPTED", "accepted"},
                                         {"OPENED", "opened by the program"},
                                         {"ENDED", "at the end of the process"},
-                                        {"UNTOUCHED", "nothing of it had been read"},
-                                        {"ANSWERED", "some had been read, and something written"}};
+                                        {"UNTOUCHED", "nothing read"},
+                                        {"ANSWERED", "read and written to"}};
 
     if (strcmp(identifier, none) == 0)
         return;

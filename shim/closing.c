@@ -360,8 +360,8 @@ static void look_closer(struct event *e, const struct giving_up *g,
     e->probe.half_closed = g->note->flags & FD_HALF_CLOSED;
     probe_details(e->fd, &e->probe);
     e->whose = whose_of(g->note);
-    e->untouchable =
-        g->note->flags & (FD_ARRIVED | FD_LOST | FD_READ_SHUT) || g->held == HELD_UNKNOWN;
+    e->untouchable = g->note->flags & (FD_ARRIVED | FD_LOST | FD_READ_SHUT) ||
+                     g->held == HELD_UNKNOWN || linger_distrusts_epoll();
     glance(e, g->held, bytes);
     e->when = when_of(e);
     e->at = (struct moment){clock_ns(CLOCK_REALTIME), clock_ns(CLOCK_MONOTONIC)};

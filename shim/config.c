@@ -142,8 +142,7 @@ static void read_variable(const char *variable)
         text_plain(t, value, len < 64 ? len : 64);
         text_put(t, "\": must be %s; using the default (%s)\n", rule.allowed, rule.fallback);
     } else {
-        text_put(t, " is not a setting; "
-                    "the settings are " OPTIONS_PREFIX "..."
+        text_put(t, " is not a setting; after " OPTIONS_PREFIX " comes one of:"
 #define OPTION(id, name, allowed_text, default_text, meaning) " " name
 #include "options.def"
 #undef OPTION

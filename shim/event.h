@@ -67,8 +67,8 @@ struct event {
     unsigned preview_size;
     int pid; /* whose close it was, and which thread's, where that is not the caller's; else 0 */
     int tid;
-    bool untouchable; /* no mode would touch it: who else holds it can't be known, or it was shut
-                         down for reading */
+    bool untouchable; /* no mode would touch it, or should: who else holds it can't be known, it was
+                         shut down for reading, or the program has an io_uring */
     enum risk risk;
     bool is_end; /* of a lingering, which the close began */
     enum ended ended;

@@ -95,6 +95,8 @@ static void put_note(struct text *t, const struct event *e)
     text_put(t, "%s", before_note(e));
     if (e->note == NOTE_SHARED && e->holder >= 0)
         text_put(t, "shared with descriptor %d", e->holder);
+    else if (e->note == NOTE_READ_SHUT && e->verdict.outcome == OUTCOME_RST)
+        text_put(t, "shut down for reading"); /* nothing is left for later data to reset */
     else
         text_put(t, "%s", words[e->note]);
 }
@@ -249,7 +251,8 @@ static void put_fix(struct text *t, const struct event *e, const struct meaning 
 void event_text_advice(struct text *t, const struct event *e, const struct meaning *meaning)
 {
     if (e->verdict.outcome == OUTCOME_UNKNOWN)
-        text_put(t, "safeclose:   only if no other process holds the connection:\n");
+        text_put(t,
+                 "safeclose:   if no other process holds the connection, the kernel resets it:\n");
     if (e->verdict.cause != CAUSE_PENDING_ACCEPTS && e->probe.unacked)
         put_loss(t, &e->probe);
     if (meaning)

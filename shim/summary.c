@@ -97,7 +97,7 @@ static void write_it(const char *given_up, bool so_far)
     } else {
         if (given_up) {
             event_text_head(&line->text);
-            text_put(&line->text, "passing every close through from here on: %s\n", given_up);
+            text_put(&line->text, "the library does nothing from here on: %s\n", given_up);
         }
         put_text(&line->text, &ledger->counts);
     }

@@ -525,7 +525,7 @@ none_remedy='  modes: log and warn work; drain and linger do nothing'
 @test "RLIMIT_NPROC that leaves no room for the library's thread, without threads: linger drains" {
     state linger "uid:$somebody" nproc:0 close
     says $not_covered "$program" "  limit: its RLIMIT_NPROC is 0: the library can't start its thread. .*" \
-        '  against: its mode is linger, but there it only drains' '  modes: log, warn and drain work; linger only drains' \
+        '  against: its mode is linger, but in this process linger only drains' '  modes: log, warn and drain work; linger only drains' \
         "  do: raise that limit as root: prlimit --pid $program --nproc=17:; .*"
     did drained no-lot
     advice=$(sed -n "s/^  do: raise that limit as root: \(prlimit [^;]*\);.*/\1/p" <<<"$output")
@@ -543,7 +543,7 @@ none_remedy='  modes: log and warn work; drain and linger do nothing'
 @test "RLIMIT_NPROC that is reached, with threads: drain and linger do nothing" {
     for mode in drain linger; do
         state "$mode" threads:2 "uid:$somebody" nproc:3 close
-        says $not_covered "$program" "$none_remedy" "  against: its mode $mode does nothing there: it only reports resets" \
+        says $not_covered "$program" "$none_remedy" "  against: its mode is $mode, but in this process $mode only reports resets" \
             '  limit: its user runs 3 processes and threads, and its RLIMIT_NPROC is 3: .*'
         did passed no-lot
         finish
@@ -603,7 +603,7 @@ none_remedy='  modes: log and warn work; drain and linger do nothing'
     finish
     state linger "chroot:$PWD/jail" fork threads:2 close
     says $not_covered "$child" '  limit: it has threads, .*, because there is no /proc in its root directory: .*' "$none_remedy" \
-        '  against: its mode linger does nothing there: .*'
+        '  against: its mode is linger, but in this process linger only reports resets'
     finish
 }
 

@@ -48,6 +48,7 @@ page()
         count=$((count + 1))
     done < <(names options)
     ((count >= 10))
+    text=$(tr -s '\n ' ' ' <<<"$text") # wherever a line ends
     matches 'Allowed: off, log, warn, drain or linger' "$text"
     matches 'Default: 64M' "$text"
 }

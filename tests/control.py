@@ -335,7 +335,7 @@ def foreign(directory):
 
 
 def writable(directory):
-    refused(directory, writer("linger\n", mode=0o666), ": others than its owner may write to it")
+    refused(directory, writer("linger\n", mode=0o666), ": users other than its owner may write to it")
 
 
 def a_pipe(directory):

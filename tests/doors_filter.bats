@@ -78,7 +78,7 @@ sandboxed()
     local mode
     for mode in log warn drain; do
         SAFECLOSE_LOG=stderr scene "$mode" --count 6 'filter, exit'
-        same 1 "$(grep -c 'passing every close through from here on: the program installs a seccomp filter$' "$stderr")"
+        same 1 "$(grep -c 'the library does nothing from here on: the program installs a seccomp filter$' "$stderr")"
         same 1 "$(grep -c ': 2 TCP closes: ' "$stderr")"
         matches ': 2 TCP closes: [^ ]+ RST, 0 unknown' "$(tail -n 1 "$stderr")"
     done

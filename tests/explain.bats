@@ -164,6 +164,15 @@ assert closes[0]["via"] == os.environ["how"], closes'
     is_told binary 'the program opened this connection' '^read the answer to its end'
 }
 
+@test "a program that has an io_uring is recommended no mode" {
+    explained nothing-read "$(hex hello)"
+    matches 'then close; .*SAFECLOSE_MODE=linger$' "$(sentence fix)"
+    explained ring
+    [[ $seen != 'no ring'* ]] || skip 'no io_uring to be had'
+    same 'peer 0 ECONNRESET' "$seen"
+    matches 'then close$' "$(sentence fix)"
+}
+
 @test "urgent data" {
     explained urgent
     same 'peer 0 ECONNRESET' "$seen"

@@ -8,6 +8,7 @@ itself sees, where another descriptor or process of its still holds the connecti
 With TLS, EXPLAIN_CERTIFICATE names a file with certificate and key.
 """
 import array
+import ctypes
 import errno
 import fcntl
 import functools
@@ -211,6 +212,14 @@ def nothing_read(*pieces):
     peer, connection = accepted("sends", *pieces)
     await_unread(connection, len(sent[0]))
     finish(peer, connection)
+
+
+@program
+def ring():
+    """The program has an io_uring, which may hold connections unseen."""
+    if ctypes.CDLL(None).syscall(425, 4, ctypes.create_string_buffer(120)) < 0:
+        say("no ring")
+    nothing_read(b"hello".hex())
 
 
 @program

@@ -44,7 +44,7 @@ known()
 {
     for _ in {1..20}; do
         "$@" >"$BATS_TEST_TMPDIR/known"
-        grep -qsE 'another process may hold|[1-9][0-9]* unknown|owner-unknown' "$BATS_TEST_TMPDIR/known" "$log" ||
+        grep -qsE 'another process or thread may hold|[1-9][0-9]* unknown|owner-unknown' "$BATS_TEST_TMPDIR/known" "$log" ||
             break
     done
     cat "$BATS_TEST_TMPDIR/known"
@@ -199,7 +199,7 @@ safeclose:   peer: \"Connection reset by peer\", possibly after reading data it 
 }
 
 @test "the explanation of a reset that the program asked for" {
-    same "safeclose:   what: most often set to avoid TIME_WAIT; it discards output that is not delivered yet
+    same "safeclose:   what: programs most often set this to avoid TIME_WAIT; it discards output that is not delivered yet
 safeclose:   fix: do not set SO_LINGER {1,0} or a negative TCP_LINGER2 unless a reset is intended; no mode prevents this
 safeclose:   why: the program asked for a reset: SO_LINGER with a time of 0, or a negative TCP_LINGER2
 safeclose:   peer: \"Connection reset by peer\"" \

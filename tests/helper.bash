@@ -96,7 +96,7 @@ until_known()
     local attempt
     for attempt in 1 2 3 4 5; do
         "${@:2}"
-        grep -qs '"note":"owner-unknown"\|another process may hold it' "$1" || return 0
+        grep -qs '"note":"owner-unknown"\|another process or thread may hold it' "$1" || return 0
     done
 }
 

@@ -494,7 +494,7 @@ print(*("%s %d" % (e["so_far"], e["closes"]) if e["event"] == "summary" else e["
     names=$(sed -nE 's/^OPTION\([a-z_]+, "([A-Z_]+)".*/\1/p' "$top/shim/options.def" | xargs)
     for unknown in SAFECLOSE_MODES SAFECLOSE_ SAFECLOSE_mode SAFECLOSE_MOD SAFECLOSE_LINGER; do
         run -0 --separate-stderr with "$unknown=1" "$speaker" unread
-        same "safeclose: TIME speaker[PID]: $unknown is not a setting; the settings are SAFECLOSE_... $names" \
+        same "safeclose: TIME speaker[PID]: $unknown is not a setting; after SAFECLOSE_ comes one of: $names" \
             "$(complaints <<<"$stderr" | undated)"
     done
 }
@@ -573,7 +573,7 @@ print(*("%s %d" % (e["so_far"], e["closes"]) if e["event"] == "summary" else e["
     run -0 --separate-stderr with SAFECLOSE_COLOUR=1 SAFECLOSE_RATE=1 SAFECLOSE_LOT_SIZE=1 \
         "$speaker" unread
     for name in "${names[@]}"; do
-        same 1 "$(grep -c "SAFECLOSE_$name is not a setting; the settings are .* CONTROL\$" <<<"$stderr")"
+        same 1 "$(grep -c "SAFECLOSE_$name is not a setting; after SAFECLOSE_ comes one of: .* CONTROL\$" <<<"$stderr")"
     done
 }
 

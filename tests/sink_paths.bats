@@ -260,7 +260,7 @@ their_fifo()
     disk=(/dev/loop[0-9]*)
     # There are machines without one, and containers that have it and may not open it.
     if ! [[ -b ${disk[0]} ]] || ! (exec {fd}>>"${disk[0]}") 2>/dev/null; then return 0; fi
-    refused_at_start "${disk[0]}" 'it is not a file, pipe or device that takes lines'
+    refused_at_start "${disk[0]}" 'it is not a regular file, a pipe or a character device'
 }
 
 # ---- What is taken -------------------------------------------------------------------------------

@@ -201,6 +201,11 @@ void linger_distrust_epoll(void)
     atomic_store(&epoll_unseen, true);
 }
 
+bool linger_distrusts_epoll(void)
+{
+    return atomic_load(&epoll_unseen);
+}
+
 /* What led to the lot stays where it is: by now it may lead to another. */
 static enum note lose(uint64_t target)
 {

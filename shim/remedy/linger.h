@@ -46,6 +46,9 @@ void linger_fork_child(void);
  * is parked from now on. */
 void linger_distrust_epoll(void);
 
+/* Whether it has: a remedy for such a program is not recommended either. */
+bool linger_distrusts_epoll(void);
+
 /* True where fd is a descriptor of ours, which the program can't have meant. */
 bool linger_owns(int fd);
 

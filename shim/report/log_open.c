@@ -56,13 +56,13 @@ static bool judge_file(const struct walk *w, const struct stat *st)
     if (!S_ISREG(st->st_mode) && w->reads)
         text_put(w->why, "it is not a regular file");
     else if (!S_ISREG(st->st_mode) && !S_ISFIFO(st->st_mode))
-        text_put(w->why, "it is not a file, pipe or device that takes lines");
+        text_put(w->why, "it is not a regular file, a pipe or a character device");
     else if (!is_ours(w, st->st_uid))
         text_put(w->why, "it belongs to another user (uid %u)", st->st_uid);
     else if (st->st_nlink > 1)
         text_put(w->why, "it has other names (hard links)");
     else if (w->reads && st->st_mode & (st->st_uid ? S_IWGRP | S_IWOTH : S_IWOTH))
-        text_put(w->why, "others than its owner may write to it");
+        text_put(w->why, "users other than its owner may write to it");
     else
         return true;
     return false;
