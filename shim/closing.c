@@ -48,9 +48,9 @@ static enum risk risk_of(const struct giving_up *g, uint8_t state)
 }
 
 /* Whether the peer could still send is asked of the first closes of a family, and then of one in so many, which
- * stands for the others: a call for each would be a tenth of what we cost. Where there is output, always. */
-#define ASKED_FIRST 64
-#define ASKED_THEN 16
+ * stands for the others: a call for each would double what we cost. Where there is output, always. */
+#define ASKED_FIRST 16
+#define ASKED_THEN 64
 
 static void count_clean(const struct giving_up *g)
 {
@@ -364,7 +364,7 @@ static void look_closer(struct event *e, const struct giving_up *g,
                      g->held == HELD_UNKNOWN || linger_distrusts_epoll();
     glance(e, g->held, bytes);
     e->when = when_of(e);
-    e->at = (struct moment){clock_ns(CLOCK_REALTIME), clock_ns(CLOCK_MONOTONIC)};
+    e->at = (struct moment){real_clock_ns(CLOCK_REALTIME), real_clock_ns(CLOCK_MONOTONIC)};
 }
 
 /* Whether it is the process's own: one that never used TCP may have inherited what is its parent's business, or
@@ -436,7 +436,7 @@ static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
         last = e->verdict;
     if (e->note == NOTE_NONE && g->note->flags & FD_READ_SHUT)
         e->note = NOTE_READ_SHUT;
-    if (e->verdict.outcome != OUTCOME_RST)
+    if (e->verdict.outcome != OUTCOME_RST && e->action != ACTION_LINGERING)
         e->risk = risk_of(g, e->probe.facts.state);
     tell(e, g, &last, written);
     if (e->verdict.outcome == OUTCOME_RST)
@@ -515,7 +515,7 @@ static void drop(struct giving_up *g, enum via via)
 enum mode closing_mode(void)
 {
     if (config.controlled)
-        event_mode_look(real_coarse_ns());
+        event_mode_look(real_clock_ns(CLOCK_MONOTONIC_COARSE));
     return mode_now();
 }
 

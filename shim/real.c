@@ -62,12 +62,12 @@ void real_find_clock(void)
     memcpy(&kernels_clock, &found, sizeof(found));
 }
 
-int64_t real_coarse_ns(void)
+int64_t real_clock_ns(int clock)
 {
     struct timespec now = {0, 0};
 
-    if (!kernels_clock || kernels_clock(CLOCK_MONOTONIC_COARSE, &now) != 0)
-        return clock_ns(CLOCK_MONOTONIC_COARSE);
+    if (!kernels_clock || kernels_clock(clock, &now) != 0)
+        return clock_ns(clock);
     return now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
@@ -115,6 +115,13 @@ int real_fcntl(int fd, int command, void *argument)
 int real_fcntl64(int fd, int command, void *argument)
 {
     return libc.fcntl64 ? libc.fcntl64(fd, command, argument) : real_fcntl(fd, command, argument);
+}
+
+int real_ioctl(int fd, unsigned long request, void *argument)
+{
+    if (libc.ioctl)
+        return libc.ioctl(fd, request, argument);
+    return (int)result(sys3(SYS_ioctl, fd, (long)request, SYS_ARG(argument)));
 }
 
 int real_socket(int domain, int type, int protocol)

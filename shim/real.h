@@ -25,11 +25,11 @@
 /* Finds them all. For the constructor. */
 void real_resolve(void);
 
-/* CLOCK_MONOTONIC_COARSE in ns; without a system call behind real_find_clock (where the kernel lends its
- * clock), which is for the constructor: another preloaded library's clock_gettime may be anything. errno
+/* The time of this clock in ns; without a system call after real_find_clock (where the kernel lends its
+ * clocks), which is for the constructor: another preloaded library's clock_gettime may be anything. errno
  * kept. */
 void real_find_clock(void);
-int64_t real_coarse_ns(void);
+int64_t real_clock_ns(int clock);
 
 /* Each as its manual page says, errno included. */
 int real_close(int fd);
@@ -38,6 +38,7 @@ int real_dup2(int fd, int target);
 int real_dup3(int fd, int target, int flags);
 int real_fcntl(int fd, int command, void *argument);
 int real_fcntl64(int fd, int command, void *argument);
+int real_ioctl(int fd, unsigned long request, void *argument);
 int real_socket(int domain, int type, int protocol);
 int real_socketpair(int domain, int type, int protocol, int pair[2]);
 int real_accept(int fd, struct sockaddr *address, socklen_t *len);

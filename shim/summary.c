@@ -139,7 +139,7 @@ void summary_so_far(void)
     bool tells = atomic_load_explicit(&process->greeted, memory_order_relaxed) & TELLS;
     uint64_t closes = get(&ledger->counts.closes);
     int64_t at = atomic_load_explicit(&ledger->told_at, memory_order_relaxed);
-    int64_t now = config.summary && tells ? real_coarse_ns() : 0;
+    int64_t now = config.summary && tells ? real_clock_ns(CLOCK_MONOTONIC_COARSE) : 0;
 
     if (now == 0 || (at && now - at < config.summary) ||
         !atomic_compare_exchange_strong(&ledger->told_at, &at, now) || !at)

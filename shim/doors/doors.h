@@ -76,6 +76,9 @@ void socket_accept_begin(struct accepting *a, int listener, struct sockaddr *add
                          socklen_t *len);
 long socket_accept_end(const struct accepting *a, int listener, long fd);
 
+/* Before an ioctl. */
+void message_ioctl_begin(unsigned long request, const void *argument);
+
 /* sendmsg and recvmsg, sendmmsg and recvmmsg, pidfd_getfd. Of sendmmsg the first message begins it. */
 void message_send_begin(const struct msghdr *message);
 typedef long message_door(const struct msghdr *message, long ret);

@@ -7,6 +7,7 @@
 #include "boundary.h"
 #include "closing.h"
 #include "holders/holders.h"
+#include "remedy/linger.h"
 #include "sys.h"
 #include "doors/doors.h"
 #include "doors/track.h"
@@ -57,5 +58,7 @@ long dup_end(uint32_t forks, int fd, long copy)
 
 long dup_fcntl_end(uint32_t forks, int fd, int command, long ret)
 {
+    if (command == F_SETOWN || command == F_SETOWN_EX)
+        linger_note_owner();
     return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? dup_end(forks, fd, ret) : ret;
 }

@@ -31,10 +31,12 @@ struct thread {
     uint64_t listed; /* the last walk that saw it */
     uint64_t out;    /* the last one that saw it ELSEWHERE */
     uint64_t ran;    /* RUNNING: since this walk it has run for RUN_NS */
-    uint64_t lap;    /* RUNNING: since when that is being counted; ASLEEP: it has slept all the while */
-    int64_t count;   /* RUNNING: the ns that it had run for then; ASLEEP: how often it had gone to sleep; -1
+    uint64_t
+        lap; /* RUNNING: since when that is being counted; ASLEEP: it has slept all the while */
+    int64_t
+        count; /* RUNNING: the ns that it had run for then; ASLEEP: how often it had gone to sleep; -1
                         where the kernel does not tell */
-    bool counted;    /* ASLEEP: somebody wants to know */
+    bool counted; /* ASLEEP: somebody wants to know */
 };
 
 #ifndef SYS_open_tree
@@ -466,7 +468,8 @@ static bool is_not_on(const struct thread *seen, const struct in_call *c)
            (seen->where == ASLEEP && seen->count >= 0 && seen->lap < c->knock);
 }
 
-enum threads_answer threads_ask(struct threads *t, struct in_call *c, int fd, int number, int closer)
+enum threads_answer threads_ask(struct threads *t, struct in_call *c, int fd, int number,
+                                int closer)
 {
     enum threads_answer answer = THREADS_OUT;
     bool asked = false;

@@ -88,6 +88,7 @@ void threads_begin(const struct threads *t, struct in_call *c);
 
 /* After threads_look: fd is our own number for the connection, number the one that it had, or -1 where it
  * had others besides; closer closed it. No call to the kernel where sight or number tells; else some ten. */
-enum threads_answer threads_ask(struct threads *t, struct in_call *c, int fd, int number, int closer);
+enum threads_answer threads_ask(struct threads *t, struct in_call *c, int fd, int number,
+                                int closer);
 
 #endif

@@ -1,8 +1,10 @@
-/* Descriptors that travel in messages. These hooks only watch. */
+/* Descriptors that travel in messages, or are handed to the kernel. These hooks only watch. */
 #include "safeclose.h"
 
 #include "doors/doors.h"
 #include "real.h"
+
+#include <sys/ioctl.h>
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
@@ -27,6 +29,19 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
 {
     return (int)message_many(message_received, messages,
                              real_recvmmsg(fd, messages, count, flags, timeout));
+}
+
+/* The third argument is a number or a pointer, as fcntl's is. */
+EXPORT int ioctl(int fd, unsigned long request, ...)
+{
+    va_list args;
+    void *argument;
+
+    va_start(args, request);
+    argument = va_arg(args, void *);
+    va_end(args);
+    message_ioctl_begin(request, argument);
+    return real_ioctl(fd, request, argument);
 }
 
 /* Declared since glibc 2.36 only. */

@@ -71,6 +71,9 @@ static long pass(long call[7], const void *call_site)
         return dup_end(forked, fd, real_syscall(call));
     case SYS_fcntl:
         return dup_fcntl_end(forked, fd, (int)a[1], real_syscall(call));
+    case SYS_ioctl:
+        message_ioctl_begin((unsigned long)a[1], (const void *)a[2]);
+        return real_syscall(call);
     case SYS_exit_group:
         exit_begin(VIA_EXIT_GROUP, call_site);
         return real_syscall(call);

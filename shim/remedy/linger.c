@@ -72,6 +72,7 @@
 #include "holders/holders.h"
 #include "remedy/linger.h"
 #include "proc.h"
+#include "real.h"
 #include "remedy/feed.h"
 #include "remedy/handing.h"
 #include "remedy/lots.h"
@@ -90,6 +91,7 @@
 /* Of this process; a fork child begins with its parent's values. */
 static _Atomic bool starting;     /* a thread starts a lot; it, and it alone where it finds false */
 static _Atomic bool epoll_unseen; /* linger_distrust_epoll */
+static _Atomic bool owners;       /* linger_note_owner */
 static _Atomic int barred;        /* above 0: none may be started; linger_stop, linger_resume */
 static _Atomic int64_t not_before; /* after a failure: when to try again; whoever failed */
 
@@ -179,9 +181,15 @@ void linger_fork_child(void)
 
 /* Nobody may be sent SIGIO, or SIGURG, for a connection that the program has closed: without an
  * owner (fcntl(2)) neither goes anywhere. Asking whether there is one costs as much. */
-static void stop_signals(int fd)
+static void stop_signals(int fd, const struct fd_note *note)
 {
-    sys3(SYS_fcntl, fd, F_SETOWN, 0);
+    if (atomic_load(&owners) || holders_were_others(note))
+        sys3(SYS_fcntl, fd, F_SETOWN, 0);
+}
+
+void linger_note_owner(void)
+{
+    atomic_store(&owners, true);
 }
 
 /* False where the program might go on getting events. At its exit its sets end with it. */
@@ -263,6 +271,12 @@ static enum note hand_over(int fd, struct parcel *parcel)
     return refused;
 }
 
+/* The only thread of a process has its number. */
+static int own_tid(void)
+{
+    return real_single_threaded() ? atomic_load(&process->pid) : sys_gettid();
+}
+
 /* What others hold too stays in their epoll sets, whatever we do. */
 enum note linger_park(const struct event *e, const struct fd_note *note, unsigned flags)
 {
@@ -273,7 +287,7 @@ enum note linger_park(const struct event *e, const struct fd_note *note, unsigne
                             (note->flags & FD_DUPED ? PARCEL_DUPED : 0) |
                             (note->epolls ? PARCEL_IN_EPOLL : 0)),
         .fd = e->fd,
-        .tid = sys_gettid(),
+        .tid = own_tid(),
         .peer = e->probe.peer,
         .serial = note->serial,
         .origin = note->origin,
@@ -282,7 +296,7 @@ enum note linger_park(const struct event *e, const struct fd_note *note, unsigne
     enum note refused;
 
     if (!(flags & PARCEL_SHARED)) {
-        stop_signals(e->fd);
+        stop_signals(e->fd, note);
         if (!leave_epoll_sets(e, note))
             return NOTE_EPOLL;
     }

@@ -42,6 +42,9 @@ void linger_resume(bool stopped);
 /* In a fork child, when it first notices: its parent's lots are none of its own. */
 void linger_fork_child(void);
 
+/* The program has a descriptor's owner notified of what happens on it (F_SETOWN, fcntl(2)). */
+void linger_note_owner(void);
+
 /* The program has a ring of io_uring, by which it may put connections into epoll sets unseen: none
  * is parked from now on. */
 void linger_distrust_epoll(void);

@@ -11,6 +11,7 @@
 #include "remedy/lot.h"
 #include "remedy/lot_clone.h"
 #include "proc.h"
+#include "real.h"
 #include "remedy/nudge.h"
 #include "remedy/parcel.h"
 #include "remedy/slots.h"
@@ -68,7 +69,7 @@ struct lot {
     uint32_t uid; /* the process's real ids: whose are others is a guest */
     uint32_t gid;
     uint32_t parked;
-    uint32_t guests;  /* of them */
+    uint32_t guests; /* of them */
     int64_t now;
     int64_t second; /* in which strikes are counted */
     unsigned strikes;
@@ -317,7 +318,7 @@ static bool discard(struct lot *lot, int fd)
 /* Without a clock no time limit holds: then the lot ends. */
 static void take_time(struct lot *lot)
 {
-    int64_t now = proc_now_ns();
+    int64_t now = real_clock_ns(CLOCK_MONOTONIC);
     int going_on = 0;
 
     if (now)
@@ -696,13 +697,16 @@ static void describe(const struct lot *lot, const struct received *r, struct par
     p->order = p->flags & PARCEL_THREADS ? BY_DOUBT : BY_NAP;
 }
 
-/* A TCP socket that is connected, or was: it may be over by now, and have no peer any more. */
+/* A TCP socket that is connected, or was: it may be over by now, and have no peer any more. Our own process has
+ * compared its peer. */
 static bool is_welcome(const struct received *r, const struct parked *p)
 {
     struct probe_position position;
 
+    if (p->own)
+        return true;
     return probe_kind(r->connection) == PROBE_TCP &&
-           (p->own || probe_peer(r->connection).known ||
+           (probe_peer(r->connection).known ||
             (probe_position(r->connection, &position) && position.heard));
 }
 

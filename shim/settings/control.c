@@ -161,7 +161,7 @@ void control_start(void)
     watch->why = text_over(watch->bytes[1], 0);
     watch->root = quiet_identity_at(AT_FDCWD, "/", 0);
     look(watch);
-    atomic_store(&again, real_coarse_ns() + NS_PER_S);
+    atomic_store(&again, real_clock_ns(CLOCK_MONOTONIC_COARSE) + NS_PER_S);
     if (watch->untold && mode_now() != MODE_OFF) { /* in which nobody tells of problems */
         text_bytes(config_problem(), watch->why.bytes, watch->why.len);
         text_put(config_problem(), "\n");
