@@ -50,7 +50,7 @@ setup_file()
     ends_well kinds
 }
 
-@test "output for 256 MB at a time: a slow reader is not evicted for those who read nothing" {
+@test "a slow reader is not evicted for those who read nothing of 256 MB" {
     # A sixteenth of it is for TCP before that is short (tcp_mem, which only the first namespace shows).
     (($(awk '/^MemTotal/ { print $2 }' /proc/meminfo) > 7000000)) || skip "too little memory for TCP"
     ends_well output

@@ -20,7 +20,7 @@ import time
 
 PROGRAMS = os.environ["programs"]
 LIBRARY = os.environ["LIBSAFECLOSE"]
-LOT_MOST, LOT_OWN, LOT_MEMORY = 16384, 4, 256 << 20
+LOT_MOST, LOT_OWN = 16384, 4
 OWN_NUMBERS = 7  # of RLIMIT_NOFILE, which the lot leaves free
 MB = 1 << 20
 
@@ -279,8 +279,6 @@ def judge_bounds(option, seen):
         yield f"{seen['after'][1]} linger on and on"
     if watch.height(1) > most:
         yield f"{watch.height(1)} lingered at a time, of {most}"
-    if watch.output > LOT_MEMORY * 1.1:  # what is written between two looks
-        yield f"{watch.output} bytes of their output were unacknowledged"
     for event in seen["events"]:
         if event["event"] == "linger-end" and event["discarded"] > option.bytes:
             yield f"{event['discarded']} bytes of one connection were discarded"
