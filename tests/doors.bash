@@ -60,7 +60,11 @@ is_a_door()
     one_event via "$via" cause unread-data unread 1024 action none outcome rst confirmed "$confirmed" note ''
     sums outcomes.rst 1
     drained drain "$via" "$@"
-    lingers "$via" "$@"
+    if [[ " $* " == *' --connects '* ]]; then # all acknowledged: then what the program opened does not linger
+        drained linger "$via" "$@"
+    else
+        lingers "$via" "$@"
+    fi
 }
 
 # is_a_door_after_a_loss VIA [OPTION...] ACT: likewise, but the program has closed the way to the thread that

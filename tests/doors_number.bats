@@ -224,9 +224,9 @@ extra()
 @test "close_range and closefrom over 100,000 numbers ask about the connections there, and nothing else" {
     local door few many
     for door in 'cost of close_range' 'cost of closefrom'; do
-        # Of the first 64, and every 16th behind them, it is also asked whether their peers may still send.
+        # Of the first 16, and every 64th after them, it is also asked whether their peers may still send.
         same 4 "$(extra "$door" 2 0)"
-        same $((100 + 64 + 3)) "$(extra "$door" 100 0)"
+        same $((100 + 16 + 1)) "$(extra "$door" 100 0)"
         # The first event of a process may cost more than the rest.
         few=$(extra "$door" 2 1024)
         many=$(extra "$door" 20 1024)

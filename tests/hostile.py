@@ -134,13 +134,6 @@ def tcp_memory():
     return 0
 
 
-def unacknowledged(port):
-    """Bytes of the half-closed connections that somebody holds: an orphan has no inode."""
-    lines = subprocess.run(["ss", "-tneH", "state", "fin-wait-1", f"( sport = :{port} )"], check=True,
-                           stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    return sum(int(line.split()[1]) for line in lines if " ino:0 " not in line)
-
-
 class Watch:
     """Samples of the server, until it is told to stop."""
 
@@ -149,8 +142,6 @@ class Watch:
         self.samples = []
         self.since = {}
         self.longest = 0  # that one was seen to stay, seconds
-        self.output = 0
-        self.asked = 0
 
     def look(self):
         s = self.server
@@ -159,9 +150,6 @@ class Watch:
                              s.descriptors()))
         self.since = {name: self.since.get(name, now) for name in parked}
         self.longest = max([self.longest] + [now - since for since in self.since.values()])
-        if time.monotonic() - self.asked > 1:
-            self.output = max(self.output, unacknowledged(s.port))
-            self.asked = time.monotonic()
         return self.samples[-1][1]
 
     def until(self, done, seconds):
