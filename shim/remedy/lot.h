@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LOT_MOST 16384            /* connections parked at a time */
-#define LOT_GUESTS 64             /* of them, parked by processes of other rights */
+#define LOT_MOST 16384  /* connections parked at a time */
+#define LOT_GUESTS 64   /* of them, parked by processes of other rights */
 #define LOT_STRIKES 100 /* faults of its guests in a second after which a lot takes no more */
 #define LOT_HASTE 128   /* so many waiting end a nap */
 
