@@ -132,6 +132,7 @@ struct scenario {
     uint32_t late;     /* under linger: what the peer still sends after the close, */
     bool late_first;   /* its FIN before it has read, */
     bool late_resets;  /* or in place of that a reset */
+    bool leaves; /* under linger: the program ends right after the close, where it was its alone */
     enum setting setting;
     enum drop drop;
     bool drop_late; /* when the connection is there; else before */
@@ -328,8 +329,13 @@ struct run {
     uint32_t late;      /* bytes that the peer sent to a connection that lingered */
     uint32_t peer_sent; /* in all */
     bool peer_reset;    /* under linger that was its end */
-    bool peer_gone;     /* it reset before the program ended, while somebody held it */
-    int end_error;      /* what the peer's reading ended with, where it was read to the end */
+    bool peer_shut; /* its FIN was sent, if not received, before the program had ended or gone on */
+    bool
+        owed_nothing; /* it had all output, and sent more, and no end of its own, until the lot's was told */
+    bool left;      /* the program has ended as its scenario says (leaves) */
+    bool waited;    /* a program that ended went on waiting, though the peer had all output */
+    bool peer_gone; /* it reset before the program ended, while somebody held it */
+    int end_error;  /* what the peer's reading ended with, where it was read to the end */
     bool end_known;
     uint32_t end_bytes;
     uint32_t story;  /* hash of what every read and write of the program returned */
@@ -371,9 +377,13 @@ bool said_next_end(const char *log, long *at, long end, struct said *said);
 
 /* ---- Lingering (referee_linger.c) ------------------------------------------------------------ */
 
-/* Whether a connection's last close is one to linger on: its peer may still send, and no reset is
- * certain. */
-bool scene_lingers(const struct scene *scene);
+/* How much of what the program wrote is not acknowledged, as its own end says. */
+uint32_t scene_output(const struct scene *scene);
+
+/* Whether a connection's last close is one to linger on: its peer may still send, no reset is
+ * certain, and what the program opened has output that is not acknowledged. */
+enum lingers { LINGERS_NOT, LINGERS_PERHAPS, LINGERS_SURELY };
+enum lingers scene_lingers(const struct run *run, const struct scene *scene, bool opened);
 
 /* Whether the program asked for a reset. */
 bool scene_is_intended(const struct scene *scene);

@@ -194,6 +194,7 @@ bool game_pass(struct game *g, int channel, enum op op, bool ends, struct witnes
         w->moved = g->scene.more_waits && peer.unacked != g->scene.peer.unacked;
     }
     w->moved |= !w->traced && g->scene.more_waits && may_be_late(w);
+    g->run->peer_shut = g->peer_shut;
     if (!w->traced)
         g->at_pass = net_resets_now();
     return true;
@@ -218,7 +219,7 @@ bool game_reads_to_end(struct game *g, struct witness *w)
     if (error == 0 && !g->scene.our_fin && w->resets == 0)
         w->fin = true;
     /* Our FIN waited behind output, and late data was faster. */
-    if (error > 0 && w->resets == 0 && g->scene.more_waits)
+    if (error > 0 && w->resets == 0 && (g->scene.more_waits || g->run->late))
         w->fin_known = false;
     return true;
 }

@@ -25,6 +25,8 @@ struct game {
     bool late_sent;   /* under linger: the peer has sent its last, */
     bool lingered;    /* and ended */
     int help;         /* how often a program that ends was waited for */
+    bool closed;      /* it was seen to have given the connection up; */
+    long closed_at;   /* when, in ms */
     long events_from; /* where in the log the close's events begin */
     struct net_resets at_pass;
     int clients[CLIENTS_MAX];

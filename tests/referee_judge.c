@@ -133,15 +133,22 @@ struct close_case {
     bool by_another; /* it was another number that the steps went through */
     bool nameless;   /* when this one came, the connection was over and had no peer any more */
     bool threads;    /* it may be in a call of another thread */
+    bool leaves;   /* the process that has the lot ends, and the lot when the peer has all output */
+    bool may_stay; /* or it was another's lot */
     struct said end; /* of its time in the lot */
 };
 
-/* The kernel can be asked what became of it: not at an exit, nor of what has left its tables, nor once the
- * program has closed all higher numbers, and ours with them. */
-static bool is_asked(const struct close_case *k)
+/* The kernel can be asked what became of it: not at an exit, nor of what has left its tables. */
+static bool is_asked_by_lot(const struct close_case *k)
 {
     return !k->exiting && k->scene->ours.state != TCP_CLOSE &&
-           k->run->scenario.setting != SETTING_NO_NETLINK && strcmp(k->via, "closefrom") != 0;
+           k->run->scenario.setting != SETTING_NO_NETLINK;
+}
+
+/* Nor once the program has closed all higher numbers, and ours with them: the lot's are its own. */
+static bool is_asked(const struct close_case *k)
+{
+    return is_asked_by_lot(k) && strcmp(k->via, "closefrom") != 0;
 }
 
 static const char *state_name(int state)
@@ -181,10 +188,36 @@ static bool is_refilled(const struct close_case *k, const struct said *said)
     return k->scene->more_waits && !is_lingering(said) && is_emptied(k, said);
 }
 
-/* Whether lingering would help, were this the last close. */
-static bool would_linger(const struct close_case *k)
+/* As the library knows; not of a number that came in a message. */
+static bool is_opened(const struct close_case *k)
 {
-    return k->run->mode == RUN_LINGER && scene_lingers(k->scene);
+    const struct scenario *s = &k->run->scenario;
+
+    return s->we_connect && !(k->by_another && s->holder == HOLD_DELIVERED);
+}
+
+/* Whether lingering would help, were this the last close. */
+static enum lingers would_linger(const struct close_case *k)
+{
+    return k->run->mode == RUN_LINGER ? scene_lingers(k->run, k->scene, is_opened(k)) : LINGERS_NOT;
+}
+
+/* What the program accepted may always linger, what it opened for its output. */
+static bool is_owed(const struct close_case *k)
+{
+    return !is_opened(k) || scene_output(k->scene) || would_linger(k) == LINGERS_PERHAPS;
+}
+
+/* Its lot has closed it when all output had arrived, whatever else the peer was about to send; which is
+ * answered with a reset then. */
+static bool is_cut_short(const struct close_case *k, const struct said *said)
+{
+    if (k->run->mode != RUN_LINGER || k->held || (said->found && !is_lingering(said)) ||
+        !(k->run->late || k->scene->more_waits))
+        return false;
+    if (!k->end.found) /* what had nothing to discard is not told */
+        return !said->found && k->leaves;
+    return strcmp(k->end.ended_by, "exit") == 0 || strcmp(k->end.ended_by, "delivered") == 0;
 }
 
 static void judge_queues(const struct close_case *k, const struct said *said, struct complaints *c)
@@ -262,8 +295,9 @@ static const char *action_of(const struct close_case *k, const struct said *said
     /* A reset that the program asked for would come all the same. */
     bool drains =
         k->run->mode >= RUN_DRAIN && whole == RESET_UNREAD && !scene_is_intended(k->scene);
-    bool wants = k->run->mode == RUN_LINGER && may_not_know_read_shut(k);
-    bool lingers = would_linger(k) || (is_lingering(said) && wants);
+    bool wants = would_linger(k) == LINGERS_PERHAPS ||
+                 (k->run->mode == RUN_LINGER && may_not_know_read_shut(k) && is_owed(k));
+    bool lingers = would_linger(k) == LINGERS_SURELY || (is_lingering(said) && wants);
 
     if (k->threads && !is_declined(k, said))
         return lingers ? "lingering" : drains ? "draining" : "none";
@@ -328,13 +362,16 @@ static void judge_note(const struct close_case *k, const struct said *said, enum
         return;
     if (may_seem_alive(&k->run->scenario) && strcmp(said->note, "shared") == 0)
         return;
-    if (k->held && !parked && is_known_to_share(k) && (whole != NOTHING || would_linger(k)))
+    if (k->held && !parked && is_known_to_share(k) &&
+        (whole != NOTHING || would_linger(k) == LINGERS_SURELY))
         expected = "shared";
     else if (k->scene->read_shut && !(may_not_know_read_shut(k) && !is_read_shut(said)))
         expected = "read-shut";
     else if (k->held && !parked && is_asked(k))
         expected = "held";
-    if (may_not_know_read_shut(k) && strcmp(expected, "shared") == 0 && whole == NOTHING)
+    if (((may_not_know_read_shut(k) && strcmp(expected, "shared") == 0) ||
+         (would_linger(k) == LINGERS_PERHAPS && strcmp(said->note, "shared") == 0)) &&
+        whole == NOTHING)
         expected = said->note; /* it thinks that it might linger, or not */
     expect_text(c, "note", expected, said->note);
 }
@@ -351,6 +388,7 @@ static enum deed judge_kernel(const struct close_case *k, const struct said *sai
     c->raced |= is_refilled(k, said);
     if (deed != foretold && !is_refilled(k, said) && !(polled && deed == FIN) &&
         !(is_left_in_use(k) && (k->run->late || !k->exiting)) &&
+        !(is_cut_short(k, said) && deed == RESET_UNREAD) &&
         !(k->scene->linger2 && deed >= FIN && foretold >= FIN))
         complain(c, "the kernel %s (%d resets, %s), where by its source it %s", deed_names[deed],
                  k->witness->resets, k->witness->reason[0] ? k->witness->reason : "no reason",
@@ -498,12 +536,14 @@ static void judge_holder(const struct run *run, struct complaints *c)
 }
 
 /* What the peer read before which end, where the connection has really ended. */
-static void judge_end(const struct close_case *k, bool lingers, struct complaints *c)
+static void judge_end(const struct close_case *k, const struct said *said, bool lingers,
+                      struct complaints *c)
 {
     const struct run *run = k->run;
     const struct scene *scene = k->scene;
     const struct witness *w = k->witness;
-    bool reset = w->resets > 0;
+    bool answered = is_cut_short(k, said); /* with a reset, perhaps, when all output had arrived */
+    bool reset = w->resets > 0 && !answered;
     bool had_fin = scene->our_fin && scene->peer.received == scene->written + 1;
     int error = reset && !had_fin ? ECONNRESET : 0;
     long text = scene == &run->scene ? (long)run->text : 0;
@@ -513,7 +553,7 @@ static void judge_end(const struct close_case *k, bool lingers, struct complaint
     if (!run->end_known || (scene->more_waits && !lingers) || run->scenario.holder == HOLD_WRITER ||
         w->before[0] || !scene->unacked_known || scene->linger2 || scene->ours.state == TCP_CLOSE)
         return;
-    if (run->end_error != error)
+    if (run->end_error != error && !(answered && run->end_error == ECONNRESET))
         complain(c, "the peer read to %s, expected %s", net_end_text(run->end_error),
                  net_end_text(error));
     if ((long)run->end_bytes != bytes)
@@ -656,6 +696,7 @@ static struct close_case case_of_program(const struct run *run)
         .held = run->held,
         .unknown_allowed = may_be_unknown(s) || s->setting == SETTING_NO_PROC,
         .exiting = door_ends(s),
+        .leaves = door_ends(s) || run->left,
         .threads = has_threads(s),
         .by_another = last_number(run) != run->fd,
         .nameless = last_number(run) != run->fd && s->holder == HOLD_DELIVERED &&
@@ -668,6 +709,7 @@ static struct close_case case_of_holder(const struct run *run)
 {
     const struct scenario *s = &run->scenario;
     bool ends = is_process(s->holder) && s->holder_exits;
+    bool lost = s->drop != DROP_NOTHING && s->drop_late; /* its parent's lot, which it feeds else */
 
     return (struct close_case){
         .run = run,
@@ -678,6 +720,8 @@ static struct close_case case_of_holder(const struct run *run)
         .fd = run->holder_fd,
         .unknown_allowed = s->holder == HOLD_DELIVERED,
         .exiting = ends,
+        .leaves = ends && (lost || door_ends(s)),
+        .may_stay = !door_ends(s),
         .by_another = true,
         .nameless = s->holder == HOLD_DELIVERED && run->holder_scene.ours.state == TCP_CLOSE,
     };
@@ -711,7 +755,7 @@ static void judge_end_names(const struct close_case *k, const struct said *said,
 /* Left as it was. */
 static void judge_left(const struct close_case *k, struct complaints *c)
 {
-    bool asked = is_asked(k) && !is_over(k);
+    bool asked = is_asked_by_lot(k) && !is_over(k);
     enum deed deed = k->held                ? NOTHING
                      : k->witness->after[0] ? RESET_UNREAD
                                             : deed_of(k->witness, foretell(k->scene, false));
@@ -759,23 +803,60 @@ static void judge_draining(const struct close_case *k, const struct said *said,
                  end->discarded);
 }
 
+/* How it ends where nothing else came before. */
+static const char *last_end(const struct close_case *k)
+{
+    if (k->run->peer_reset)
+        return "peer-rst";
+    if (k->leaves && !k->may_stay)
+        return "exit";
+    return k->run->owed_nothing ? "delivered" : "peer-fin";
+}
+
+static bool may_end_so(const struct close_case *k, const struct said *said)
+{
+    const struct run *run = k->run;
+
+    if (strcmp(said->ended_by, "exit") == 0)
+        return k->leaves;
+    if (strcmp(said->ended_by, "delivered") == 0)
+        return is_opened(k);
+    if (strcmp(said->ended_by, "peer-fin") == 0)
+        return k->leaves && !k->may_stay
+                   ? run->peer_shut || k->scene->read_shut /* which reads like its FIN */
+                   : !run->owed_nothing && !run->peer_reset;
+    /* A peer that can't read resets what is written to it. */
+    return strcmp(said->ended_by, "peer-rst") == 0 &&
+           (!k->scene->peer_open || run->scenario.count == 0);
+}
+
 static void judge_linger_end(const struct close_case *k, const struct said *said,
                              struct complaints *c)
 {
     const struct run *run = k->run;
+    const struct witness *w = k->witness;
     bool late_could_reset = k->scene->read_shut && k->scene->more_waits;
-    /* A peer that can't read resets what is written to it. */
-    bool either = !k->scene->peer_open || run->scenario.count == 0;
+    long unread = queue_discards(&k->scene->queue);
+    bool cut = strcmp(said->ended_by, "exit") == 0 || strcmp(said->ended_by, "delivered") == 0;
     /* Who reads may be faster; and what is over before a thread that computes was seen is left to it. */
     bool read_on = k->exiting && run->scenario.holder == HOLD_READER;
     bool unseen = run->scenario.holder == HOLD_BUSY;
 
-    if (!(either && strcmp(said->ended_by, "peer-rst") == 0) && !late_could_reset)
-        expect_text(c, "ended_by", run->peer_reset ? "peer-rst" : "peer-fin", said->ended_by);
-    if (!late_could_reset && !(read_on && said->discarded < discards_in_all(k)) &&
+    if (!late_could_reset && !may_end_so(k, said))
+        expect_text(c, "ended_by", last_end(k), said->ended_by);
+    if (cut && !read_on && !unseen && said->discarded < unread)
+        complain(c, "discarded by the lot: %ld were unread at the close, the event says %ld",
+                 unread, said->discarded);
+    if (said->discarded > discards_in_all(k))
+        complain(c, "discarded by the lot: the peer sent %ld, the event says %ld",
+                 discards_in_all(k), said->discarded);
+    if (!cut && !late_could_reset && !(read_on && said->discarded < discards_in_all(k)) &&
         !(unseen && said->discarded == 0))
         expect_number(c, "discarded by the lot", discards_in_all(k), said->discarded);
-    expect_text(c, "the end's outcome", strcmp(said->ended_by, "peer-rst") == 0 ? "none" : "fin",
+    expect_text(c, "the end's outcome",
+                strcmp(said->ended_by, "peer-rst") == 0               ? "none"
+                : is_cut_short(k, said) && !k->exiting && w->after[0] ? "rst"
+                                                                      : "fin",
                 said->outcome);
     judge_end_names(k, said, "lingering", c);
 }
@@ -787,13 +868,14 @@ static bool judge_lingering(const struct close_case *k, const struct said *said,
 {
     const struct run *run = k->run;
     bool lingers = is_lingering(said), told = said->found;
-    bool unsure = !told && (k->unknown_allowed || may_be_left(k) || k->scene->read_shut ||
-                            run->scenario.holder == HOLD_BUSY);
+    bool unsure =
+        !told && (k->unknown_allowed || may_be_left(k) || k->scene->read_shut ||
+                  run->scenario.holder == HOLD_BUSY || would_linger(k) == LINGERS_PERHAPS);
     struct said end, other;
     long at = 0;
 
     if (!told)
-        lingers = would_linger(k) && !unsure;
+        lingers = would_linger(k) == LINGERS_SURELY && !unsure;
     said_next_end(run->log, &at, run->log_size, &end);
     if (unsure)
         return false;
@@ -803,8 +885,12 @@ static bool judge_lingering(const struct close_case *k, const struct said *said,
         judge_left(k, c);
         return false;
     }
-    if (lingers && k->witness->late[0] && !k->scene->read_shut)
+    if (lingers && k->witness->late[0] && !k->scene->read_shut && !is_cut_short(k, said))
         complain(c, "the kernel reset a lingering connection: %s", k->witness->late);
+    if (lingers && run->waited)
+        complain(c, "a program that ends waits for a peer that has all output");
+    if (lingers && !told && !end.found && k->leaves)
+        return !k->scene->read_shut; /* what the peer sent came too late to be discarded */
     if (end.found != (lingers && (told || discards_in_all(k) > 0)))
         complain(c, end.found ? "an end of a lingering too many" : "no end of the lingering");
     else if (end.found)
@@ -888,7 +974,7 @@ static void judge_case(struct close_case *k, struct complaints *c)
     else if (run->mode == RUN_LINGER && !k->held)
         lingers = judge_lingering(k, &said, c);
     if (!k->held)
-        judge_end(k, lingers, c);
+        judge_end(k, &said, lingers, c);
 }
 
 /*

@@ -4,9 +4,14 @@
  * In the other modes what comes later is answered with a reset, and that is no part of the close.
  * Here somebody still listens, so the peer goes on: it sends, reads to the end, and ends itself.
  * Nobody sees the lot from outside. When the program has passed its door the connection is there,
- * whenever it gets to it. A program that ends waits for it: then the peer has to go on before the
- * answer, and not before the close, or its late data would not be late. What shows the close is its
- * event, which is written when the connection is parked, or its FIN.
+ * whenever it gets to it, and until the event of its end.
+ *
+ * What the program opened lingers only for its output: when the peer has read that, and then sends, the
+ * end comes before the peer's own. And a program that ends waits for no more than that, whoever opened
+ * it. There the peer goes on before the answer, and not before the close, or its late data would
+ * not be late: it sends and ends, or, one that is patient, only reads. What shows the close is its event,
+ * which is written when the connection is parked, or its FIN. What the peer sends on then may find
+ * the lot, or nobody, and be answered with a reset; the output it must get all the same.
  */
 #define _GNU_SOURCE
 #include "referee_game.h"
@@ -19,13 +24,33 @@ bool scene_is_intended(const struct scene *scene)
     return scene->linger == 0 || (scene->linger2 && scene->ours.state == TCP_FIN_WAIT2);
 }
 
-bool scene_lingers(const struct scene *scene)
+uint32_t scene_output(const struct scene *scene)
+{
+    const struct sample *ours = &scene->ours;
+
+    return (uint32_t)ours->unacked - (ours->unacked && ours->state == TCP_FIN_WAIT1); /* our FIN */
+}
+
+/* A timer of the kernel's may yet send as much as the window has room for. */
+static bool may_be_delivered(const struct scene *scene)
+{
+    return scene->ours.unsent <= scene->ours.window;
+}
+
+enum lingers scene_lingers(const struct run *run, const struct scene *scene, bool opened)
 {
     int state = scene->ours.state;
+    bool may_send = state == TCP_ESTABLISHED || state == TCP_SYN_RECV || state == TCP_FIN_WAIT1 ||
+                    state == TCP_FIN_WAIT2;
 
-    return (state == TCP_ESTABLISHED || state == TCP_SYN_RECV || state == TCP_FIN_WAIT1 ||
-            state == TCP_FIN_WAIT2) &&
-           !scene_is_intended(scene) && !scene->read_shut;
+    if (!may_send || scene_is_intended(scene) || scene->read_shut)
+        return LINGERS_NOT;
+    if (!opened)
+        return LINGERS_SURELY;
+    if (scene_output(scene))
+        return may_be_delivered(scene) ? LINGERS_PERHAPS : LINGERS_SURELY;
+    /* What a stream writes at its end may be acknowledged at once. */
+    return run->scenario.text && scene == &run->scene ? LINGERS_PERHAPS : LINGERS_NOT;
 }
 
 bool may_be_unknown(const struct scenario *s)
@@ -99,6 +124,14 @@ void game_awaits_draining(const struct game *g)
     }
 }
 
+static enum lingers lingers(const struct game *g)
+{
+    const struct run *run = g->run;
+
+    return scene_lingers(run, run->holder_gave_up ? &run->holder_scene : &run->scene,
+                         g->s->we_connect);
+}
+
 /* Where it is not told, it is as it should be, unless the library may see it otherwise. */
 static bool is_parked(const struct game *g)
 {
@@ -107,7 +140,7 @@ static bool is_parked(const struct game *g)
 
     if (strcmp(said.action, "lingering") == 0)
         return !g->scene.read_shut;
-    return scene_lingers(&g->scene) && !said.note[0] && !may_be_unknown(g->s) &&
+    return lingers(g) == LINGERS_SURELY && !said.note[0] && !may_be_unknown(g->s) &&
            !(exiting && is_in_call(g->s)) && g->s->holder != HOLD_BUSY &&
            g->s->holder != HOLD_SPAWNER && !is_blind(g->s) && !may_seem_alive(g->s);
 }
@@ -115,7 +148,7 @@ static bool is_parked(const struct game *g)
 /* Shut down for reading through another number, the library may not know. */
 static bool may_be_parked(const struct game *g)
 {
-    return scene_lingers(&g->scene) || g->scene.read_shut;
+    return lingers(g) != LINGERS_NOT || g->scene.read_shut;
 }
 
 /* At most twice: while what the program wrote may still be on its way, and when all is read. */
@@ -136,18 +169,104 @@ static void send_fin(struct game *g)
     g->peer_shut = true;
 }
 
+/* All that was sent has come, or was answered with a reset. */
+static bool is_heard_or_reset(void *context)
+{
+    struct game *g = context;
+
+    return net_unacked(g->peer) == 0 || net_state(g->peer) == TCP_CLOSE;
+}
+
 /* Not before all that it sent has come: a reset would take it along. */
 static bool send_reset(struct game *g)
 {
     if (g->peer_shut || !is_parked(g))
         return true;
-    if (!net_wait_for(net_unacked, g->peer, 0))
+    if (!net_wait_until(is_heard_or_reset, g))
         return game_trouble(g, "what the peer sent does not arrive");
+    g->run->peer_reset = net_state(g->peer) != TCP_CLOSE;
     net_zero_linger(g->peer);
     close(g->peer);
     g->peer = -1;
     g->scene.peer_open = false;
-    g->run->peer_reset = true;
+    return true;
+}
+
+/* Whoever has the lot is there. */
+static bool lot_lives(const struct game *g)
+{
+    return !g->ended || (g->run->holder_gave_up && !g->holder_ended);
+}
+
+/* Where the lot is going to tell of the connection's end. */
+static bool is_told_of(const struct game *g)
+{
+    struct said said = last_close(g);
+
+    if (said.found)
+        return strcmp(said.action, "lingering") == 0;
+    return is_parked(g) && g->peer_sent > g->scene.queue.at;
+}
+
+static bool is_end_told(void *context)
+{
+    static char log[sizeof((struct run *)0)->log];
+    const struct game *g = context;
+    struct said end;
+    long size = stage_log_read(g->stage, log, sizeof log), at = 0;
+
+    return said_next_end(log, &at, size, &end);
+}
+
+/* If it doesn't come, the judge will say so. */
+static void await_end(struct game *g)
+{
+    if (lot_lives(g) && is_told_of(g))
+        net_wait_until(is_end_told, g);
+}
+
+/* What the program opened is over when the peer has all output: the lot sees it by what comes then. */
+static void await_delivered(struct game *g)
+{
+    if (!g->s->we_connect || !g->s->late || g->peer_shut || !lot_lives(g) || !is_told_of(g) ||
+        !g->run->end_known || g->run->end_error)
+        return;
+    g->run->owed_nothing = true;
+    await_end(g);
+}
+
+static bool leaves(struct game *g)
+{
+    const struct command end = {.op = OP_END};
+    const struct helper ending = {game_ends_lingering, g, 2};
+    struct reply reply = {0};
+
+    if (!g->s->leaves || g->ended)
+        return true;
+    g->closed = g->run->left = true;
+    g->closed_at = net_now_ms();
+    if (!stage_tell(g->stage->control, &end) ||
+        !stage_hear(g->stage, g->stage->control, &reply, &ending) || reply.op != OP_ENDED)
+        return game_trouble(g, "the program doesn't end");
+    g->ended = true;
+    g->run->peer_shut = g->peer_shut;
+    return true;
+}
+
+static bool goes_on(struct game *g, struct witness *w)
+{
+    if (!g->late_sent)
+        send_late(g);
+    if (g->s->late_first && !g->s->late_resets)
+        send_fin(g);
+    if (!game_reads_to_end(g, w))
+        return false;
+    send_late(g);
+    await_delivered(g);
+    if (g->s->late_resets && !send_reset(g))
+        return false;
+    if (g->scene.peer_open)
+        send_fin(g);
     return true;
 }
 
@@ -156,19 +275,9 @@ bool game_goes_to_end(struct game *g, struct witness *w)
     if (g->run->mode != RUN_LINGER)
         return game_reads_to_end(g, w);
     g->lingered = true;
-    if (!g->scene.peer_open)
-        return true;
-    if (!g->late_sent)
-        send_late(g);
-    if (g->s->late_first && !g->s->late_resets)
-        send_fin(g);
-    if (!game_reads_to_end(g, w))
+    if (!leaves(g) || (g->scene.peer_open && !goes_on(g, w)))
         return false;
-    send_late(g);
-    if (g->s->late_resets && !send_reset(g))
-        return false;
-    if (g->scene.peer_open)
-        send_fin(g);
+    await_end(g);
     return true;
 }
 
@@ -191,6 +300,19 @@ static bool has_closed(const struct game *g)
     return !g->scene.our_fin && game_peer_has_fin(g, &peer);
 }
 
+/* Only reads; and ends where the program does not although it should. */
+static void be_patient(struct game *g)
+{
+    enum { PATIENCE_MS = 5000 };
+    int error;
+
+    peer_reads(g, UINT32_MAX, &error);
+    if (g->peer_read < g->scene.written || net_now_ms() - g->closed_at < PATIENCE_MS)
+        return;
+    g->run->waited = true;
+    send_fin(g);
+}
+
 bool game_ends_lingering(void *context)
 {
     enum { LONG = 15 };
@@ -200,13 +322,19 @@ bool game_ends_lingering(void *context)
         (g->run->held && !g->run->holder_gave_up))
         return false;
     g->help++;
-    if (has_closed(g))
-        send_late(g);
-    else if (is_silent(g) && g->help >= LONG)
+    if (!g->closed && (has_closed(g) || (is_silent(g) && g->help >= LONG))) {
+        g->closed = true;
+        g->closed_at = net_now_ms();
+    }
+    if (g->closed && g->s->late_first) {
+        if (g->run->left || has_closed(g))
+            send_late(g);
         g->late_sent = true;
-    if (g->late_sent)
         send_fin(g);
-    else if (g->scene.linger == 5 && g->help >= LONG)
+    } else if (g->closed) {
+        be_patient(g);
+    } else if (g->scene.linger == 5 && g->help >= LONG) {
         game_take_output(g);
+    }
     return true;
 }

@@ -337,6 +337,8 @@ void scenario_draw(struct scenario *s, uint64_t seed, bool beyond)
     draw_door(&p, s);
     draw_late(&p, s);
     draw_setting(&p, s);
+    s->leaves = chance(&p, 25) && !door_ends(s) &&
+                (s->holder == HOLD_NOBODY || s->holder == HOLD_DUP_CLOSED);
 }
 
 /* ---- What a door does ------------------------------------------------------------------------ */
@@ -548,6 +550,8 @@ void scenario_words(const struct scenario *s, char *words, size_t size)
         s->holder == HOLD_EXEC)
         say(&w, "; then the holder%s gives it up%s", s->holder_reads ? " reads all and" : "",
             s->holder_exits && is_process(s->holder) ? " by ending" : "");
+    if (!s->listening && s->leaves)
+        say(&w, "; under linger the program then ends");
     if (!s->listening)
         say(&w, "; under linger the peer then sends up to %u, %s", s->late,
             s->late_resets  ? "reads all, sends as much again and resets"
