@@ -4,6 +4,7 @@
 #include "holders/family.h"
 #include "holders/given.h"
 #include "holders/holders.h"
+#include "holders/rings.h"
 #include "sys.h"
 
 #define MOST_LOOKS 3      /* at a family that goes on forking */
@@ -17,7 +18,8 @@ void holders_start(void)
 
 struct fd_note holders_note(void)
 {
-    return (struct fd_note){.serial = family_serial(), .origin = family_self()};
+    return (struct fd_note){
+        .serial = family_serial(), .origin = family_self(), .rings = rings_count()};
 }
 
 /* Created here, and no fork since. */
@@ -166,7 +168,7 @@ enum held holders_give_up(int fd, const struct fd_note *note, bool ending, bool 
     if (!(note->flags & FD_TCP))
         return HELD_UNKNOWN;
     if (holders_hold_here(fd, note, number)) {
-        if (note->epolls || note->flags & FD_EPOLL_STUCK)
+        if (note->epolls || note->flags & FD_EPOLL_STUCK || rings_may_have(note))
             fdtable_add(*number, FD_EPOLL_STUCK);
         return HELD_HERE;
     }

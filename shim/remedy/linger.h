@@ -42,10 +42,6 @@ void linger_resume(bool stopped);
 /* In a fork child, when it first notices: its parent's lots are none of its own. */
 void linger_fork_child(void);
 
-/* The program has a ring of io_uring, by which it may put connections into epoll sets unseen: none
- * is parked from now on. */
-void linger_distrust_epoll(void);
-
 /* True where fd is a descriptor of ours, which the program can't have meant. */
 bool linger_owns(int fd);
 
