@@ -171,8 +171,10 @@ long socket_shutdown_end(int fd, int how, long ret)
 }
 
 /* In which epoll sets a connection is. Returns what socket_epoll_end takes. */
-uint64_t socket_epoll_begin(void)
+uint64_t socket_epoll_begin(int operation, int fd)
 {
+    if (operation == EPOLL_CTL_ADD && boundary_enter())
+        holders_enter_epoll_begin(fd);
     return rings_count();
 }
 
@@ -181,7 +183,7 @@ long socket_epoll_end(uint64_t rings, int epoll, int operation, int fd, long ret
     if (ret != 0 || !boundary_enter())
         return ret;
     if (operation == EPOLL_CTL_ADD)
-        fdtable_enter_epoll(fd, epoll);
+        holders_enter_epoll_end(fd, epoll);
     else if (operation == EPOLL_CTL_DEL)
         fdtable_leave_epoll(fd, epoll, rings);
     return ret;

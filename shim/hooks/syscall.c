@@ -89,7 +89,7 @@ static long pass(long call[7], const void *call_site)
     case SYS_shutdown:
         return socket_shutdown_end(fd, (int)a[1], real_syscall(call));
     case SYS_epoll_ctl:
-        rings = socket_epoll_begin();
+        rings = socket_epoll_begin((int)a[1], (int)a[2]);
         return socket_epoll_end(rings, fd, (int)a[1], (int)a[2], real_syscall(call));
     case SYS_setsockopt:
         socket_option_begin(fd, (int)a[1], (int)a[2]);

@@ -25,7 +25,7 @@
  * and then the program's own close. An epoll set knows a registration by (open file, number) and
  * drops it only with the last reference, so a connection that we hold on would go on giving the
  * program events with a pointer that it has freed: where a registration can't be undone, or may be one
- * that we don't know of (holders/rings.h), the connection is not parked.
+ * that we don't know of (holders/rings.h, holders/given.h), the connection is not parked.
  *
  * In a program with threads another one may be in a call on the connection, which holds it as well. Our
  * reference keeps the close from being the last, so there is time to find out, and not in the program's
@@ -257,8 +257,7 @@ enum note linger_park(const struct event *e, const struct fd_note *note, unsigne
         .via = (uint8_t)e->via,
         .cause = (uint8_t)e->verdict.cause,
         .flags = (uint16_t)(flags | (has_options(note) ? PARCEL_OPTIONS : 0) |
-                            (note->flags & FD_DUPED ? PARCEL_DUPED : 0) |
-                            (note->epolls ? PARCEL_IN_EPOLL : 0)),
+                            (note->flags & FD_DUPED ? PARCEL_DUPED : 0)),
         .fd = e->fd,
         .tid = sys_gettid(),
         .peer = e->probe.peer,
