@@ -81,7 +81,7 @@ DEMOS = $(patsubst %.c,$(BUILD)/%,$(filter-out demo/net.c,$(wildcard demo/*.c)))
 CMOCKA_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit_*.c tests/hook_*.c tests/kernel_facts*.c))
 TEST_LIBS = $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/*_lib.c))
 # The programs of several files: X.c and every X_*.c.
-BIG_TESTS = scene referee attack faults inject oracle
+BIG_TESTS = scene referee attack faults inject oracle linger_epoll
 BIG_PARTS = $(foreach big,$(BIG_TESTS),$(wildcard tests/$(big)_*.c))
 # A fuzzer, fuzz_X, includes the sources that it tests. The tests play its corpus, tests/corpus/X, with
 # replay_X, which needs no clang.

@@ -54,13 +54,14 @@ void exit_begin(enum via via, const void *call_site);
 
 /* ---- Descriptors that come to be, and what is done with them --------------------------------- */
 
-uint64_t socket_begin(void);
-long socket_end(uint64_t serial, int domain, int type, int protocol, long fd);
+struct fd_note socket_begin(void);
+long socket_end(struct fd_note note, int domain, int type, int protocol, long fd);
 long socket_pair_end(const int pair[2], long ret);
 long socket_listen_end(int fd, long ret);
 long socket_connect_end(int fd, const struct sockaddr *address, socklen_t len, long ret);
 long socket_shutdown_end(int fd, int how, long ret);
-long socket_epoll_end(int epoll, int operation, int fd, long ret);
+uint64_t socket_epoll_begin(int operation, int fd);
+long socket_epoll_end(uint64_t rings, int epoll, int operation, int fd, long ret);
 void socket_option_begin(int fd, int level, int name);
 
 /* The real call takes this address and len. */
@@ -88,7 +89,10 @@ long message_grabbed(long fd);
 
 /* io_uring, which only syscall(2) reaches. */
 void ring_register_begin(unsigned operation);
-long ring_setup_end(long ret);
+struct io_uring_params;
+long ring_setup_end(const struct io_uring_params *params, long ret);
+void ring_enter_begin(unsigned submitted);
+long ring_enter_end(unsigned submitted, long ret);
 
 /* ---- The process ----------------------------------------------------------------------------- */
 

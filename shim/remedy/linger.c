@@ -24,8 +24,8 @@
  * The order at a close: stop its signals, leave the epoll sets, pass the connection on, half-close,
  * and then the program's own close. An epoll set knows a registration by (open file, number) and
  * drops it only with the last reference, so a connection that we hold on would go on giving the
- * program events with a pointer that it has freed: where a registration can't be undone the
- * connection is not parked.
+ * program events with a pointer that it has freed: where a registration can't be undone, or may be one
+ * that we don't know of (holders/rings.h, holders/given.h), the connection is not parked.
  *
  * In a program with threads another one may be in a call on the connection, which holds it as well. Our
  * reference keeps the close from being the last, so there is time to find out, and not in the program's
@@ -70,6 +70,7 @@
 #include "ground/signals.h"
 #include "holders/threads.h"
 #include "holders/holders.h"
+#include "holders/rings.h"
 #include "remedy/linger.h"
 #include "proc.h"
 #include "real.h"
@@ -89,10 +90,9 @@
 #define MOMENT_NS 20000
 
 /* Of this process; a fork child begins with its parent's values. */
-static _Atomic bool starting;     /* a thread starts a lot; it, and it alone where it finds false */
-static _Atomic bool epoll_unseen; /* linger_distrust_epoll */
-static _Atomic bool owners;       /* linger_note_owner */
-static _Atomic int barred;        /* above 0: none may be started; linger_stop, linger_resume */
+static _Atomic bool starting; /* a thread starts a lot; it, and it alone where it finds false */
+static _Atomic bool owners;   /* linger_note_owner */
+static _Atomic int barred;    /* above 0: none may be started; linger_stop, linger_resume */
 static _Atomic int64_t not_before; /* after a failure: when to try again; whoever failed */
 
 bool linger_owns(int fd)
@@ -192,26 +192,18 @@ void linger_note_owner(void)
     atomic_store(&owners, true);
 }
 
-/* False where the program might go on getting events. At its exit its sets end with it. */
+/* False where the program might go on getting events. At its exit its sets end with it. That there is nothing
+ * to take out (ENOENT) proves nothing: the number may be another set's by now, and a relative have the first. */
 static bool leave_epoll_sets(const struct event *e, const struct fd_note *note)
 {
-    bool ok = !(note->flags & FD_EPOLL_STUCK) && !atomic_load(&epoll_unseen);
+    bool ending = event_is_exit(e->via);
+    bool ok = !(note->flags & FD_EPOLL_STUCK) && (ending || !rings_may_have(note));
 
     for (uint32_t sets = note->epolls; sets; sets >>= 16)
         if (sets & 0xffff &&
             sys4(SYS_epoll_ctl, (int)(sets & 0xffff) - 1, EPOLL_CTL_DEL, e->fd, 0) < 0)
-            ok = ok && event_is_exit(e->via);
+            ok = ok && ending;
     return ok;
-}
-
-void linger_distrust_epoll(void)
-{
-    atomic_store(&epoll_unseen, true);
-}
-
-bool linger_distrusts_epoll(void)
-{
-    return atomic_load(&epoll_unseen);
 }
 
 /* What led to the lot stays where it is: by now it may lead to another. */
@@ -284,8 +276,7 @@ enum note linger_park(const struct event *e, const struct fd_note *note, unsigne
         .via = (uint8_t)e->via,
         .cause = (uint8_t)e->verdict.cause,
         .flags = (uint16_t)(flags | (has_options(note) ? PARCEL_OPTIONS : 0) |
-                            (note->flags & FD_DUPED ? PARCEL_DUPED : 0) |
-                            (note->epolls ? PARCEL_IN_EPOLL : 0)),
+                            (note->flags & FD_DUPED ? PARCEL_DUPED : 0)),
         .fd = e->fd,
         .tid = own_tid(),
         .peer = e->probe.peer,

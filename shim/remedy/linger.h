@@ -45,13 +45,6 @@ void linger_fork_child(void);
 /* The program has a descriptor's owner notified of what happens on it (F_SETOWN, fcntl(2)). */
 void linger_note_owner(void);
 
-/* The program has a ring of io_uring, by which it may put connections into epoll sets unseen: none
- * is parked from now on. */
-void linger_distrust_epoll(void);
-
-/* Whether it has: a remedy for such a program is not recommended either. */
-bool linger_distrusts_epoll(void);
-
 /* True where fd is a descriptor of ours, which the program can't have meant. */
 bool linger_owns(int fd);
 

@@ -456,16 +456,17 @@ static void settle_doubt(struct lot *lot, int fd)
 }
 
 /* Of what other processes hold this one gives up its part now. If all of them have, meanwhile, it is ours,
- * unless one has asked for a reset. */
+ * unless one has asked for a reset, or put it into an epoll set: the number by which we could take it out is
+ * gone. */
 static bool is_shared_yet(struct lot *lot, int fd)
 {
     struct parked *p = at(lot, fd);
-    const struct fd_note note = {
-        .serial = p->serial, .origin = p->origin, .epolls = p->flags & PARCEL_IN_EPOLL};
+    struct fd_note note = {.serial = p->serial, .origin = p->origin};
     bool zero;
 
     if (!(p->flags & PARCEL_SHARED) ||
-        (holders_release(&note) == HELD_BY_NOBODY && probe_zero_linger(fd, 0, &zero) && !zero))
+        (holders_release(&note) == HELD_BY_NOBODY && !(note.flags & FD_EPOLL_STUCK) &&
+         probe_zero_linger(fd, 0, &zero) && !zero))
         return false;
     leave_orders(lot, fd, p);
     close_as_it_is(fd, p);
