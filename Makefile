@@ -49,10 +49,12 @@ PLAIN_FLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(WERROR) $(CPPFLAGS)
 READS_OTHERS = remedy/% report/% stack% sink% content%
 IS_X86_64 := $(findstring x86_64,$(shell $(CC) -dumpmachine))
 HARDENING = -fstack-protector$(if $(filter $(READS_OTHERS),$*),-strong) $(if $(IS_X86_64),-fcf-protection=full)
+# The doors that a stack is taken behind; the others have returned by then, and before the real call.
+STACKS = close dup exit range stream
 # All but the way from a hook to the stack of its caller is one unit for the optimizer, which then knows all
 # callers, and has no tables for unwinding (debuggers have their own): 16 kB. Objects are fat, because tests link
 # some of them by themselves.
-NO_LTO = hooks/% doors/% start streams closing pending event event_stack stack% ground/strings
+NO_LTO = hooks/% $(STACKS:%=doors/%) start streams closing pending event event_stack stack% ground/strings
 LTO := $(shell echo 'int a;' | $(CC) -flto=auto -flto-partition=one -shared -fPIC -xc -o /dev/null - 2>/dev/null && \
 	echo -flto=auto -flto-partition=one -ffat-lto-objects -fno-asynchronous-unwind-tables)
 PLAIN_LINK = $(if $(LTO),-fno-lto -fno-use-linker-plugin)

@@ -34,10 +34,11 @@ inetd         | socat EXEC,nofork, likewise
 memcached     | memcached -u nobody, 100 clients
 mariadbd      | mariadbd --user=nobody, 100 clients
 tinyproxy     | tinyproxy, User nobody, 100 clients
+haproxy       | haproxy, user nobody, no processes allowed, 100 clients
 '
 
 # Those that a hundred clients ask, as each close is settled by itself.
-hundreds='memcached mariadbd tinyproxy'
+hundreds='memcached mariadbd tinyproxy haproxy'
 
 # What no mode prevents: the cells are there, the reason is below the table, and it is not judged.
 declare -A limits=(
@@ -282,4 +283,26 @@ field_tinyproxy()
     request='POST http://field/ HTTP/1.1\r\nHost: field\r\nContent-Length: %b\r\n\r\n'
     printf 'User nobody\nListen 127.0.0.1\nPort %s\nAllow 127.0.0.2\n' "$port" >"$scratch/tinyproxy.conf"
     serve tinyproxy -d -c "$scratch/tinyproxy.conf"
+}
+
+# It answers before the body. Of its own will it forbids itself to make processes (RLIMIT_NPROC 0).
+field_haproxy()
+{
+    as_root
+    head -c 15000 "$work/answer" >"$scratch/answer"
+    cat >"$scratch/haproxy.cfg" <<EOT
+global
+    user nobody
+    nbthread 4
+defaults
+    mode http
+    timeout client 60s
+    timeout server 60s
+    timeout connect 60s
+frontend field
+    bind 127.0.0.1:$port
+    http-request return status 413 content-type text/plain file $scratch/answer
+EOT
+    request='POST / HTTP/1.1\r\nHost: field\r\nConnection: close\r\nContent-Length: %b\r\n\r\n'
+    serve haproxy -db -f "$scratch/haproxy.cfg"
 }

@@ -12,6 +12,7 @@
 
 #include "event.h"
 #include "doors/giveup.h"
+#include "remedy/linger.h"
 
 #include <signal.h>
 #include <spawn.h>
@@ -101,9 +102,13 @@ long ring_enter_end(unsigned submitted, long ret);
 bool alone_begin(void);
 long alone_end(bool stopped, long ret);
 
-/* The same for what changes the process's rights. */
-bool rights_begin(void);
-long rights_end(bool stopped, long ret);
+/* What changes the process's rights, and the system call that it comes to; 0: to no single one. */
+struct linger_change rights_begin(long number, long a, long b, long c);
+long rights_end(struct linger_change change, long ret);
+
+/* setrlimit, prlimit. */
+void limit_begin(long pid, int resource, const void *limit);
+long limit_end(int resource, long ret);
 
 /* exec, which returns only where it fails. */
 bool exec_begin(void);

@@ -58,6 +58,7 @@ long socket_listen_end(int fd, long ret)
     if (ret == 0 && boundary_enter() && track_flags(fd) & FD_TCP) {
         fdtable_add(fd, FD_LISTENING);
         event_opening();
+        linger_prepare_limited();
     }
     return ret;
 }

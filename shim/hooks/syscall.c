@@ -52,6 +52,7 @@ static long pass(long call[7], const void *call_site)
     struct unsharing unsharing;
     enum forking forking;
     enum giveup gave_up;
+    struct linger_change change;
     bool stopped;
 
     switch (call[0]) {
@@ -157,8 +158,15 @@ static long pass(long call[7], const void *call_site)
     case SYS_setgroups:
     case SYS_capset:
     case SYS_landlock_restrict_self:
-        stopped = rights_begin();
-        return rights_end(stopped, real_syscall(call));
+        change =
+            rights_begin(call[0] == SYS_landlock_restrict_self ? 0 : call[0], a[0], a[1], a[2]);
+        return rights_end(change, real_syscall(call));
+    case SYS_setrlimit:
+        limit_begin(0, fd, (const void *)a[1]);
+        return limit_end(fd, real_syscall(call));
+    case SYS_prlimit64:
+        limit_begin(fd, (int)a[1], (const void *)a[2]);
+        return limit_end((int)a[1], real_syscall(call));
 
 #ifdef SYS_fork
     case SYS_fork:

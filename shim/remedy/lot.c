@@ -65,9 +65,7 @@ struct lot {
     int log;
     long
         diag; /* number of the socket that asks what became of what is closed, -errno; 0: not opened yet */
-    bool fed;     /* somebody can still send parcels */
-    uint32_t uid; /* the process's real ids: whose are others is a guest */
-    uint32_t gid;
+    bool fed; /* somebody can still send parcels */
     uint32_t parked;
     uint32_t guests; /* of them */
     int64_t now;
@@ -678,9 +676,10 @@ static struct endpoint peer_of(const struct received *r, const struct parked *p)
 static void describe(const struct lot *lot, const struct received *r, struct parked *p)
 {
     const struct parcel *parcel = &r->parcel;
+    const uint32_t *own = lot->control->rights.words; /* of whose rights others are, is no guest */
 
     p->own = r->pid == atomic_load(&process->pid);
-    p->guest = !p->own && (r->uid != lot->uid || r->gid != lot->gid);
+    p->guest = !p->own && (r->uid != own[REAL_UID] || r->gid != own[REAL_GID]);
     p->since = lot->now;
     p->moved = lot->now;
     p->fd = parcel->fd;
@@ -743,6 +742,7 @@ static void take_parcel(struct lot *lot, const struct received *r)
         return;
     }
     describe(lot, r, &p);
+    atomic_store(&lot->control->busy, 1);
     if (p.own)
         atomic_fetch_add_explicit(&lot->control->taken, 1, memory_order_relaxed);
     if (!is_welcome(r, &p)) {
@@ -920,8 +920,7 @@ static bool settle_table(struct lot *lot)
 
 static bool settle(struct lot *lot)
 {
-    lot->uid = (uint32_t)sys1(SYS_getuid, 0);
-    lot->gid = (uint32_t)sys1(SYS_getgid, 0);
+    rights_ask(&lot->control->rights); /* before a nudge may renew them */
     return nudge_admit() && settle_table(lot);
 }
 
@@ -942,6 +941,7 @@ static void tend_all(struct lot *lot)
     take_time(lot);
     while (!is_over(lot)) {
         welcome_all(lot);
+        atomic_store(&lot->control->busy, lot->parked > 0);
         busy = tend(lot, busy ? 0 : patience(lot));
         if (atomic_load(&lot->control->finish)) {
             welcome_all(lot);

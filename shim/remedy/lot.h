@@ -5,6 +5,8 @@
 #ifndef SAFECLOSE_LOT_H
 #define SAFECLOSE_LOT_H
 
+#include "ground/rights.h"
+
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,6 +31,8 @@ struct lot_control {
     _Atomic uint32_t taken; /* and received; by the lot */
     _Atomic int napping;    /* 1: a futex to wake it by */
     _Atomic int sees;       /* the threads of its process; by the lot, before phase */
+    _Atomic int busy;       /* may hold a connection; by the lot */
+    struct rights rights;   /* its thread's; by that, before phase and in a nudge */
 };
 
 /* The memory of one lot: its stack, what its thread has for thread-local storage, and the parked
