@@ -194,6 +194,7 @@ field_redis-save()
     request='BGSAVE\r\nGET value\r\nQUIT\r\n'
     serve redis-server --port "$port" --bind 127.0.0.1 --save '' --dir "$scratch"
     exec {cache}<>"/dev/tcp/127.0.0.1/$port"
+    # shellcheck disable=SC2016 # a length, in redis' protocol
     { printf '*3\r\n$3\r\nSET\r\n$5\r\nvalue\r\n$2000000\r\n' && cat "$work/answer" && printf '\r\n'; } >&"$cache"
     read -r answer <&"$cache"
     exec {cache}>&-
