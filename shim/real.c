@@ -445,30 +445,38 @@ int real_capset(void *header, const void *data)
     return LOOKED_UP(libc.capset)(header, data);
 }
 
-static int relabel(int (**function)(const char *, unsigned long), const char *label,
-                   unsigned long token)
+static int relabel(int (**function)(const char *, unsigned long), const char *library,
+                   const char *name, const char *label, unsigned long token)
 {
-    return LOOKED_UP(*function) ? (*function)(label, token) : (int)result(-ENOSYS);
+    void *found = NULL;
+
+    if (!LOOKED_UP(*function)) { /* a module has it for itself */
+        void *loaded = dlopen(library, RTLD_LAZY | RTLD_NOLOAD);
+
+        found = loaded ? dlsym(loaded, name) : NULL;
+        memcpy(function, &found, sizeof(found));
+    }
+    return *function ? (*function)(label, token) : (int)result(-ENOSYS);
 }
 
 int real_setcon(const char *context, unsigned long none)
 {
-    return relabel(&libc.setcon, context, none);
+    return relabel(&libc.setcon, "libselinux.so.1", "setcon", context, none);
 }
 
 int real_setcon_raw(const char *context, unsigned long none)
 {
-    return relabel(&libc.setcon_raw, context, none);
+    return relabel(&libc.setcon_raw, "libselinux.so.1", "setcon_raw", context, none);
 }
 
 int real_aa_change_profile(const char *profile, unsigned long none)
 {
-    return relabel(&libc.aa_change_profile, profile, none);
+    return relabel(&libc.aa_change_profile, "libapparmor.so.1", "aa_change_profile", profile, none);
 }
 
 int real_aa_change_hat(const char *hat, unsigned long token)
 {
-    return relabel(&libc.aa_change_hat, hat, token);
+    return relabel(&libc.aa_change_hat, "libapparmor.so.1", "aa_change_hat", hat, token);
 }
 
 int real_setrlimit(int resource, const void *limit)

@@ -58,7 +58,7 @@ setup()
     json "$log" '
 problems = [e for e in events if e["event"] == "problem"]
 assert [p["problem"] for p in problems] == [
-    "can'\''t start the library'\''s thread: Resource temporarily unavailable (RLIMIT_NPROC?); trying again once a second"
+    "can'\''t start the library'\''s thread: Resource temporarily unavailable (RLIMIT_NPROC?)"
 ], problems
 assert [(c["action"], c["note"]) for c in closes] == 3 * [("drained", "no-lot")] + 5 * [("lingering", "")], closes'
     same 'whole 8 of 8 resets 0, for unread data 0' "$(of_peers linger)"

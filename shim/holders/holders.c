@@ -187,9 +187,7 @@ void holders_enter_epoll_begin(int fd)
  * saw, or the number has become another set's. The first one is gone then, unless a relative has it too. */
 void holders_enter_epoll_end(int fd, int epoll)
 {
-    struct fd_note note = fdtable_get(fd);
-
-    if (!fdtable_enter_epoll(fd, epoll) && !is_private(&note))
+    if (!fdtable_enter_epoll(fd, epoll))
         fdtable_add(fd, FD_EPOLL_STUCK);
     holders_enter_epoll_begin(fd);
 }

@@ -83,7 +83,7 @@ int capset(void *header, const void *data);
 
 EXPORT int capset(void *header, const void *data)
 {
-    struct linger_change change = rights_begin(SYS_capset, SYS_ARG(header), SYS_ARG(data), 0);
+    struct linger_change change = rights_begin(0, 0, 0, 0);
 
     return (int)rights_end(change, real_capset(header, data));
 }

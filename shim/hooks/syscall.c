@@ -53,6 +53,7 @@ static long pass(long call[7], const void *call_site)
     enum forking forking;
     enum giveup gave_up;
     struct linger_change change;
+    struct confining confining;
     bool stopped;
 
     switch (call[0]) {
@@ -133,8 +134,8 @@ static long pass(long call[7], const void *call_site)
         gave_up = sandbox_filter_begin((unsigned)a[0], (unsigned)a[1], (const void *)a[2]);
         return giveup_end(gave_up, real_syscall(call));
     case SYS_prctl:
-        gave_up = sandbox_prctl_begin((int)a[0], (unsigned long)a[1], (const void *)a[2]);
-        return giveup_end(gave_up, real_syscall(call));
+        confining = sandbox_prctl_begin((int)a[0], (unsigned long)a[1], (const void *)a[2]);
+        return sandbox_prctl_end(confining, real_syscall(call));
     case SYS_chroot:
         sandbox_chroot_begin();
         return real_syscall(call);
@@ -156,10 +157,11 @@ static long pass(long call[7], const void *call_site)
     case SYS_setresuid:
     case SYS_setresgid:
     case SYS_setgroups:
-    case SYS_capset:
+        change = rights_begin(call[0], a[0], a[1], a[2]);
+        return rights_end(change, real_syscall(call));
+    case SYS_capset: /* the kernel writes to its header */
     case SYS_landlock_restrict_self:
-        change =
-            rights_begin(call[0] == SYS_landlock_restrict_self ? 0 : call[0], a[0], a[1], a[2]);
+        change = rights_begin(0, 0, 0, 0);
         return rights_end(change, real_syscall(call));
     case SYS_setrlimit:
         limit_begin(0, fd, (const void *)a[1]);

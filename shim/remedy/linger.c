@@ -173,8 +173,8 @@ static void tell_failure(long err)
         line = event_problem_begin();
     if (!line)
         return;
-    text_put(&line->text, "can't start the library's thread: %s%s; trying again once a second",
-             error_text(err), err == EAGAIN ? " (RLIMIT_NPROC?)" : "");
+    text_put(&line->text, "can't start the library's thread: %s%s", error_text(err),
+             err == EAGAIN ? " (RLIMIT_NPROC?)" : "");
     event_problem_end(line);
 }
 
@@ -415,10 +415,19 @@ bool linger_stop(void)
     return true;
 }
 
+/* A fork child that a handler made within the call has its own count, from 0. */
+static void unbar(void)
+{
+    int bars = atomic_load(&barred);
+
+    while (bars > 0 && !atomic_compare_exchange_weak(&barred, &bars, bars - 1))
+        ;
+}
+
 void linger_resume(bool stopped)
 {
     if (stopped)
-        atomic_fetch_sub(&barred, 1);
+        unbar();
 }
 
 /* A lot that holds nothing is not worth the signal, unless there may never be another. */
@@ -451,7 +460,7 @@ void linger_change_end(struct linger_change change)
         end_all();
     else if (change.ahead)
         feed_lead(change.ahead);
-    atomic_fetch_sub(&barred, 1);
+    unbar();
     if (change.fed)
         linger_prepare_limited();
 }

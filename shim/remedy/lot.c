@@ -5,6 +5,7 @@
 #include "remedy/drain.h"
 #include "event.h"
 #include "event_mode.h"
+#include "holders/family.h"
 #include "holders/holders.h"
 #include "holders/threads.h"
 #include "remedy/handing.h"
@@ -464,7 +465,7 @@ static bool is_shared_yet(struct lot *lot, int fd)
 
     if (!(p->flags & PARCEL_SHARED) ||
         (holders_release(&note) == HELD_BY_NOBODY && !(note.flags & FD_EPOLL_STUCK) &&
-         probe_zero_linger(fd, 0, &zero) && !zero))
+         !family_rings_elsewhere() && probe_zero_linger(fd, 0, &zero) && !zero))
         return false;
     leave_orders(lot, fd, p);
     close_as_it_is(fd, p);

@@ -151,6 +151,7 @@ void nudge(const _Atomic int *tid, nudge_errand *what, const long *with)
     if (!signals_block(&mask)) /* a handler of the program's might never return here */
         return;
     claim();
+    atomic_store(&target, 0); /* a signal of somebody else's has no errand */
     errand = what;
     argument = with;
     nudge_claimed(tid);
