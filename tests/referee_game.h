@@ -15,7 +15,7 @@ struct game {
     bool peer_read_shut;
     uint32_t peer_sent; /* what the peer's socket took */
     uint32_t peer_read;
-    int peer_error;  /* what ended its reading; only the first who reads is told */
+    int peer_error;  /* what ended its reading; only the first who reads or sends is told */
     uint32_t urgent; /* size of an urgent send that has not arrived yet */
     bool peer_reset; /* the peer has reset, and closed */
     bool fresh;      /* the scene's sample of our end was taken after the last step */

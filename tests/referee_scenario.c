@@ -196,6 +196,15 @@ static void add_full_queue(struct plot *p, struct scenario *s)
     }
 }
 
+/* Who opened it lingers only for output, which mostly is acknowledged at once. */
+static void add_output(struct plot *p, struct scenario *s)
+{
+    if (!s->we_connect || s->urgent || s->text || has_threads(s) || p->we_shut || p->peer_gone ||
+        p->peer_deaf || s->count == STEPS_MAX || !chance(p, 20))
+        return;
+    s->steps[s->count++] = (struct step){OP_WRITES, 1 << 20};
+}
+
 /* Some threads can wait only where nothing stands in their way. */
 static void make_room(struct plot *p, struct scenario *s)
 {
@@ -337,6 +346,7 @@ void scenario_draw(struct scenario *s, uint64_t seed, bool beyond)
     draw_door(&p, s);
     draw_late(&p, s);
     draw_setting(&p, s);
+    add_output(&p, s);
     s->leaves = chance(&p, 25) && !door_ends(s) &&
                 (s->holder == HOLD_NOBODY || s->holder == HOLD_DUP_CLOSED);
 }

@@ -33,6 +33,8 @@ bool peer_sends(struct game *g, uint32_t size, int flags)
 
     if (n > 0)
         g->peer_sent += (uint32_t)n;
+    else if (n < 0 && errno == ECONNRESET)
+        g->peer_error = errno;
     if (flags & MSG_OOB)
         g->urgent = n > 0 ? (uint32_t)n : 0;
     return true;
