@@ -178,6 +178,13 @@ static void tell_failure(long err)
     event_problem_end(line);
 }
 
+/* Another thread may be about to start one. Its signals are blocked, so it does get done. */
+static void await_starter(void)
+{
+    while (atomic_load(&starting))
+        proc_sleep_ns(MOMENT_NS);
+}
+
 /* By one thread at a time, unless it is barred more often than so. No handler may come between: it could never
  * return here. The thread inherits the mask. */
 static int start_unless(int bars, bool threads)
@@ -195,16 +202,10 @@ static int start_unless(int bars, bool threads)
         atomic_store(&starting, false);
     }
     signals_restore(before);
+    await_starter(); /* who was faster */
     if (tid < 0)
         tell_failure(-tid);
     return tid > 0 ? (int)tid : 0;
-}
-
-/* Another thread may be about to start one. Its signals are blocked, so it does get done. */
-static void await_starter(void)
-{
-    while (atomic_load(&starting))
-        proc_sleep_ns(MOMENT_NS);
 }
 
 static void prepare(bool threads, enum mode mode)
@@ -233,7 +234,6 @@ void linger_prepare_limited(void)
     if (!atomic_load(&limited))
         return;
     prepare(boundary_likely_threads(), config.controlled ? MODE_LINGER : config.mode);
-    await_starter();
 }
 
 void linger_retry(void)
