@@ -119,17 +119,9 @@ void spawn_prepared(int fd);
 bool spawn_begin(const posix_spawn_file_actions_t *actions);
 long spawn_end(bool watched, long ret);
 
-/* seccomp(operation, flags, filter). giveup_end follows. */
+/* seccomp(operation, flags, filter), and prctl(option, mode, filter). giveup_end follows. */
 enum giveup sandbox_filter_begin(unsigned long operation, unsigned long flags, const void *filter);
-
-/* prctl(option, argument, filter), of which some confine the calling thread alone. */
-struct confining {
-    enum giveup gave_up;
-    bool changes;
-    struct linger_change change;
-};
-struct confining sandbox_prctl_begin(int option, unsigned long argument, const void *filter);
-long sandbox_prctl_end(struct confining c, long ret);
+enum giveup sandbox_prctl_begin(int option, unsigned long mode, const void *filter);
 
 /* unshare, and setns, which is one of CLONE_NEWNET. */
 struct unsharing {

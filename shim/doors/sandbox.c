@@ -47,25 +47,12 @@ enum giveup sandbox_filter_begin(unsigned long operation, unsigned long flags, c
     return GIVEUP_NOTHING;
 }
 
-/* prctl counts the modes from 1, seccomp the operations from 0. The bounding set and the secure bits of a lot's
- * thread nobody compares with the program's: it ends. */
-struct confining sandbox_prctl_begin(int option, unsigned long argument, const void *filter)
+/* prctl counts the modes from 1, seccomp the operations from 0. */
+enum giveup sandbox_prctl_begin(int option, unsigned long mode, const void *filter)
 {
-    bool follows = option == PR_SET_NO_NEW_PRIVS;
-    struct confining c = {.gave_up = GIVEUP_NOTHING};
-
-    c.changes = follows || option == PR_CAPBSET_DROP || option == PR_SET_SECUREBITS;
-    if (c.changes)
-        c.change = rights_begin(follows ? SYS_prctl : 0, option, (long)argument, 0);
-    else if (option == PR_SET_SECCOMP)
-        c.gave_up = sandbox_filter_begin(argument - SECCOMP_MODE_STRICT + SECCOMP_SET_MODE_STRICT,
-                                         0, filter);
-    return c;
-}
-
-long sandbox_prctl_end(struct confining c, long ret)
-{
-    return c.changes ? rights_end(c.change, ret) : giveup_end(c.gave_up, ret);
+    if (option != PR_SET_SECCOMP)
+        return GIVEUP_NOTHING;
+    return sandbox_filter_begin(mode - SECCOMP_MODE_STRICT + SECCOMP_SET_MODE_STRICT, 0, filter);
 }
 
 struct unsharing sandbox_unshare_begin(int flags)

@@ -14,14 +14,14 @@ EXPORT int prctl(int option, ...)
 {
     va_list args;
     unsigned long a[4];
-    struct confining confining;
+    enum giveup gave_up;
 
     va_start(args, option);
     for (int i = 0; i < 4; i++)
         a[i] = va_arg(args, unsigned long);
     va_end(args);
-    confining = sandbox_prctl_begin(option, a[0], (const void *)a[1]);
-    return (int)sandbox_prctl_end(confining, real_prctl(option, a));
+    gave_up = sandbox_prctl_begin(option, a[0], (const void *)a[1]);
+    return (int)giveup_end(gave_up, real_prctl(option, a));
 }
 
 EXPORT int unshare(int flags)

@@ -53,7 +53,6 @@ static long pass(long call[7], const void *call_site)
     enum forking forking;
     enum giveup gave_up;
     struct linger_change change;
-    struct confining confining;
     bool stopped;
 
     switch (call[0]) {
@@ -134,8 +133,8 @@ static long pass(long call[7], const void *call_site)
         gave_up = sandbox_filter_begin((unsigned)a[0], (unsigned)a[1], (const void *)a[2]);
         return giveup_end(gave_up, real_syscall(call));
     case SYS_prctl:
-        confining = sandbox_prctl_begin((int)a[0], (unsigned long)a[1], (const void *)a[2]);
-        return sandbox_prctl_end(confining, real_syscall(call));
+        gave_up = sandbox_prctl_begin((int)a[0], (unsigned long)a[1], (const void *)a[2]);
+        return giveup_end(gave_up, real_syscall(call));
     case SYS_chroot:
         sandbox_chroot_begin();
         return real_syscall(call);

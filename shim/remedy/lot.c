@@ -961,6 +961,13 @@ static void tend_all(struct lot *lot)
     end_all(lot);
 }
 
+/* The program may take from itself, thread by thread, what an exec would give (no_new_privs, the bounding set, secure
+ * bits: prctl(2)). Ours never executes a program, so it can do without at once. */
+static void gain_nothing(void)
+{
+    sys6(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0);
+}
+
 static void body(void *argument)
 {
     struct lot *lot = argument;
@@ -968,6 +975,7 @@ static void body(void *argument)
 
     sys2(SYS_prctl, PR_SET_NAME, SYS_ARG("safeclose-lot"));
     not_urgent();
+    gain_nothing();
     settled = settle(lot);
     if (!settled)
         atomic_store(&lot->control->welcome, 0);

@@ -249,7 +249,7 @@ void lots_await_burial(int64_t deadline)
 /* In the lot's thread. */
 static void follow(int lot, const long *call)
 {
-    sys6(call[0], call[1], call[2], call[3], 0, 0, 0);
+    sys3(call[0], call[1], call[2], call[3]);
     rights_ask(&atomic_load(&lots)->controls[lot].rights);
 }
 
