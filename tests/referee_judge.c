@@ -841,6 +841,7 @@ static void judge_linger_end(const struct close_case *k, const struct said *said
     /* Who reads may be faster; and what is over before a thread that computes was seen is left to it. */
     bool read_on = k->exiting && run->scenario.holder == HOLD_READER;
     bool unseen = run->scenario.holder == HOLD_BUSY;
+    bool reset;
 
     if (!late_could_reset && !may_end_so(k, said))
         expect_text(c, "ended_by", last_end(k), said->ended_by);
@@ -853,11 +854,13 @@ static void judge_linger_end(const struct close_case *k, const struct said *said
     if (!cut && !late_could_reset && !(read_on && said->discarded < discards_in_all(k)) &&
         !(unseen && said->discarded == 0))
         expect_number(c, "discarded by the lot", discards_in_all(k), said->discarded);
+    /* Of a program that goes on, or ended later, the lot can ask. */
+    reset = !k->exiting && (is_cut_short(k, said) || k->scene->linger2) && w->after[0];
     if (!(is_cut_short(k, said) && w->late[0] && strcmp(said->outcome, "rst") == 0))
         expect_text(c, "the end's outcome",
-                    strcmp(said->ended_by, "peer-rst") == 0               ? "none"
-                    : is_cut_short(k, said) && !k->exiting && w->after[0] ? "rst"
-                                                                          : "fin",
+                    strcmp(said->ended_by, "peer-rst") == 0 ? "none"
+                    : reset                                 ? "rst"
+                                                            : "fin",
                     said->outcome);
     judge_end_names(k, said, "lingering", c);
 }
