@@ -49,10 +49,12 @@ PLAIN_FLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(WERROR) $(CPPFLAGS)
 READS_OTHERS = remedy/% report/% stack% sink% content%
 IS_X86_64 := $(findstring x86_64,$(shell $(CC) -dumpmachine))
 HARDENING = -fstack-protector$(if $(filter $(READS_OTHERS),$*),-strong) $(if $(IS_X86_64),-fcf-protection=full)
+# The doors that a stack is taken behind; the others have returned by then, and before the real call.
+STACKS = close dup exit range stream
 # All but the way from a hook to the stack of its caller is one unit for the optimizer, which then knows all
 # callers, and has no tables for unwinding (debuggers have their own): 16 kB. Objects are fat, because tests link
 # some of them by themselves.
-NO_LTO = hooks/% doors/% start streams closing pending event event_stack stack% ground/strings
+NO_LTO = hooks/% $(STACKS:%=doors/%) start streams closing pending event event_stack stack% ground/strings
 LTO := $(shell echo 'int a;' | $(CC) -flto=auto -flto-partition=one -shared -fPIC -xc -o /dev/null - 2>/dev/null && \
 	echo -flto=auto -flto-partition=one -ffat-lto-objects -fno-asynchronous-unwind-tables)
 PLAIN_LINK = $(if $(LTO),-fno-lto -fno-use-linker-plugin)
@@ -81,7 +83,7 @@ DEMOS = $(patsubst %.c,$(BUILD)/%,$(filter-out demo/net.c,$(wildcard demo/*.c)))
 CMOCKA_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit_*.c tests/hook_*.c tests/kernel_facts*.c))
 TEST_LIBS = $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/*_lib.c))
 # The programs of several files: X.c and every X_*.c.
-BIG_TESTS = scene referee attack faults inject oracle
+BIG_TESTS = scene referee attack faults inject oracle linger_epoll
 BIG_PARTS = $(foreach big,$(BIG_TESTS),$(wildcard tests/$(big)_*.c))
 # A fuzzer, fuzz_X, includes the sources that it tests. The tests play its corpus, tests/corpus/X, with
 # replay_X, which needs no clang.

@@ -192,8 +192,9 @@ static void judge_ring(struct findings *f, struct loaded *p)
     limit(p, UNSAFE, UNSAFE);
     findings_add(f, UNSURE,
                  "it uses io_uring, and the library doesn't see what is done through a ring. A "
-                 "close through it is missing from the log. Drain and linger may discard what the "
-                 "ring is reading, or leave every connection alone: use only log and warn");
+                 "close through it is missing from the log. If the ring reads connections, drain and "
+                 "linger may discard what it reads; if it only registers events, as that of "
+                 "Node.js, they are safe. If you don't know: use only log and warn");
 }
 
 void modes_judge(struct findings *f, struct loaded *p)

@@ -7,6 +7,7 @@
 #include "fdtable.h"
 #include "holders/family.h"
 #include "holders/holders.h"
+#include "holders/rings.h"
 #include "real.h"
 #include "remedy/handing.h"
 #include "remedy/linger.h"
@@ -361,7 +362,7 @@ static void look_closer(struct event *e, const struct giving_up *g,
     probe_details(e->fd, &e->probe);
     e->whose = whose_of(g->note);
     e->untouchable = g->note->flags & (FD_ARRIVED | FD_LOST | FD_READ_SHUT) ||
-                     g->held == HELD_UNKNOWN || linger_distrusts_epoll();
+                     g->held == HELD_UNKNOWN || rings_may_have(g->note);
     glance(e, g->held, bytes);
     e->when = when_of(e);
     e->at = (struct moment){real_clock_ns(CLOCK_REALTIME), real_clock_ns(CLOCK_MONOTONIC)};
@@ -489,23 +490,22 @@ static int depth_of(enum via via)
     }
 }
 
-/* Gives the number up. A registration in an epoll set outlives it while others hold the connection; who
- * gives it up last must know. A call that another thread is in holds the connection on as well: the lot
- * finds out when it is over, for whoever gives it up last in another process. */
+/* Gives the number up. A call that another thread is in holds the connection on as well: the lot finds out
+ * when it is over, for whoever gives it up last in another process. Not of what is in an epoll set: the set may be
+ * the other process's too, so it stays there, and what the lot holds would go on giving events. */
 static void drop(struct giving_up *g, enum via via)
 {
     bool stays = mode_may_act() && !real_single_threaded() && !g->exiting;
 
     if (!(g->note->flags & FD_TCP))
         return;
-    if (mode_may_act() && holders_in_epoll(g->note))
-        g->note->flags |= FD_EPOLL_STUCK;
     g->held = holders_give_up(g->fd, g->note, g->exiting, stays, &g->number);
     if (!stays || g->held != HELD_ELSEWHERE)
         return;
     if (boundary_single_threaded()) {
         g->held = holders_release(g->note);
-    } else if (g->mode >= MODE_DRAIN && is_plain(g->note) && !config.port_ranges) {
+    } else if (g->mode >= MODE_DRAIN && is_plain(g->note) && !config.port_ranges &&
+               !holders_in_epoll(g->note)) {
         struct event e = {.fd = g->fd, .via = via};
 
         linger_park(&e, g->note, PARCEL_THREADS | PARCEL_SHARED);

@@ -29,6 +29,10 @@ const char *error_text(long error)
         return "Too many open files";
     case ENFILE:
         return "Too many open files in system";
+    case EAGAIN:
+        return "Resource temporarily unavailable";
+    case ENOMEM:
+        return "Cannot allocate memory";
     case ENXIO:
         return "No such device or address";
     case ETXTBSY:

@@ -1,4 +1,4 @@
-/* What strerror(3) would say of the errors that opening a log can meet, without libc's locale. */
+/* What strerror(3) would say of the errors that opening a log or starting a thread can meet, without libc's locale. */
 #ifndef SAFECLOSE_ERROR_H
 #define SAFECLOSE_ERROR_H
 

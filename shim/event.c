@@ -136,22 +136,47 @@ static void explain(struct line *line, const struct event *e, void (*write_line)
     event_text_reasons(&line->text, e);
 }
 
-static bool put_trouble(struct text *t)
+static void begin_problem(struct text *t)
 {
-    bool put;
-
     if (!sink_json()) {
         event_text_head(t);
-        put = sink_put_trouble(t);
-        text_put(t, "\n");
-        return put;
+        return;
     }
     event_json_head(t, "problem");
     event_json_comm(t);
     text_put(t, ",\"problem\":\"");
+}
+
+static void end_problem(struct text *t)
+{
+    text_put(t, sink_json() ? "\"}\n" : "\n");
+}
+
+static bool put_trouble(struct text *t)
+{
+    bool put;
+
+    begin_problem(t);
     put = sink_put_trouble(t);
-    text_put(t, "\"}\n");
+    end_problem(t);
     return put;
+}
+
+struct line *event_problem_begin(void)
+{
+    struct line *line = sink_claim();
+
+    if (line)
+        begin_problem(&line->text);
+    return line;
+}
+
+void event_problem_end(struct line *line)
+{
+    end_problem(&line->text);
+    sink_write_log(line);
+    event_log_trouble(line);
+    sink_release(line);
 }
 
 void event_log_trouble(struct line *line)

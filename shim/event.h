@@ -95,6 +95,11 @@ bool event_admit(void);
  * (the first four return addresses) and cause. errno kept. */
 void event_emit(const struct event *event);
 
+/* A line that says what went wrong, which the caller puts in between: as the log's format writes a text. NULL
+ * where there is none. */
+struct line *event_problem_begin(void);
+void event_problem_end(struct line *line);
+
 /* Writes why the log file could not be reopened, once, into the one that is still open. For whoever
  * has just written a line to the log; the line is used again. */
 void event_log_trouble(struct line *line);

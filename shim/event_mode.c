@@ -10,37 +10,21 @@
 
 static void put_json(struct text *t, const struct control_news *news)
 {
-    bool changed = news->from != news->to;
-
-    event_json_head(t, changed ? "mode" : "problem");
+    event_json_head(t, "mode");
     event_json_comm(t);
-    if (changed) {
-        text_put(t, ",\"from\":\"%s\",\"to\":\"%s", options_mode_name(news->from),
-                 options_mode_name(news->to));
-    } else {
-        text_put(t, ",\"problem\":\"");
-        text_json(t, news->trouble->bytes, news->trouble->len);
-    }
-    text_put(t, "\"}\n");
+    text_put(t, ",\"from\":\"%s\",\"to\":\"%s\"}\n", options_mode_name(news->from),
+             options_mode_name(news->to));
 }
 
 static void put_text(struct text *t, const struct control_news *news)
 {
     event_text_head(t);
-    if (news->from != news->to)
-        text_put(t, "mode changes from %s to %s (SAFECLOSE_CONTROL)", options_mode_name(news->from),
-                 options_mode_name(news->to));
-    else
-        text_bytes(t, news->trouble->bytes, news->trouble->len);
-    text_put(t, "\n");
+    text_put(t, "mode changes from %s to %s (SAFECLOSE_CONTROL)\n", options_mode_name(news->from),
+             options_mode_name(news->to));
 }
 
-static void tell(const struct control_news *news)
+static void tell_change(struct line *line, const struct control_news *news)
 {
-    struct line *line = sink_claim();
-
-    if (!line)
-        return;
     if (sink_json())
         put_json(&line->text, news);
     else
@@ -48,6 +32,26 @@ static void tell(const struct control_news *news)
     sink_write_log(line);
     event_log_trouble(line);
     sink_release(line);
+}
+
+static void tell_trouble(struct line *line, const struct text *trouble)
+{
+    if (sink_json())
+        text_json(&line->text, trouble->bytes, trouble->len);
+    else
+        text_bytes(&line->text, trouble->bytes, trouble->len);
+    event_problem_end(line);
+}
+
+static void tell(const struct control_news *news)
+{
+    bool changed = news->from != news->to;
+    struct line *line = changed ? sink_claim() : event_problem_begin();
+
+    if (line && changed)
+        tell_change(line, news);
+    else if (line)
+        tell_trouble(line, news->trouble);
 }
 
 /* A process that has not used TCP yet says nothing: what it says then has the mode of then. */

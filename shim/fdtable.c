@@ -16,6 +16,7 @@ struct entry {
         serial_flags; /* one word, so that flags never pair with another life's serial */
     _Atomic uint32_t origin;
     _Atomic uint32_t epolls;
+    _Atomic uint64_t rings;
 };
 
 static _Atomic(struct entry *) pages[PAGES]; /* each written once, from NULL */
@@ -53,6 +54,7 @@ void fdtable_set(int fd, struct fd_note note)
     atomic_store_explicit(&e->peer, note.peer, memory_order_relaxed);
     atomic_store_explicit(&e->origin, note.origin, memory_order_relaxed);
     atomic_store_explicit(&e->epolls, note.epolls, memory_order_relaxed);
+    atomic_store_explicit(&e->rings, note.rings, memory_order_relaxed);
     atomic_store_explicit(&e->serial_flags, note.serial << FLAG_BITS | note.flags,
                           memory_order_release);
 }
@@ -67,6 +69,7 @@ struct fd_note fdtable_get(int fd)
         note.peer = atomic_load_explicit(&e->peer, memory_order_relaxed);
         note.origin = atomic_load_explicit(&e->origin, memory_order_relaxed);
         note.epolls = atomic_load_explicit(&e->epolls, memory_order_relaxed);
+        note.rings = atomic_load_explicit(&e->rings, memory_order_relaxed);
         note.serial = word >> FLAG_BITS;
         note.flags = (uint32_t)(word & FLAGS);
     }
@@ -96,7 +99,7 @@ void fdtable_drop(int fd, uint32_t flags)
         atomic_fetch_and(&e->serial_flags, ~(uint64_t)flags);
 }
 
-void fdtable_enter_epoll(int fd, int epoll)
+bool fdtable_enter_epoll(int fd, int epoll)
 {
     struct entry *e = entry_of(fd, false);
     uint32_t set = (uint32_t)epoll + 1;
@@ -104,27 +107,31 @@ void fdtable_enter_epoll(int fd, int epoll)
     uint32_t more;
 
     if (!e || !atomic_load_explicit(&e->serial_flags, memory_order_relaxed))
-        return;
+        return true;
     sets = atomic_load(&e->epolls);
     do {
         if ((sets & 0xffff) == set || sets >> 16 == set)
-            return; /* it was taken out in a way that nobody saw */
+            return false;
         more = !(sets & 0xffff) ? sets | set : sets >> 16 ? 0 : sets | set << 16;
         if (set > 0xffff || !more) {
             atomic_fetch_or(&e->serial_flags, FD_EPOLL_STUCK);
-            return;
+            return true;
         }
     } while (!atomic_compare_exchange_weak(&e->epolls, &sets, more));
+    return true;
 }
 
-void fdtable_leave_epoll(int fd, int epoll)
+void fdtable_leave_epoll(int fd, int epoll, uint64_t rings)
 {
     struct entry *e = entry_of(fd, false);
     uint32_t set = (uint32_t)epoll + 1;
     uint32_t sets;
     uint32_t fewer;
 
-    if (!e || set > 0xffff)
+    if (!e)
+        return;
+    atomic_store(&e->rings, rings);
+    if (set > 0xffff)
         return;
     sets = atomic_load(&e->epolls);
     do {
@@ -176,6 +183,7 @@ struct fd_note fdtable_take(int fd)
         .peer = peer, .serial = word >> FLAG_BITS, .flags = (uint32_t)(word & FLAGS)};
     note.origin = atomic_exchange(&e->origin, 0);
     note.epolls = atomic_exchange(&e->epolls, 0);
+    note.rings = atomic_exchange(&e->rings, 0);
     atomic_store_explicit(&e->peer, 0, memory_order_relaxed);
     return note;
 }

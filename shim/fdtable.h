@@ -4,7 +4,7 @@
  * The program can close a number in ways that nobody can see and get it back as something else, so
  * a note is a hint: whoever acts on one first compares the peer's address (owner.c).
  *
- * No lock: an entry is three words, written by whoever created or closes the descriptor; a program
+ * No lock: an entry is four words, written by whoever created or closes the descriptor; a program
  * that races those calls on one number has no right answer to expect from the kernel either. Pages
  * of entries are mapped when first needed, published by compare-and-swap, and never given back. A
  * fork child inherits a copy; a vfork child writes in its parent's, which boundary.h keeps it from.
@@ -42,6 +42,7 @@ struct fd_note {
     uint32_t flags;  /* enum fd_flag, of 16 bits; 0: nothing is known */
     uint32_t origin; /* the place of the process that created it; 0 where that was not seen */
     uint32_t epolls; /* the epoll sets it is in: two numbers of 16 bits, each one more; 0: none */
+    uint64_t rings;  /* rings_count when no ring had it in an epoll set (holders/rings.h) */
 };
 
 /* Replaces what is known of fd. A number beyond what the table covers is not remembered. */
@@ -59,10 +60,13 @@ void fdtable_add(int fd, uint32_t flags);
 /* Takes flags from what is known of fd. */
 void fdtable_drop(int fd, uint32_t flags);
 
-/* fd was put into the epoll set with this number, or taken out of it. A third set, or a number that
- * does not fit, makes it FD_EPOLL_STUCK. Not for a number of which nothing is known. */
-void fdtable_enter_epoll(int fd, int epoll);
-void fdtable_leave_epoll(int fd, int epoll);
+/* fd was put into the epoll set with this number. A third set, or a number that does not fit, makes it
+ * FD_EPOLL_STUCK. Not for a number of which nothing is known. False where it was in that set already, as
+ * far as was known. */
+bool fdtable_enter_epoll(int fd, int epoll);
+
+/* fd was taken out of it; rings is the count of before. */
+void fdtable_leave_epoll(int fd, int epoll, uint64_t rings);
 
 /* The next number above fd of which any of these flags is known, -1 where there is none. Start with
  * -1. */

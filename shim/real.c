@@ -445,6 +445,54 @@ int real_capset(void *header, const void *data)
     return LOOKED_UP(libc.capset)(header, data);
 }
 
+static int relabel(int (**function)(const char *, unsigned long), const char *library,
+                   const char *name, const char *label, unsigned long token)
+{
+    void *found = NULL;
+
+    if (!LOOKED_UP(*function)) { /* a module has it for itself */
+        void *loaded = dlopen(library, RTLD_LAZY | RTLD_NOLOAD);
+
+        found = loaded ? dlsym(loaded, name) : NULL;
+        memcpy(function, &found, sizeof(found));
+    }
+    return *function ? (*function)(label, token) : (int)result(-ENOSYS);
+}
+
+int real_setcon(const char *context, unsigned long none)
+{
+    return relabel(&libc.setcon, "libselinux.so.1", "setcon", context, none);
+}
+
+int real_setcon_raw(const char *context, unsigned long none)
+{
+    return relabel(&libc.setcon_raw, "libselinux.so.1", "setcon_raw", context, none);
+}
+
+int real_aa_change_profile(const char *profile, unsigned long none)
+{
+    return relabel(&libc.aa_change_profile, "libapparmor.so.1", "aa_change_profile", profile, none);
+}
+
+int real_aa_change_hat(const char *hat, unsigned long token)
+{
+    return relabel(&libc.aa_change_hat, "libapparmor.so.1", "aa_change_hat", hat, token);
+}
+
+int real_setrlimit(int resource, const void *limit)
+{
+    if (libc.setrlimit)
+        return libc.setrlimit(resource, limit);
+    return (int)result(sys4(SYS_prlimit64, 0, resource, SYS_ARG(limit), 0));
+}
+
+int real_prlimit(pid_t pid, int resource, const void *limit, void *old)
+{
+    if (libc.prlimit)
+        return libc.prlimit(pid, resource, limit, old);
+    return (int)result(sys4(SYS_prlimit64, pid, resource, SYS_ARG(limit), SYS_ARG(old)));
+}
+
 int real_setns(int fd, int type)
 {
     return libc.setns ? libc.setns(fd, type) : (int)result(sys2(SYS_setns, fd, type));

@@ -97,6 +97,14 @@ int real_setresgid(gid_t real, gid_t effective, gid_t saved);
 int real_setgroups(size_t count, const gid_t *groups);
 int real_initgroups(const char *user, gid_t group);
 int real_capset(void *header, const void *data);
+/* Of libselinux and libapparmor, where a program has them; else ENOSYS. All but the last ignore the second. */
+int real_setcon(const char *context, unsigned long none);
+int real_setcon_raw(const char *context, unsigned long none);
+int real_aa_change_profile(const char *profile, unsigned long none);
+int real_aa_change_hat(const char *hat, unsigned long token);
+/* Those with 64 in their name are the same: on our machines struct rlimit64 is struct rlimit. */
+int real_setrlimit(int resource, const void *limit);
+int real_prlimit(pid_t pid, int resource, const void *limit, void *old);
 int real_setns(int fd, int type);
 int real_mq_notify(int queue, const struct sigevent *event);
 int real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);

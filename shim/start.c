@@ -10,6 +10,7 @@
 #include "real.h"
 #include "holders/family.h"
 #include "holders/holders.h"
+#include "holders/rings.h"
 #include "report/ledger.h"
 #include "sink.h"
 #include "settings/control.h"
@@ -44,6 +45,7 @@ static void in_child(bool seen_fork)
 {
     family_fork_child(seen_fork);
     linger_fork_child();
+    rings_fork_child();
 }
 
 __attribute__((constructor)) static void start(void)

@@ -194,7 +194,7 @@ from_threads=('peer all send 1024' 'program closes all from 16 threads' 'peer al
     saw closed '96 of 96' on_close "${summed[actions.passed]}" peers_eof "${summed[actions.draining]}" \
         peers_reset "${summed[actions.passed]}" exit 0
     all_told 96
-    sums linger_ends.drained "${summed[actions.draining]}" outcomes.rst 0
+    sums linger_ends.drained "${summed[actions.draining]}" outcomes.rst "${summed[actions.passed]}"
 }
 
 # The thread ends instead of closing: its connection is as open as before, without the library too.

@@ -216,10 +216,15 @@ def nothing_read(*pieces):
 
 @program
 def ring():
-    """The program has an io_uring, which may hold connections unseen."""
-    if ctypes.CDLL(None).syscall(425, 4, ctypes.create_string_buffer(120)) < 0:
+    """The program gives an io_uring requests all the while, and nobody sees which."""
+    libc = ctypes.CDLL(None)
+    number = libc.syscall(425, 4, ctypes.create_string_buffer(120))
+    if number < 0:
         say("no ring")
-    nothing_read(b"hello".hex())
+    peer, connection = accepted("sends", b"hello".hex())
+    libc.syscall(426, number, 1, 0, 0, None, 0)
+    await_unread(connection, 5)
+    finish(peer, connection)
 
 
 @program

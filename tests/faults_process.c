@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -150,10 +151,15 @@ static void parks(int slot)
 void play_rights(void)
 {
     struct sched_param urgent = {.sched_priority = 1};
+    struct rlimit many = {100000, RLIM_INFINITY};
     gid_t group = NOBODY;
+
+    getrlimit(RLIMIT_NPROC, &many);
+    many.rlim_cur = 1000;
 
     CALL("sched_setscheduler", sched_setscheduler(0, SCHED_FIFO, &urgent));
     begin_listening();
+    CALL("setrlimit", setrlimit(RLIMIT_NPROC, &many));
     parks(0);
     CALL("unshare", unshare(CLONE_NEWUTS));
     ended("before unshare", 0);

@@ -57,4 +57,5 @@ gets_whole_answer_of()
 @test "uWSGI behind nginx, proxy_pass" { gets_whole_answer_of nginx-proxy; }
 @test "gunicorn, sync worker" { gets_whole_answer_of gunicorn; }
 @test "redis over maxclients" { gets_whole_answer_of redis; }
+@test "redis, QUIT of a client that was there at BGSAVE" { gets_whole_answer_of redis-save; }
 @test "TLS 1.3 client that only sends: the server gets everything" { gets_whole_answer_of tls; }

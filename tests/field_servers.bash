@@ -4,6 +4,7 @@
 #   request   the head of the client's request, where it is not field_client's own
 #   client    further options of the slow client; polite: of the one that shows how it should be
 #   settings  further settings of the library
+# A function settle_NAME waits, between the two clients, until the server can hear the second one.
 # In $work there are: answer, a file of 2,000,000 bytes; FieldJava.class; certificate.pem. $scratch is the
 # run's own.
 
@@ -12,6 +13,7 @@ fields='
 http.server   | Python http.server, GET with a body
 node-413      | Node http, 413 and Connection: close
 node-destroy  | Node http, req.destroy() after the answer
+node-24       | Node 24 http, 413 and Connection: close
 java          | Java com.sun.net.httpserver
 webrick       | Ruby WEBrick, 401
 ruby          | Ruby TCPServer
@@ -24,6 +26,7 @@ nginx-uwsgi   | uWSGI behind nginx, uwsgi_pass
 nginx-proxy   | uWSGI behind nginx, proxy_pass
 gunicorn      | gunicorn, sync worker
 redis         | redis over maxclients
+redis-save    | redis, QUIT of a client that was there at BGSAVE
 exit          | Perl, a child that answers and exits
 tls           | TLS 1.3 client that only sends
 socat         | socat EXEC, its program exits
@@ -31,10 +34,11 @@ inetd         | socat EXEC,nofork, likewise
 memcached     | memcached -u nobody, 100 clients
 mariadbd      | mariadbd --user=nobody, 100 clients
 tinyproxy     | tinyproxy, User nobody, 100 clients
+haproxy       | haproxy, user nobody, no processes allowed, 100 clients
 '
 
 # Those that a hundred clients ask, as each close is settled by itself.
-hundreds='memcached mariadbd tinyproxy'
+hundreds='memcached mariadbd tinyproxy haproxy'
 
 # What no mode prevents: the cells are there, the reason is below the table, and it is not judged.
 declare -A limits=(
@@ -51,6 +55,14 @@ field_http.server()
 field_node-413()
 {
     serve node "$top/tests/field_node.js" 413 "$port"
+}
+
+# Its event loop registers connections by a ring of io_uring. scripts/deps puts it there.
+node24=${BUILD:-$top/build}/node24/node
+
+field_node-24()
+{
+    serve "$node24" "$top/tests/field_node.js" 413 "$port"
 }
 
 field_node-destroy()
@@ -175,6 +187,28 @@ field_redis()
     [[ $answer == +PONG* ]] || fail "be the client that redis serves: $answer"
 }
 
+# A child inherits the connection, and ends when it has saved. What follows QUIT is never read.
+field_redis-save()
+{
+    local answer cache
+    request='BGSAVE\r\nGET value\r\nQUIT\r\n'
+    serve redis-server --port "$port" --bind 127.0.0.1 --save '' --dir "$scratch"
+    exec {cache}<>"/dev/tcp/127.0.0.1/$port"
+    # shellcheck disable=SC2016 # a length, in redis' protocol
+    { printf '*3\r\n$3\r\nSET\r\n$5\r\nvalue\r\n$2000000\r\n' && cat "$work/answer" && printf '\r\n'; } >&"$cache"
+    read -r answer <&"$cache"
+    exec {cache}>&-
+    [[ $answer == +OK* ]] || fail "have redis keep a value: $answer"
+}
+
+# It saves for one client at a time.
+settle_redis-save()
+{
+    while (($(pgrep -c -s "${sessions[-1]}") > 1)); do
+        sleep 0.02
+    done
+}
+
 # serve_exec OPTIONS: a program that socat starts for each connection. It reads one line alone.
 serve_exec()
 {
@@ -250,4 +284,26 @@ field_tinyproxy()
     request='POST http://field/ HTTP/1.1\r\nHost: field\r\nContent-Length: %b\r\n\r\n'
     printf 'User nobody\nListen 127.0.0.1\nPort %s\nAllow 127.0.0.2\n' "$port" >"$scratch/tinyproxy.conf"
     serve tinyproxy -d -c "$scratch/tinyproxy.conf"
+}
+
+# It answers before the body. Of its own will it forbids itself to make processes (RLIMIT_NPROC 0).
+field_haproxy()
+{
+    as_root
+    head -c 15000 "$work/answer" >"$scratch/answer"
+    cat >"$scratch/haproxy.cfg" <<EOT
+global
+    user nobody
+    nbthread 4
+defaults
+    mode http
+    timeout client 60s
+    timeout server 60s
+    timeout connect 60s
+frontend field
+    bind 127.0.0.1:$port
+    http-request return status 413 content-type text/plain file $scratch/answer
+EOT
+    request='POST / HTTP/1.1\r\nHost: field\r\nConnection: close\r\nContent-Length: %b\r\n\r\n'
+    serve haproxy -db -f "$scratch/haproxy.cfg"
 }

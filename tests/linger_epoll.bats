@@ -5,53 +5,7 @@
 # itself (linger_epoll.c), which counts such events, and its client, a process without the library.
 
 load helper
-
-setup()
-{
-    log=$BATS_TEST_TMPDIR/log
-}
-
-# serves MODE WAY CONNECTIONS: runs the server in MODE, "none" being without the library. What it
-# counted is in $output; what is the same without the library, in its first line.
-serves()
-{
-    local mode=$1
-    shift
-    rm -f "$log"
-    if [[ $mode == none ]]; then
-        run -0 "$programs/linger_epoll" "$@"
-    else
-        SAFECLOSE_LOG=$log SAFECLOSE_LINGER_IDLE=1h SAFECLOSE_LINGER_TIME=1h SAFECLOSE_EXIT_WAIT=1h \
-            run -0 preloaded "$mode" "$programs/linger_epoll" "$@"
-    fi
-    same "closed=$2 stale=0 answered=$2" "${lines[0]}"
-}
-
-# Every connection is parked, however long a busy machine lets its client wait: what is sent late resets none, and would reset each.
-lingers()
-{
-    serves none "$1" 500
-    same reset=500 "${lines[1]}"
-    serves linger "$@"
-    same reset=0 "${lines[1]}"
-    json "$log" "
-actions, ends = summaries[-1]['actions'], summaries[-1]['linger_ends']
-assert actions['lingering'] == ends['peer-fin'] == $2, summaries[-1]"
-}
-
-# A registration can't be undone: every connection is drained, and the log says why. (Where a fork is
-# involved a busy machine may leave the owner unknown: then it is left alone.)
-is_drained()
-{
-    serves none "$1" 500
-    serves linger "$@"
-    json "$log" "
-last = [e for e in closes if e['note'] not in ('shared', 'owner-unknown')]
-assert last and all((e['action'], e['note']) == ('drained', 'epoll') for e in last), last
-assert sum(s['actions']['lingering'] for s in summaries) == 0, summaries
-if '$1' != 'child-last':
-    assert summaries[-1]['actions']['drained'] == $2, summaries"
-}
+load linger_epoll
 
 @test "a stale event would be found: a program that holds its connections on gets many" {
     run -0 "$programs/linger_epoll" held-on 100
@@ -96,10 +50,6 @@ if '$1' != 'child-last':
 
 @test "in an epoll set that was closed before: drained, no stale event" {
     is_drained closed-set 1000
-}
-
-@test "in an epoll set shared over a fork, closed by the child last: drained, no stale event" {
-    is_drained child-last 200
 }
 
 @test "no mode but linger takes anything out of an epoll set" {

@@ -10,15 +10,14 @@
  * many events were stale, how many answers the client read; and what differs, how many resets it
  * saw.
  */
-#define _GNU_SOURCE
+#include "linger_epoll.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -29,19 +28,18 @@ enum {
     REQUEST = 10,
     READ = 5, /* of it, by the server */
     ANSWER = 100,
-    LATE = 3,   /* messages after the close */
-    CROWD = 64, /* connections at a time */
-    SETS = 3,
+    LATE = 3,            /* messages after the close */
+    CROWD = 64,          /* connections at a time */
     CLIENT_REPORTS = 10, /* the descriptor on which the client does */
 };
 
-static _Noreturn void unable(const char *what)
+_Noreturn void unable(const char *what)
 {
     fprintf(stderr, "linger_epoll: unable to %s: %s\n", what, strerror(errno));
     _exit(70);
 }
 
-static int check(int result, const char *what)
+int check(int result, const char *what)
 {
     if (result < 0)
         unable(what);
@@ -132,24 +130,18 @@ static pid_t start_client(uint16_t port, long connections, int *reports)
 
 /* ---- The server ----------------------------------------------------------------------------------- */
 
-struct connection {
-    int fd;
-    bool dead;
-};
-
+int sets[SETS];
 static struct connection *connections; /* never used again, so that each knows what it is */
 static long accepted, wanted, closed, stale;
-static int listener, sets[SETS];
+static int listener;
 static int doomed = -1; /* one more set, which is closed before its connection */
-
-typedef int epoll_ctl_call(int set, int operation, int fd, struct epoll_event *event);
 
 static int raw_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
 {
     return syscall(SYS_epoll_ctl, set, operation, fd, event);
 }
 
-static void add(epoll_ctl_call *call, int set, int fd, uint32_t events, void *what)
+void add(epoll_ctl_call *call, int set, int fd, uint32_t events, void *what)
 {
     struct epoll_event event = {.events = events, .data.ptr = what};
 
@@ -158,7 +150,7 @@ static void add(epoll_ctl_call *call, int set, int fd, uint32_t events, void *wh
 
 /* ---- Ways to register ----------------------------------------------------------------------------- */
 
-static void level(struct connection *c)
+void level(struct connection *c)
 {
     add(epoll_ctl, sets[0], c->fd, EPOLLIN | EPOLLRDHUP, c);
 }
@@ -220,36 +212,20 @@ static void changed(struct connection *c)
 
 /* ---- Ways to close -------------------------------------------------------------------------------- */
 
-static void close_it(struct connection *c)
+void close_it(struct connection *c)
 {
     close(c->fd);
 }
 
-static void take_out_and_close(struct connection *c)
+void take_out(struct connection *c)
 {
     check(epoll_ctl(sets[0], EPOLL_CTL_DEL, c->fd, NULL), "take out");
-    close(c->fd);
 }
 
-/* The set is the child's too; its close is the last. */
-static void close_before_child(struct connection *c)
+void take_out_and_close(struct connection *c)
 {
-    int go[2];
-    char byte;
-
-    check(pipe(go), "make a pipe");
-    pid_t child = check(fork(), "fork");
-    if (child == 0) {
-        close(go[1]);
-        while (read(go[0], &byte, 1) > 0)
-            continue;
-        close(c->fd);
-        _exit(0);
-    }
+    take_out(c);
     close(c->fd);
-    close(go[0]);
-    close(go[1]);
-    waitpid(child, NULL, 0);
 }
 
 /* The mistake that shows whether a stale event would be found: it is held on. */
@@ -260,24 +236,31 @@ static void close_another(struct connection *c)
     close(c->fd);
 }
 
-static const struct way {
-    const char *name;
-    void (*put_in)(struct connection *c);
-    void (*close)(struct connection *c);
-} ways[] = {
-    {"level", level, close_it},
-    {"edge", edge, close_it},
-    {"oneshot", oneshot, close_it},
-    {"syscall", by_syscall, close_it},
-    {"two-sets", two_sets, close_it},
-    {"three-sets", three_sets, close_it},
-    {"duplicate", by_duplicate, close_it},
-    {"closed-set", in_a_set_that_is_closed, close_it},
-    {"changed", changed, close_it},
-    {"taken-out", level, take_out_and_close},
-    {"child-last", level, close_before_child},
-    {"held-on", level, close_another},
+static const struct way ways[] = {
+    {"level", level, close_it, NULL},
+    {"edge", edge, close_it, NULL},
+    {"oneshot", oneshot, close_it, NULL},
+    {"syscall", by_syscall, close_it, NULL},
+    {"two-sets", two_sets, close_it, NULL},
+    {"three-sets", three_sets, close_it, NULL},
+    {"duplicate", by_duplicate, close_it, NULL},
+    {"closed-set", in_a_set_that_is_closed, close_it, NULL},
+    {"changed", changed, close_it, NULL},
+    {"taken-out", level, take_out_and_close, NULL},
+    {"held-on", level, close_another, NULL},
+    {.name = NULL},
 };
+
+static const struct way *find_way(const char *name)
+{
+    const struct way *lists[] = {ways, ring_ways, family_ways};
+
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        for (const struct way *way = lists[i]; way->name; way++)
+            if (strcmp(name, way->name) == 0)
+                return way;
+    return NULL;
+}
 
 /* ---- Serving -------------------------------------------------------------------------------------- */
 
@@ -356,6 +339,8 @@ static void run(const struct way *way)
     connections = calloc(wanted, sizeof *connections);
     for (int i = 0; i < SETS; i++)
         sets[i] = check(epoll_create1(EPOLL_CLOEXEC), "make an epoll set");
+    if (way->prepare)
+        way->prepare();
     pid_t client = start_client(open_listener(), wanted, &reports);
     add(epoll_ctl, sets[0], listener, EPOLLIN, NULL);
     /* Events of connections that nobody has any more would come while the client goes on. */
@@ -375,14 +360,13 @@ int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[0], "client") == 0)
         return client_main(atoi(argv[1]), atol(argv[2]));
-    if (argc == 3)
-        for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
-            if (strcmp(argv[1], ways[i].name) == 0) {
-                raise_limit();
-                wanted = atol(argv[2]);
-                run(&ways[i]);
-                return 0;
-            }
+    const struct way *way = argc == 3 ? find_way(argv[1]) : NULL;
+    if (way) {
+        raise_limit();
+        wanted = atol(argv[2]);
+        run(way);
+        return 0;
+    }
     fprintf(stderr, "usage: linger_epoll REGISTRATION CONNECTIONS\n");
     return 2;
 }

@@ -57,7 +57,7 @@ without()
 # found HOLDER MODE OPTION...: such a fault is.
 found()
 {
-    run -1 oracle "${@:2}" --count 20000 --stop 1 --patience 3000
+    run -1 oracle "${@:2}" --count 20000 --stop 3 --patience 3000
     matches "(ROBBED|CUT|UNDONE).*"$'\n'"  $1" "$output"
 }
 

@@ -1,46 +1,10 @@
 #!/usr/bin/env bats
 # The referee can fail: each test breaks one judgement of a copy of the library, in the source, and
-# the referee must find out. What is broken is named by the line that is replaced, so that a change
-# of the source that moves the line is noticed here.
+# the referee must find out.
 
 # Takes long.
 
-setup_file()
-{
-    load helper
-    export source=$BATS_FILE_TMPDIR/source
-    mkdir -p "$source/build"
-    cp -Rp "$top/Makefile" "$top/shim" "$source"
-    # What is built already need not be built again.
-    cp -Rp "${BUILD:-$top/build}/shim" "$source/build" || true
-    make -s -C "$source" -j2 libsafeclose.so >&2
-}
-
-setup()
-{
-    load helper
-}
-
-# broken FILE OLD NEW: the library with every OLD in shim/FILE replaced by NEW (basic regular
-# expressions), which must be there.
-broken()
-{
-    local copy=$BATS_TEST_TMPDIR/broken
-    cp -Rp "$source" "$copy"
-    sed -i "s/$2/$3/" "$copy/shim/$1"
-    if cmp -s "$source/shim/$1" "$copy/shim/$1"; then
-        fail "shim/$1 has no line with \"$2\": tell this test what it looks like now"
-    fi
-    make -s -C "$copy" libsafeclose.so >&2
-    export LIBSAFECLOSE=$copy/libsafeclose.so
-}
-
-# is_found WORDS [OPTION...]: within some thousand scenarios there are mismatches, one of them of this kind.
-is_found()
-{
-    run -1 "$programs/referee" --count 4000 --stop 12 "${@:2}"
-    [[ $output == *"$1"* ]] || fail "nothing about: $1" "$output"
-}
+load referee_broken
 
 @test "it is found when FIONREAD is trusted alone" {
     broken probe.c 'p->urgent = sys_ioctl_int.*' 'p->urgent = false;'
@@ -125,34 +89,4 @@ is_found()
 @test "it is found when a door is not seen" {
     broken doors/exit.c 'closing_all(via, call_site, mode);' '(void)via, (void)call_site, (void)mode;'
     is_found 'no event: expected cause'
-}
-
-@test "it is found when the lot closes at once" {
-    broken remedy/lot.c 'if (discard(lot, fd))' 'if (end(lot, fd, ENDED_PEER_FIN), true)'
-    is_found 'the kernel reset a lingering connection' --mode linger --stop 100
-}
-
-@test "it is found when what the program opened lingers without output" {
-    broken closing.c 'return g->note->flags & FD_CONNECTED' 'return false'
-    is_found 'action: expected "none", the event says "lingering"' --mode linger
-}
-
-@test "it is found when what the program opened does not linger for its output" {
-    broken closing.c 'FD_CONNECTED && !probe' 'FD_CONNECTED \&\& 1 + probe'
-    is_found 'the event says "drained"' --mode linger
-}
-
-@test "it is found when what the program opened lingers on for late data, all output being acknowledged" {
-    broken remedy/lot.c 'if (!(at(lot, fd)->flags & PARCEL_OPENED) ||' 'if (true ||'
-    is_found 'ended_by: expected "delivered", the event says "peer-fin"' --mode linger
-}
-
-@test "it is found when an exit waits for the peer" {
-    broken remedy/lot.c 'end_lingering(lot, ENDED_EXIT, false);' ';'
-    is_found 'a program that ends waits for a peer that has all output' --mode linger --stop 4 # each waits
-}
-
-@test "it is found when an exit does not wait for output" {
-    broken remedy/lot.c 'end_lingering(lot, ENDED_EXIT, false);' 'end_lingering(lot, ENDED_EXIT, true);'
-    is_found 'bytes in all, expected' --mode linger
 }

@@ -65,7 +65,7 @@ static void tell_by_counters(const struct game *g, struct net_resets before, str
 }
 
 /* A counter does not tell a reset that was asked for from one that answers what came later, where
- * the peer had more to send. */
+ * the peer had more to send: while the program wrote, or while it ended. */
 static bool may_be_late(const struct witness *w)
 {
     return strcmp(w->reason, "TCP_STATE") == 0;
@@ -193,7 +193,8 @@ bool game_pass(struct game *g, int channel, enum op op, bool ends, struct witnes
         w->fin = !g->scene.our_fin && game_peer_has_fin(g, &peer);
         w->moved = g->scene.more_waits && peer.unacked != g->scene.peer.unacked;
     }
-    w->moved |= !w->traced && g->scene.more_waits && may_be_late(w);
+    w->moved |= !w->traced && may_be_late(w) &&
+                (g->scene.more_waits || (g->run->mode == RUN_LINGER && g->s->late));
     g->run->peer_shut = g->peer_shut;
     if (!w->traced)
         g->at_pass = net_resets_now();

@@ -439,25 +439,24 @@ bad_durations=('' 1 500 5000 ms s 5S 5sec 1.5s -1s +1s ' 1s' '1s ' '1 s' 0x1s 1e
         "${bad_durations[@]}"
 }
 
-# how_it_ends SETTING=VALUE...: what ends the lingering of a connection whose peer does nothing more.
+# how_it_ends SETTING=VALUE... STEP...: what ends the lingering of a connection whose peer does nothing more.
 how_it_ends()
 {
     rm -f "$BATS_TEST_TMPDIR/log"
-    with SAFECLOSE_MODE=linger SAFECLOSE_LOG="$BATS_TEST_TMPDIR/log" "$@" "$speaker" unread
+    with SAFECLOSE_MODE=linger SAFECLOSE_LOG="$BATS_TEST_TMPDIR/log" env "$@"
     sed -nE 's/.*"event":"linger-end".*"ended_by":"([a-z-]+)".*/\1/p' "$BATS_TEST_TMPDIR/log"
 }
 
-@test "LINGER_IDLE, LINGER_TIME and EXIT_WAIT: the shortest ends it" {
-    same idle "$(how_it_ends SAFECLOSE_LINGER_IDLE=100ms SAFECLOSE_LINGER_TIME=1h SAFECLOSE_EXIT_WAIT=1h)"
-    same time "$(how_it_ends SAFECLOSE_LINGER_IDLE=1h SAFECLOSE_LINGER_TIME=100ms SAFECLOSE_EXIT_WAIT=1h)"
-    same exit "$(how_it_ends SAFECLOSE_LINGER_IDLE=1h SAFECLOSE_LINGER_TIME=1h SAFECLOSE_EXIT_WAIT=100ms)"
-    same exit "$(how_it_ends SAFECLOSE_LINGER_IDLE=1h SAFECLOSE_LINGER_TIME=1h SAFECLOSE_EXIT_WAIT=0)"
+@test "LINGER_IDLE, LINGER_TIME and the exit: the first ends it" {
+    local stays=("$speaker" unread settle)
+    same idle "$(how_it_ends SAFECLOSE_LINGER_IDLE=100ms SAFECLOSE_LINGER_TIME=1h "${stays[@]}")"
+    same time "$(how_it_ends SAFECLOSE_LINGER_IDLE=1h SAFECLOSE_LINGER_TIME=100ms "${stays[@]}")"
+    same exit "$(how_it_ends SAFECLOSE_LINGER_IDLE=1h SAFECLOSE_LINGER_TIME=1h "$speaker" unread)"
 }
 
-@test "after an unusable LINGER_IDLE, LINGER_TIME or EXIT_WAIT its default is in force" {
-    same idle "$(how_it_ends SAFECLOSE_LINGER_IDLE=5 SAFECLOSE_EXIT_WAIT=1h)"
-    same exit "$(how_it_ends SAFECLOSE_EXIT_WAIT=1)"
-    same idle "$(how_it_ends SAFECLOSE_LINGER_IDLE=100ms SAFECLOSE_LINGER_TIME=0.1s SAFECLOSE_EXIT_WAIT=1h)"
+@test "after an unusable LINGER_IDLE or LINGER_TIME its default is in force" {
+    same idle "$(how_it_ends SAFECLOSE_LINGER_IDLE=5 "$speaker" unread settle)"
+    same idle "$(how_it_ends SAFECLOSE_LINGER_IDLE=100ms SAFECLOSE_LINGER_TIME=0.1s "$speaker" unread settle)"
 }
 
 # ---- SAFECLOSE_SUMMARY -----------------------------------------------------------------------

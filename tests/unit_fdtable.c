@@ -23,7 +23,7 @@ static void assert_note(int fd, struct fd_note wanted)
     struct fd_note note = fdtable_get(fd);
 
     if (note.peer != wanted.peer || note.serial != wanted.serial || note.flags != wanted.flags ||
-        note.origin != wanted.origin || note.epolls != wanted.epolls)
+        note.origin != wanted.origin || note.epolls != wanted.epolls || note.rings != wanted.rings)
         fail_msg(
             "number %d: peer %llx serial %llu flags %x origin %u, not peer %llx serial %llu flags %x "
             "origin %u",
@@ -32,7 +32,7 @@ static void assert_note(int fd, struct fd_note wanted)
             wanted.flags, wanted.origin);
 }
 
-static const struct fd_note nothing = {0, 0, 0, 0, 0};
+static const struct fd_note nothing = {0, 0, 0, 0, 0, 0};
 
 /* Not by taking, which is among what is tested. */
 static int clear(void **state)
@@ -57,8 +57,8 @@ static void nothing_is_known_of_a_number_that_was_never_noted(void **state)
 
 static void a_note_comes_back_as_it_was_set(void **state)
 {
-    const struct fd_note whole = {UINT64_MAX, UINT64_MAX >> 16, 0xffff, UINT32_MAX, 0};
-    const struct fd_note other = {1, 2, FD_TCP | FD_BORN, 3, 0};
+    const struct fd_note whole = {UINT64_MAX, UINT64_MAX >> 16, 0xffff, UINT32_MAX, 0, UINT64_MAX};
+    const struct fd_note other = {1, 2, FD_TCP | FD_BORN, 3, 0, 0};
     const int numbers[] = {0, 1, 255, 256, 511, 512, 513, 1023, 1024, 524287, BEYOND - 1};
 
     (void)state;
@@ -73,7 +73,7 @@ static void a_note_comes_back_as_it_was_set(void **state)
 /* 511 and 512 stand on different pages, 512 and 513 on one. */
 static void neighbours_are_left_alone(void **state)
 {
-    const struct fd_note note = {7, 8, FD_TCP, 9, 0};
+    const struct fd_note note = {7, 8, FD_TCP, 9, 0, 0};
 
     (void)state;
     for (int fd = 250; fd <= 520; fd++) {
@@ -88,11 +88,11 @@ static void every_number_has_a_place_of_its_own(void **state)
 {
     (void)state;
     for (int fd = 0; fd < BEYOND; fd++)
-        fdtable_set(fd,
-                    (struct fd_note){(uint64_t)fd << 20, (uint32_t)fd, FD_TCP, ~(uint32_t)fd, 0});
+        fdtable_set(
+            fd, (struct fd_note){(uint64_t)fd << 20, (uint32_t)fd, FD_TCP, ~(uint32_t)fd, 0, 0});
     for (int fd = 0; fd < BEYOND; fd++)
-        assert_note(fd,
-                    (struct fd_note){(uint64_t)fd << 20, (uint32_t)fd, FD_TCP, ~(uint32_t)fd, 0});
+        assert_note(
+            fd, (struct fd_note){(uint64_t)fd << 20, (uint32_t)fd, FD_TCP, ~(uint32_t)fd, 0, 0});
 }
 
 static void a_number_outside_the_table_is_not_remembered(void **state)
@@ -101,7 +101,7 @@ static void a_number_outside_the_table_is_not_remembered(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        fdtable_set(numbers[i], (struct fd_note){1, 1, FD_TCP, 1, 0});
+        fdtable_set(numbers[i], (struct fd_note){1, 1, FD_TCP, 1, 0, 0});
         assert_note(numbers[i], nothing);
         fdtable_add(numbers[i], FD_LOST);
         assert_note(numbers[i], nothing);
@@ -115,17 +115,17 @@ static void a_number_outside_the_table_is_not_remembered(void **state)
 static void flags_are_added_to_what_is_known(void **state)
 {
     (void)state;
-    fdtable_set(9, (struct fd_note){3, 4, FD_TCP | FD_BORN, 5, 0});
+    fdtable_set(9, (struct fd_note){3, 4, FD_TCP | FD_BORN, 5, 0, 0});
     fdtable_add(9, FD_LOST);
     fdtable_add(9, FD_LOST | FD_ASK_LINGER);
-    assert_note(9, (struct fd_note){3, 4, FD_TCP | FD_BORN | FD_LOST | FD_ASK_LINGER, 5, 0});
+    assert_note(9, (struct fd_note){3, 4, FD_TCP | FD_BORN | FD_LOST | FD_ASK_LINGER, 5, 0, 0});
 }
 
 static void flags_can_be_the_first_thing_known(void **state)
 {
     (void)state;
     fdtable_add(77777, FD_OTHER);
-    assert_note(77777, (struct fd_note){0, 0, FD_OTHER, 0, 0});
+    assert_note(77777, (struct fd_note){0, 0, FD_OTHER, 0, 0, 0});
 }
 
 static void assert_taken(int fd, struct fd_note wanted)
@@ -140,7 +140,7 @@ static void assert_taken(int fd, struct fd_note wanted)
 
 static void what_was_known_is_taken_once(void **state)
 {
-    const struct fd_note note = {5, 6, FD_TCP | FD_PEER, 7, 0};
+    const struct fd_note note = {5, 6, FD_TCP | FD_PEER, 7, 0, 0};
 
     (void)state;
     fdtable_set(12, note);
@@ -151,7 +151,7 @@ static void what_was_known_is_taken_once(void **state)
 static void nothing_is_known_of_a_number_that_was_taken(void **state)
 {
     (void)state;
-    fdtable_set(12, (struct fd_note){5, 6, FD_TCP | FD_PEER, 7, 0});
+    fdtable_set(12, (struct fd_note){5, 6, FD_TCP | FD_PEER, 7, 0, 0});
     fdtable_take(12);
     assert_note(12, nothing);
 }
@@ -159,41 +159,41 @@ static void nothing_is_known_of_a_number_that_was_taken(void **state)
 static void a_number_that_was_taken_starts_afresh(void **state)
 {
     (void)state;
-    fdtable_set(13, (struct fd_note){5, 6, FD_TCP | FD_PEER | FD_LOST, 7, 0});
+    fdtable_set(13, (struct fd_note){5, 6, FD_TCP | FD_PEER | FD_LOST, 7, 0, 0});
     fdtable_take(13);
-    fdtable_set(13, (struct fd_note){7, 8, FD_TCP, 0, 0});
-    assert_note(13, (struct fd_note){7, 8, FD_TCP, 0, 0});
+    fdtable_set(13, (struct fd_note){7, 8, FD_TCP, 0, 0, 0});
+    assert_note(13, (struct fd_note){7, 8, FD_TCP, 0, 0, 0});
 }
 
 /* What comes to stand on the number unseen must not get the reference count of what stood there. */
 static void flags_added_to_a_number_that_was_taken_find_nothing_of_its_former_life(void **state)
 {
     (void)state;
-    fdtable_set(13, (struct fd_note){5, 6, FD_TCP | FD_PEER | FD_LOST, 7, 0});
+    fdtable_set(13, (struct fd_note){5, 6, FD_TCP | FD_PEER | FD_LOST, 7, 0, 0});
     fdtable_take(13);
     fdtable_add(13, FD_TCP);
-    assert_note(13, (struct fd_note){0, 0, FD_TCP, 0, 0});
+    assert_note(13, (struct fd_note){0, 0, FD_TCP, 0, 0, 0});
 }
 
 static void connecting_adds_a_peer_and_leaves_the_rest(void **state)
 {
     (void)state;
-    fdtable_set(17, (struct fd_note){0, 6, FD_TCP | FD_BORN, 7, 0});
+    fdtable_set(17, (struct fd_note){0, 6, FD_TCP | FD_BORN, 7, 0, 0});
     fdtable_connected(17, 99);
-    assert_note(17, (struct fd_note){99, 6, FD_TCP | FD_BORN | FD_CONNECTED | FD_PEER, 7, 0});
+    assert_note(17, (struct fd_note){99, 6, FD_TCP | FD_BORN | FD_CONNECTED | FD_PEER, 7, 0, 0});
 }
 
 static void connecting_to_nobody_takes_the_peer_away(void **state)
 {
     (void)state;
-    fdtable_set(18, (struct fd_note){99, 6, FD_TCP | FD_BORN | FD_PEER, 7, 0});
+    fdtable_set(18, (struct fd_note){99, 6, FD_TCP | FD_BORN | FD_PEER, 7, 0, 0});
     fdtable_connected(18, 0);
-    assert_note(18, (struct fd_note){0, 6, FD_TCP | FD_BORN | FD_CONNECTED, 7, 0});
+    assert_note(18, (struct fd_note){0, 6, FD_TCP | FD_BORN | FD_CONNECTED, 7, 0, 0});
 }
 
 static void a_fork_child_has_a_copy(void **state)
 {
-    const struct fd_note before = {1, 2, FD_TCP, 3, 0};
+    const struct fd_note before = {1, 2, FD_TCP, 3, 0, 0};
     int status = 0;
     pid_t child;
 
@@ -202,7 +202,7 @@ static void a_fork_child_has_a_copy(void **state)
     child = fork();
     if (child == 0) {
         bool inherited = fdtable_get(14).flags == FD_TCP;
-        fdtable_set(14, (struct fd_note){3, 4, FD_OTHER, 5, 0});
+        fdtable_set(14, (struct fd_note){3, 4, FD_OTHER, 5, 0, 0});
         _exit(inherited && fdtable_get(14).flags == FD_OTHER ? 0 : 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -214,15 +214,16 @@ static void a_fork_child_has_a_copy(void **state)
 static void the_epoll_sets_of_a_number_are_known(void **state)
 {
     (void)state;
-    fdtable_set(30, (struct fd_note){1, 1, FD_TCP, 0, 0});
-    fdtable_enter_epoll(30, 4);
+    fdtable_set(30, (struct fd_note){1, 1, FD_TCP, 0, 0, 0});
+    assert_true(fdtable_enter_epoll(30, 4));
     assert_int_equal(fdtable_get(30).epolls, 5);
-    fdtable_enter_epoll(30, 4);
+    assert_false(fdtable_enter_epoll(30, 4));
     assert_int_equal(fdtable_get(30).epolls, 5);
     fdtable_enter_epoll(30, 6);
     assert_int_equal(fdtable_get(30).epolls, 7 << 16 | 5);
-    fdtable_leave_epoll(30, 4);
+    fdtable_leave_epoll(30, 4, 99);
     assert_int_equal(fdtable_get(30).epolls, 7 << 16);
+    assert_int_equal(fdtable_get(30).rings, 99);
     fdtable_enter_epoll(30, 8);
     assert_int_equal(fdtable_get(30).epolls, 7 << 16 | 9);
     assert_false(fdtable_get(30).flags & FD_EPOLL_STUCK);
@@ -233,12 +234,12 @@ static void the_epoll_sets_of_a_number_are_known(void **state)
 static void an_epoll_set_too_many_sticks(void **state)
 {
     (void)state;
-    fdtable_set(31, (struct fd_note){1, 1, FD_TCP, 0, 0});
+    fdtable_set(31, (struct fd_note){1, 1, FD_TCP, 0, 0, 0});
     fdtable_enter_epoll(31, 4);
     fdtable_enter_epoll(31, 5);
     fdtable_enter_epoll(31, 6);
     assert_true(fdtable_get(31).flags & FD_EPOLL_STUCK);
-    fdtable_set(31, (struct fd_note){1, 1, FD_TCP, 0, 0});
+    fdtable_set(31, (struct fd_note){1, 1, FD_TCP, 0, 0, 0});
     fdtable_enter_epoll(31, 0xffff);
     assert_true(fdtable_get(31).flags & FD_EPOLL_STUCK);
     assert_int_equal(fdtable_take(31).epolls, 0);
@@ -249,7 +250,7 @@ static void an_epoll_set_of_an_unknown_number_is_not_remembered(void **state)
     (void)state;
     fdtable_take(32);
     fdtable_enter_epoll(32, 4);
-    fdtable_leave_epoll(32, 4);
+    fdtable_leave_epoll(32, 4, 0);
     assert_int_equal(fdtable_get(32).epolls, 0);
     assert_int_equal(fdtable_get(32).flags, 0);
 }
@@ -257,9 +258,9 @@ static void an_epoll_set_of_an_unknown_number_is_not_remembered(void **state)
 static void flags_can_be_taken_away(void **state)
 {
     (void)state;
-    fdtable_set(33, (struct fd_note){1, 2, FD_TCP | FD_STREAM, 3, 0});
+    fdtable_set(33, (struct fd_note){1, 2, FD_TCP | FD_STREAM, 3, 0, 0});
     fdtable_drop(33, FD_STREAM);
-    assert_note(33, (struct fd_note){1, 2, FD_TCP, 3, 0});
+    assert_note(33, (struct fd_note){1, 2, FD_TCP, 3, 0, 0});
     fdtable_drop(-1, FD_STREAM);
 }
 
@@ -271,8 +272,8 @@ static void the_numbers_with_a_flag_are_found_in_order(void **state)
 
     (void)state;
     for (int i = 0; i < count; i++)
-        fdtable_set(numbers[i], (struct fd_note){1, 1, FD_TCP | FD_PEER, 0, 0});
-    fdtable_set(513, (struct fd_note){1, 1, FD_OTHER, 0, 0});
+        fdtable_set(numbers[i], (struct fd_note){1, 1, FD_TCP | FD_PEER, 0, 0, 0});
+    fdtable_set(513, (struct fd_note){1, 1, FD_OTHER, 0, 0, 0});
     for (int i = 0; i < count; i++) {
         fd = fdtable_next(fd, FD_TCP | FD_LISTENING);
         assert_int_equal(fd, numbers[i]);
@@ -286,7 +287,7 @@ static void the_numbers_with_a_flag_are_found_in_order(void **state)
 static void a_number_that_was_taken_is_not_found(void **state)
 {
     (void)state;
-    fdtable_set(16, (struct fd_note){1, 1, FD_TCP, 0, 0});
+    fdtable_set(16, (struct fd_note){1, 1, FD_TCP, 0, 0, 0});
     fdtable_take(16);
     assert_int_equal(fdtable_next(-1, ~0U), -1);
 }
@@ -323,7 +324,7 @@ static void *set_first_of_every_page(void *arg)
     for (int page = 0; page < PAGES; page++) {
         if (page % 64 == 0)
             pthread_barrier_wait(w->barrier);
-        fdtable_set(page * PAGE + (int)w->index, (struct fd_note){w->index, 1, FD_TCP, 0, 0});
+        fdtable_set(page * PAGE + (int)w->index, (struct fd_note){w->index, 1, FD_TCP, 0, 0, 0});
     }
     return NULL;
 }
@@ -383,7 +384,7 @@ static void one_thread_of_many_takes_what_was_known(void **state)
 {
     (void)state;
     for (int fd = 0; fd < 10000; fd++)
-        fdtable_set(fd, (struct fd_note){1, 1, FD_TCP, 0, 0});
+        fdtable_set(fd, (struct fd_note){1, 1, FD_TCP, 0, 0, 0});
     in_threads(take);
     assert_int_equal(takers, 10000);
 }
@@ -399,7 +400,7 @@ static void *write_or_read(void *arg)
     for (uint32_t i = 0; i < 200000; i++) {
         if (w->index % 2 == 0) {
             uint32_t life = 1 + (i & 1);
-            fdtable_set(20, (struct fd_note){life, life, life, life, 0});
+            fdtable_set(20, (struct fd_note){life, life, life, life, 0, 0});
         } else {
             struct fd_note note = fdtable_get(20);
             if (note.serial != note.flags)

@@ -1,8 +1,8 @@
 /*
- * Calls that must find the process without our thread. libc carries a change of rights to all
- * threads that it knows, and the lot's is none of them: a thread of ours would keep rights that the
- * program has dropped. Of several threads the kernel refuses some of unshare and setns. An exec
- * ends the lot anyway; here it ends in order.
+ * Calls that must find the process without our thread, or with one that has done the same. libc carries a
+ * change of rights to all threads that it knows, and the lot's is none of them: a thread of ours would keep
+ * rights that the program has dropped (remedy/linger.c says what is done about that). Of several threads the
+ * kernel refuses some of unshare and setns. An exec ends the lot anyway; here it ends in order.
  */
 #include "safeclose.h"
 
@@ -27,15 +27,17 @@ long alone_end(bool stopped, long ret)
 }
 
 /* What could not be opened afterwards is opened before. */
-bool rights_begin(void)
+struct linger_change rights_begin(long number, long a, long b, long c)
 {
+    const long call[4] = {number, a, b, c};
+
     if (boundary_enter())
         sink_open();
-    return alone_begin();
+    return linger_change_begin(number ? call : NULL);
 }
 
 /* What asks the kernel must not outlive the rights that it was opened with. */
-long rights_end(bool stopped, long ret)
+long rights_end(struct linger_change change, long ret)
 {
     if (ret == 0 && ledger_check_rights()) {
         diag_lose();
@@ -43,5 +45,6 @@ long rights_end(bool stopped, long ret)
             boundary_single_threaded())
             diag_prepare(); /* others do it at their next accept */
     }
-    return alone_end(stopped, ret);
+    linger_change_end(change);
+    return ret;
 }

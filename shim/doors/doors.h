@@ -12,6 +12,7 @@
 
 #include "event.h"
 #include "doors/giveup.h"
+#include "remedy/linger.h"
 
 #include <signal.h>
 #include <spawn.h>
@@ -54,13 +55,14 @@ void exit_begin(enum via via, const void *call_site);
 
 /* ---- Descriptors that come to be, and what is done with them --------------------------------- */
 
-uint64_t socket_begin(void);
-long socket_end(uint64_t serial, int domain, int type, int protocol, long fd);
+struct fd_note socket_begin(void);
+long socket_end(struct fd_note note, int domain, int type, int protocol, long fd);
 long socket_pair_end(const int pair[2], long ret);
 long socket_listen_end(int fd, long ret);
 long socket_connect_end(int fd, const struct sockaddr *address, socklen_t len, long ret);
 long socket_shutdown_end(int fd, int how, long ret);
-long socket_epoll_end(int epoll, int operation, int fd, long ret);
+uint64_t socket_epoll_begin(int operation, int fd);
+long socket_epoll_end(uint64_t rings, int epoll, int operation, int fd, long ret);
 void socket_option_begin(int fd, int level, int name);
 
 /* The real call takes this address and len. */
@@ -88,7 +90,10 @@ long message_grabbed(long fd);
 
 /* io_uring, which only syscall(2) reaches. */
 void ring_register_begin(unsigned operation);
-long ring_setup_end(long ret);
+struct io_uring_params;
+long ring_setup_end(const struct io_uring_params *params, long ret);
+void ring_enter_begin(unsigned submitted);
+long ring_enter_end(unsigned submitted, long ret);
 
 /* ---- The process ----------------------------------------------------------------------------- */
 
@@ -97,9 +102,13 @@ long ring_setup_end(long ret);
 bool alone_begin(void);
 long alone_end(bool stopped, long ret);
 
-/* The same for what changes the process's rights. */
-bool rights_begin(void);
-long rights_end(bool stopped, long ret);
+/* What changes the process's rights, and the system call that it comes to; 0: to no single one. */
+struct linger_change rights_begin(long number, long a, long b, long c);
+long rights_end(struct linger_change change, long ret);
+
+/* setrlimit, prlimit. */
+void limit_begin(long pid, int resource, const void *limit);
+long limit_end(int resource, long ret);
 
 /* exec, which returns only where it fails. */
 bool exec_begin(void);

@@ -17,12 +17,17 @@ static void tell(enum giveup reason)
 
 enum giveup giveup_begin(enum giveup reason)
 {
+    bool stopped;
+
     if (!boundary_enter())
         return GIVEUP_NOTHING;
-    linger_stop(); /* and no other may start: it is not resumed */
+    stopped = linger_stop(); /* and no other may start: it is not resumed */
     if (reason != GIVEUP_UNSHARED)
         tell(reason);
-    return boundary_give_up() ? reason : GIVEUP_NOTHING;
+    if (boundary_give_up())
+        return reason;
+    linger_resume(stopped);
+    return GIVEUP_NOTHING;
 }
 
 long giveup_end(enum giveup reason, long ret)

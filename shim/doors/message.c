@@ -14,7 +14,6 @@
 #include "remedy/linger.h"
 
 #include <linux/sockios.h>
-#include <linux/kcm.h>
 #include <linux/nbd.h>
 #include <sys/ioctl.h>
 
@@ -90,30 +89,14 @@ long message_many(message_door *door, const struct mmsghdr *messages, long count
     return count;
 }
 
-/* A network block device (nbd.h) and a KCM socket (kcm.h) take a connection by its number, and hold it where
- * nobody sees that. An owner is sent signals. */
+/* A network block device takes a connection by its number, and holds it where nobody sees that. An owner is sent
+ * signals. */
 void message_ioctl_begin(unsigned long request, const void *argument)
 {
-    int fd;
-
-    switch (request) {
-    case NBD_SET_SOCK:
-        if (boundary_watches())
-            holders_lose((int)(intptr_t)argument);
-        break;
-    case SIOCKCMATTACH:
-        if (boundary_watches() && is_readable(argument, sizeof(struct kcm_attach))) {
-            memcpy(&fd, argument, sizeof(fd)); /* stands first in it */
-            holders_lose(fd);
-        }
-        break;
-    case FIOSETOWN:
-    case SIOCSPGRP:
+    if (request == NBD_SET_SOCK && boundary_watches())
+        holders_lose((int)(intptr_t)argument);
+    if (request == FIOSETOWN || request == SIOCSPGRP)
         linger_note_owner();
-        break;
-    default:
-        break;
-    }
 }
 
 /* pidfd_getfd takes a descriptor of any process, this one included, without a message. */

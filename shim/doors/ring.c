@@ -2,8 +2,8 @@
 #include "safeclose.h"
 
 #include "boundary.h"
-#include "remedy/linger.h"
 #include "holders/holders.h"
+#include "holders/rings.h"
 #include "doors/doors.h"
 
 #include <linux/io_uring.h>
@@ -22,10 +22,28 @@ void ring_register_begin(unsigned operation)
     }
 }
 
-/* After the call: nobody has a ring before it returns. */
-long ring_setup_end(long ret)
+/* After the call, which has written to the parameters: nobody has a ring before it returns. */
+long ring_setup_end(const struct io_uring_params *params, long ret)
 {
-    if (ret >= 0 && boundary_enter())
-        linger_distrust_epoll();
+    if (ret >= 0 && params->flags & IORING_SETUP_SQPOLL) {
+        boundary_enter();
+        rings_distrust();
+    }
+    return ret;
+}
+
+/* submitted: how many requests the kernel is to take. A call that only waits gives it none. */
+void ring_enter_begin(unsigned submitted)
+{
+    if (!submitted)
+        return;
+    boundary_enter(); /* a fork child must know that it is one */
+    rings_begin();
+}
+
+long ring_enter_end(unsigned submitted, long ret)
+{
+    if (submitted)
+        rings_end();
     return ret;
 }

@@ -9,6 +9,7 @@
 #include "probe.h"
 #include "holders/family.h"
 #include "holders/holders.h"
+#include "holders/rings.h"
 #include "doors/doors.h"
 #include "doors/track.h"
 
@@ -21,19 +22,19 @@
 
 static const struct fd_note other;
 
-/* A serial for what is about to be created. */
-uint64_t socket_begin(void)
+/* A note for what is about to be created. */
+struct fd_note socket_begin(void)
 {
-    return family_serial();
+    return holders_note();
 }
 
-long socket_end(uint64_t serial, int domain, int type, int protocol, long fd)
+long socket_end(struct fd_note note, int domain, int type, int protocol, long fd)
 {
     bool stream = (type & 0xf) == SOCK_STREAM; /* SOCK_CLOEXEC and SOCK_NONBLOCK are or'ed in */
-    struct fd_note note = {.serial = serial, .origin = family_self(), .flags = FD_TCP | FD_BORN};
 
     if (fd < 0 || !boundary_enter())
         return fd;
+    note.flags = FD_TCP | FD_BORN;
     if ((domain != AF_INET && domain != AF_INET6) || !stream ||
         (protocol && protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP))
         note = other;
@@ -57,6 +58,7 @@ long socket_listen_end(int fd, long ret)
     if (ret == 0 && boundary_enter() && track_flags(fd) & FD_TCP) {
         fdtable_add(fd, FD_LISTENING);
         event_opening();
+        linger_prepare_limited();
     }
     return ret;
 }
@@ -169,14 +171,21 @@ long socket_shutdown_end(int fd, int how, long ret)
     return ret;
 }
 
-/* In which epoll sets a connection is. */
-long socket_epoll_end(int epoll, int operation, int fd, long ret)
+/* In which epoll sets a connection is. Returns what socket_epoll_end takes. */
+uint64_t socket_epoll_begin(int operation, int fd)
+{
+    if (operation == EPOLL_CTL_ADD && boundary_enter())
+        holders_enter_epoll_begin(fd);
+    return rings_count();
+}
+
+long socket_epoll_end(uint64_t rings, int epoll, int operation, int fd, long ret)
 {
     if (ret != 0 || !boundary_enter())
         return ret;
     if (operation == EPOLL_CTL_ADD)
-        fdtable_enter_epoll(fd, epoll);
+        holders_enter_epoll_end(fd, epoll);
     else if (operation == EPOLL_CTL_DEL)
-        fdtable_leave_epoll(fd, epoll);
+        fdtable_leave_epoll(fd, epoll, rings);
     return ret;
 }

@@ -14,6 +14,7 @@
 #define SERIAL_BITS 48
 #define SERIAL_MASK ((1ULL << SERIAL_BITS) - 1)
 #define ASKED 8 /* of those that seem to live, whenever a place is looked for */
+#define SEVERAL UINT32_MAX
 #define NESTED                                                                                     \
     3 /* forks of one thread, by handlers of signals that come in the middle of another */
 
@@ -36,6 +37,7 @@ struct family {
     _Atomic uint64_t top;       /* the highest index that was ever used, and its seal */
     _Atomic uint64_t untrusted; /* what has a serial up to this one */
     _Atomic int linger2;
+    _Atomic uint32_t ringer;       /* the place of whoever gave a ring requests; SEVERAL */
     struct member members[PLACES]; /* the first is never used */
 };
 
@@ -485,4 +487,23 @@ void family_linger2(void)
 bool family_knows_linger2(void)
 {
     return !family || atomic_load(&family->linger2);
+}
+
+/* ---- io_uring -------------------------------------------------------------------------------- */
+
+void family_ring(void)
+{
+    uint32_t me = self ? self : SEVERAL;
+    uint32_t was = family ? atomic_load(&family->ringer) : me;
+
+    while (was != me && was != SEVERAL &&
+           !atomic_compare_exchange_weak(&family->ringer, &was, was ? SEVERAL : me))
+        ;
+}
+
+bool family_rings_elsewhere(void)
+{
+    uint32_t who = family ? atomic_load(&family->ringer) : 0;
+
+    return who && who != self;
 }

@@ -104,4 +104,8 @@ bool family_pid_is_gone(int pid);
 void family_linger2(void);
 bool family_knows_linger2(void);
 
+/* This process gives requests to a ring of io_uring; whether another process of the family ever did. */
+void family_ring(void);
+bool family_rings_elsewhere(void);
+
 #endif

@@ -11,7 +11,7 @@
 
 struct entry {
     _Atomic uint64_t serial; /* 0: free; BUSY: being written */
-    _Atomic uint64_t when;
+    _Atomic uint64_t when;   /* 0: it is not given up */
     _Atomic uint32_t place;
     _Atomic uint32_t origin;
     _Atomic uint32_t in_epoll;
@@ -97,7 +97,7 @@ static void tidy(struct entry *bucket, uint64_t except)
     }
 }
 
-static bool put(uint64_t serial, uint32_t origin, uint32_t place, bool in_epoll)
+static bool put(uint64_t serial, uint32_t origin, uint32_t place, uint64_t when)
 {
     struct entry *e = table && serial ? claim(bucket_of(serial)) : NULL;
 
@@ -110,15 +110,24 @@ static bool put(uint64_t serial, uint32_t origin, uint32_t place, bool in_epoll)
     atomic_fetch_add(&table->count, 1);
     atomic_store(&e->place, place);
     atomic_store(&e->origin, origin);
-    atomic_store(&e->in_epoll, in_epoll);
-    atomic_store(&e->when, family_serial());
+    atomic_store(&e->in_epoll, !when);
+    atomic_store(&e->when, when);
     atomic_store(&e->serial, serial);
     return true;
 }
 
-bool given_note(uint64_t serial, uint32_t origin, uint32_t place, bool in_epoll)
+bool given_note(uint64_t serial, uint32_t origin, uint32_t place)
 {
-    return put(serial, origin, place, in_epoll);
+    struct entry *e = find(serial, place); /* given_to_epoll */
+
+    if (e)
+        atomic_store(&e->when, family_serial());
+    return e || put(serial, origin, place, family_serial());
+}
+
+bool given_to_epoll(uint64_t serial, uint32_t origin, uint32_t place)
+{
+    return find(serial, place) || put(serial, origin, place, 0);
 }
 
 /* Another connection may be claimed in between: then two act on this one, which has no other holder. */
@@ -142,7 +151,7 @@ uint64_t given_when(uint64_t serial, uint32_t place)
 
 bool given_lose(uint64_t serial, uint32_t origin)
 {
-    return given_is_lost(serial) || put(serial, origin, NOBODY, false);
+    return given_is_lost(serial) || put(serial, origin, NOBODY, family_serial());
 }
 
 bool given_is_lost(uint64_t serial)
@@ -150,12 +159,13 @@ bool given_is_lost(uint64_t serial)
     return find(serial, NOBODY);
 }
 
-bool given_in_epoll(uint64_t serial)
+bool given_in_epoll(uint64_t serial, uint32_t except)
 {
     struct entry *e = table && serial ? bucket_of(serial) : NULL;
 
     for (int i = 0; e && i < ENTRIES; i++)
-        if (atomic_load(&e[i].serial) == serial && atomic_load(&e[i].in_epoll))
+        if (atomic_load(&e[i].serial) == serial && atomic_load(&e[i].in_epoll) &&
+            atomic_load(&e[i].place) != except)
             return true;
     return false;
 }

@@ -1,7 +1,9 @@
 /*
  * Who has given what up: connections that a process has closed, or passed on, while a relative of it may
  * hold them still. Nothing else has to be written down: what is inherited is known from when its holder
- * was forked, and a process that ends gives all up by that.
+ * was forked, and a process that ends gives all up by that. (So are the epoll sets that a connection is
+ * in: they and its number are the child's too, which can take it out as well. Only what is put into a set
+ * after the fork is unknown to the relatives, and is written down.)
  *
  * A table in the family's memory, a few entries to a bucket. An entry is claimed by compare-and-swap and
  * never waited for; where there is no room the process counts as a holder until it is dead.
@@ -18,9 +20,12 @@ void given_start(void);
 /* Whether anything is written down at all. */
 bool given_any(void);
 
-/* This place has given up the connection with this serial; in_epoll: a number of it stays registered in an
- * epoll set; origin is where it was created. False where there is no room. */
-bool given_note(uint64_t serial, uint32_t origin, uint32_t place, bool in_epoll);
+/* This place has given up the connection with this serial; origin is where it was created. False where
+ * there is no room. */
+bool given_note(uint64_t serial, uint32_t origin, uint32_t place);
+
+/* This place puts it into an epoll set. The same. */
+bool given_to_epoll(uint64_t serial, uint32_t origin, uint32_t place);
 
 /* Of those who gave it up at the same time, and see that nobody is left, one is the last: true for the first
  * who asks. */
@@ -34,8 +39,8 @@ uint64_t given_when(uint64_t serial, uint32_t place);
 bool given_lose(uint64_t serial, uint32_t origin);
 bool given_is_lost(uint64_t serial);
 
-/* Whether a number of it that was given up stays in an epoll set. */
-bool given_in_epoll(uint64_t serial);
+/* Whether any place but this one has put it into an epoll set. */
+bool given_in_epoll(uint64_t serial, uint32_t except);
 
 /* Nobody holds it any more. */
 void given_forget(uint64_t serial);

@@ -4,6 +4,7 @@
 #include "holders/family.h"
 #include "holders/given.h"
 #include "holders/holders.h"
+#include "holders/rings.h"
 #include "sys.h"
 
 #define MOST_LOOKS 3      /* at a family that goes on forking */
@@ -17,7 +18,8 @@ void holders_start(void)
 
 struct fd_note holders_note(void)
 {
-    return (struct fd_note){.serial = family_serial(), .origin = family_self()};
+    return (struct fd_note){
+        .serial = family_serial(), .origin = family_self(), .rings = rings_count()};
 }
 
 /* Created here, and no fork since. */
@@ -91,7 +93,7 @@ static enum held give_up_shared(const struct fd_note *note, bool stays)
     if (is_held_elsewhere(note)) {
         if (stays)
             return HELD_ELSEWHERE;
-        if (!given_note(note->serial, note->origin, family_self(), note->epolls))
+        if (!given_note(note->serial, note->origin, family_self()))
             return HELD_ELSEWHERE;
         if (is_held_elsewhere(note) || !given_claim(note->serial))
             return HELD_ELSEWHERE;
@@ -99,13 +101,22 @@ static enum held give_up_shared(const struct fd_note *note, bool stays)
     return given_is_lost(note->serial) ? HELD_UNKNOWN : HELD_BY_NOBODY;
 }
 
-enum held holders_release(const struct fd_note *note)
+/* What nobody holds any more nobody can put into an epoll set: not before that is it asked who did. */
+static enum held give_up_and_forget(struct fd_note *note, bool stays)
 {
-    enum held held = give_up_shared(note, false);
+    enum held held = give_up_shared(note, stays);
 
-    if (held != HELD_ELSEWHERE)
-        given_forget(note->serial);
+    if (held == HELD_ELSEWHERE)
+        return held;
+    if (given_in_epoll(note->serial, family_self()))
+        note->flags |= FD_EPOLL_STUCK;
+    given_forget(note->serial);
     return held;
+}
+
+enum held holders_release(struct fd_note *note)
+{
+    return give_up_and_forget(note, false);
 }
 
 uint32_t holders_keeper(void)
@@ -156,17 +167,37 @@ bool holders_hold_here(int fd, const struct fd_note *note, int *number)
 
 bool holders_in_epoll(const struct fd_note *note)
 {
-    return given_in_epoll(note->serial);
+    return note->epolls || note->flags & FD_EPOLL_STUCK || rings_may_have(note);
 }
 
-enum held holders_give_up(int fd, const struct fd_note *note, bool ending, bool stays, int *number)
+/* Before the call, because a process that is killed in it tells nobody; and after it, because the child of a
+ * fork that came in between has its number, and no note of the set. A listening socket does not linger. */
+void holders_enter_epoll_begin(int fd)
 {
-    enum held held;
+    struct fd_note note = fdtable_get(fd);
 
+    if (!(note.flags & FD_TCP) || note.flags & FD_LISTENING || is_private(&note) ||
+        !family_trusts(note.serial) || !is_held_elsewhere(&note))
+        return;
+    if (!given_to_epoll(note.serial, note.origin, family_self()))
+        family_distrust();
+}
+
+/* If it was in the set with this number and is put into it again, then it was taken out in a way that nobody
+ * saw, or the number has become another set's. The first one is gone then, unless a relative has it too. */
+void holders_enter_epoll_end(int fd, int epoll)
+{
+    if (!fdtable_enter_epoll(fd, epoll))
+        fdtable_add(fd, FD_EPOLL_STUCK);
+    holders_enter_epoll_begin(fd);
+}
+
+enum held holders_give_up(int fd, struct fd_note *note, bool ending, bool stays, int *number)
+{
     if (!(note->flags & FD_TCP))
         return HELD_UNKNOWN;
     if (holders_hold_here(fd, note, number)) {
-        if (note->epolls || note->flags & FD_EPOLL_STUCK)
+        if (holders_in_epoll(note))
             fdtable_add(*number, FD_EPOLL_STUCK);
         return HELD_HERE;
     }
@@ -178,10 +209,7 @@ enum held holders_give_up(int fd, const struct fd_note *note, bool ending, bool 
     }
     if (is_private(note))
         return HELD_BY_NOBODY;
-    held = give_up_shared(note, ending || stays);
-    if (held != HELD_ELSEWHERE)
-        given_forget(note->serial);
-    return held;
+    return give_up_and_forget(note, ending || stays);
 }
 
 /* ---- Passed on ------------------------------------------------------------------------------- */

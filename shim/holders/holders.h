@@ -40,18 +40,23 @@ bool holders_were_others(const struct fd_note *note);
 /*
  * A number with this note is given up. *number is the other one where HELD_HERE. ending: all numbers of the
  * process are, and nothing need be written down. stays: another thread may be in a call on it, so the
- * process stays among its holders. Up to some calls where others may hold it; none else.
+ * process stays among its holders. Up to some calls where others may hold it; none else. Where they did, and
+ * one has put it into an epoll set that this process does not know of, it becomes FD_EPOLL_STUCK.
  */
-enum held holders_give_up(int fd, const struct fd_note *note, bool ending, bool stays, int *number);
+enum held holders_give_up(int fd, struct fd_note *note, bool ending, bool stays, int *number);
 
-/* What stayed so is given up after all. Of the note serial, origin and epolls are used. */
-enum held holders_release(const struct fd_note *note);
+/* What stayed so is given up after all. Of the note serial, origin and flags are used. */
+enum held holders_release(struct fd_note *note);
 
 /* For the end of a process that was forked by one which had thousands: its parent's place, where that lives
  * and nobody has given anything up, so that all which it created is its own still; else 0. */
 uint32_t holders_keeper(void);
 
-/* Before holders_give_up: whether a number of it that was given up is in an epoll set still. */
+/* Before fd is put into an epoll set, and after: whoever was forked before doesn't know, and is told. */
+void holders_enter_epoll_begin(int fd);
+void holders_enter_epoll_end(int fd, int epoll);
+
+/* Whether it may be in an epoll set by this number. */
 bool holders_in_epoll(const struct fd_note *note);
 
 /* Whether this process holds fd by another number, and which. */

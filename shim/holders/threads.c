@@ -384,6 +384,7 @@ static bool map_list(struct threads *t)
 void threads_look(struct threads *t)
 {
     t->complete = false;
+    t->shut = false; /* the process may have other rights by now */
     if (t->tasks < 0 || (!t->list && !map_list(t)))
         return;
     walk(t);

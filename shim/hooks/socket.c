@@ -7,9 +7,9 @@
 
 EXPORT int socket(int domain, int type, int protocol)
 {
-    uint64_t serial = socket_begin();
+    struct fd_note note = socket_begin();
 
-    return (int)socket_end(serial, domain, type, protocol, real_socket(domain, type, protocol));
+    return (int)socket_end(note, domain, type, protocol, real_socket(domain, type, protocol));
 }
 
 EXPORT int socketpair(int domain, int type, int protocol, int pair[2])
@@ -57,7 +57,10 @@ EXPORT int shutdown(int fd, int how)
 
 EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
-    return (int)socket_epoll_end(epoll, operation, fd, real_epoll_ctl(epoll, operation, fd, event));
+    uint64_t rings = socket_epoll_begin(operation, fd);
+
+    return (int)socket_epoll_end(rings, epoll, operation, fd,
+                                 real_epoll_ctl(epoll, operation, fd, event));
 }
 
 /* glibc has these names too. */

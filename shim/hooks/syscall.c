@@ -45,12 +45,14 @@ static long pass(long call[7], const void *call_site)
 {
     long *a = call + 1;
     uint32_t forked = dup_begin();
-    uint64_t serial;
+    struct fd_note note;
+    uint64_t rings;
     int fd = (int)a[0];
     struct accepting accepting;
     struct unsharing unsharing;
     enum forking forking;
     enum giveup gave_up;
+    struct linger_change change;
     bool stopped;
 
     switch (call[0]) {
@@ -79,8 +81,8 @@ static long pass(long call[7], const void *call_site)
         return real_syscall(call);
 
     case SYS_socket:
-        serial = socket_begin();
-        return socket_end(serial, fd, (int)a[1], (int)a[2], real_syscall(call));
+        note = socket_begin();
+        return socket_end(note, fd, (int)a[1], (int)a[2], real_syscall(call));
     case SYS_socketpair:
         return socket_pair_end((const int *)a[3], real_syscall(call));
     case SYS_listen:
@@ -91,7 +93,8 @@ static long pass(long call[7], const void *call_site)
     case SYS_shutdown:
         return socket_shutdown_end(fd, (int)a[1], real_syscall(call));
     case SYS_epoll_ctl:
-        return socket_epoll_end(fd, (int)a[1], (int)a[2], real_syscall(call));
+        rings = socket_epoll_begin((int)a[1], (int)a[2]);
+        return socket_epoll_end(rings, fd, (int)a[1], (int)a[2], real_syscall(call));
     case SYS_setsockopt:
         socket_option_begin(fd, (int)a[1], (int)a[2]);
         return real_syscall(call);
@@ -121,7 +124,10 @@ static long pass(long call[7], const void *call_site)
         ring_register_begin((unsigned)a[1]);
         return real_syscall(call);
     case SYS_io_uring_setup:
-        return ring_setup_end(real_syscall(call));
+        return ring_setup_end((const struct io_uring_params *)a[1], real_syscall(call));
+    case SYS_io_uring_enter:
+        ring_enter_begin((unsigned)a[1]);
+        return ring_enter_end((unsigned)a[1], real_syscall(call));
 
     case SYS_seccomp:
         gave_up = sandbox_filter_begin((unsigned)a[0], (unsigned)a[1], (const void *)a[2]);
@@ -150,10 +156,18 @@ static long pass(long call[7], const void *call_site)
     case SYS_setresuid:
     case SYS_setresgid:
     case SYS_setgroups:
-    case SYS_capset:
+        change = rights_begin(call[0], a[0], a[1], a[2]);
+        return rights_end(change, real_syscall(call));
+    case SYS_capset: /* the kernel writes to its header */
     case SYS_landlock_restrict_self:
-        stopped = rights_begin();
-        return rights_end(stopped, real_syscall(call));
+        change = rights_begin(0, 0, 0, 0);
+        return rights_end(change, real_syscall(call));
+    case SYS_setrlimit:
+        limit_begin(0, fd, (const void *)a[1]);
+        return limit_end(fd, real_syscall(call));
+    case SYS_prlimit64:
+        limit_begin(fd, (int)a[1], (const void *)a[2]);
+        return limit_end((int)a[1], real_syscall(call));
 
 #ifdef SYS_fork
     case SYS_fork:

@@ -7,7 +7,7 @@
 
 static struct own_fd feed = OWN_FD_NONE; /* feed_keep */
 static _Atomic uint64_t cookie;          /* with feed */
-static _Atomic uint64_t target;          /* pid and thread id; feed_keep, feed_lose */
+static _Atomic uint64_t target;          /* pid and thread id; feed_lead, feed_lose */
 
 /* A socket's cookie is its own for as long as the machine runs, and asking for it is cheaper than any
  * other proof. */
@@ -19,10 +19,14 @@ uint64_t feed_mark(int fd)
     return sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &value, &len) < 0 ? 0 : value;
 }
 
-void feed_keep(int fd, uint64_t mark, int tid)
+void feed_keep(int fd, uint64_t mark)
 {
     atomic_store(&cookie, mark);
     own_fd_keep(&feed, fd);
+}
+
+void feed_lead(int tid)
+{
     atomic_store(&target, (uint64_t)atomic_load(&process->pid) << 32 | (uint32_t)tid);
 }
 

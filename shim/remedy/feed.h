@@ -12,8 +12,11 @@
 /* A mark by which to know a sending end again; 0 where it has none, and can't be kept. */
 uint64_t feed_mark(int fd);
 
-/* Takes over the sending end with this mark, that leads to this lot's thread, of this process. */
-void feed_keep(int fd, uint64_t mark, int tid);
+/* Takes over the sending end with this mark. */
+void feed_keep(int fd, uint64_t mark);
+
+/* It leads to this lot's thread, of this process: from here on it is used. */
+void feed_lead(int tid);
 
 /* Its number; -1 where there is none, or the program has closed it or put something else there. */
 int feed_number(void);

@@ -17,15 +17,15 @@
  * one thread (putc 3 -> 18 ns, malloc and free 24 -> 41 ns), would keep a process alive whose main
  * thread has called pthread_exit, and could not be started from a signal handler or the child of a
  * threaded fork. The price: setuid and its kin, which libc carries to all of its threads, don't
- * reach this one. So it is ended before any of them (hooks/rights.c), and before what the kernel
- * refuses to a process of several threads (unshare, setns), before a seccomp filter, before an exec
- * and before daemon. The next accept starts another.
+ * reach this one ("Changes of rights" below). It is ended before what the kernel refuses to a process of
+ * several threads (unshare, setns), before a seccomp filter, before an exec and before daemon. The next
+ * accept starts another.
  *
  * The order at a close: stop its signals, leave the epoll sets, pass the connection on, half-close,
  * and then the program's own close. An epoll set knows a registration by (open file, number) and
  * drops it only with the last reference, so a connection that we hold on would go on giving the
- * program events with a pointer that it has freed: where a registration can't be undone the
- * connection is not parked.
+ * program events with a pointer that it has freed: where a registration can't be undone, or may be one
+ * that we don't know of (holders/rings.h, holders/given.h), the connection is not parked.
  *
  * In a program with threads another one may be in a call on the connection, which holds it as well. Our
  * reference keeps the close from being the last, so there is time to find out, and not in the program's
@@ -60,6 +60,24 @@
  * (remedy/lots.h), and needs nothing of the lot: one that does not end when told to is ended by a signal,
  * and setuid runs when the kernel says that it is gone.
  *
+ * Changes of rights. Some servers take on a user's rights for each request (seteuid, setegid, setgroups), and
+ * what lingers must outlive that. So a lot that holds something makes the program's system call in its own
+ * thread, in the handler of a nudge, while the program's thread waits before its own call
+ * (linger_change_begin). After the call both say what rights they have, and a lot whose rights differ in
+ * anything is ended before the program's call returns (linger_change_end). That proof needs no look at how they came to
+ * differ: the call failed, another thread's came between, something is kept for each thread (securebits).
+ *
+ * A lasting change ends the lot before it: of a real or saved id, or of a permitted capability. A child that
+ * keeps the old rights may have the feeding end, and what it passes on must not get into the hands of a process
+ * of fewer. For a process that can take its change back no such child exists. Also ended is a lot that can't
+ * make the change: initgroups (libc finds out within which groups), more than 32 groups, landlock, the labels of
+ * SELinux and AppArmor. And a seccomp filter of the program's: a thread that is not under it would be the way out of it for
+ * whoever breaks in, and under it the first call of ours may end the process.
+ *
+ * RLIMIT_NPROC 0 (haproxy) refuses every clone from then on. The lot is started before the program sets it, and
+ * a lasting change of rights after that gets a new lot before the call, which makes it too, and is led the feed
+ * to only after it: a child that another thread forks meanwhile does not know of it.
+ *
  * Wherever this fails the connection is drained as in the mode drain, or, in a program with threads, left
  * alone, and the event says why.
  */
@@ -70,7 +88,9 @@
 #include "ground/signals.h"
 #include "holders/threads.h"
 #include "holders/holders.h"
+#include "holders/rings.h"
 #include "remedy/linger.h"
+#include "error.h"
 #include "proc.h"
 #include "real.h"
 #include "remedy/feed.h"
@@ -89,11 +109,11 @@
 #define MOMENT_NS 20000
 
 /* Of this process; a fork child begins with its parent's values. */
-static _Atomic bool starting;     /* a thread starts a lot; it, and it alone where it finds false */
-static _Atomic bool epoll_unseen; /* linger_distrust_epoll */
-static _Atomic bool owners;       /* linger_note_owner */
-static _Atomic int barred;        /* above 0: none may be started; linger_stop, linger_resume */
+static _Atomic bool starting; /* a thread starts a lot; it, and it alone where it finds false */
+static _Atomic bool owners;   /* linger_note_owner */
+static _Atomic int barred;    /* above 0: none may be started; linger_stop, linger_resume */
 static _Atomic int64_t not_before; /* after a failure: when to try again; whoever failed */
+static _Atomic bool limited;       /* linger_limited */
 
 bool linger_owns(int fd)
 {
@@ -120,22 +140,42 @@ static bool is_fed(bool threads)
     return target && (own_lot(target) || (!feed_own_thread(target) && !threads));
 }
 
-static bool start(void)
+static long start_fed_by(const int pair[2])
 {
-    int pair[2];
-    uint64_t mark;
-    int tid;
+    uint64_t mark = feed_mark(pair[0]);
+    long tid = mark ? lots_start(pair[1], sink_descriptor()) : -ENOSYS;
 
-    if (!parcel_pair(pair))
-        return false;
-    mark = feed_mark(pair[0]);
-    tid = mark ? lots_start(pair[1], sink_descriptor()) : 0;
     sys1(SYS_close, pair[1]);
-    if (tid)
-        feed_keep(pair[0], mark, tid);
+    if (tid > 0)
+        feed_keep(pair[0], mark);
     else
         sys1(SYS_close, pair[0]);
     return tid;
+}
+
+/* The thread of a new lot, for feed_lead; or as lots_start. */
+static long start_now(void)
+{
+    int pair[2];
+    long tid = parcel_pair(pair) ? start_fed_by(pair) : -EMFILE;
+
+    if (tid <= 0)
+        atomic_store(&not_before, proc_now_ns() + RETRY_NS);
+    return tid;
+}
+
+/* Once in a family. */
+static void tell_failure(long err)
+{
+    struct line *line = NULL;
+
+    if (atomic_load(&process->greeted) & TELLS && !atomic_exchange(&ledger->lot_failed, 1))
+        line = event_problem_begin();
+    if (!line)
+        return;
+    text_put(&line->text, "can't start the library's thread: %s%s", error_text(err),
+             err == EAGAIN ? " (RLIMIT_NPROC?)" : "");
+    event_problem_end(line);
 }
 
 /* Another thread may be about to start one. Its signals are blocked, so it does get done. */
@@ -145,27 +185,60 @@ static void await_starter(void)
         proc_sleep_ns(MOMENT_NS);
 }
 
-void linger_prepare(bool threads)
+/* By one thread at a time, unless it is barred more often than so. No handler may come between: it could never
+ * return here. The thread inherits the mask. */
+static int start_unless(int bars, bool threads)
 {
     uint64_t before = 0;
+    long tid = 0;
 
-    if (mode_now() < (threads ? MODE_DRAIN : MODE_LINGER) || is_fed(threads))
-        return;
-    if (atomic_load(&starting)) { /* here rather than in a close that needs it */
-        await_starter();
-        return;
-    }
-    if (proc_now_ns() < atomic_load(&not_before) || !boundary_is_ours())
-        return;
-    /* No handler may come between: it could never return here. The thread inherits the mask. */
-    if (!signals_block(&before))
-        return;
+    if (!boundary_is_ours() || !signals_block(&before))
+        return 0;
     if (!atomic_exchange(&starting, true)) {
-        if (!atomic_load(&barred) && !is_fed(threads) && !start())
-            atomic_store(&not_before, proc_now_ns() + RETRY_NS);
+        if (atomic_load(&barred) <= bars && !is_fed(threads))
+            tid = start_now();
+        if (tid > 0 && bars == 0)
+            feed_lead((int)tid);
         atomic_store(&starting, false);
     }
     signals_restore(before);
+    await_starter(); /* who was faster */
+    if (tid < 0)
+        tell_failure(-tid);
+    return tid > 0 ? (int)tid : 0;
+}
+
+static void prepare(bool threads, enum mode mode)
+{
+    if (mode < (threads ? MODE_DRAIN : MODE_LINGER) || is_fed(threads))
+        return;
+    if (atomic_load(&starting)) /* here rather than in a close that needs it */
+        await_starter();
+    else if (proc_now_ns() >= atomic_load(&not_before))
+        start_unless(0, threads);
+}
+
+void linger_prepare(bool threads)
+{
+    prepare(threads, mode_now());
+}
+
+void linger_limited(void)
+{
+    atomic_store(&limited, true);
+}
+
+/* All of haproxy's threads set the limit at a time: while one starts the lot the others wait. */
+void linger_prepare_limited(void)
+{
+    if (!atomic_load(&limited))
+        return;
+    prepare(boundary_likely_threads(), config.controlled ? MODE_LINGER : config.mode);
+}
+
+void linger_retry(void)
+{
+    atomic_store(&not_before, 0);
 }
 
 /* A thread of the parent that was here when another one forked is not in this process. */
@@ -192,26 +265,18 @@ void linger_note_owner(void)
     atomic_store(&owners, true);
 }
 
-/* False where the program might go on getting events. At its exit its sets end with it. */
+/* False where the program might go on getting events. At its exit its sets end with it. That there is nothing
+ * to take out (ENOENT) proves nothing: the number may be another set's by now, and a relative have the first. */
 static bool leave_epoll_sets(const struct event *e, const struct fd_note *note)
 {
-    bool ok = !(note->flags & FD_EPOLL_STUCK) && !atomic_load(&epoll_unseen);
+    bool ending = event_is_exit(e->via);
+    bool ok = !(note->flags & FD_EPOLL_STUCK) && (ending || !rings_may_have(note));
 
     for (uint32_t sets = note->epolls; sets; sets >>= 16)
         if (sets & 0xffff &&
             sys4(SYS_epoll_ctl, (int)(sets & 0xffff) - 1, EPOLL_CTL_DEL, e->fd, 0) < 0)
-            ok = ok && event_is_exit(e->via);
+            ok = ok && ending;
     return ok;
-}
-
-void linger_distrust_epoll(void)
-{
-    atomic_store(&epoll_unseen, true);
-}
-
-bool linger_distrusts_epoll(void)
-{
-    return atomic_load(&epoll_unseen);
 }
 
 /* What led to the lot stays where it is: by now it may lead to another. */
@@ -284,8 +349,7 @@ enum note linger_park(const struct event *e, const struct fd_note *note, unsigne
         .via = (uint8_t)e->via,
         .cause = (uint8_t)e->verdict.cause,
         .flags = (uint16_t)(flags | (has_options(note) ? PARCEL_OPTIONS : 0) |
-                            (note->flags & FD_DUPED ? PARCEL_DUPED : 0) |
-                            (note->epolls ? PARCEL_IN_EPOLL : 0)),
+                            (note->flags & FD_DUPED ? PARCEL_DUPED : 0)),
         .fd = e->fd,
         .tid = own_tid(),
         .peer = e->probe.peer,
@@ -327,19 +391,76 @@ void linger_wait(void)
         lots_end(own_feed(), ENDED_EXIT, proc_now_ns() + STOP_WAIT_NS, false);
 }
 
-bool linger_stop(void)
+static void end_all(void)
+{
+    lots_end(own_feed(), ENDED_STOPPED, proc_now_ns() + STOP_WAIT_NS, true);
+    lots_await_burial(proc_now_ns() + STOP_WAIT_NS);
+}
+
+/* False where there is nothing to bar. */
+static bool bar(void)
 {
     if (!mode_may_act() || !boundary_enter())
         return false;
     atomic_fetch_add(&barred, 1);
     await_starter(); /* which looks whether it is barred after it says that it starts */
-    lots_end(own_feed(), ENDED_STOPPED, proc_now_ns() + STOP_WAIT_NS, true);
-    lots_await_burial(proc_now_ns() + STOP_WAIT_NS);
     return true;
+}
+
+bool linger_stop(void)
+{
+    if (!bar())
+        return false;
+    end_all();
+    return true;
+}
+
+/* A fork child that a handler made within the call has its own count, from 0. */
+static void unbar(void)
+{
+    int bars = atomic_load(&barred);
+
+    while (bars > 0 && !atomic_compare_exchange_weak(&barred, &bars, bars - 1))
+        ;
 }
 
 void linger_resume(bool stopped)
 {
     if (stopped)
-        atomic_fetch_sub(&barred, 1);
+        unbar();
+}
+
+/* A lot that holds nothing is not worth the signal, unless there may never be another. */
+struct linger_change linger_change_begin(const long call[4])
+{
+    struct linger_change change = {.began = bar()};
+    bool last = atomic_load(&limited);
+
+    if (!change.began)
+        return change;
+    if (!boundary_is_ours()) /* a clone that runs in our memory: it has rights of its own */
+        call = NULL;
+    if (call && (last || lots_busy()) && lots_follow(call))
+        return change;
+    change.fed = last && own_lot(feed_target());
+    end_all();
+    if (change.fed && call) {
+        feed_lose(feed_target());
+        change.ahead = start_unless(1, boundary_likely_threads());
+        lots_follow(call);
+    }
+    return change;
+}
+
+void linger_change_end(struct linger_change change)
+{
+    if (!change.began)
+        return;
+    if (!lots_agree())
+        end_all();
+    else if (change.ahead)
+        feed_lead(change.ahead);
+    unbar();
+    if (change.fed)
+        linger_prepare_limited();
 }

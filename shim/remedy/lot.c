@@ -5,6 +5,7 @@
 #include "remedy/drain.h"
 #include "event.h"
 #include "event_mode.h"
+#include "holders/family.h"
 #include "holders/holders.h"
 #include "holders/threads.h"
 #include "remedy/handing.h"
@@ -65,9 +66,7 @@ struct lot {
     int log;
     long
         diag; /* number of the socket that asks what became of what is closed, -errno; 0: not opened yet */
-    bool fed;     /* somebody can still send parcels */
-    uint32_t uid; /* the process's real ids: whose are others is a guest */
-    uint32_t gid;
+    bool fed; /* somebody can still send parcels */
     uint32_t parked;
     uint32_t guests; /* of them */
     int64_t now;
@@ -456,16 +455,17 @@ static void settle_doubt(struct lot *lot, int fd)
 }
 
 /* Of what other processes hold this one gives up its part now. If all of them have, meanwhile, it is ours,
- * unless one has asked for a reset. */
+ * unless one has asked for a reset, or put it into an epoll set: the number by which we could take it out is
+ * gone. */
 static bool is_shared_yet(struct lot *lot, int fd)
 {
     struct parked *p = at(lot, fd);
-    const struct fd_note note = {
-        .serial = p->serial, .origin = p->origin, .epolls = p->flags & PARCEL_IN_EPOLL};
+    struct fd_note note = {.serial = p->serial, .origin = p->origin};
     bool zero;
 
     if (!(p->flags & PARCEL_SHARED) ||
-        (holders_release(&note) == HELD_BY_NOBODY && probe_zero_linger(fd, 0, &zero) && !zero))
+        (holders_release(&note) == HELD_BY_NOBODY && !(note.flags & FD_EPOLL_STUCK) &&
+         !family_rings_elsewhere() && probe_zero_linger(fd, 0, &zero) && !zero))
         return false;
     leave_orders(lot, fd, p);
     close_as_it_is(fd, p);
@@ -677,9 +677,10 @@ static struct endpoint peer_of(const struct received *r, const struct parked *p)
 static void describe(const struct lot *lot, const struct received *r, struct parked *p)
 {
     const struct parcel *parcel = &r->parcel;
+    const uint32_t *own = lot->control->rights.words; /* of whose rights others are, is no guest */
 
     p->own = r->pid == atomic_load(&process->pid);
-    p->guest = !p->own && (r->uid != lot->uid || r->gid != lot->gid);
+    p->guest = !p->own && (r->uid != own[REAL_UID] || r->gid != own[REAL_GID]);
     p->since = lot->now;
     p->moved = lot->now;
     p->fd = parcel->fd;
@@ -742,6 +743,7 @@ static void take_parcel(struct lot *lot, const struct received *r)
         return;
     }
     describe(lot, r, &p);
+    atomic_store(&lot->control->busy, 1);
     if (p.own)
         atomic_fetch_add_explicit(&lot->control->taken, 1, memory_order_relaxed);
     if (!is_welcome(r, &p)) {
@@ -919,8 +921,7 @@ static bool settle_table(struct lot *lot)
 
 static bool settle(struct lot *lot)
 {
-    lot->uid = (uint32_t)sys1(SYS_getuid, 0);
-    lot->gid = (uint32_t)sys1(SYS_getgid, 0);
+    rights_ask(&lot->control->rights); /* before a nudge may renew them */
     return nudge_admit() && settle_table(lot);
 }
 
@@ -941,6 +942,7 @@ static void tend_all(struct lot *lot)
     take_time(lot);
     while (!is_over(lot)) {
         welcome_all(lot);
+        atomic_store(&lot->control->busy, lot->parked > 0);
         busy = tend(lot, busy ? 0 : patience(lot));
         if (atomic_load(&lot->control->finish)) {
             welcome_all(lot);
@@ -959,6 +961,13 @@ static void tend_all(struct lot *lot)
     end_all(lot);
 }
 
+/* The program may take from itself, thread by thread, what an exec would give (no_new_privs, the bounding set, secure
+ * bits: prctl(2)). Ours never executes a program, so it can do without at once. */
+static void gain_nothing(void)
+{
+    sys6(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0);
+}
+
 static void body(void *argument)
 {
     struct lot *lot = argument;
@@ -966,6 +975,7 @@ static void body(void *argument)
 
     sys2(SYS_prctl, PR_SET_NAME, SYS_ARG("safeclose-lot"));
     not_urgent();
+    gain_nothing();
     settled = settle(lot);
     if (!settled)
         atomic_store(&lot->control->welcome, 0);

@@ -5,12 +5,14 @@
 #ifndef SAFECLOSE_LOT_H
 #define SAFECLOSE_LOT_H
 
+#include "ground/rights.h"
+
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define LOT_MOST 16384            /* connections parked at a time */
-#define LOT_GUESTS 64             /* of them, parked by processes of other rights */
+#define LOT_MOST 16384  /* connections parked at a time */
+#define LOT_GUESTS 64   /* of them, parked by processes of other rights */
 #define LOT_STRIKES 100 /* faults of its guests in a second after which a lot takes no more */
 #define LOT_HASTE 128   /* so many waiting end a nap */
 
@@ -29,6 +31,8 @@ struct lot_control {
     _Atomic uint32_t taken; /* and received; by the lot */
     _Atomic int napping;    /* 1: a futex to wake it by */
     _Atomic int sees;       /* the threads of its process; by the lot, before phase */
+    _Atomic int busy;       /* may hold a connection; by the lot */
+    struct rights rights;   /* its thread's; by that, before phase and in a nudge */
 };
 
 /* The memory of one lot: its stack, what its thread has for thread-local storage, and the parked

@@ -5,6 +5,7 @@
 #include "remedy/handing.h"
 #include "remedy/nudge.h"
 #include "remedy/parcel.h"
+#include "ground/rights.h"
 #include "sys.h"
 
 #include <linux/futex.h>
@@ -89,7 +90,7 @@ static int find_room(struct lots *l)
             oldest = i;
     }
     atomic_store(&l->controls[oldest].stop, ENDED_EVICTED);
-    nudge(&l->tids[oldest], false);
+    nudge(&l->tids[oldest], NULL, NULL);
     return -1;
 }
 
@@ -98,10 +99,10 @@ static void retire_all(struct lots *l)
 {
     for (int i = 0; i < BOUNDARY_LOTS; i++)
         if (atomic_load(&l->tids[i]) && !atomic_exchange(&l->controls[i].finish, LOT_RETIRED))
-            nudge(&l->tids[i], false);
+            nudge(&l->tids[i], NULL, NULL);
 }
 
-int lots_start(int feed, int log)
+long lots_start(int feed, int log)
 {
     struct lots *l = atomic_load(&lots);
     struct lot_control *control;
@@ -109,7 +110,7 @@ int lots_start(int feed, int log)
     int i;
 
     if (!l && !(l = map_lots()))
-        return 0;
+        return -ENOMEM;
     retire_all(l);
     i = find_room(l);
     if (i < 0)
@@ -120,12 +121,12 @@ int lots_start(int feed, int log)
     atomic_store(&l->ages[i], atomic_fetch_add(&l->age, 1));
     tid = lot_start(memory_of(l, i), control, &l->tids[i], feed, log);
     if (tid < 0)
-        return 0;
+        return tid;
     atomic_store(&control->thread, (int)tid);
     /* Until it has let go of its copy of the table, nothing that the program closes is closed: not a
      * listener, whose port is wanted again, nor what somebody waits on for an end. */
     await_change(&control->phase, LOT_STARTING, proc_now_ns() + SETTLE_WAIT_NS);
-    return atomic_load(&control->phase) == LOT_FAILED ? 0 : (int)tid;
+    return atomic_load(&control->phase) == LOT_FAILED ? -ENOSYS : tid;
 }
 
 /* ---- Watching -------------------------------------------------------------------------------- */
@@ -147,6 +148,21 @@ bool lots_live(void)
     for (int i = 0; l && i < BOUNDARY_LOTS; i++)
         if (atomic_load(&l->tids[i]))
             return true;
+    return false;
+}
+
+bool lots_busy(void)
+{
+    struct lots *l = atomic_load(&lots);
+
+    for (int i = 0; l && i < BOUNDARY_LOTS; i++) {
+        const struct lot_control *control = &l->controls[i];
+
+        if (atomic_load(&l->tids[i]) &&
+            (atomic_load(&control->busy) ||
+             atomic_load(&control->sent) != atomic_load(&control->taken)))
+            return true;
+    }
     return false;
 }
 
@@ -178,7 +194,7 @@ static bool await_all(struct lots *l, int64_t deadline)
         while (!await_end(l, i, nudge_at < deadline ? nudge_at : deadline)) {
             if (proc_is_over(deadline))
                 return false;
-            nudge(&l->tids[i], false);
+            nudge(&l->tids[i], NULL, NULL);
             nudge_at = proc_now_ns() + NUDGE_AFTER_NS;
         }
     }
@@ -209,7 +225,7 @@ void lots_end(int feed, enum ended reason, int64_t deadline, bool surely)
     await_all(l, deadline);
     for (int i = 0; surely && i < BOUNDARY_LOTS; i++)
         while (atomic_load(&l->tids[i])) {
-            nudge(&l->tids[i], true);
+            nudge(&l->tids[i], nudge_end, NULL);
             proc_sleep_ns(MOMENT_NS);
         }
     nudge_await();
@@ -226,4 +242,47 @@ void lots_await_burial(int64_t deadline)
         while (tid && nudge_finds(tid) && !proc_is_over(deadline))
             proc_sleep_ns(MOMENT_NS);
     }
+}
+
+/* ---- Rights ---------------------------------------------------------------------------------- */
+
+/* In the lot's thread. */
+static void follow(int lot, const long *call)
+{
+    sys3(call[0], call[1], call[2], call[3]);
+    rights_ask(&atomic_load(&lots)->controls[lot].rights);
+}
+
+/* What no lot's thread has said by then (known) it has not done. */
+bool lots_follow(const long call[4])
+{
+    struct lots *l = atomic_load(&lots);
+
+    for (int i = 0; l && i < BOUNDARY_LOTS; i++) {
+        struct rights *rights = &l->controls[i].rights;
+        uint32_t before[RIGHTS_WORDS];
+
+        if (!atomic_load(&l->tids[i]))
+            continue;
+        memcpy(before, rights->words, sizeof(before));
+        rights->known = 0;
+        nudge(&l->tids[i], follow, call);
+        if (atomic_load(&l->tids[i]) && !rights_can_return(rights, before))
+            return false;
+    }
+    return true;
+}
+
+bool lots_agree(void)
+{
+    struct lots *l = atomic_load(&lots);
+    struct rights own;
+
+    if (!lots_live())
+        return true;
+    rights_ask(&own);
+    for (int i = 0; i < BOUNDARY_LOTS; i++)
+        if (atomic_load(&l->tids[i]) && !rights_equal(&own, &l->controls[i].rights))
+            return false;
+    return true;
 }

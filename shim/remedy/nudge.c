@@ -18,7 +18,9 @@ struct action {
 };
 
 static _Atomic bool nudging; /* a thread does; that thread */
-static _Atomic int ending;   /* the lot's thread that is to end; likewise */
+static _Atomic int target;   /* the lot's thread that has this errand; likewise */
+static nudge_errand *errand; /* before target */
+static const long *argument; /* likewise */
 static _Atomic int answered; /* the handler has run; the handler */
 static struct action before; /* libc's, or none; with nudging */
 
@@ -37,23 +39,36 @@ __asm__(".pushsection .text\n"
 
 static void on_nudge(int signal, siginfo_t *info, void *context)
 {
-    if (!boundary_lot()) {
+    int lot = boundary_lot();
+
+    if (!lot) {
         if ((uintptr_t)before.handler > (uintptr_t)SIG_IGN)
             before.handler(signal, info, context);
         return;
     }
-    if (atomic_load(&ending) == sys_gettid())
-        sys1(SYS_exit, 0);
+    if (atomic_load(&target) == sys_gettid())
+        errand(lot - 1, argument);
     atomic_store(&answered, 1);
 }
+
+void nudge_end(int lot, const long *unused)
+{
+    (void)lot;
+    (void)unused;
+    sys1(SYS_exit, 0);
+}
+
+/* Its signals of a setuid may come to ours, and its threads must see no more of them than otherwise: no EINTR. What
+ * a lot waits in is not begun again all the same (signal(7)). */
+#define LIKE_LIBC (SA_SIGINFO | SA_RESTART | SA_ONSTACK)
 
 static const struct action own = {
     .handler = on_nudge,
 #if defined(__x86_64__)
-    .flags = SA_SIGINFO | 0x04000000, /* SA_RESTORER: without libc the kernel needs to be told */
+    .flags = LIKE_LIBC | 0x04000000, /* SA_RESTORER: without libc the kernel needs to be told */
     .restorer = nudge_return,
 #else
-    .flags = SA_SIGINFO,
+    .flags = LIKE_LIBC,
 #endif
 };
 
@@ -101,21 +116,21 @@ void nudge_fork_child(void)
 }
 
 /* As long as the signal is on its way its handler must stand: the default would end the process. */
-static void deliver(const _Atomic int *tid, bool to_end)
+static void deliver(const _Atomic int *tid)
 {
-    int target = atomic_load(tid);
+    int whom = atomic_load(tid);
 
     atomic_store(&answered, 0);
-    atomic_store(&ending, to_end ? target : 0);
-    if (!target || send_signal(target, NUDGE_SIGNAL) < 0)
+    atomic_store(&target, errand ? whom : 0);
+    if (!whom || send_signal(whom, NUDGE_SIGNAL) < 0)
         return;
-    while (atomic_load(tid) == target && (to_end || !atomic_load(&answered)))
+    while (atomic_load(tid) == whom && !atomic_load(&answered))
         proc_sleep_ns(MOMENT_NS);
 }
 
-/* Once no lot's thread lives, and none may be started, setuid(2) may run: so after the claim, which it
- * waits for, there must still be one. */
-static void nudge_claimed(const _Atomic int *tid, bool to_end)
+/* After the claim there must still be a lot's thread: exec and the like wait for the claim (nudge_await) when
+ * none lives. */
+static void nudge_claimed(const _Atomic int *tid)
 {
     struct action old;
 
@@ -125,18 +140,21 @@ static void nudge_claimed(const _Atomic int *tid, bool to_end)
         before = old;
     if (set_action(&own, NULL) < 0)
         return;
-    deliver(tid, to_end);
+    deliver(tid);
     set_action(&before, NULL);
 }
 
-void nudge(const _Atomic int *tid, bool to_end)
+void nudge(const _Atomic int *tid, nudge_errand *what, const long *with)
 {
     uint64_t mask = 0;
 
     if (!signals_block(&mask)) /* a handler of the program's might never return here */
         return;
     claim();
-    nudge_claimed(tid, to_end);
+    atomic_store(&target, 0); /* a signal of somebody else's has no errand */
+    errand = what;
+    argument = with;
+    nudge_claimed(tid);
     atomic_store(&nudging, false);
     signals_restore(mask);
 }

@@ -7,7 +7,8 @@
  * thread. Signals and their handlers are the program's, but for the few numbers that libc keeps for
  * itself: NUDGE_SIGNAL is the one that it sends to its own threads within setuid(2) and its kin (nptl(7)).
  * While we use it our handler stands before libc's, to which it gives what is not meant for a lot. libc
- * installs its own in setuid alone, whose hook waits until ours is gone.
+ * installs its own before there is a second thread that could nudge. Its own signals of a setuid that come
+ * meanwhile reach it that way.
  */
 #ifndef SAFECLOSE_NUDGE_H
 #define SAFECLOSE_NUDGE_H
@@ -20,13 +21,18 @@
 /* Lets the calling thread, a lot's, be nudged. False where the kernel refuses. */
 bool nudge_admit(void);
 
+/* What the lot's thread is to do where the signal finds it; lot counts them from 0. */
+typedef void nudge_errand(int lot, const long *argument);
+
 /*
  * Nudges the lot's thread whose id *tid is, 0 when it is gone. Returns when it has got out of whatever
- * call it was in, or is gone: to_end ends it right there, and what it holds is closed by the kernel.
- * Waits for a thread that another thread nudges. The caller has no lot's thread's stack. Does nothing
- * where the kernel refuses signals.
+ * call it was in and done the errand, if there is one, or is gone. Waits for a thread that another thread
+ * nudges. The caller has no lot's thread's stack. Does nothing where the kernel refuses signals.
  */
-void nudge(const _Atomic int *tid, bool to_end);
+void nudge(const _Atomic int *tid, nudge_errand *errand, const long *argument);
+
+/* Ends it right there, and what it holds is closed by the kernel. */
+void nudge_end(int lot, const long *argument);
 
 /* Whether the kernel still counts this lot's thread. Not refused where the lot was admitted. */
 bool nudge_finds(int tid);

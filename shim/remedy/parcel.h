@@ -38,9 +38,8 @@ enum parcel_flag {
     PARCEL_THREADS = 16,   /* other threads of its process may be in a call on it */
     PARCEL_DUPED = 32,     /* and by other numbers than this one */
     PARCEL_EXITING = 64,   /* the process ends, and does not close it before */
-    PARCEL_SHARED = 128,   /* other processes may hold it: then it is only to be given up, */
-    PARCEL_IN_EPOLL = 256, /* while it stays in an epoll set */
-    PARCEL_OPENED = 512,   /* the program opened it: it lingers only while output is under way */
+    PARCEL_SHARED = 128,   /* other processes may hold it: then it is only to be given up */
+    PARCEL_OPENED = 256,   /* the program opened it: it lingers only while output is under way */
 };
 
 struct parcel {

@@ -1,27 +1,20 @@
 #include "safeclose.h"
 
 #include "boundary.h"
+#include "ground/rights.h"
 #include "holders/family.h"
 #include "report/ledger.h"
 #include "sys.h"
 
-struct rights {
-    uint32_t ids[6];
-};
-
 struct ledger *ledger; /* constructor; what is there may be another one later */
 static _Atomic uint64_t too_early;
-static struct rights rights; /* with which it was begun */
+static uint32_t rights[6]; /* ids with which it was begun */
 
-static struct rights ask_rights(void)
+static void ask_rights(uint32_t ids[6])
 {
-    struct rights r;
-
-    memset(&r, 0, sizeof(r));
-    sys3(SYS_getresuid, SYS_ARG(&r.ids[0]), SYS_ARG(&r.ids[1]), SYS_ARG(&r.ids[2]));
-    sys3(SYS_getresgid, SYS_ARG(&r.ids[3]), SYS_ARG(&r.ids[4]), SYS_ARG(&r.ids[5]));
-    r.ids[1] = r.ids[4] = 0; /* who takes on another's for a moment can take them back */
-    return r;
+    memset(ids, 0, sizeof(rights));
+    rights_ask_ids(ids);
+    ids[1] = ids[4] = 0; /* who takes on another's for a moment can take them back */
 }
 
 void ledger_too_early(void)
@@ -32,7 +25,7 @@ void ledger_too_early(void)
 bool ledger_start(void)
 {
     ledger = sys_map_shared(sizeof(struct ledger));
-    rights = ask_rights();
+    ask_rights(rights);
     if (ledger)
         atomic_store(&ledger->counts.too_early, atomic_load(&too_early));
     return ledger;
@@ -51,18 +44,18 @@ static void take_along(struct ledger *own)
  * its own copy. */
 bool ledger_check_rights(void)
 {
-    struct rights now;
+    uint32_t now[6];
     struct ledger *own;
 
     if (!boundary_enter())
         return false;
-    now = ask_rights();
-    if (memcmp(&now, &rights, sizeof(now)) == 0)
+    ask_rights(now);
+    if (memcmp(now, rights, sizeof(now)) == 0)
         return false;
     own = sys_map_shared(sizeof(struct ledger));
     if (!own)
         return true; /* asked again at the next change */
-    rights = now;
+    memcpy(rights, now, sizeof(now));
     atomic_store(&own->announced, atomic_load(&ledger->announced));
     atomic_store(&own->second, atomic_load(&ledger->second));
     atomic_store(&own->told_at, atomic_load(&ledger->told_at));

@@ -1,0 +1,50 @@
+/*
+ * RLIMIT_NPROC. haproxy sets it to 0, so that nobody who breaks in can start a process, and from then on the
+ * kernel refuses our thread too, to whoever lacks CAP_SYS_RESOURCE. So it must be there before.
+ */
+#include "safeclose.h"
+
+#include "boundary.h"
+#include "event.h"
+#include "fdtable.h"
+#include "remedy/linger.h"
+#include "sys.h"
+#include "doors/doors.h"
+
+#include <sys/resource.h>
+
+static bool uses_tcp(void)
+{
+    return atomic_load(&process->greeted) & USES_TCP || fdtable_next(-1, FD_TCP) >= 0;
+}
+
+/* limit is the program's memory, of which the first word is read. */
+static __attribute__((noinline)) bool is_lower(const void *limit)
+{
+    struct rlimit now = {RLIM_INFINITY, RLIM_INFINITY};
+    rlim_t wanted;
+
+    if (!sys_readable(limit))
+        return false;
+    memcpy(&wanted, limit, sizeof(wanted));
+    sys4(SYS_prlimit64, 0, RLIMIT_NPROC, 0, SYS_ARG(&now));
+    return wanted < now.rlim_cur;
+}
+
+/* AddressSanitizer sets other limits before code of its own making can run: so nothing on the stack here. */
+void limit_begin(long pid, int resource, const void *limit)
+{
+    if (resource != RLIMIT_NPROC || !limit || !boundary_enter() ||
+        (pid && pid != atomic_load(&process->pid)) || !is_lower(limit))
+        return;
+    linger_limited();
+    if (uses_tcp())
+        linger_prepare_limited();
+}
+
+long limit_end(int resource, long ret)
+{
+    if (resource == RLIMIT_NPROC && ret == 0 && boundary_enter())
+        linger_retry();
+    return ret;
+}

@@ -1,0 +1,653 @@
+/*
+ * linger_rights SCENE: a program that changes its rights, or forbids itself more processes, while connections
+ * linger or before the first does. $WAY says how. Its peer is linger_process_peer.
+ */
+#define _GNU_SOURCE
+#include "linger_process.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/securebits.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+
+enum { NOBODY = 64999 };
+
+static int listener;
+static const char *way;
+
+static bool is_way(const char *name)
+{
+    return way && strcmp(way, name) == 0;
+}
+
+static void park(int count)
+{
+    for (int i = 0; i < count; i++)
+        owner_must(close(linger_at_risk(listener, 50000)), "close");
+}
+
+static void late_data_arrives(void)
+{
+    linger_asks(ASK_LATE, EVERY);
+    linger_asks(ASK_WAIT, 0);
+}
+
+/* ---- What threads there are -------------------------------------------------------------------- */
+
+/* What the kernel says of a thread's rights. */
+static void rights_of(const char *tid, char rights[2000])
+{
+    static const char *const fields[] = {
+        "Uid:", "Gid:", "Groups:", "CapPrm:", "CapEff:", "CapInh:"};
+    char path[300];
+    char line[300];
+    FILE *status;
+
+    *rights = 0;
+    snprintf(path, sizeof path, "/proc/self/task/%s/status", tid);
+    status = fopen(path, "re");
+    while (status && fgets(line, sizeof line, status))
+        for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+            if (strncmp(line, fields[i], strlen(fields[i])) == 0)
+                strncat(rights, line, 1999 - strlen(rights));
+    if (status)
+        fclose(status);
+}
+
+/* Each of this process; returns how many have other rights than the calling one, or, for a name, are called so. */
+static int threads(const char *called, char last[16])
+{
+    char own[2000], other[2000], name[300], word[32], number[16];
+    DIR *tasks = opendir("/proc/self/task");
+    const struct dirent *entry;
+    int count = 0;
+
+    if (!tasks)
+        owner_fail("list its threads");
+    snprintf(number, sizeof number, "%d", gettid());
+    rights_of(number, own);
+    while ((entry = readdir(tasks))) {
+        if (entry->d_name[0] == '.')
+            continue;
+        rights_of(entry->d_name, other);
+        snprintf(name, sizeof name, "/proc/self/task/%s/comm", entry->d_name);
+        FILE *comm = fopen(name, "re");
+        if (!comm)
+            continue;
+        if (called ? fgets(word, sizeof word, comm) && strncmp(word, called, strlen(called)) == 0
+                   : *other && strcmp(own, other) != 0) {
+            count++;
+            if (last)
+                snprintf(last, 16, "%.15s", entry->d_name);
+        }
+        fclose(comm);
+    }
+    closedir(tasks);
+    return count;
+}
+
+static void say_rights(void)
+{
+    owner_say("threads of other rights: %d\n", threads(NULL, NULL));
+}
+
+/* For the test alone: bare there is none. */
+static void tell_lot(const char *when)
+{
+    char tid[16] = "";
+    int count = threads("safeclose-lot", tid);
+
+    fprintf(stderr, "%s: %d lots, %s\n", when, count, tid);
+}
+
+static void *sleeps(void *unused)
+{
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void start_thread(void *(*body)(void *))
+{
+    pthread_t thread;
+
+    errno = pthread_create(&thread, NULL, body, NULL);
+    if (errno)
+        owner_fail("start a thread");
+}
+
+/* ---- RLIMIT_NPROC ------------------------------------------------------------------------------ */
+
+static void forbid_processes(rlim_t soft)
+{
+    struct rlimit limit;
+    struct rlimit64 limit64;
+
+    getrlimit(RLIMIT_NPROC, &limit);
+    limit.rlim_cur = soft;
+    limit64 = (struct rlimit64){soft, limit.rlim_max};
+    if (is_way("setrlimit64"))
+        owner_must(setrlimit64(RLIMIT_NPROC, &limit64), "setrlimit64");
+    else if (is_way("prlimit"))
+        owner_must(prlimit(0, RLIMIT_NPROC, &limit, NULL), "prlimit");
+    else if (is_way("prlimit64"))
+        owner_must(prlimit64(getpid(), RLIMIT_NPROC, &limit64, NULL), "prlimit64");
+    else if (is_way("SYS_setrlimit"))
+        owner_must(syscall(SYS_setrlimit, RLIMIT_NPROC, &limit), "SYS_setrlimit");
+    else if (is_way("SYS_prlimit64"))
+        owner_must(syscall(SYS_prlimit64, 0, RLIMIT_NPROC, &limit64, NULL), "SYS_prlimit64");
+    else
+        owner_must(setrlimit(RLIMIT_NPROC, &limit), "setrlimit");
+}
+
+static void limited(void)
+{
+    listener = owner_listens();
+    forbid_processes(0);
+    park(5);
+    late_data_arrives();
+}
+
+static pthread_barrier_t all_at_once;
+
+static void *forbids(void *unused)
+{
+    pthread_barrier_wait(&all_at_once);
+    forbid_processes(0);
+    pthread_barrier_wait(&all_at_once);
+    return sleeps(unused);
+}
+
+/* As haproxy: each thread does. */
+static void limited_threads(void)
+{
+    listener = owner_listens();
+    pthread_barrier_init(&all_at_once, NULL, 5);
+    for (int i = 0; i < 4; i++)
+        start_thread(forbids);
+    pthread_barrier_wait(&all_at_once);
+    pthread_barrier_wait(&all_at_once);
+    park(5);
+    linger_asks(ASK_READ, EVERY);
+    linger_asks(ASK_WAIT, 0);
+}
+
+/* The control file said another mode when the limit was set. */
+static void limited_by_control(void)
+{
+    FILE *control;
+
+    listener = owner_listens();
+    forbid_processes(0);
+    control = fopen(getenv("SAFECLOSE_CONTROL"), "we");
+    if (!control || fputs("linger", control) < 0 || fclose(control))
+        owner_fail("write the control file");
+    usleep(1200000); /* it is looked at once a second */
+    owner_must(close(linger_takes(listener)), "close");
+    park(5);
+    late_data_arrives();
+}
+
+/* What is wrong with these the kernel says, and nothing else happens. */
+static void wrong_limits(void)
+{
+    struct rlimit above = {2, 1};
+    struct rlimit limit;
+
+    listener = owner_listens();
+    owner_say("%d", syscall(SYS_prlimit64, 0, RLIMIT_NPROC, 8, NULL) < 0 ? errno : 0);
+    owner_say(" %d", setrlimit(RLIMIT_NPROC, &above) < 0 ? errno : 0);
+    owner_say(" %d", prlimit(1, RLIMIT_NPROC, &above, NULL) < 0 ? errno : 0);
+    owner_say(" %d", setrlimit((__rlimit_resource_t)99, &above) < 0 ? errno : 0);
+    owner_say(" %d\n", prlimit(0, RLIMIT_NPROC, NULL, &limit) < 0 ? errno : 0);
+    park(5);
+    late_data_arrives();
+}
+
+/* No TCP socket: no thread. */
+static void without_tcp(void)
+{
+    forbid_processes(0);
+    owner_say("threads: %d\n", threads("", NULL));
+}
+
+static void drop_all(void)
+{
+    const gid_t groups[] = {NOBODY, NOBODY - 1};
+
+    if (is_way("initgroups"))
+        owner_must(initgroups("nobody", NOBODY), "initgroups");
+    else
+        owner_must(setgroups(2, groups), "setgroups");
+    say_rights();
+    owner_must(setgid(NOBODY), "setgid");
+    say_rights();
+    owner_must(setuid(NOBODY), "setuid");
+    say_rights();
+}
+
+static void keep_a_right(void)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    const uint32_t kept = 1 << CAP_NET_BIND_SERVICE;
+    const struct __user_cap_data_struct caps[2] = {{.permitted = kept, .effective = kept}};
+    int capset(void *, const void *);
+
+    owner_must(capset(&header, caps), "capset");
+    say_rights();
+}
+
+/* Root may make threads in spite of the limit, for as long as it is root. */
+static void limited_then_drops(void)
+{
+    if (is_way("before listen"))
+        forbid_processes(0);
+    listener = owner_listens();
+    forbid_processes(0);
+    if (is_way("while lingering")) {
+        park(1);
+        linger_asks(ASK_READ, EVERY);
+        linger_asks(ASK_WAIT, 0);
+        park(1);
+        linger_asks(ASK_READ, EVERY);
+    }
+    if (is_way("capset"))
+        keep_a_right();
+    else
+        drop_all();
+    park(5);
+    say_rights();
+    late_data_arrives();
+}
+
+/* The first finds no lot; the others do. */
+static void limited_for_a_while(void)
+{
+    struct rlimit before;
+
+    getrlimit(RLIMIT_NPROC, &before);
+    forbid_processes(0);
+    listener = owner_listens();
+    park(3);
+    linger_asks(ASK_READ, EVERY);
+    linger_asks(ASK_WAIT, 0);
+    forbid_processes(before.rlim_max);
+    park(5);
+    late_data_arrives();
+}
+
+/* ---- Changes that can be taken back -------------------------------------------------------------- */
+
+static void become(uid_t id)
+{
+    const gid_t groups[] = {id, id + 1, id + 2};
+
+    if (id)
+        owner_must(setgroups(3, groups), "setgroups");
+    if (is_way("by number")) {
+        if (id)
+            owner_must(syscall(SYS_setresgid, -1, id, -1), "SYS_setresgid");
+        owner_must(syscall(SYS_setresuid, -1, id, -1), "SYS_setresuid");
+        if (!id)
+            owner_must(syscall(SYS_setresgid, -1, id, -1), "SYS_setresgid");
+    } else {
+        if (id)
+            owner_must(setegid(id), "setegid");
+        owner_must(seteuid(id), "seteuid");
+        if (!id)
+            owner_must(setegid(id), "setegid");
+    }
+    if (!id)
+        owner_must(setgroups(0, NULL), "setgroups");
+}
+
+/* As vsftpd and samba do for each request. */
+static void per_request(void)
+{
+    int others = 0;
+
+    listener = owner_listens();
+    if (is_way("threads"))
+        start_thread(sleeps);
+    park(5);
+    tell_lot("before");
+    for (int i = 0; i < 50; i++) {
+        become(NOBODY - (uid_t)i % 3);
+        others += threads(NULL, NULL);
+        if (i % 10 == 0)
+            park(1);
+        become(0);
+        others += threads(NULL, NULL);
+    }
+    owner_say("threads of other rights: %d\n", others);
+    tell_lot("after");
+    late_data_arrives();
+}
+
+/* They fail, of the lot's thread too. */
+static void refused(void)
+{
+    listener = owner_listens();
+    park(5);
+    owner_say("%d %d %d\n", seteuid(0), setegid(0), setgroups(1, (const gid_t *)8));
+    say_rights();
+    late_data_arrives();
+}
+
+/* More groups than are compared: the lot ends, and another is started. */
+static void many_groups(void)
+{
+    gid_t groups[100];
+
+    for (int i = 0; i < 100; i++)
+        groups[i] = NOBODY + (gid_t)i;
+    listener = owner_listens();
+    park(5);
+    linger_asks(ASK_READ, EVERY);
+    owner_must(setgroups(100, groups), "setgroups");
+    say_rights();
+    park(5);
+    late_data_arrives();
+}
+
+/* One id that is left as saved, though the call says 0 both to the lot's thread and to ours. */
+static void same_answer(void)
+{
+    listener = owner_listens();
+    owner_must(setresuid(NOBODY, NOBODY - 1, 0), "setresuid");
+    park(3);
+    owner_must(syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY), "SYS_setresuid");
+    say_rights();
+    linger_asks(ASK_READ, EVERY);
+    linger_asks(ASK_WAIT, 0);
+}
+
+/* The lot's thread begins with a mark by which capabilities outlive a change of ids; ours has lost it by then. */
+static void other_bits(void)
+{
+    listener = owner_listens();
+    owner_must(prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0), "PR_SET_SECUREBITS");
+    park(3);
+    linger_asks(ASK_READ, EVERY);
+    owner_must(prctl(PR_SET_SECUREBITS, 0, 0, 0, 0), "PR_SET_SECUREBITS");
+    owner_must(seteuid(NOBODY), "seteuid");
+    say_rights();
+    linger_asks(ASK_WAIT, 0);
+}
+
+/* By a thread for itself: what is left of the lot has nobody else's rights. */
+static void *changes_its_own(void *gate)
+{
+    owner_must(syscall(SYS_setresuid, -1, NOBODY, -1), "SYS_setresuid");
+    owner_say("of other rights: %d\n",
+              threads(NULL, NULL)); /* the first, and the one that sleeps */
+    owner_must(syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY), "SYS_setresuid");
+    owner_opens(*(struct owner_gate *)gate);
+    return sleeps(gate);
+}
+
+static void one_thread_alone(void)
+{
+    struct owner_gate gate = owner_gate();
+    pthread_t thread;
+
+    listener = owner_listens();
+    start_thread(sleeps);
+    park(3);
+    linger_asks(ASK_READ, EVERY);
+    errno = pthread_create(&thread, NULL, changes_its_own, &gate);
+    if (errno)
+        owner_fail("start a thread");
+    owner_waits(gate);
+    tell_lot("then");
+    park(3);
+    linger_asks(ASK_READ, EVERY);
+    linger_asks(ASK_WAIT, 0);
+}
+
+static void change_in_handler(int signal)
+{
+    (void)signal;
+    owner_must(seteuid(geteuid() ? 0 : NOBODY), "seteuid");
+}
+
+static void from_a_handler(void)
+{
+    struct itimerval often = {{0, 300}, {0, 300}};
+
+    listener = owner_listens();
+    park(5);
+    signal(SIGALRM, change_in_handler);
+    setitimer(ITIMER_REAL, &often, NULL);
+    for (int i = 0; i < 500; i++)
+        owner_must(setresuid((uid_t)-1, i % 2 ? 0 : NOBODY, (uid_t)-1), "setresuid");
+    setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, {0, 0}}, NULL);
+    owner_must(seteuid(NOBODY), "seteuid");
+    say_rights();
+    owner_must(seteuid(0), "seteuid");
+    say_rights();
+    park(3);
+    linger_asks(ASK_READ, EVERY);
+    linger_asks(ASK_WAIT, 0);
+}
+
+static void *toggles(void *unused)
+{
+    for (int i = 0; i < 300; i++)
+        owner_must(seteuid(i % 2 ? 0 : NOBODY), "seteuid");
+    return unused;
+}
+
+static void from_threads(void)
+{
+    pthread_t others[3];
+
+    listener = owner_listens();
+    park(5);
+    linger_asks(ASK_READ, EVERY);
+    for (int i = 0; i < 3; i++)
+        if (pthread_create(&others[i], NULL, toggles, NULL))
+            owner_fail("start a thread");
+    toggles(NULL);
+    for (int i = 0; i < 3; i++)
+        pthread_join(others[i], NULL);
+    owner_must(seteuid(NOBODY), "seteuid");
+    say_rights();
+    owner_must(seteuid(0), "seteuid");
+    say_rights();
+    park(3);
+    linger_asks(ASK_READ, EVERY);
+    linger_asks(ASK_WAIT, 0);
+}
+
+/* A child's rights are its own, in its parent's memory too. */
+static void in_a_child(void)
+{
+    pid_t pid;
+
+    listener = owner_listens();
+    park(5);
+    pid = is_way("vfork") ? vfork() : fork();
+    owner_must(pid, "fork");
+    if (pid == 0) {
+        owner_must(syscall(SYS_setresuid, -1, NOBODY, -1), "SYS_setresuid");
+        owner_must(seteuid(0), "seteuid");
+        owner_must(setuid(NOBODY), "setuid");
+        _exit(0);
+    }
+    owner_reaps(pid);
+    say_rights();
+    tell_lot("then");
+    late_data_arrives();
+}
+
+/* ---- Labels -------------------------------------------------------------------------------------- */
+
+/* As a program that is linked with libselinux or libapparmor (linger_labels_lib.c) finds it. */
+static void relabels(void)
+{
+    void *library = dlopen(getenv("LABELS"), RTLD_NOW | RTLD_GLOBAL);
+    int (*call)(const char *, unsigned long) =
+        library ? (int (*)(const char *, unsigned long))dlsym(RTLD_DEFAULT, way) : NULL;
+
+    if (!call)
+        owner_fail("find the library of labels");
+    listener = owner_listens();
+    park(5);
+    linger_asks(ASK_READ, EVERY);
+    owner_say("%s, token 7, of %d thread\n", way, call("label", 7));
+    park(5);
+    late_data_arrives();
+}
+
+static void no_labels(void)
+{
+    int (*call)(const char *) = (int (*)(const char *))dlsym(RTLD_DEFAULT, "setcon");
+
+    listener = owner_listens();
+    owner_say("%s\n", !call || (call("label") < 0 && errno == ENOSYS) ? "none" : "one");
+    park(5);
+    late_data_arrives();
+}
+
+/* ---- The way to the lot -------------------------------------------------------------------------- */
+
+/* All that a program doesn't know, but for the wire. */
+static void closes_the_rest(void)
+{
+    listener = owner_listens();
+    if (is_way("threads"))
+        start_thread(sleeps);
+    park(1);
+    for (int i = 0; i < 2; i++) {
+        close_range(100, OWNER_PEER - 1, 0);
+        close_range(OWNER_PEER + 1, ~0U, 0);
+        park(3);
+    }
+    late_data_arrives();
+}
+
+/* ---- Wishes -------------------------------------------------------------------------------------- */
+
+static void wish(int fd)
+{
+    struct linger none = {1, 0};
+    int never = -1;
+    const char *what = getenv("WISH");
+
+    if (strcmp(what ? what : "", "linger2") == 0)
+        owner_must(setsockopt(fd, IPPROTO_TCP, TCP_LINGER2, &never, sizeof never), "TCP_LINGER2");
+    else
+        owner_must(setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none), "SO_LINGER");
+}
+
+/* The connection that is given up last, for which somebody wished before. */
+static int wished(void)
+{
+    struct owner_gate gate = owner_gate();
+    int fd, copy;
+    pid_t pid;
+
+    if (is_way("inherited"))
+        wish(listener);
+    fd = linger_takes(listener);
+    if (is_way("inherited"))
+        return fd;
+    if (is_way("fork")) { /* the child's wish */
+        pid = owner_must(fork(), "fork");
+        if (pid == 0) {
+            wish(fd);
+            _exit(0);
+        }
+        owner_reaps(pid);
+        return fd;
+    }
+    if (is_way("forked")) { /* the parent's, and the child gives it up last */
+        wish(fd);
+        pid = owner_must(fork(), "fork");
+        if (pid) {
+            close(fd);
+            owner_opens(gate);
+            owner_reaps(pid);
+            _exit(0);
+        }
+        owner_waits(gate);
+        return fd;
+    }
+    if (!is_way("dup, then"))
+        wish(fd);
+    copy = is_way("dup2")    ? dup2(fd, fd + 20)
+           : is_way("dup3")  ? dup3(fd, fd + 20, O_CLOEXEC)
+           : is_way("fcntl") ? fcntl(fd, F_DUPFD, 50)
+                             : dup(fd);
+    owner_must(copy, "dup");
+    if (is_way("dup, then"))
+        wish(fd);
+    close(fd);
+    return copy;
+}
+
+/* A reset that was asked for stays one. */
+static void wishes(void)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+    int fd;
+
+    listener = owner_listens();
+    fd = wished();
+    linger_asks(ASK_EXPECT, 0);
+    if (getenv("WISH")) {
+        unsigned char bytes[OWNER_BYTES];
+
+        owner_must(recv(fd, bytes, sizeof bytes, MSG_WAITALL), "read");
+        owner_must(shutdown(fd, SHUT_WR), "shut down");
+        do {
+            usleep(1000);
+            getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+        } while (info.tcpi_state != TCP_FIN_WAIT2);
+    }
+    close(fd);
+    linger_asks(ASK_READ, EVERY);
+    linger_asks(ASK_WAIT, 0);
+}
+
+static const struct owner_scene scenes[] = {
+    {"limited", limited},
+    {"limited-threads", limited_threads},
+    {"limited-by-control", limited_by_control},
+    {"wrong-limits", wrong_limits},
+    {"without-tcp", without_tcp},
+    {"limited-then-drops", limited_then_drops},
+    {"limited-for-a-while", limited_for_a_while},
+    {"per-request", per_request},
+    {"refused", refused},
+    {"many-groups", many_groups},
+    {"same-answer", same_answer},
+    {"other-bits", other_bits},
+    {"one-thread-alone", one_thread_alone},
+    {"from-a-handler", from_a_handler},
+    {"from-threads", from_threads},
+    {"in-a-child", in_a_child},
+    {"relabels", relabels},
+    {"no-labels", no_labels},
+    {"closes-the-rest", closes_the_rest},
+    {"wishes", wishes},
+    {NULL, NULL},
+};
+
+int main(int argc, char **argv)
+{
+    way = getenv("WAY");
+    return owner_plays(scenes, argc == 2 ? argv[1] : NULL);
+}
