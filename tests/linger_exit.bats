@@ -46,7 +46,7 @@ load linger_process
 }
 
 @test "40 connections, parked and open: every byte arrives" {
-    all_arrives 40 linger_exit many
+    output_arrives 40 linger_exit many
 }
 
 # ---- How long ----------------------------------------------------------------------------------------
@@ -86,18 +86,18 @@ load linger_process
 # ---- Streams -----------------------------------------------------------------------------------------------
 
 @test "a stream on a connection, unflushed at exit: every byte arrives" {
-    all_arrives 1 linger_exit stream-at-exit
-    all_arrives 1 linger_exit stream-at-_exit
+    output_arrives 1 linger_exit stream-at-exit
+    output_arrives 1 linger_exit stream-at-_exit
 }
 
 @test "a stream on a connection, closed unflushed: every byte arrives" {
-    all_arrives 1 linger_exit stream-closed
-    all_arrives 1 linger_exit stream-reopened
-    all_arrives 1 linger_exit streams-fcloseall
+    output_arrives 1 linger_exit stream-closed
+    output_arrives 1 linger_exit stream-reopened
+    output_arrives 1 linger_exit streams-fcloseall
 }
 
 @test "a stream that has read more than the program did: every byte arrives" {
-    all_arrives 1 linger_exit stream-unread
+    output_arrives 1 linger_exit stream-unread
 }
 
 # What it may hold unflushed can't be known without its lock, so there is no half-close.

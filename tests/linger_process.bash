@@ -65,6 +65,18 @@ arrived()
         fail "$(cat "$BATS_TEST_TMPDIR/linger.stderr")" "$(tail -n 20 "$log")"
 }
 
+# output_arrives COUNT [OPTION...] PROGRAM SCENE: likewise, but what a peer sends behind the end of what it reads may be
+# answered with a reset: a process that ends waits for nothing but its output.
+output_arrives()
+{
+    local lost
+    plays_both "${@:2}"
+    matches "^whole [0-9]+ of $1 " "$(of_peers linger)"
+    lost=$(grep '^peer ' "$BATS_TEST_TMPDIR/linger.stderr" |
+        grep -Ev '^peer [0-9]+: ([0-9]+) of \1 bytes, right, ' || true)
+    same '' "$lost"
+}
+
 # tells STATEMENT...: Python on the events of the log (helper.bash); `ends` are those of lingering.
 tells()
 {

@@ -27,7 +27,7 @@ load linger_process
 }
 
 @test "daemon" {
-    all_arrives 10 linger_process daemon
+    output_arrives 10 linger_process daemon
 }
 
 @test "exec: the new program has what it has bare, and a lot of its own" {

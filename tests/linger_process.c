@@ -300,9 +300,15 @@ static void aborts(void)
 
 static void killed_in_exit(void)
 {
+    int fd;
+
     begin();
+    fd = linger_takes(listener);
+    linger_writes(fd, MUCH);
+    close(fd);
     signal(SIGALRM, SIG_DFL);
-    alarm(1); /* the peer does nothing before the program has ended, which waits for its peer */
+    alarm(
+        1); /* the peer reads nothing before the program has ended, which waits until it has what was written */
     linger_asks(ASK_HOLD, EVERY);
     exit(0);
 }
@@ -345,7 +351,7 @@ static void waits_for_signals(void)
 static void say_rights(void)
 {
     static const char *const fields[] = {
-        "Uid:", "Gid:", "Groups:", "CapPrm:", "CapEff:", "NoNewPrivs:", "Seccomp:"};
+        "Uid:", "Gid:", "Groups:", "CapPrm:", "CapEff:", "Seccomp:"};
     DIR *tasks = opendir("/proc/self/task");
     const struct dirent *entry;
     char path[300];

@@ -963,7 +963,7 @@ static void tend_all(struct lot *lot)
 
 /* The program may take from itself, thread by thread, what an exec would give (no_new_privs, the bounding set, secure
  * bits: prctl(2)). Ours never executes a program, so it can do without at once. */
-static void gain_nothing(void)
+static __attribute__((noinline)) void gain_nothing(void)
 {
     sys6(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0);
 }
