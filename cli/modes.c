@@ -190,11 +190,12 @@ static void judge_ring(struct findings *f, struct loaded *p)
     if (process_holds(p->pid, is_ring, NULL) != 1 && process_maps(p->pid, RING, path, NULL) != 1)
         return;
     limit(p, UNSAFE, UNSAFE);
-    findings_add(f, UNSURE,
-                 "it uses io_uring, and the library doesn't see what is done through a ring. A "
-                 "close through it is missing from the log. If the ring reads connections, drain and "
-                 "linger may discard what it reads; if it only registers events, as that of "
-                 "Node.js, they are safe. If you don't know: use only log and warn");
+    findings_add(
+        f, UNSURE,
+        "it uses io_uring, and the library doesn't see what is done through a ring. A "
+        "close through it is missing from the log. If the ring reads connections, drain and "
+        "linger may discard what it reads; if it only registers events, as that of "
+        "Node.js, they are safe. If you don't know: use only log and warn");
 }
 
 void modes_judge(struct findings *f, struct loaded *p)

@@ -36,7 +36,8 @@ assert not any(e['outcomes']['rst'] for e in summaries), summaries"
     [[ $output != *'resets 0'* ]] || fail "no reset without the library"
     stress "$LIBSAFECLOSE" -s 1000 2
     # The server does not wait for peers when it ends.
-    [[ $output =~ ^server\ 0$'\n'whole\ 1000\ of\ 1000$'\n'resets\ ([0-9]+)$ ]] ||
+    local line=$'\n'
+    [[ $output =~ ^server\ 0"$line"whole\ 1000\ of\ 1000"$line"resets\ ([0-9]+)$ ]] ||
         fail "$output" "$(tail "$BATS_TEST_TMPDIR/err")"
     json "$log" "assert ${BASH_REMATCH[1]} <= sum(e['linger_ends']['exit'] for e in summaries), summaries"
 }
