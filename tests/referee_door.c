@@ -193,7 +193,8 @@ bool game_pass(struct game *g, int channel, enum op op, bool ends, struct witnes
         w->fin = !g->scene.our_fin && game_peer_has_fin(g, &peer);
         w->moved = g->scene.more_waits && peer.unacked != g->scene.peer.unacked;
     }
-    w->moved |= !w->traced && may_be_late(w) && (g->scene.more_waits || g->run->late);
+    w->moved |= !w->traced && may_be_late(w) &&
+                (g->scene.more_waits || (g->run->mode == RUN_LINGER && g->s->late));
     g->run->peer_shut = g->peer_shut;
     if (!w->traced)
         g->at_pass = net_resets_now();

@@ -19,7 +19,7 @@ static bool uses_tcp(void)
 }
 
 /* limit is the program's memory, of which the first word is read. */
-static __attribute__((noinline)) bool is_lower(const void *limit)
+static bool is_lower(const void *limit)
 {
     struct rlimit now = {RLIM_INFINITY, RLIM_INFINITY};
     rlim_t wanted;
@@ -31,15 +31,20 @@ static __attribute__((noinline)) bool is_lower(const void *limit)
     return wanted < now.rlim_cur;
 }
 
-/* AddressSanitizer sets other limits before code of its own making can run: so nothing on the stack here. */
-void limit_begin(long pid, int resource, const void *limit)
+static __attribute__((noinline)) void begin(long pid, const void *limit)
 {
-    if (resource != RLIMIT_NPROC || !limit || !boundary_enter() ||
-        (pid && pid != atomic_load(&process->pid)) || !is_lower(limit))
+    if (!boundary_enter() || (pid && pid != atomic_load(&process->pid)) || !is_lower(limit))
         return;
     linger_limited();
     if (uses_tcp())
         linger_prepare_limited();
+}
+
+/* AddressSanitizer sets other limits before code of its own making can run: so nothing on the stack here. */
+void limit_begin(long pid, int resource, const void *limit)
+{
+    if (resource == RLIMIT_NPROC && limit)
+        begin(pid, limit);
 }
 
 long limit_end(int resource, long ret)
