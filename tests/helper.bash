@@ -188,3 +188,18 @@ end_started()
         wait "$pid" || true
     done
 }
+
+# without FILE OLD NEW: the library with OLD in shim/FILE replaced by NEW, as sed does it.
+without()
+{
+    local copy=$BATS_TEST_TMPDIR/copy
+    mkdir -p "$copy/build"
+    cp -Rp "$top/Makefile" "$top/shim" "$copy"
+    cp -Rp "${BUILD:-$top/build}/shim" "$copy/build"
+    sed -i "s/$2/$3/" "$copy/shim/$1"
+    if cmp -s "$top/shim/$1" "$copy/shim/$1"; then
+        fail "shim/$1 has no line with \"$2\": tell this test what it looks like now"
+    fi
+    make -s -j2 -C "$copy" libsafeclose.so WERROR= >&2
+    export LIBSAFECLOSE=$copy/libsafeclose.so
+}

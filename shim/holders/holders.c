@@ -184,7 +184,7 @@ void holders_enter_epoll_begin(int fd)
 }
 
 /* If it was in the set with this number and is put into it again, then it was taken out in a way that nobody
- * saw, or the number has become another set's. The first one is gone then, unless a relative has it too. */
+ * saw, or the number has become another set's, and the first one may live by another number or in a relative. */
 void holders_enter_epoll_end(int fd, int epoll)
 {
     if (!fdtable_enter_epoll(fd, epoll))
