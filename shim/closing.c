@@ -604,6 +604,7 @@ void closing_all(enum via via, const void *call_site, enum mode mode)
 
     if (!boundary_is_ours()) /* a clone that runs in our memory: what it ends is not ours */
         return;
+    holders_end();
     keeper = holders_keeper();
     for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;)
         if (!keeper || fdtable_origin(fd) != keeper)

@@ -145,6 +145,20 @@ assert sum(s['outcomes']['rst'] + s['rst_later'] for s in summaries) == resets, 
     each_once two-processes 500
 }
 
+@test "a process ends while another closes each connection: each reset is told once" {
+    each_once end-and-close 500
+}
+
+@test "a process ends while another closes each connection: all are drained, or linger" {
+    local mode
+    for mode in drain linger; do
+        serves "$mode" end-and-close 500
+        has_clients 500
+        has_ended
+        same 'eof 500 reset 0' "$read" || fail "$mode"
+    done
+}
+
 @test "two processes, one of them sent it, close each connection at once: each reset is told once" {
     each_once given 500
 }

@@ -7,7 +7,8 @@
  *                               numbers, the parent closes its streams at the same time: no reset
  *   fork-each PORT COUNT        a child for each connection leaves bytes unread, and closes
  *   two-processes PORT COUNT    two processes, the later one forked for it, close each connection at once, unread
- *   given PORT COUNT            the same, the other one having been sent the connection
+ *   end-and-close PORT COUNT    a process ends while the one that forked it closes each connection, unread
+ *   given PORT COUNT            as two-processes, the other one having been sent the connection
  *   two-threads PORT COUNT      two threads close their own number of each connection at once, unread
  *   other-rights PORT COUNT     a worker that became nobody closes so many, unread, and ends; then the parent one
  *   prefork PORT WORKERS        workers that close each connection unread, until the parent is killed
@@ -42,7 +43,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { REQUEST = 10, BACKLOG = 50, NOBODY = 65534, PACE_MS = 25, QUICK_MS = 8 };
+enum { REQUEST = 10, BACKLOG = 50, NOBODY = 65534, PACE_MS = 25, QUICK_MS = 8, SPINS = 20000 };
 
 static int must(int result, const char *what)
 {
@@ -134,12 +135,14 @@ static void share_memory(void)
         err(2, "map");
 }
 
-/* Two of them, for the ROUND-th time, from 1. */
+/* Two of them, for the ROUND-th time, from 1. Whoever only yields the processor beside busy programs may wait
+ * for seconds. */
 static void meet(int round)
 {
     atomic_fetch_add(arrived, 1);
-    while (atomic_load(arrived) < 2 * round)
-        sched_yield();
+    for (int spins = 0; atomic_load(arrived) < 2 * round; spins++)
+        if (spins > SPINS)
+            usleep(20);
 }
 
 /* ---- Clients ---------------------------------------------------------------------------------- */
@@ -238,7 +241,7 @@ static void fork_each(int listener, int count)
     }
 }
 
-static void two_processes(int listener, int count)
+static void two_processes(int listener, int count, bool ends)
 {
     share_memory();
     for (int i = 1; i <= count; i++) {
@@ -246,6 +249,8 @@ static void two_processes(int listener, int count)
         pid_t pid = must(fork(), "fork");
 
         meet(i);
+        if (pid == 0 && ends)
+            _exit(0);
         close(fd);
         if (pid == 0)
             _exit(0);
@@ -441,7 +446,9 @@ static void be_server(const char *scene, const char *port, int count, const char
     else if (strcmp(scene, "fork-each") == 0)
         fork_each(listener, count);
     else if (strcmp(scene, "two-processes") == 0)
-        two_processes(listener, count);
+        two_processes(listener, count, false);
+    else if (strcmp(scene, "end-and-close") == 0)
+        two_processes(listener, count, true);
     else if (strcmp(scene, "given") == 0)
         given(listener, count);
     else if (strcmp(scene, "two-threads") == 0)

@@ -28,6 +28,7 @@ struct member {
     _Atomic int pid;
     _Atomic uint64_t seal;      /* make_seal */
     _Atomic uint32_t executing; /* a robust futex: the thread that executes, then EXECUTED */
+    _Atomic uint32_t ending;
 };
 
 struct family {
@@ -266,6 +267,17 @@ bool family_is_gone(const struct relative *r)
     return dead;
 }
 
+void family_end(void)
+{
+    if (family && self)
+        atomic_store(&member_of(self)->ending, 1);
+}
+
+bool family_is_ending(const struct relative *r)
+{
+    return r->sound && atomic_load(&member_of(r->place)->ending);
+}
+
 #define TAKEN UINT32_MAX /* being filled in; of the last index, which is not used */
 
 /* Claims this index, if it is free or its process is known to be gone; ask: or turns out to be. The new
@@ -297,6 +309,7 @@ static uint32_t fill(uint32_t index, uint32_t place)
     atomic_store(&m->pid_ns, 0);
     atomic_store(&m->pid, 0);
     atomic_store(&m->executing, 0);
+    atomic_store(&m->ending, 0);
     atomic_store(&m->parent, self);
     atomic_store(&m->end, UINT64_MAX);
     atomic_store(&m->begin, family_serial());

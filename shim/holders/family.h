@@ -97,6 +97,11 @@ struct relative family_next(uint32_t index);
  * calls. */
 bool family_is_gone(const struct relative *relative);
 
+/* This process, which has one thread, is in its end: it makes no further use of any connection, but has to be
+ * asked about by those who look for its children. */
+void family_end(void);
+bool family_is_ending(const struct relative *relative);
+
 /* Whether the process with this pid is dead, as far as can be told here. Up to five calls. */
 bool family_pid_is_gone(int pid);
 

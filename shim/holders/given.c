@@ -133,8 +133,8 @@ bool given_to_epoll(uint64_t serial, uint32_t origin, uint32_t place)
 /* Another connection may be claimed in between: then two act on this one, which has no other holder. */
 bool given_claim(uint64_t serial)
 {
-    _Atomic uint64_t *claimed = &table->claimed[serial % BUCKETS];
-    uint64_t last = atomic_load(claimed);
+    _Atomic uint64_t *claimed = table ? &table->claimed[serial % BUCKETS] : NULL;
+    uint64_t last = claimed ? atomic_load(claimed) : serial;
 
     for (int i = 0; i < ENTRIES && last != serial; i++)
         if (atomic_compare_exchange_strong(claimed, &last, serial))

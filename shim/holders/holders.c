@@ -68,8 +68,8 @@ static bool any_may_hold(const struct fd_note *note)
     struct relative r = {.index = 0};
 
     while ((r = family_next(r.index)).index)
-        if (!r.sound ||
-            (!given_when(note->serial, r.place) && may_hold(note, r) && !family_is_gone(&r)))
+        if (!r.sound || (!given_when(note->serial, r.place) && !family_is_ending(&r) &&
+                         may_hold(note, r) && !family_is_gone(&r)))
             return true;
     return false;
 }
@@ -88,23 +88,25 @@ static bool is_held_elsewhere(const struct fd_note *note)
     return true;
 }
 
-static enum held give_up_shared(const struct fd_note *note, bool stays)
+/* Of those who have said that they give it up, and then see that nobody is left, one acts. */
+static enum held give_up_shared(const struct fd_note *note, bool ending, bool stays)
 {
-    if (is_held_elsewhere(note)) {
-        if (stays)
-            return HELD_ELSEWHERE;
-        if (!given_note(note->serial, note->origin, family_self()))
-            return HELD_ELSEWHERE;
-        if (is_held_elsewhere(note) || !given_claim(note->serial))
+    bool said = ending && !stays;
+
+    if (!said && is_held_elsewhere(note)) {
+        said = !ending && !stays && given_note(note->serial, note->origin, family_self());
+        if (!said)
             return HELD_ELSEWHERE;
     }
+    if (said && (is_held_elsewhere(note) || !given_claim(note->serial)))
+        return HELD_ELSEWHERE;
     return given_is_lost(note->serial) ? HELD_UNKNOWN : HELD_BY_NOBODY;
 }
 
 /* What nobody holds any more nobody can put into an epoll set: not before that is it asked who did. */
-static enum held give_up_and_forget(struct fd_note *note, bool stays)
+static enum held give_up_and_forget(struct fd_note *note, bool ending, bool stays)
 {
-    enum held held = give_up_shared(note, stays);
+    enum held held = give_up_shared(note, ending, stays);
 
     if (held == HELD_ELSEWHERE)
         return held;
@@ -116,7 +118,13 @@ static enum held give_up_and_forget(struct fd_note *note, bool stays)
 
 enum held holders_release(struct fd_note *note)
 {
-    return give_up_and_forget(note, false);
+    return give_up_and_forget(note, false, false);
+}
+
+void holders_end(void)
+{
+    if (boundary_single_threaded())
+        family_end();
 }
 
 uint32_t holders_keeper(void)
@@ -124,7 +132,8 @@ uint32_t holders_keeper(void)
     struct relative own = family_find(family_self());
     struct relative parent = own.place && own.parent ? family_find(own.parent) : own;
 
-    return own.place && own.parent && parent.place && !given_any() && !family_is_gone(&parent)
+    return own.place && own.parent && parent.place && !given_any() && !family_is_ending(&parent) &&
+                   !family_is_gone(&parent)
                ? parent.place
                : 0;
 }
@@ -209,7 +218,7 @@ enum held holders_give_up(int fd, struct fd_note *note, bool ending, bool stays,
     }
     if (is_private(note))
         return HELD_BY_NOBODY;
-    return give_up_and_forget(note, ending || stays);
+    return give_up_and_forget(note, ending, stays);
 }
 
 /* ---- Passed on ------------------------------------------------------------------------------- */

@@ -37,10 +37,14 @@ struct fd_note holders_note(void);
 /* Whether anybody else may ever have held it, and asked something of it. */
 bool holders_were_others(const struct fd_note *note);
 
+/* All numbers of this process are about to be given up, by its end. One with other threads, which may be in a
+ * call until it is dead, stays among the holders until then. Up to two calls. */
+void holders_end(void);
+
 /*
- * A number with this note is given up. *number is the other one where HELD_HERE. ending: all numbers of the
- * process are, and nothing need be written down. stays: another thread may be in a call on it, so the
- * process stays among its holders. Up to some calls where others may hold it; none else. Where they did, and
+ * A number with this note is given up. *number is the other one where HELD_HERE. ending: after holders_end, so
+ * that nothing need be written down. stays: another thread may be in a call on it, so the process stays among
+ * its holders. Up to some calls where others may hold it; none else. Where they did, and
  * one has put it into an epoll set that this process does not know of, it becomes FD_EPOLL_STUCK.
  */
 enum held holders_give_up(int fd, struct fd_note *note, bool ending, bool stays, int *number);
