@@ -1,4 +1,4 @@
-/* Events as JSON, one object a line (the README's table of keys). A key is never renamed. */
+/* Events as JSON, one object a line (libsafeclose(7), JSON). A key is never renamed. */
 #ifndef SAFECLOSE_EVENT_JSON_H
 #define SAFECLOSE_EVENT_JSON_H
 

@@ -394,7 +394,7 @@ $v4 RST [unread-data] MS ms after this close, when its last holder let go" \
         "$(shape close)"
 }
 
-@test "causes, actions, outcomes and notes have the words that the README lists" {
+@test "causes, actions, outcomes and notes have the words that the manual lists" {
     SAFECLOSE_EVENTS=all known json_of drain "$speaker" unread zero-linger clean shared
     json "$log" '
 got = [(e["cause"], e["action"], e["outcome"], e["note"]) for e in closes if e["via"] == "close"]

@@ -228,7 +228,7 @@ static void one_byte_is_text_or_binary(void **state)
     }
 }
 
-/* As design and README list them. */
+/* As the manual lists them. */
 static void names_are_those_of_the_log(void **state)
 {
     static const char *const names[] = {
