@@ -1,11 +1,12 @@
 #include "content.h"
+#include "format.h"
 
 #include <stdbool.h>
 #include <string.h>
 
 const char *content_name(enum content content)
 {
-    static const char *const names[CONTENT_COUNT] = {
+    static const char names[CONTENT_COUNT][NAME_SIZE] = {
 #define CONTENT(id, name, words) [CONTENT_##id] = name,
 #include "content.def"
 #undef CONTENT

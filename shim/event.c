@@ -17,7 +17,7 @@
 
 const char *event_via_name(enum via via)
 {
-    static const char *const names[VIA_COUNT] = {
+    static const char names[VIA_COUNT][NAME_SIZE] = {
 #define DOOR(id, name) [VIA_##id] = name,
 #include "doors.def"
 #undef DOOR
@@ -27,7 +27,7 @@ const char *event_via_name(enum via via)
 
 const char *event_note_name(enum note note)
 {
-    static const char *const names[NOTE_COUNT] = {
+    static const char names[NOTE_COUNT][NAME_SIZE] = {
 #define NOTE(id, name, text) [NOTE_##id] = name,
 #include "notes.def"
 #undef NOTE
@@ -37,7 +37,7 @@ const char *event_note_name(enum note note)
 
 const char *event_action_name(enum action action)
 {
-    static const char *const names[ACTION_COUNT] = {
+    static const char names[ACTION_COUNT][NAME_SIZE] = {
         [ACTION_NONE] = "none",         [ACTION_DRAINED] = "drained",
         [ACTION_DRAINING] = "draining", [ACTION_LINGERING] = "lingering",
         [ACTION_PASSED] = "passed",
@@ -47,7 +47,7 @@ const char *event_action_name(enum action action)
 
 const char *event_ended_name(enum ended ended)
 {
-    static const char *const names[ENDED_COUNT] = {
+    static const char names[ENDED_COUNT][NAME_SIZE] = {
 #define END(id, name, text) [ENDED_##id] = name,
 #include "ends.def"
 #undef END
@@ -62,9 +62,9 @@ bool event_is_exit(enum via via)
 
 const char *event_state_name(uint8_t state)
 {
-    static const char *const names[] = {"",           "ESTABLISHED", "SYN_SENT",  "SYN_RECV",
-                                        "FIN_WAIT1",  "FIN_WAIT2",   "TIME_WAIT", "CLOSE",
-                                        "CLOSE_WAIT", "LAST_ACK",    "LISTEN",    "CLOSING"};
+    static const char names[][NAME_SIZE] = {"",           "ESTABLISHED", "SYN_SENT",  "SYN_RECV",
+                                            "FIN_WAIT1",  "FIN_WAIT2",   "TIME_WAIT", "CLOSE",
+                                            "CLOSE_WAIT", "LAST_ACK",    "LISTEN",    "CLOSING"};
     return state < sizeof(names) / sizeof(names[0]) ? names[state] : "";
 }
 

@@ -56,7 +56,7 @@ static void put_unacked(struct text *t, const struct probe *p)
 
 static void put_outcome(struct text *t, const struct event *e)
 {
-    static const char *const words[OUTCOME_COUNT] = {
+    static const char words[OUTCOME_COUNT][NAME_SIZE] = {
         [OUTCOME_NONE] = "nothing sent",
         [OUTCOME_FIN] = "FIN",
         [OUTCOME_RST] = "RST",

@@ -10,6 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Names stand in their tables, which then need no relocation: room for the longest one and its end. */
+#define NAME_SIZE 16
+
 struct text {
     char *bytes; /* not terminated */
     size_t len;

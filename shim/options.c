@@ -6,11 +6,11 @@
 #define MS 1000000LL
 #define SECOND (1000 * MS)
 
-static const char *const mode_names[] = {[MODE_OFF] = "off",
-                                         [MODE_LOG] = "log",
-                                         [MODE_WARN] = "warn",
-                                         [MODE_DRAIN] = "drain",
-                                         [MODE_LINGER] = "linger"};
+static const char mode_names[][NAME_SIZE] = {[MODE_OFF] = "off",
+                                             [MODE_LOG] = "log",
+                                             [MODE_WARN] = "warn",
+                                             [MODE_DRAIN] = "drain",
+                                             [MODE_LINGER] = "linger"};
 
 const char *options_mode_name(enum mode mode)
 {
@@ -28,7 +28,7 @@ const char *options_modes(void)
 }
 
 /* The index of value among the names, -1 where it is none of them. */
-static int one_of(const char *value, const char *const *names, int count)
+static int one_of(const char *value, const char (*names)[NAME_SIZE], int count)
 {
     for (int i = 0; i < count; i++)
         if (strcmp(value, names[i]) == 0)
@@ -64,7 +64,7 @@ static bool parse_mode(struct config *to, const char *value)
 
 static bool parse_log(struct config *to, const char *value)
 {
-    static const char *const names[] = {
+    static const char names[][NAME_SIZE] = {
         [LOG_STDERR] = "stderr", [LOG_SYSLOG] = "syslog", [LOG_NONE] = "none"};
     int i = one_of(value, names, sizeof(names) / sizeof(names[0]));
 
@@ -79,7 +79,7 @@ static bool parse_log(struct config *to, const char *value)
 
 static bool parse_format(struct config *to, const char *value)
 {
-    static const char *const names[] = {"text", "json"};
+    static const char names[][NAME_SIZE] = {"text", "json"};
     int i = one_of(value, names, 2);
 
     if (i < 0)
@@ -91,7 +91,7 @@ static bool parse_format(struct config *to, const char *value)
 
 static bool parse_events(struct config *to, const char *value)
 {
-    static const char *const names[] = {"resets", "all"};
+    static const char names[][NAME_SIZE] = {"resets", "all"};
     int i = one_of(value, names, 2);
 
     if (i >= 0)

@@ -1,3 +1,4 @@
+#include "format.h"
 #include "verdict.h"
 
 /* Where disconnecting resets: tcp_need_reset() in net/ipv4/tcp.c. */
@@ -54,7 +55,7 @@ bool verdict_peer_may_send(uint8_t state)
 
 const char *verdict_cause_name(enum cause cause)
 {
-    static const char *const names[CAUSE_COUNT] = {
+    static const char names[CAUSE_COUNT][NAME_SIZE] = {
 #define CAUSE(id, name, why, peer, fix, without) [CAUSE_##id] = name,
 #include "causes.def"
 #undef CAUSE
@@ -64,7 +65,7 @@ const char *verdict_cause_name(enum cause cause)
 
 const char *verdict_outcome_name(enum outcome outcome)
 {
-    static const char *const names[OUTCOME_COUNT] = {
+    static const char names[OUTCOME_COUNT][NAME_SIZE] = {
         [OUTCOME_NONE] = "none",
         [OUTCOME_FIN] = "fin",
         [OUTCOME_RST] = "rst",
