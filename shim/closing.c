@@ -217,6 +217,11 @@ static bool should_linger(const struct event *e, const struct giving_up *g)
            !facts->zero_linger && !(g->note->flags & doubts) && !is_done_with(e, g);
 }
 
+static unsigned opened_flag(const struct fd_note *note)
+{
+    return note->flags & FD_CONNECTED ? PARCEL_OPENED : 0;
+}
+
 static unsigned parcel_flags(const struct giving_up *g)
 {
     return (g->threads ? PARCEL_THREADS : 0) | (g->exiting ? PARCEL_EXITING : 0);
@@ -232,8 +237,8 @@ static bool park(struct event *e, const struct giving_up *g, bool told)
     clean.unread = false;
     outcome = verdict_of(&clean).outcome;
     if (g->lingers)
-        flags |= PARCEL_LINGER | (outcome == OUTCOME_FIN ? PARCEL_HALF_CLOSE : 0) |
-                 (g->note->flags & FD_CONNECTED ? PARCEL_OPENED : 0);
+        flags |=
+            PARCEL_LINGER | (outcome == OUTCOME_FIN ? PARCEL_HALF_CLOSE : 0) | opened_flag(g->note);
     e->note = linger_park(e, g->note, flags);
     if (e->note != NOTE_NONE)
         return false;
@@ -490,6 +495,14 @@ static int depth_of(enum via via)
     }
 }
 
+/* What is to become of it where the others have given it up by then. */
+static unsigned kept_flags(const struct giving_up *g)
+{
+    if (g->mode != MODE_LINGER || g->note->flags & FD_READ_SHUT)
+        return 0;
+    return PARCEL_LINGER | PARCEL_HALF_CLOSE | opened_flag(g->note);
+}
+
 /* Gives the number up. A call that another thread is in holds the connection on as well: the lot finds out
  * when it is over, for whoever gives it up last in another process. Not of what is in an epoll set: the set may be
  * the other process's too, so it stays there, and what the lot holds would go on giving events. */
@@ -508,7 +521,7 @@ static void drop(struct giving_up *g, enum via via)
                !holders_in_epoll(g->note)) {
         struct event e = {.fd = g->fd, .via = via};
 
-        linger_park(&e, g->note, PARCEL_THREADS | PARCEL_SHARED);
+        linger_park(&e, g->note, PARCEL_THREADS | PARCEL_SHARED | kept_flags(g));
     }
 }
 

@@ -159,6 +159,16 @@ assert sum(s['outcomes']['rst'] + s['rst_later'] for s in summaries) == resets, 
     done
 }
 
+# Whether the child's end does it or the thread to which the close has passed it: late data must not reset it.
+@test "a child outlives the close of a process with threads: what it leaves lingers, too" {
+    local resets_before
+    serves linger outlived 200
+    resets_before=$(counter OutRsts)
+    has_clients 200 late
+    has_ended
+    same 'eof 200 reset 0, 0 resets' "$read, $(($(counter OutRsts) - resets_before)) resets"
+}
+
 @test "two processes, one of them sent it, close each connection at once: each reset is told once" {
     each_once given 500
 }

@@ -1,13 +1,16 @@
 /*
  * told_family SCENE...: families of processes, as servers are, and the clients that they have.
  *
- *   clients PORT COUNT [fin]    one connection after the other: sends 10 bytes (and its FIN), reads to the end.
- *                               Says how often that was "eof" and how often "reset"
+ *   clients PORT COUNT [fin|late]
+ *                               one connection after the other: sends 10 bytes (and its FIN), reads to the end
+ *                               (and sends 10 more). Says how often the end was "eof" and how often "reset"
  *   streams PORT COUNT [nobody] accepts, duplicates and forks; the child (as nobody) reads all and closes both
  *                               numbers, the parent closes its streams at the same time: no reset
  *   fork-each PORT COUNT        a child for each connection leaves bytes unread, and closes
  *   two-processes PORT COUNT    two processes, the later one forked for it, close each connection at once, unread
  *   end-and-close PORT COUNT    a process ends while the one that forked it closes each connection, unread
+ *   outlived PORT COUNT         a process with two threads closes each connection, unread, and a child of its ends
+ *                               a little later
  *   given PORT COUNT            as two-processes, the other one having been sent the connection
  *   two-threads PORT COUNT      two threads close their own number of each connection at once, unread
  *   other-rights PORT COUNT     a worker that became nobody closes so many, unread, and ends; then the parent one
@@ -147,7 +150,7 @@ static void meet(int round)
 
 /* ---- Clients ---------------------------------------------------------------------------------- */
 
-static void be_clients(const char *port, int count, bool fin)
+static void be_clients(const char *port, int count, const char *how)
 {
     const struct sockaddr_in address = address_of(port);
     int eof = 0;
@@ -159,9 +162,13 @@ static void be_clients(const char *port, int count, bool fin)
 
         must(connect(fd, (const struct sockaddr *)&address, sizeof address), "connect");
         must((int)send(fd, "0123456789", REQUEST, MSG_NOSIGNAL), "send");
-        if (fin)
+        if (strcmp(how, "fin") == 0)
             must(shutdown(fd, SHUT_WR), "half-close");
         end = net_read_to_end(fd);
+        if (strcmp(how, "late") == 0) {
+            send(fd, "0123456789", REQUEST, MSG_NOSIGNAL);
+            keep_pace(2);
+        }
         eof += end.error == 0;
         reset += end.error == ECONNRESET;
         close(fd);
@@ -257,6 +264,34 @@ static void two_processes(int listener, int count, bool ends)
         end_child(pid);
         keep_pace(PACE_MS);
     }
+}
+
+static void *sleep_on(void *unused)
+{
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void outlived(int listener, int count)
+{
+    pthread_t thread;
+
+    errno = pthread_create(&thread, NULL, sleep_on, NULL);
+    if (errno)
+        err(2, "start a thread");
+    for (int i = 0; i < count; i++) {
+        int fd = accept_one(listener);
+        pid_t pid = must(fork(), "fork");
+
+        if (pid == 0) {
+            keep_pace(i % 4);
+            _exit(0);
+        }
+        close(fd);
+        end_child(pid);
+    }
+    keep_pace(200); /* the last one lingers until this process ends */
 }
 
 static void given(int listener, int count)
@@ -449,6 +484,8 @@ static void be_server(const char *scene, const char *port, int count, const char
         two_processes(listener, count, false);
     else if (strcmp(scene, "end-and-close") == 0)
         two_processes(listener, count, true);
+    else if (strcmp(scene, "outlived") == 0)
+        outlived(listener, count);
     else if (strcmp(scene, "given") == 0)
         given(listener, count);
     else if (strcmp(scene, "two-threads") == 0)
@@ -475,7 +512,7 @@ int main(int argc, char **argv)
     else if (strcmp(argv[1], "uses") == 0)
         uses(argv[2], argv[3]);
     else if (strcmp(argv[1], "clients") == 0)
-        be_clients(argv[2], atoi(argv[3]), argc > 4);
+        be_clients(argv[2], atoi(argv[3]), argc > 4 ? argv[4] : "");
     else
         be_server(argv[1], argv[2], atoi(argv[3]), argv[4]);
     return 0;

@@ -28,7 +28,7 @@ struct member {
     _Atomic int pid;
     _Atomic uint64_t seal;      /* make_seal */
     _Atomic uint32_t executing; /* a robust futex: the thread that executes, then EXECUTED */
-    _Atomic uint32_t ending;
+    _Atomic uint64_t ending;    /* ending_seal; anything else: it is not */
 };
 
 struct family {
@@ -267,15 +267,23 @@ bool family_is_gone(const struct relative *r)
     return dead;
 }
 
+/* Not of the pid, which the parent may write down later. */
+static uint64_t ending_seal(uint32_t place, uint64_t begin)
+{
+    return (secret ^ (uint64_t)place << 32 ^ begin) * 0x9e3779b97f4a7c15;
+}
+
 void family_end(void)
 {
-    if (family && self)
-        atomic_store(&member_of(self)->ending, 1);
+    struct member *m = family && self ? member_of(self) : NULL;
+
+    if (m)
+        atomic_store(&m->ending, ending_seal(self, atomic_load(&m->begin)));
 }
 
 bool family_is_ending(const struct relative *r)
 {
-    return r->sound && atomic_load(&member_of(r->place)->ending);
+    return r->sound && atomic_load(&member_of(r->place)->ending) == ending_seal(r->place, r->begin);
 }
 
 #define TAKEN UINT32_MAX /* being filled in; of the last index, which is not used */
