@@ -101,8 +101,9 @@ assert len(closes) < 1000 or len(seconds) >= 10, seconds'
     json "$log" 'assert closes[-1]["local"].startswith("[::1]:"), closes[-1]'
 }
 
+# The parent uses TCP first: of children alone, three may have ended before the fourth has begun to.
 @test "a family has one hundred a second, and counts together what is not written" {
-    SAFECLOSE_LOG=$log preloaded log "$speaker" children:4 unread:60
+    SAFECLOSE_LOG=$log preloaded log "$speaker" clean children:4 unread:60
     json "$log" '
 from collections import Counter
 seconds = Counter(e["mono_ns"] // 10**9 for e in closes)
