@@ -366,6 +366,8 @@ static void look_closer(struct event *e, const struct giving_up *g,
     e->probe.half_closed = g->note->flags & FD_HALF_CLOSED;
     probe_details(e->fd, &e->probe);
     e->whose = whose_of(g->note);
+    e->handed = g->fd <= 2 && g->note->flags & FD_ARRIVED &&
+                !(g->note->flags & (FD_LOST | FD_READ_SHUT | FD_MPTCP));
     e->untouchable = g->note->flags & (FD_ARRIVED | FD_LOST | FD_READ_SHUT) ||
                      g->held == HELD_UNKNOWN || rings_may_have(g->note);
     glance(e, g->held, bytes);

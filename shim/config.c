@@ -177,6 +177,18 @@ static void read_handed(void)
         config.handed = number_of("LISTEN_FDS");
 }
 
+/* Of what this process executes nobody has said that. */
+static void forget_inherited(void)
+{
+    char **to = environ;
+
+    for (char **e = environ; e && *e; e++)
+        if (strncmp(*e, OPTIONS_PREFIX "INHERITED=", PREFIX_LEN + 10) != 0)
+            *to++ = *e;
+    if (to)
+        *to = NULL;
+}
+
 void config_read(void)
 {
     /* A privileged program's environment is its caller's, and would have us open files as root. */
@@ -189,6 +201,7 @@ void config_read(void)
     for (char **e = environ; e && *e; e++)
         if (strncmp(*e, OPTIONS_PREFIX, PREFIX_LEN) == 0)
             read_variable(*e);
+    forget_inherited();
     if (!config.format_given)
         config.json = config.log == LOG_FILE;
     if (!config.in_programs) {

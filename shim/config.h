@@ -35,6 +35,7 @@ struct config {
     bool json;          /* for a file the default */
     bool format_given;  /* SAFECLOSE_FORMAT was set */
     bool all_events;
+    bool sole;  /* what was inherited is nobody else's any more, as the user says */
     int handed; /* how many listening sockets, from number 3 on, a service manager has handed over */
     bool in_programs;     /* false: this program is not one of SAFECLOSE_PROGRAMS */
     unsigned port_ranges; /* 0: every port */

@@ -245,6 +245,10 @@ static void put_fix(struct text *t, const struct event *e, const struct meaning 
              own ? meaning->advice : x->fix);
     if (wanted || !unread || (!e->untouchable && e->note == NOTE_NONE))
         text_put(t, "; %s", x->without);
+    else if (e->handed)
+        text_put(t,
+                 "; without touching the program, if whoever started it has closed its own copy: "
+                 "SAFECLOSE_INHERITED=sole SAFECLOSE_MODE=linger");
     text_put(t, "\n");
 }
 

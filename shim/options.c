@@ -89,6 +89,16 @@ static bool parse_format(struct config *to, const char *value)
     return true;
 }
 
+static bool parse_inherited(struct config *to, const char *value)
+{
+    static const char names[][NAME_SIZE] = {"unknown", "sole"};
+    int i = one_of(value, names, 2);
+
+    if (i >= 0)
+        to->sole = i == 1;
+    return i >= 0;
+}
+
 static bool parse_events(struct config *to, const char *value)
 {
     static const char names[][NAME_SIZE] = {"resets", "all"};

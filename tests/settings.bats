@@ -9,7 +9,7 @@ load helper
 
 speaker=$programs/speaker
 all_names=(MODE LOG FORMAT EVENTS STACK PREVIEW PORTS PROGRAMS DISCARD_MAX LINGER_IDLE LINGER_TIME EXIT_WAIT
-    SUMMARY CONTROL)
+    SUMMARY INHERITED CONTROL)
 
 # with NAME=VALUE... COMMAND...: the library in front of it with these settings and no others.
 with()
@@ -155,6 +155,12 @@ safeclose: TIME speaker[PID]: 2 TCP closes: 1 RST, 0 unknown" \
     run -0 --separate-stderr with SAFECLOSE_MODE=log SAFECLOSE_LOG=/nowhere/log "$speaker" unread
     matches 'RST \[unread-data\]' "$stderr"
     if [[ $stderr == *'"event"'* ]]; then false; fi
+}
+
+# ---- SAFECLOSE_INHERITED ---------------------------------------------------------------------
+
+@test "INHERITED refuses what is neither unknown nor sole" {
+    refuses INHERITED 'unknown or sole' unknown '' SOLE none unknown,sole
 }
 
 # ---- SAFECLOSE_EVENTS ------------------------------------------------------------------------
@@ -542,26 +548,26 @@ print(*("%s %d" % (e["so_far"], e["closes"]) if e["event"] == "summary" else e["
     same 1 "$(complaints <"$BATS_TEST_TMPDIR/log" | wc -l)"
 }
 
-@test "fourteen unusable settings get fourteen lines" {
+@test "fifteen unusable settings get fifteen lines" {
     run -0 --separate-stderr with SAFECLOSE_MODE=x SAFECLOSE_LOG=% SAFECLOSE_FORMAT=x \
         SAFECLOSE_EVENTS=x SAFECLOSE_STACK=x SAFECLOSE_PREVIEW=x SAFECLOSE_PORTS=x \
         SAFECLOSE_PROGRAMS=, SAFECLOSE_DISCARD_MAX=x \
-        SAFECLOSE_LINGER_IDLE=x SAFECLOSE_LINGER_TIME=x SAFECLOSE_EXIT_WAIT=x SAFECLOSE_SUMMARY=x SAFECLOSE_CONTROL= \
+        SAFECLOSE_LINGER_IDLE=x SAFECLOSE_LINGER_TIME=x SAFECLOSE_EXIT_WAIT=x SAFECLOSE_SUMMARY=x SAFECLOSE_CONTROL= SAFECLOSE_INHERITED=x \
         "$speaker" unread
     for name in "${all_names[@]}"; do
         same 1 "$(complaints <<<"$stderr" | grep -c "SAFECLOSE_$name=\".*\": must be .*; using the default (.*)\$")"
     done
-    same 14 "$(complaints <<<"$stderr" | wc -l)"
+    same 15 "$(complaints <<<"$stderr" | wc -l)"
 }
 
-@test "fourteen unusable settings get fourteen whole lines, however odd their values are" {
+@test "fifteen unusable settings get fifteen whole lines, however odd their values are" {
     odd=$(printf '\001%.0s' {1..100})
     run -0 --separate-stderr with SAFECLOSE_MODE="$odd" SAFECLOSE_LOG="%$odd" \
         SAFECLOSE_FORMAT="$odd" SAFECLOSE_EVENTS="$odd" SAFECLOSE_PORTS="$odd" \
         SAFECLOSE_STACK="$odd" SAFECLOSE_PREVIEW="$odd" \
         SAFECLOSE_PROGRAMS=",$odd" SAFECLOSE_DISCARD_MAX="$odd" SAFECLOSE_LINGER_IDLE="$odd" \
         SAFECLOSE_LINGER_TIME="$odd" SAFECLOSE_EXIT_WAIT="$odd" SAFECLOSE_SUMMARY="$odd" \
-        SAFECLOSE_CONTROL="$(printf '\001%.0s' {1..4096})" "$speaker" unread
+        SAFECLOSE_INHERITED="$odd" SAFECLOSE_CONTROL="$(printf '\001%.0s' {1..4096})" "$speaker" unread
     for name in "${all_names[@]}"; do
         same 1 "$(grep -c "SAFECLOSE_$name=\".*\": must be .*; using the default (.*)\$" <<<"$stderr")"
     done

@@ -1,6 +1,7 @@
 #include "safeclose.h"
 
 #include "boundary.h"
+#include "config.h"
 #include "owner.h"
 #include "probe.h"
 #include "proc.h"
@@ -63,12 +64,33 @@ void track_arrived(int fd)
     track_new(fd, note);
 }
 
+/* Whoever started the program has closed its copies: SAFECLOSE_INHERITED. The program may have several numbers
+ * for it, as a service of an inetd has. */
+static void take_as_accepted(int fd)
+{
+    struct fd_note note = fdtable_get(fd);
+    struct fd_note born = holders_note();
+    int other;
+
+    if (!(note.flags & FD_PEER))
+        return;
+    note.flags = (note.flags & ~(uint32_t)FD_ARRIVED) | FD_BORN | FD_DUPED;
+    if (holders_hold_here(fd, &note, &other))
+        born = fdtable_get(other);
+    note.serial = born.serial;
+    note.origin = born.origin;
+    note.rings = born.rings;
+    fdtable_set(fd, note);
+}
+
 static bool visit_inherited(int dir, const char *name, int number, void *context)
 {
     (void)name;
     (void)context;
     if (number != dir && probe_kind(number) != PROBE_NOT_SOCKET)
         track_arrived(number);
+    if (config.sole)
+        take_as_accepted(number);
     return true;
 }
 
