@@ -78,9 +78,9 @@ PAGES = $(patsubst %.in,$(BUILD)/%,$(wildcard man/*.in))
 COMPLETIONS = $(patsubst %.in,$(BUILD)/%,$(wildcard cli/completion.*.in))
 DEMOS = $(patsubst %.c,$(BUILD)/%,$(filter-out demo/net.c,$(wildcard demo/*.c)))
 
-# A test is a cmocka program (unit_*, hook_*, kernel_facts_*) or a bats file; the other programs and the
+# A test is a cmocka program (unit_*, kernel_facts_*) or a bats file; the other programs and the
 # libraries (*_lib.c) of tests/ are what the bats files drive.
-CMOCKA_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit_*.c tests/hook_*.c tests/kernel_facts*.c))
+CMOCKA_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit_*.c tests/kernel_facts*.c))
 TEST_LIBS = $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/*_lib.c))
 # The programs of several files: X.c and every X_*.c.
 BIG_TESTS = scene referee attack faults inject oracle linger_epoll
