@@ -18,9 +18,11 @@ __asm__(".symver dlopen, dlopen@GLIBC_2.17");
 /* Written by real_resolve. Where libc lacks one its pointer stays NULL, and no program calls it. */
 static struct {
 #define REAL(type, name, parameters) type(*name) parameters;
+#define REAL_PASS(type, name, parameters, arguments) REAL(type, name, parameters)
 #define REAL_VARIABLE(type, name) type name;
 #include "real.def"
 #undef REAL
+#undef REAL_PASS
 #undef REAL_VARIABLE
 } libc;
 
@@ -28,9 +30,11 @@ static struct {
  * of relocation for each. */
 static const char names[] = {
 #define REAL(type, name, parameters) #name "\0"
+#define REAL_PASS(type, name, parameters, arguments) REAL(type, name, parameters)
 #define REAL_VARIABLE(type, name) #name "\0"
 #include "real.def"
 #undef REAL
+#undef REAL_PASS
 #undef REAL_VARIABLE
 };
 
@@ -270,6 +274,18 @@ int real_pidfd_getfd(int pidfd, int target, unsigned flags)
 /* For what no single system call replaces: looked up now where the constructor has yet to run. */
 #define LOOKED_UP(pointer) (pointer ? pointer : (real_resolve(), pointer))
 
+#define REAL(type, name, parameters)
+#define REAL_PASS(type, name, parameters, arguments)                                               \
+    type real_##name parameters                                                                    \
+    {                                                                                              \
+        return LOOKED_UP(libc.name) arguments;                                                     \
+    }
+#define REAL_VARIABLE(type, name)
+#include "real.def"
+#undef REAL
+#undef REAL_PASS
+#undef REAL_VARIABLE
+
 /* Before glibc 2.34 there is none, but a program that looks for it now finds our hook. */
 void real_closefrom(int low)
 {
@@ -279,34 +295,9 @@ void real_closefrom(int low)
         sys3(SYS_close_range, low < 0 ? 0 : low, (long)UINT_MAX, 0);
 }
 
-int real_fclose(FILE *stream)
-{
-    return LOOKED_UP(libc.fclose)(stream);
-}
-
-int real_pclose(FILE *stream)
-{
-    return LOOKED_UP(libc.pclose)(stream);
-}
-
-FILE *real_freopen(const char *path, const char *mode, FILE *stream)
-{
-    return LOOKED_UP(libc.freopen)(path, mode, stream);
-}
-
-FILE *real_freopen64(const char *path, const char *mode, FILE *stream)
-{
-    return LOOKED_UP(libc.freopen64)(path, mode, stream);
-}
-
 int real_clone(int (*function)(void *), void *stack, int flags, void *argument, void *const rest[3])
 {
     return LOOKED_UP(libc.clone)(function, stack, flags, argument, rest[0], rest[1], rest[2]);
-}
-
-int real_daemon(int nochdir, int noclose)
-{
-    return LOOKED_UP(libc.daemon)(nochdir, noclose);
 }
 
 /* In libutil before glibc 2.34, which need not be there; its callers have it. */
@@ -318,31 +309,6 @@ pid_t real_forkpty(int *master, char *name, const struct termios *termios,
     return (pid_t)result(-ENOSYS);
 }
 
-int real_posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int fd, int target)
-{
-    return LOOKED_UP(libc.posix_spawn_file_actions_adddup2)(actions, fd, target);
-}
-
-int real_wordexp(const char *words, wordexp_t *expansion, int flags)
-{
-    return LOOKED_UP(libc.wordexp)(words, expansion, flags);
-}
-
-int real_execvp(const char *file, char *const argv[])
-{
-    return LOOKED_UP(libc.execvp)(file, argv);
-}
-
-int real_execvpe(const char *file, char *const argv[], char *const envp[])
-{
-    return LOOKED_UP(libc.execvpe)(file, argv, envp);
-}
-
-int real_fexecve(int fd, char *const argv[], char *const envp[])
-{
-    return LOOKED_UP(libc.fexecve)(fd, argv, envp);
-}
-
 /* A new name in glibc 2.34, an old system call. */
 int real_execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
 {
@@ -350,11 +316,6 @@ int real_execveat(int dir, const char *path, char *const argv[], char *const env
         return libc.execveat(dir, path, argv, envp, flags);
     return (int)result(
         sys6(SYS_execveat, dir, SYS_ARG(path), SYS_ARG(argv), SYS_ARG(envp), flags, 0));
-}
-
-pid_t real_fork(void)
-{
-    return LOOKED_UP(libc.fork)();
 }
 
 pid_t real__Fork(void)
@@ -366,83 +327,6 @@ pid_t real__Fork(void)
 void *real_vfork(void)
 {
     return (void *)LOOKED_UP(libc.vfork);
-}
-
-int real_system(const char *command)
-{
-    return LOOKED_UP(libc.system)(command);
-}
-
-FILE *real_popen(const char *command, const char *type)
-{
-    return LOOKED_UP(libc.popen)(command, type);
-}
-
-int real_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-                     const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
-{
-    return LOOKED_UP(libc.posix_spawn)(pid, path, actions, attributes, argv, envp);
-}
-
-int real_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
-                      const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
-{
-    return LOOKED_UP(libc.posix_spawnp)(pid, file, actions, attributes, argv, envp);
-}
-
-int real_setuid(uid_t uid)
-{
-    return LOOKED_UP(libc.setuid)(uid);
-}
-
-int real_setgid(gid_t gid)
-{
-    return LOOKED_UP(libc.setgid)(gid);
-}
-
-int real_seteuid(uid_t effective)
-{
-    return LOOKED_UP(libc.seteuid)(effective);
-}
-
-int real_setegid(gid_t effective)
-{
-    return LOOKED_UP(libc.setegid)(effective);
-}
-
-int real_setreuid(uid_t real, uid_t effective)
-{
-    return LOOKED_UP(libc.setreuid)(real, effective);
-}
-
-int real_setregid(gid_t real, gid_t effective)
-{
-    return LOOKED_UP(libc.setregid)(real, effective);
-}
-
-int real_setresuid(uid_t real, uid_t effective, uid_t saved)
-{
-    return LOOKED_UP(libc.setresuid)(real, effective, saved);
-}
-
-int real_setresgid(gid_t real, gid_t effective, gid_t saved)
-{
-    return LOOKED_UP(libc.setresgid)(real, effective, saved);
-}
-
-int real_setgroups(size_t count, const gid_t *groups)
-{
-    return LOOKED_UP(libc.setgroups)(count, groups);
-}
-
-int real_initgroups(const char *user, gid_t group)
-{
-    return LOOKED_UP(libc.initgroups)(user, group);
-}
-
-int real_capset(void *header, const void *data)
-{
-    return LOOKED_UP(libc.capset)(header, data);
 }
 
 static int relabel(int (**function)(const char *, unsigned long), const char *library,
@@ -498,21 +382,11 @@ int real_setns(int fd, int type)
     return libc.setns ? libc.setns(fd, type) : (int)result(sys2(SYS_setns, fd, type));
 }
 
-int real_mq_notify(int queue, const struct sigevent *event)
-{
-    return LOOKED_UP(libc.mq_notify)(queue, event);
-}
-
 int real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
     if (libc.epoll_ctl)
         return libc.epoll_ctl(epoll, operation, fd, event);
     return (int)result(sys4(SYS_epoll_ctl, epoll, operation, fd, SYS_ARG(event)));
-}
-
-FILE *real_fdopen(int fd, const char *mode)
-{
-    return LOOKED_UP(libc.fdopen)(fd, mode);
 }
 
 bool real_single_threaded(void)

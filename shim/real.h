@@ -31,7 +31,14 @@ void real_resolve(void);
 void real_find_clock(void);
 int64_t real_clock_ns(int clock);
 
-/* Each as its manual page says, errno included. */
+/* Each as its manual page says, errno included; first those that real.def makes. */
+#define REAL(type, name, parameters)
+#define REAL_PASS(type, name, parameters, arguments) type real_##name parameters;
+#define REAL_VARIABLE(type, name)
+#include "real.def"
+#undef REAL
+#undef REAL_PASS
+#undef REAL_VARIABLE
 int real_close(int fd);
 int real_dup(int fd);
 int real_dup2(int fd, int target);
@@ -54,10 +61,6 @@ int real_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
 int real_shutdown(int fd, int how);
 int real_close_range(unsigned first, unsigned last, int flags);
 void real_closefrom(int low);
-int real_fclose(FILE *stream);
-int real_pclose(FILE *stream);
-FILE *real_freopen(const char *path, const char *mode, FILE *stream);
-FILE *real_freopen64(const char *path, const char *mode, FILE *stream);
 _Noreturn void real__exit(int status);
 _Noreturn void real__Exit(int status);
 long real_syscall(const long number_and_arguments[7]);
@@ -66,37 +69,13 @@ int real_unshare(int flags);
 int real_chroot(const char *path);
 int real_clone(int (*function)(void *), void *stack, int flags, void *argument,
                void *const rest[3]);
-int real_daemon(int nochdir, int noclose);
 pid_t real_forkpty(int *master, char *name, const struct termios *termios,
                    const struct winsize *size);
-int real_posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int fd, int target);
-int real_wordexp(const char *words, wordexp_t *expansion, int flags);
 int real_pidfd_getfd(int pidfd, int target, unsigned flags);
 int real_execve(const char *path, char *const argv[], char *const envp[]);
-int real_execvp(const char *file, char *const argv[]);
-int real_execvpe(const char *file, char *const argv[], char *const envp[]);
-int real_fexecve(int fd, char *const argv[], char *const envp[]);
 int real_execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags);
-pid_t real_fork(void);
 pid_t real__Fork(void);
-int real_system(const char *command);
-FILE *real_popen(const char *command, const char *type);
-int real_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-                     const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]);
-int real_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
-                      const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]);
 
-int real_setuid(uid_t uid);
-int real_setgid(gid_t gid);
-int real_seteuid(uid_t effective);
-int real_setegid(gid_t effective);
-int real_setreuid(uid_t real, uid_t effective);
-int real_setregid(gid_t real, gid_t effective);
-int real_setresuid(uid_t real, uid_t effective, uid_t saved);
-int real_setresgid(gid_t real, gid_t effective, gid_t saved);
-int real_setgroups(size_t count, const gid_t *groups);
-int real_initgroups(const char *user, gid_t group);
-int real_capset(void *header, const void *data);
 /* Of libselinux and libapparmor, where a program has them; else ENOSYS. All but the last ignore the second. */
 int real_setcon(const char *context, unsigned long none);
 int real_setcon_raw(const char *context, unsigned long none);
@@ -106,9 +85,7 @@ int real_aa_change_hat(const char *hat, unsigned long token);
 int real_setrlimit(int resource, const void *limit);
 int real_prlimit(pid_t pid, int resource, const void *limit, void *old);
 int real_setns(int fd, int type);
-int real_mq_notify(int queue, const struct sigevent *event);
 int real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
-FILE *real_fdopen(int fd, const char *mode);
 
 /* The address of vfork, which must be jumped to and not called (hooks/fork.c). */
 void *real_vfork(void);
