@@ -14,6 +14,7 @@
 #include "remedy/parcel.h"
 #include "ground/clock.h"
 #include "pending.h"
+#include "streams.h"
 #include "sink.h"
 #include "summary.h"
 #include "sys.h"
@@ -210,11 +211,13 @@ static bool is_done_with(const struct event *e, const struct giving_up *g)
  * after us. */
 static bool should_linger(const struct event *e, const struct giving_up *g)
 {
-    uint32_t doubts = FD_READ_SHUT | (e->via == VIA_EXIT ? FD_STREAM : 0);
+    bool streams = e->via == VIA_EXIT;
+    uint32_t doubts = FD_READ_SHUT | (streams ? FD_STREAM : 0);
     const struct facts *facts = &e->probe.facts;
 
     return g->mode == MODE_LINGER && verdict_peer_may_send(facts->state) && !facts->mptcp &&
-           !facts->zero_linger && !(g->note->flags & doubts) && !is_done_with(e, g);
+           !facts->zero_linger && !(g->note->flags & doubts) && !(streams && streams_hidden()) &&
+           !is_done_with(e, g);
 }
 
 static unsigned opened_flag(const struct fd_note *note)
@@ -521,9 +524,11 @@ static void drop(struct giving_up *g, enum via via)
         g->held = holders_release(g->note);
     } else if (g->mode >= MODE_DRAIN && is_plain(g->note) && !config.port_ranges &&
                !holders_in_epoll(g->note)) {
-        struct event e = {.fd = g->fd, .via = via};
+        struct event e = {.fd = g->fd, .via = via, .probe.peer = probe_peer(g->fd)};
 
-        linger_park(&e, g->note, PARCEL_THREADS | PARCEL_SHARED | kept_flags(g));
+        if (owner_peer_hash(&e.probe.peer) ==
+            g->note->peer) /* else the number is another's by now */
+            linger_park(&e, g->note, PARCEL_THREADS | PARCEL_SHARED | kept_flags(g));
     }
 }
 
@@ -619,7 +624,6 @@ void closing_all(enum via via, const void *call_site, enum mode mode)
 
     if (!boundary_is_ours()) /* a clone that runs in our memory: what it ends is not ours */
         return;
-    holders_end();
     keeper = holders_keeper();
     for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;)
         if (!keeper || fdtable_origin(fd) != keeper)

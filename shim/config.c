@@ -194,6 +194,7 @@ void config_read(void)
     /* A privileged program's environment is its caller's, and would have us open files as root. */
     if (getauxval(AT_SECURE)) {
         config.mode = MODE_OFF;
+        forget_inherited();
         return;
     }
     read_program();

@@ -9,6 +9,17 @@
  * FD_STREAM. Set by fdopen, cleared by whoever closes the stream. */
 #define STREAMS 64
 static _Atomic(FILE *) streams[STREAMS];
+static _Atomic bool hidden;
+
+void streams_hide(void)
+{
+    atomic_store(&hidden, true);
+}
+
+bool streams_hidden(void)
+{
+    return atomic_load(&hidden);
+}
 
 static bool is_connection(int fd)
 {
@@ -65,13 +76,18 @@ static void flush_unless_locked(FILE *stream)
     funlockfile(stream);
 }
 
-void streams_flush(enum mode mode)
+static bool all_is_flushed(void)
+{
+    return !streams_hidden() && fdtable_next(-1, FD_STREAM) < 0;
+}
+
+bool streams_flush(enum mode mode)
 {
     FILE *const standard[] = {stdin, stdout, stderr};
     int saved_errno = errno;
 
-    if (mode != MODE_LINGER)
-        return;
+    if (mode != MODE_LINGER) /* nor would a relative in another mode half-close it */
+        return !mode_may_linger() && all_is_flushed();
     for (int fd = 0; fd < 3; fd++) {
         if (is_connection(fd)) {
             fdtable_add(fd, FD_STREAM);
@@ -84,4 +100,5 @@ void streams_flush(enum mode mode)
             flush_unless_locked(stream);
     }
     errno = saved_errno;
+    return all_is_flushed();
 }

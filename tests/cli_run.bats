@@ -134,17 +134,25 @@ EOT
     same 0 "$(counted TCPAbortOnClose "$safeclose" run --mode=linger "$speaker" unread 2>/dev/null)"
 }
 
+# What a program was started with: it may have taken some of it out.
+prints=(cat /proc/self/environ)
+
+settings_in()
+{
+    tr '\0' '\n' | grep ^SAFECLOSE_
+}
+
 @test "every setting is an option, with = or as two words, and --help has it" {
     values=(MODE=drain LOG=none FORMAT=json EVENTS=all 'PORTS=80,8000-8099' 'PROGRAMS=a,b' STACK=7 PREVIEW=9
-        DISCARD_MAX=3M LINGER_IDLE=7s LINGER_TIME=8s EXIT_WAIT=0 SUMMARY=9m CONTROL=/run/mode)
+        DISCARD_MAX=3M LINGER_IDLE=7s LINGER_TIME=8s EXIT_WAIT=0 SUMMARY=9m CONTROL=/run/mode INHERITED=sole)
     run -0 "$safeclose" run --help
     help=$output
     checked=0
     for name in $(setting_names); do
         for value in "${values[@]}"; do
             [[ $value == "$name="* ]] || continue
-            same "SAFECLOSE_$value" "$("$safeclose" run "$(option "$name")=${value#*=}" env | grep ^SAFECLOSE_)"
-            same "SAFECLOSE_$value" "$("$safeclose" run "$(option "$name")" "${value#*=}" env | grep ^SAFECLOSE_)"
+            same "SAFECLOSE_$value" "$("$safeclose" run "$(option "$name")=${value#*=}" "${prints[@]}" | settings_in)"
+            same "SAFECLOSE_$value" "$("$safeclose" run "$(option "$name")" "${value#*=}" "${prints[@]}" | settings_in)"
             matches "$(option "$name")=VALUE" "$help"
             checked=$((checked + 1))
         done

@@ -47,6 +47,9 @@ long dup_fcntl_end(uint32_t forks, int fd, int command, long ret);
  * its descriptor, -1 where it has none; close_end follows. */
 int stream_begin(FILE *stream, enum via via, const void *call_site, int *fd);
 
+/* fopencookie: what the functions write to is out of sight. */
+void stream_of_functions(void);
+
 /* fdopen. */
 void stream_opened(FILE *stream, int fd);
 

@@ -6,6 +6,7 @@
 
 #include "boundary.h"
 #include "closing.h"
+#include "holders/holders.h"
 #include "remedy/linger.h"
 #include "pending.h"
 #include "streams.h"
@@ -17,11 +18,14 @@
 void exit_begin(enum via via, const void *call_site)
 {
     enum mode mode = mode_now();
+    bool is_over = via != VIA_EXIT; /* no handler and no stream of libc's writes after us */
 
     if (!boundary_enter())
         return;
     if (via == VIA_EXIT)
-        streams_flush(mode);
+        is_over = streams_flush(mode);
+    if (is_over)
+        holders_end();
     closing_all(via, call_site, mode);
     pending_end();
     linger_wait();

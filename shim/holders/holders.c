@@ -208,6 +208,7 @@ enum held holders_give_up(int fd, struct fd_note *note, bool ending, bool stays,
     if (holders_hold_here(fd, note, number)) {
         if (holders_in_epoll(note))
             fdtable_add(*number, FD_EPOLL_STUCK);
+        fdtable_add(*number, note->flags & (FD_STREAM | FD_READ_SHUT));
         return HELD_HERE;
     }
     if (note->flags & (FD_LOST | FD_ARRIVED) || !family_trusts(note->serial))

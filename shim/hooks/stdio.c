@@ -12,6 +12,13 @@ EXPORT FILE *fdopen(int fd, const char *mode)
     return stream;
 }
 
+EXPORT FILE *fopencookie(void *restrict cookie, const char *restrict mode,
+                         cookie_io_functions_t functions)
+{
+    stream_of_functions();
+    return real_fopencookie(cookie, mode, functions);
+}
+
 EXPORT int fclose(FILE *stream)
 {
     int fd;

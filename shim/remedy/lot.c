@@ -445,6 +445,8 @@ static void settle_doubt(struct lot *lot, int fd)
 {
     struct parked *p = at(lot, fd);
 
+    if (p->flags & PARCEL_SHARED) /* its signals were the others' too */
+        sys3(SYS_fcntl, fd, F_SETOWN, 0);
     if (p->flags & PARCEL_HALF_CLOSE)
         sys2(SYS_shutdown, fd, SHUT_WR);
     if (p->options)
