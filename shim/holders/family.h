@@ -27,7 +27,7 @@
  *
  * A fork child that has dropped its rights can write to all of this. A wrong number makes a process look
  * dead or alive, or a connection another's: at worst one is left alone, or one that somebody in the family
- * shares is drained. No loop, wait or address depends on it, and no pid from here is given to a call that
+ * shares is drained or half-closed. No loop, wait or address depends on it, and no pid from here is given to a call that
  * acts. Against whoever writes without knowing what, each place has a seal, made with a secret of the
  * family; what does not fit it, or is older than this process has seen it, counts as a holder.
  */
