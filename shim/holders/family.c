@@ -391,28 +391,34 @@ uint64_t family_forked(void)
 /* Counted when the child's place is there: whoever has counted fewer, and looks once more, finds it. */
 void family_fork_begin(void)
 {
+    int depth = unborn.depth++;
     uint32_t place;
 
+    atomic_signal_fence(memory_order_seq_cst); /* a handler that forks from here on has its own */
+    if (depth < NESTED)
+        unborn.places[depth] = 0;
     atomic_fetch_add(&forking, 1);
     if (!family)
         return;
     if (!pid_ns)
         family_fork_self(); /* before the first fork nobody asks */
     seal_all();
-    place = self && unborn.depth < NESTED ? reserve() : 0;
+    place = self && depth < NESTED ? reserve() : 0;
     if (place)
-        unborn.places[unborn.depth] = place;
+        unborn.places[depth] = place;
     else
         family_distrust();
-    unborn.depth++;
     atomic_fetch_add(&family->forks, 1);
 }
 
 static uint32_t take_unborn(void)
 {
-    int depth = --unborn.depth;
+    int depth = unborn.depth - 1;
+    uint32_t place = depth >= 0 && depth < NESTED ? unborn.places[depth] : 0;
 
-    return depth >= 0 && depth < NESTED ? unborn.places[depth] : 0;
+    atomic_signal_fence(memory_order_seq_cst);
+    unborn.depth = depth;
+    return place;
 }
 
 static void set_pid(uint32_t place, int pid)
