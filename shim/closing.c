@@ -625,9 +625,8 @@ void closing_all(enum via via, const void *call_site, enum mode mode)
     if (!boundary_is_ours()) /* a clone that runs in our memory: what it ends is not ours */
         return;
     keeper = holders_keeper();
-    for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;)
-        if (!keeper || fdtable_origin(fd) != keeper)
-            end_with(fd, via, call_site, mode);
+    for (int fd = -1; (fd = fdtable_next_not_of(fd, FD_TCP, keeper)) >= 0;)
+        end_with(fd, via, call_site, mode);
 }
 
 void closing_early(int fd)

@@ -76,13 +76,6 @@ struct fd_note fdtable_get(int fd)
     return note;
 }
 
-uint32_t fdtable_origin(int fd)
-{
-    struct entry *e = entry_of(fd, false);
-
-    return e ? atomic_load_explicit(&e->origin, memory_order_relaxed) : 0;
-}
-
 void fdtable_add(int fd, uint32_t flags)
 {
     struct entry *e = entry_of(fd, true);
@@ -141,17 +134,27 @@ void fdtable_leave_epoll(int fd, int epoll, uint64_t rings)
     } while (!atomic_compare_exchange_weak(&e->epolls, &sets, fewer));
 }
 
-int fdtable_next(int fd, uint32_t flags)
+static bool is_wanted(const struct entry *e, uint32_t flags, uint32_t except)
 {
-    for (fd++; fd < ENTRIES * PAGES; fd++) {
-        struct entry *e = entry_of(fd, false);
+    return atomic_load_explicit(&e->serial_flags, memory_order_relaxed) & flags &&
+           !(except && atomic_load_explicit(&e->origin, memory_order_relaxed) == except);
+}
 
-        if (!e)
-            fd |= ENTRIES - 1; /* on to the next page */
-        else if (atomic_load_explicit(&e->serial_flags, memory_order_relaxed) & flags)
-            return fd;
+int fdtable_next_not_of(int fd, uint32_t flags, uint32_t except)
+{
+    for (fd++; fd < ENTRIES * PAGES; fd = (fd / ENTRIES + 1) * ENTRIES) {
+        const struct entry *page = atomic_load_explicit(&pages[fd / ENTRIES], memory_order_acquire);
+
+        for (int i = fd % ENTRIES; page && i < ENTRIES; i++)
+            if (is_wanted(&page[i], flags, except))
+                return fd - fd % ENTRIES + i;
     }
     return -1;
+}
+
+int fdtable_next(int fd, uint32_t flags)
+{
+    return fdtable_next_not_of(fd, flags, 0);
 }
 
 void fdtable_connected(int fd, uint64_t peer)

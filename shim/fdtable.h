@@ -51,9 +51,6 @@ void fdtable_set(int fd, struct fd_note note);
 /* What is known of fd; all zero where nothing is. */
 struct fd_note fdtable_get(int fd);
 
-/* Its origin alone; 0 where nothing is known. */
-uint32_t fdtable_origin(int fd);
-
 /* Adds flags to what is known of fd. */
 void fdtable_add(int fd, uint32_t flags);
 
@@ -71,6 +68,9 @@ void fdtable_leave_epoll(int fd, int epoll, uint64_t rings);
 /* The next number above fd of which any of these flags is known, -1 where there is none. Start with
  * -1. */
 int fdtable_next(int fd, uint32_t flags);
+
+/* The same, but for those that the process at this place created; 0: nobody. There may be thousands of them. */
+int fdtable_next_not_of(int fd, uint32_t flags, uint32_t except);
 
 /* fd was connected to this peer, or, peer 0, to nobody. */
 void fdtable_connected(int fd, uint64_t peer);
