@@ -77,36 +77,32 @@ static bool parse_log(struct config *to, const char *value)
     return true;
 }
 
+/* *second: whether it is the second of the two words. */
+static bool parse_either(const char *value, const char words[2][NAME_SIZE], bool *second)
+{
+    int i = one_of(value, words, 2);
+
+    if (i >= 0)
+        *second = i == 1;
+    return i >= 0;
+}
+
 static bool parse_format(struct config *to, const char *value)
 {
-    static const char names[][NAME_SIZE] = {"text", "json"};
-    int i = one_of(value, names, 2);
+    bool ok = parse_either(value, (const char[2][NAME_SIZE]){"text", "json"}, &to->json);
 
-    if (i < 0)
-        return false;
-    to->format_given = true;
-    to->json = i == 1;
-    return true;
+    to->format_given |= ok;
+    return ok;
 }
 
 static bool parse_inherited(struct config *to, const char *value)
 {
-    static const char names[][NAME_SIZE] = {"unknown", "sole"};
-    int i = one_of(value, names, 2);
-
-    if (i >= 0)
-        to->sole = i == 1;
-    return i >= 0;
+    return parse_either(value, (const char[2][NAME_SIZE]){"unknown", "sole"}, &to->sole);
 }
 
 static bool parse_events(struct config *to, const char *value)
 {
-    static const char names[][NAME_SIZE] = {"resets", "all"};
-    int i = one_of(value, names, 2);
-
-    if (i >= 0)
-        to->all_events = i == 1;
-    return i >= 0;
+    return parse_either(value, (const char[2][NAME_SIZE]){"resets", "all"}, &to->all_events);
 }
 
 /* Digits at *s up to max, *s moved behind them. False where there are none or they say more. */
