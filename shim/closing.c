@@ -526,8 +526,7 @@ static void drop(struct giving_up *g, enum via via)
                !holders_in_epoll(g->note)) {
         struct event e = {.fd = g->fd, .via = via, .probe.peer = probe_peer(g->fd)};
 
-        if (owner_peer_hash(&e.probe.peer) ==
-            g->note->peer) /* else the number is another's by now */
+        if (owner_is_of_this_connection(g->note, &e.probe))
             linger_park(&e, g->note, PARCEL_THREADS | PARCEL_SHARED | kept_flags(g));
     }
 }

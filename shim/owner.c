@@ -17,10 +17,7 @@ uint64_t owner_peer_hash(const struct endpoint *peer)
     return hash ? hash : 1;
 }
 
-/* Whether the note is of the connection that stands behind the number now: the program may have
- * closed it in a way that nobody sees, and have got another. A listening socket has no peer to
- * compare. */
-static bool is_of_this_connection(const struct fd_note *note, const struct probe *probe)
+bool owner_is_of_this_connection(const struct fd_note *note, const struct probe *probe)
 {
     if (probe->facts.state == STATE_LISTEN)
         return note->flags & FD_LISTENING;
@@ -31,7 +28,7 @@ enum owner owner_of(struct giving_up *g)
 {
     if (g->held == HELD_HERE)
         return OWNER_SHARED;
-    if (!(g->note->flags & FD_BORN) || !is_of_this_connection(g->note, g->probe) ||
+    if (!(g->note->flags & FD_BORN) || !owner_is_of_this_connection(g->note, g->probe) ||
         g->held == HELD_UNKNOWN)
         return OWNER_UNKNOWN;
     return g->held == HELD_ELSEWHERE ? OWNER_SHARED : OWNER_SOLE;
