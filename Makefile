@@ -140,7 +140,8 @@ $(BUILD)/demo/%: demo/%.c demo/net.c demo/net.h
 # unit_X tests shim/X.c, or shim/tcp/X.c, alone, or with the files that X_PARTS names.
 stack_PARTS = stack_cfi stack_module stack_unwind
 $(BUILD)/tests/unit_stack: $(stack_PARTS:%=$(BUILD)/shim/%.o)
-$(BUILD)/tests/unit_outcome: $(BUILD)/shim/verdict.o
+$(BUILD)/tests/unit_outcome: $(BUILD)/shim/verdict.o $(BUILD)/shim/report/names.o
+$(BUILD)/tests/unit_verdict $(BUILD)/tests/unit_content: $(BUILD)/shim/report/names.o
 
 define unit_test
 $(BUILD)/tests/unit_%: tests/unit_%.c $(BUILD)/shim/$(1)%.o

@@ -19,7 +19,7 @@
 /* All of it is zero in a new process. */
 struct process {
     _Atomic int pid;     /* 0 until the first hook of this process */
-    _Atomic int greeted; /* what of event_first_use is done */
+    _Atomic int greeted; /* what of first_use is done */
     _Atomic int ended;   /* the summary is written */
 };
 

@@ -20,6 +20,7 @@
 #include "sys.h"
 #include "event_mode.h"
 #include "settings/control.h"
+#include "tcp/first_use.h"
 
 /* Whether SAFECLOSE_PORTS covers a connection: by its own port, or by the peer's where the program
  * opened it. Where that was not seen, either will do. */
@@ -438,7 +439,7 @@ static void judge(struct event *e, struct giving_up *g, enum probe_kind kind)
         apply_owner(e, g);
     if (g->exiting && e->note == NOTE_SHARED)
         return;
-    event_first_use();
+    first_use();
     written = written && is_news(e, g) && event_admit();
     if (written)
         look_closer(e, g, bytes);

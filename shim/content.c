@@ -4,16 +4,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-const char *content_name(enum content content)
-{
-    static const char names[CONTENT_COUNT][NAME_SIZE] = {
-#define CONTENT(id, name, words) [CONTENT_##id] = name,
-#include "content.def"
-#undef CONTENT
-    };
-    return names[content];
-}
-
 struct view {
     const uint8_t *at;
     size_t size;

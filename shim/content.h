@@ -19,7 +19,4 @@ enum content {
  * URGENT, which the bytes don't show. */
 enum content content_of(const uint8_t *bytes, size_t size, uint64_t unread);
 
-/* "http-request": the word of the log. */
-const char *content_name(enum content content);
-
 #endif

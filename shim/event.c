@@ -6,67 +6,11 @@
 #include "event_json.h"
 #include "event_stack.h"
 #include "event_text.h"
-#include "ground/signals.h"
 #include "options.h"
-#include "proc.h"
 #include "report/ledger.h"
 #include "settings/control.h"
 #include "sink.h"
 #include "sys.h"
-#include "tcp/diag.h"
-
-const char *event_via_name(enum via via)
-{
-    static const char names[VIA_COUNT][NAME_SIZE] = {
-#define DOOR(id, name) [VIA_##id] = name,
-#include "doors.def"
-#undef DOOR
-    };
-    return names[via];
-}
-
-const char *event_note_name(enum note note)
-{
-    static const char names[NOTE_COUNT][NAME_SIZE] = {
-#define NOTE(id, name, text) [NOTE_##id] = name,
-#include "notes.def"
-#undef NOTE
-    };
-    return names[note];
-}
-
-const char *event_action_name(enum action action)
-{
-    static const char names[ACTION_COUNT][NAME_SIZE] = {
-        [ACTION_NONE] = "none",         [ACTION_DRAINED] = "drained",
-        [ACTION_DRAINING] = "draining", [ACTION_LINGERING] = "lingering",
-        [ACTION_PASSED] = "passed",
-    };
-    return names[action];
-}
-
-const char *event_ended_name(enum ended ended)
-{
-    static const char names[ENDED_COUNT][NAME_SIZE] = {
-#define END(id, name, text) [ENDED_##id] = name,
-#include "ends.def"
-#undef END
-    };
-    return names[ended];
-}
-
-bool event_is_exit(enum via via)
-{
-    return via >= VIA_EXIT_GROUP;
-}
-
-const char *event_state_name(uint8_t state)
-{
-    static const char names[][NAME_SIZE] = {"",           "ESTABLISHED", "SYN_SENT",  "SYN_RECV",
-                                            "FIN_WAIT1",  "FIN_WAIT2",   "TIME_WAIT", "CLOSE",
-                                            "CLOSE_WAIT", "LAST_ACK",    "LISTEN",    "CLOSING"};
-    return state < sizeof(names) / sizeof(names[0]) ? names[state] : "";
-}
 
 /* One more event in this second? The second stands in the upper half of the word, the events below.
  */
@@ -254,7 +198,7 @@ static void announce(struct line *line)
     sink_write_log(line);
 }
 
-static void announce_once(void)
+void event_announce(void)
 {
     struct line *line = atomic_load(&ledger->announced) ? NULL : sink_claim();
 
@@ -266,59 +210,4 @@ static void announce_once(void)
         announce(line);
     }
     sink_release(line);
-}
-
-/* The log, and the socket for questions. Both take a high number, for which the kernel's table of a program with
- * threads grows in milliseconds; a thread that did not wait for that would close unconfirmed, and its event would
- * find no log. */
-static void prepare(bool asks)
-{
-    static _Atomic int preparer; /* the process in which a thread is at it */
-    int pid = atomic_load(&process->pid);
-    int last = atomic_load(&preparer);
-    uint64_t before = 0;
-    bool blocked = signals_block(&before);
-
-    if (last != pid && atomic_compare_exchange_strong(&preparer, &last, pid)) {
-        sink_open();
-        if (asks && config.log != LOG_NONE)
-            diag_prepare();
-        announce_once();
-        atomic_store(&preparer, 0);
-    } else {
-        proc_await(&preparer, pid);
-    }
-    if (blocked)
-        signals_restore(before);
-}
-
-static void use(bool opens)
-{
-    int wanted = mode_now() == MODE_OFF ? USES_TCP : USES_TCP | TELLS;
-    int before = atomic_load_explicit(&process->greeted, memory_order_relaxed);
-
-    if ((before & wanted) == wanted) {
-        if (opens && before & TELLS && config.log != LOG_NONE && !diag_is_settled())
-            prepare(true); /* the program has closed it */
-        return;
-    }
-    if (!boundary_is_ours())
-        return;
-    before = atomic_fetch_or(&process->greeted, USES_TCP);
-    if (!(before & USES_TCP))
-        ledger_join();
-    if (wanted == USES_TCP)
-        return;
-    prepare(opens);
-    atomic_fetch_or(&process->greeted, TELLS);
-}
-
-void event_first_use(void)
-{
-    use(false);
-}
-
-void event_opening(void)
-{
-    use(true);
 }

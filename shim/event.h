@@ -79,12 +79,8 @@ struct event {
     const struct stack *stack; /* where the close was called, if not by the caller of event_emit */
 };
 
-/* A TCP use of the process. At the first the log is opened, and what tells outcomes; the first of a family
- * writes what the settings got wrong, and the mode. */
-void event_first_use(void);
-
-/* The same of a use that gives the program a number: then what asks the kernel may take one, too. */
-void event_opening(void);
+/* Writes the first lines of a family, once: what the settings got wrong, and the mode. The log is open. */
+void event_announce(void);
 
 enum { USES_TCP = 1, TELLS = 2 }; /* process->greeted: in a mode that does */
 
@@ -107,14 +103,10 @@ void event_log_trouble(struct line *line);
 
 #define EVENT_RATE 100
 
-/* "log", "drained": the words of the log. */
-const char *event_via_name(enum via via);
-const char *event_action_name(enum action action);
-const char *event_ended_name(enum ended ended);
-
 /* Whether through this door go all descriptors of a process that ends. */
-bool event_is_exit(enum via via);
-const char *event_note_name(enum note note);
-const char *event_state_name(uint8_t state);
+static inline bool event_is_exit(enum via via)
+{
+    return via >= VIA_EXIT_GROUP;
+}
 
 #endif

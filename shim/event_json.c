@@ -6,6 +6,7 @@
 #include "ground/clock.h"
 #include "event_stack.h"
 #include "options.h"
+#include "report/names.h"
 #include "sys.h"
 #include "settings/control.h"
 
@@ -85,8 +86,8 @@ static bool put_seen(struct text *t, const struct event *e, const struct stack *
 {
     bool fits;
 
-    text_put(t, ",\"content\":\"%s\",\"note\":\"%s\"", content_name(e->content),
-             event_note_name(e->note));
+    text_put(t, ",\"content\":\"%s\",\"note\":\"%s\"", names_content(e->content),
+             names_note(e->note));
     t->cap -= TAIL;
     fits = put_preview(t, e);
     text_put(t, ",\"stack\":");
@@ -106,17 +107,17 @@ void event_json_close(struct text *t, const struct event *e, const struct stack 
              e->pid ? e->pid : atomic_load(&process->pid), e->at.real);
     text_put(t, ",\"tid\":%d", e->tid ? e->tid : sys_gettid());
     event_json_comm(t);
-    text_put(t, ",\"via\":\"%s\",\"fd\":%d,\"proto\":\"%s\"", event_via_name(e->via), e->fd,
+    text_put(t, ",\"via\":\"%s\",\"fd\":%d,\"proto\":\"%s\"", names_via(e->via), e->fd,
              p->facts.mptcp ? "mptcp" : "tcp");
     put_endpoint(t, "local", &p->local);
     put_endpoint(t, "peer", &p->peer);
-    text_put(t, ",\"state\":\"%s\",\"cause\":\"%s\"", event_state_name(p->facts.state),
-             verdict_cause_name(e->verdict.cause));
+    text_put(t, ",\"state\":\"%s\",\"cause\":\"%s\"", names_state(p->facts.state),
+             names_cause(e->verdict.cause));
     if (e->verdict.cause == CAUSE_PENDING_ACCEPTS)
         text_put(t, ",\"pending\":%u", p->facts.pending);
     text_put(t, ",\"unread\":%u,\"unacked\":%u,\"unsent\":%u", p->unread, p->unacked, p->unsent);
     text_put(t, ",\"action\":\"%s\",\"outcome\":\"%s\",\"confirmed\":%s,\"discarded\":%llu",
-             event_action_name(e->action), verdict_outcome_name(e->verdict.outcome),
+             names_action(e->action), names_outcome(e->verdict.outcome),
              e->confirmed ? "true" : "false", (unsigned long long)e->discarded);
     text_put(t, ",\"truncated\":%s", put_seen(t, e, stack) ? "false" : "true");
     text_put(t, ",\"urgent\":%s,\"cookie\":\"0x%llx\",\"netns\":%llu,\"mono_ns\":%llu",
@@ -125,7 +126,7 @@ void event_json_close(struct text *t, const struct event *e, const struct stack 
     if (e->note == NOTE_SHARED && e->holder >= 0)
         text_put(t, ",\"holder_pid\":%d,\"holder_fd\":%d", atomic_load(&process->pid), e->holder);
     if (e->is_end)
-        text_put(t, ",\"ended_by\":\"%s\"", event_ended_name(e->ended));
+        text_put(t, ",\"ended_by\":\"%s\"", names_ended(e->ended));
     if (e->is_end || e->is_late)
         text_put(t, ",\"ms\":%llu", (unsigned long long)e->ms);
     text_put(t, "}\n");

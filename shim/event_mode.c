@@ -7,6 +7,7 @@
 #include "event_text.h"
 #include "options.h"
 #include "sink.h"
+#include "tcp/first_use.h"
 
 static void put_json(struct text *t, const struct control_news *news)
 {
@@ -64,7 +65,7 @@ void event_mode_look_now(int64_t now)
         return;
     tells = atomic_load(&process->greeted) && (news.from != news.to || news.trouble);
     if (tells) {
-        event_first_use(); /* in a mode that tells the log is open from here on */
+        first_use(); /* in a mode that tells the log is open from here on */
         tell(&news);
     }
     control_end(&news, tells);

@@ -4,6 +4,7 @@
 #include "config.h"
 #include "event_text.h"
 #include "ground/clock.h"
+#include "report/names.h"
 #include "sink.h"
 #include "sys.h"
 
@@ -143,7 +144,7 @@ static void put_end(struct text *t, const struct event *e)
 #include "ends.def"
 #undef END
     };
-    text_put(t, "after %s for %llu ms, ", event_action_name(e->action), (unsigned long long)e->ms);
+    text_put(t, "after %s for %llu ms, ", names_action(e->action), (unsigned long long)e->ms);
     text_amount(t, e->discarded);
     text_put(t, " discarded%s: %s", e->discarded ? " that the peer believes delivered" : "",
              words[e->ended]);
@@ -176,16 +177,16 @@ void event_text_line(struct text *t, const struct event *e)
     bool parks = e->action == ACTION_LINGERING || e->action == ACTION_DRAINING;
 
     put_head(t, e->pid ? e->pid : atomic_load(&process->pid), e->at.real);
-    text_put(t, "%s(%d)", event_via_name(e->via), e->fd);
+    text_put(t, "%s(%d)", names_via(e->via), e->fd);
     put_endpoints(t, e);
     text_put(t, ": ");
     if (is_close && e->action == ACTION_PASSED && !was_sent(e))
         text_put(t, "left alone");
     else if (is_close && parks && e->verdict.outcome == OUTCOME_NONE)
-        text_put(t, "%s", event_action_name(e->action));
+        text_put(t, "%s", names_action(e->action));
     else
         put_outcome(t, e);
-    text_put(t, " [%s] ", verdict_cause_name(e->verdict.cause));
+    text_put(t, " [%s] ", names_cause(e->verdict.cause));
     if (e->is_end)
         put_end(t, e);
     else if (e->is_late)

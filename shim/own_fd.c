@@ -1,6 +1,7 @@
 #include "safeclose.h"
 
 #include "own_fd.h"
+#include "ground/file.h"
 #include "sys.h"
 
 #include <sys/resource.h>
@@ -36,7 +37,7 @@ static void own_fd_note(struct own_fd *own, const struct identity *file, int num
 
 void own_fd_is(struct own_fd *own, int number)
 {
-    struct identity file = quiet_identity(number);
+    struct identity file = file_identity(number);
 
     own_fd_note(own, &file, file.mode ? number : -1);
 }
@@ -44,7 +45,7 @@ void own_fd_is(struct own_fd *own, int number)
 void own_fd_keep(struct own_fd *own, int fd)
 {
     int number = own_fd_check(own);
-    struct identity file = quiet_identity(fd);
+    struct identity file = file_identity(fd);
 
     if (number >= 0 && sys3(SYS_dup3, fd, number, O_CLOEXEC) == number)
         sys1(SYS_close, fd);
@@ -68,7 +69,7 @@ int own_fd_check(const struct own_fd *own)
 
     if (number < 0)
         return -1;
-    now = quiet_identity(number);
+    now = file_identity(number);
     file = own_fd_file(own);
-    return quiet_same(&file, &now) ? number : -1;
+    return file_same(&file, &now) ? number : -1;
 }

@@ -5,7 +5,7 @@
 #ifndef SAFECLOSE_OWN_FD_H
 #define SAFECLOSE_OWN_FD_H
 
-#include "quiet.h"
+#include "ground/nowait.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>

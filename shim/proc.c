@@ -3,9 +3,6 @@
 #include "proc.h"
 #include "sys.h"
 
-#define MOMENT_NS 20000
-#define MOMENTS 500
-
 /* A directory entry as getdents64 lays it out. */
 struct entry64 {
     uint64_t inode;
@@ -46,32 +43,4 @@ enum proc_walk proc_walk(int dir,
         }
     }
     return n < 0 ? PROC_FAILED : PROC_ALL;
-}
-
-int64_t proc_now_ns(void)
-{
-    struct timespec now = {0, 0};
-
-    sys2(SYS_clock_gettime, CLOCK_MONOTONIC, SYS_ARG(&now));
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-bool proc_is_over(int64_t deadline)
-{
-    int64_t now = proc_now_ns();
-
-    return now == 0 || now > deadline;
-}
-
-void proc_sleep_ns(long ns)
-{
-    const struct timespec time = {0, ns};
-
-    sys2(SYS_nanosleep, SYS_ARG(&time), 0);
-}
-
-void proc_await(_Atomic int *who, int pid)
-{
-    for (int i = 0; i < MOMENTS && atomic_load(who) == pid; i++)
-        proc_sleep_ns(MOMENT_NS);
 }

@@ -3,7 +3,7 @@
 #include "boundary.h"
 #include "config.h"
 #include "ground/signals.h"
-#include "proc.h"
+#include "ground/wait.h"
 #include "report/ledger.h"
 #include "sink.h"
 #include "sink_file.h"
@@ -54,7 +54,7 @@ void sink_open(void)
         open_target();
         atomic_store(&opener, OPEN);
     } else {
-        proc_await(&opener, pid);
+        wait_for(&opener, pid);
     }
     signals_restore(before);
 }

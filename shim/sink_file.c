@@ -3,6 +3,7 @@
 #include "boundary.h"
 #include "config.h"
 #include "error.h"
+#include "ground/file.h"
 #include "own_fd.h"
 #include "report/log_open.h"
 #include "sink_file.h"
@@ -71,7 +72,7 @@ static bool name_path(int pid)
 
 static struct identity identity_at(const char *name)
 {
-    return quiet_identity_at(AT_FDCWD, name, 0);
+    return file_identity_at(AT_FDCWD, name, 0);
 }
 
 /* The descriptor, or -1 and why. */
@@ -132,7 +133,7 @@ static int64_t seconds(void)
 
 static bool same_or_both_missing(const struct identity *a, const struct identity *b)
 {
-    return quiet_same(a, b) || (!a->mode && !b->mode);
+    return file_same(a, b) || (!a->mode && !b->mode);
 }
 
 /* A walk for each line would cost too much. What was refused is refused again, unless something
@@ -220,12 +221,12 @@ static bool is_stale(int number, int pid)
     struct identity now = identity_at("/");
     struct identity held = own_fd_file(own());
 
-    if (!quiet_same(&root, &now))
+    if (!file_same(&root, &now))
         return false;
     if (number < 0 || (pid != atomic_load(&path_of) && strstr(config.log_path, "%p")))
         return true;
     now = identity_at(file->path);
-    return !quiet_same(&held, &now);
+    return !file_same(&held, &now);
 }
 
 bool sink_file_write(const char *bytes, size_t len)
@@ -239,7 +240,7 @@ bool sink_file_write(const char *bytes, size_t len)
         number = own_fd_check(own());
     }
     held = own_fd_file(own());
-    return number >= 0 && quiet_write(number, &held, bytes, len, &torn);
+    return number >= 0 && nowait_write(number, &held, bytes, len, &torn);
 }
 
 bool sink_file_owns(int fd)

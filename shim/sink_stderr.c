@@ -1,7 +1,8 @@
 #include "safeclose.h"
 
 #include "boundary.h"
-#include "quiet.h"
+#include "ground/file.h"
+#include "ground/nowait.h"
 #include "sink_stderr.h"
 #include "sys.h"
 
@@ -17,16 +18,16 @@ void sink_stderr_start(void)
     /* An inetd service's stderr is its connection: what we write there its client would read. Where the
      * kernel doesn't tell, it may be one. */
     if (domain == -ENOTSOCK || (domain >= 0 && domain != AF_INET && domain != AF_INET6))
-        original = quiet_identity(STDERR_FILENO);
+        original = file_identity(STDERR_FILENO);
 }
 
 /* A daemon closes 0 to 2 and may get a connection as number 2: a line there would go to its client.
  */
 static bool write_to(int number, const char *bytes, size_t len)
 {
-    struct identity now = quiet_identity(number);
+    struct identity now = file_identity(number);
 
-    return quiet_same(&original, &now) && quiet_write(number, &now, bytes, len, &torn);
+    return file_same(&original, &now) && nowait_write(number, &now, bytes, len, &torn);
 }
 
 /* Whether somebody (systemd, a container's runtime) put a seccomp filter around the program: it may

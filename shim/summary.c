@@ -8,6 +8,7 @@
 #include "options.h"
 #include "real.h"
 #include "report/ledger.h"
+#include "report/names.h"
 #include "sink.h"
 #include "summary.h"
 #include "settings/control.h"
@@ -62,7 +63,7 @@ static void put_json(struct text *t, struct counts *c, const char *given_up, boo
              options_mode_name(mode_now()), get(&c->closes),
              get(&c->causes[CAUSE_NONE]) + get(&c->clean));
     for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++)
-        text_put(t, ",\"%s\":%llu", verdict_cause_name((enum cause)i), get(&c->causes[i]));
+        text_put(t, ",\"%s\":%llu", names_cause((enum cause)i), get(&c->causes[i]));
     text_put(t,
              "},\"actions\":{\"none\":%llu,\"drained\":%llu,\"draining\":%llu,\"lingering\":%llu,"
              "\"passed\":%llu}",
@@ -70,11 +71,10 @@ static void put_json(struct text *t, struct counts *c, const char *given_up, boo
              get(&c->drained), get(&c->draining), get(&c->lingering), get(&c->passed));
     text_put(t, ",\"linger_ends\":{");
     for (int i = 0; i < ENDED_COUNT; i++)
-        text_put(t, "%s\"%s\":%llu", i ? "," : "", event_ended_name((enum ended)i),
-                 get(&c->ended[i]));
+        text_put(t, "%s\"%s\":%llu", i ? "," : "", names_ended((enum ended)i), get(&c->ended[i]));
     text_put(t, "},\"outcomes\":{");
     for (int i = 0; i < OUTCOME_COUNT; i++)
-        text_put(t, "\"%s\":%llu,", verdict_outcome_name((enum outcome)i), get(&c->outcomes[i]));
+        text_put(t, "\"%s\":%llu,", names_outcome((enum outcome)i), get(&c->outcomes[i]));
     text_put(t, "\"fin-or-none\":%llu},\"confirmed\":%llu,\"rst_later\":%llu", get(&c->clean),
              get(&c->confirmed), get(&c->later));
     text_put(t, ",\"peer_may_send\":%llu,\"at_risk\":%llu,\"forgotten\":%llu", get(&c->may_send),

@@ -1,4 +1,3 @@
-#include "format.h"
 #include "verdict.h"
 
 /* Where disconnecting resets: tcp_need_reset() in net/ipv4/tcp.c. */
@@ -51,25 +50,4 @@ bool verdict_peer_may_send(uint8_t state)
 {
     return state == STATE_ESTABLISHED || state == STATE_SYN_RECV || state == STATE_FIN_WAIT1 ||
            state == STATE_FIN_WAIT2;
-}
-
-const char *verdict_cause_name(enum cause cause)
-{
-    static const char names[CAUSE_COUNT][NAME_SIZE] = {
-#define CAUSE(id, name, why, peer, fix, without) [CAUSE_##id] = name,
-#include "causes.def"
-#undef CAUSE
-    };
-    return names[cause];
-}
-
-const char *verdict_outcome_name(enum outcome outcome)
-{
-    static const char names[OUTCOME_COUNT][NAME_SIZE] = {
-        [OUTCOME_NONE] = "none",
-        [OUTCOME_FIN] = "fin",
-        [OUTCOME_RST] = "rst",
-        [OUTCOME_UNKNOWN] = "unknown",
-    };
-    return names[outcome];
 }

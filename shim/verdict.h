@@ -55,10 +55,6 @@ struct verdict {
 
 struct verdict verdict_of(const struct facts *facts);
 
-/* "unread-data", "rst": the words of the log. */
-const char *verdict_cause_name(enum cause cause);
-const char *verdict_outcome_name(enum outcome outcome);
-
 /* True where an orderly close sends FIN; in other states ours is sent already, or there is no connection. */
 bool verdict_sends_fin(uint8_t state);
 

@@ -2,7 +2,7 @@
  * What unread bytes look like: the beginnings of real conversations, cut where a queue may cut
  * them. The records of TLS were made by OpenSSL 3.0.
  */
-#include "content.h"
+#include "report/names.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -143,12 +143,12 @@ static enum content guess(const char *bytes, size_t size, uint64_t unread)
 
 static void expect(const char *bytes, size_t size, uint64_t unread, enum content content)
 {
-    const char *got = content_name(guess(bytes, size, unread));
+    const char *got = names_content(guess(bytes, size, unread));
 
-    if (strcmp(got, content_name(content)) == 0)
+    if (strcmp(got, names_content(content)) == 0)
         return;
     print_error("the first %zu bytes of \"%s\": %s, not %s\n", size, bytes, got,
-                content_name(content));
+                names_content(content));
     fail();
 }
 
@@ -238,7 +238,7 @@ static void names_are_those_of_the_log(void **state)
     (void)state;
     assert_int_equal(CONTENT_COUNT, sizeof(names) / sizeof(names[0]));
     for (unsigned i = 0; i < CONTENT_COUNT; i++)
-        assert_string_equal(content_name((enum content)i), names[i]);
+        assert_string_equal(names_content((enum content)i), names[i]);
 }
 
 int main(void)

@@ -3,6 +3,7 @@
  * and after it. The kernel's side of it is pinned by kernel_facts_diag.c. A verdict "unknown" is not in it:
  * of those the kernel is never asked.
  */
+#include "report/names.h"
 #include "tcp/outcome.h"
 
 #include <setjmp.h>
@@ -84,8 +85,8 @@ static void assert_told(struct told told, struct told wanted, const char *name, 
         told.claims != wanted.claims)
         fail_msg(
             "%s, %s, after %d, state %u, others %d: %s, confirmed %d, claims %d; not %s, %d, %d",
-            name, where, after, state, others, verdict_outcome_name(told.outcome), told.confirmed,
-            told.claims, verdict_outcome_name(wanted.outcome), wanted.confirmed, wanted.claims);
+            name, where, after, state, others, names_outcome(told.outcome), told.confirmed,
+            told.claims, names_outcome(wanted.outcome), wanted.confirmed, wanted.claims);
 }
 
 static void in_this_row(void **state)

@@ -2,6 +2,7 @@
  * The verdict as a table: what the kernel does at the last close of a socket, by its state and by
  * what is left in its queues. The kernel's side of it is pinned by kernel_facts_close.c.
  */
+#include "report/names.h"
 #include "verdict.h"
 
 #include <setjmp.h>
@@ -79,9 +80,8 @@ static void assert_cell(struct facts facts, enum cell wanted)
     if (v.cause != meaning[wanted].cause || v.outcome != meaning[wanted].outcome)
         fail_msg("state %u unread %d linger %d unsent %u pending %u: %s [%s], not %s [%s]",
                  facts.state, facts.unread, facts.zero_linger, facts.unsent, facts.pending,
-                 verdict_outcome_name(v.outcome), verdict_cause_name(v.cause),
-                 verdict_outcome_name(meaning[wanted].outcome),
-                 verdict_cause_name(meaning[wanted].cause));
+                 names_outcome(v.outcome), names_cause(v.cause),
+                 names_outcome(meaning[wanted].outcome), names_cause(meaning[wanted].cause));
 }
 
 static void in_this_state(void **state)
@@ -169,14 +169,14 @@ static void the_states_are_numbered_as_the_kernel_numbers_them(void **state)
 static void causes_and_outcomes_have_the_names_that_scripts_read(void **state)
 {
     (void)state;
-    assert_string_equal(verdict_cause_name(CAUSE_NONE), "none");
-    assert_string_equal(verdict_cause_name(CAUSE_UNREAD_DATA), "unread-data");
-    assert_string_equal(verdict_cause_name(CAUSE_ZERO_LINGER), "zero-linger");
-    assert_string_equal(verdict_cause_name(CAUSE_PENDING_ACCEPTS), "pending-accepts");
-    assert_string_equal(verdict_outcome_name(OUTCOME_NONE), "none");
-    assert_string_equal(verdict_outcome_name(OUTCOME_FIN), "fin");
-    assert_string_equal(verdict_outcome_name(OUTCOME_RST), "rst");
-    assert_string_equal(verdict_outcome_name(OUTCOME_UNKNOWN), "unknown");
+    assert_string_equal(names_cause(CAUSE_NONE), "none");
+    assert_string_equal(names_cause(CAUSE_UNREAD_DATA), "unread-data");
+    assert_string_equal(names_cause(CAUSE_ZERO_LINGER), "zero-linger");
+    assert_string_equal(names_cause(CAUSE_PENDING_ACCEPTS), "pending-accepts");
+    assert_string_equal(names_outcome(OUTCOME_NONE), "none");
+    assert_string_equal(names_outcome(OUTCOME_FIN), "fin");
+    assert_string_equal(names_outcome(OUTCOME_RST), "rst");
+    assert_string_equal(names_outcome(OUTCOME_UNKNOWN), "unknown");
 }
 
 int main(void)

@@ -12,6 +12,7 @@
 #include "doors/track.h"
 #include "sys.h"
 #include "remedy/linger.h"
+#include "tcp/first_use.h"
 
 #include <linux/sockios.h>
 #include <linux/nbd.h>
@@ -72,7 +73,7 @@ static void arrived(int fd)
 {
     track_arrived(fd);
     if (fdtable_get(fd).flags & FD_TCP)
-        event_opening();
+        first_use_opening();
 }
 
 long message_received(const struct msghdr *message, long ret)

@@ -1,6 +1,7 @@
 #include "safeclose.h"
 
 #include "boundary.h"
+#include "ground/pid.h"
 #include "holders/family.h"
 #include "real.h"
 #include "sys.h"
@@ -215,38 +216,6 @@ struct relative family_next(uint32_t index)
     return (struct relative){.index = 0};
 }
 
-/* Somebody else's child, that nobody has waited for yet. The number that this takes for a moment another
- * thread might close or replace. */
-static bool has_ended(int pid)
-{
-    struct pollfd end = {.events = POLLIN};
-    struct timespec now = {0, 0};
-    long ended;
-
-    if (!real_single_threaded())
-        return false;
-    end.fd = (int)sys2(SYS_pidfd_open, pid, 0);
-    if (end.fd < 0)
-        return false;
-    ended = sys6(SYS_ppoll, SYS_ARG(&end), 1, SYS_ARG(&now), 0, 0, 0);
-    sys1(SYS_close, end.fd);
-    return ended == 1 && end.revents & POLLIN;
-}
-
-static bool can_be_waited_for(int pid)
-{
-    siginfo_t info;
-
-    info.si_pid = 0;
-    return sys6(SYS_waitid, P_PID, pid, SYS_ARG(&info), WEXITED | WNOHANG | WNOWAIT, 0, 0) == 0 &&
-           info.si_pid == pid;
-}
-
-bool family_pid_is_gone(int pid)
-{
-    return sys2(SYS_kill, pid, 0) == -ESRCH || can_be_waited_for(pid) || has_ended(pid);
-}
-
 /* The dead stay dead: that is written down, so nobody asks again. Not for whoever has the place by now. */
 bool family_is_gone(const struct relative *r)
 {
@@ -261,7 +230,7 @@ bool family_is_gone(const struct relative *r)
     if (r->pid <= 0 || !pid_ns || atomic_load(&m->pid_ns) != pid_ns)
         return false;
     dead = sys2(SYS_kill, r->pid, 0) == -ESRCH ||
-           (r->parent == self ? can_be_waited_for(r->pid) : has_ended(r->pid));
+           (r->parent == self ? pid_can_be_waited_for(r->pid) : pid_has_ended(r->pid));
     if (dead)
         atomic_compare_exchange_strong(&m->place, &place, place | DEAD);
     return dead;

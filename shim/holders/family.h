@@ -102,9 +102,6 @@ bool family_is_gone(const struct relative *relative);
 void family_end(void);
 bool family_is_ending(const struct relative *relative);
 
-/* Whether the process with this pid is dead, as far as can be told here. Up to five calls. */
-bool family_pid_is_gone(int pid);
-
 /* TCP_LINGER2 was set by somebody; whether anybody ever did. */
 void family_linger2(void);
 bool family_knows_linger2(void);

@@ -86,12 +86,12 @@
 #include "boundary.h"
 #include "config.h"
 #include "ground/signals.h"
+#include "ground/wait.h"
 #include "holders/threads.h"
 #include "holders/holders.h"
 #include "holders/rings.h"
 #include "remedy/linger.h"
 #include "error.h"
-#include "proc.h"
 #include "real.h"
 #include "remedy/feed.h"
 #include "remedy/handing.h"
@@ -160,7 +160,7 @@ static long start_now(void)
     long tid = parcel_pair(pair) ? start_fed_by(pair) : -EMFILE;
 
     if (tid <= 0)
-        atomic_store(&not_before, proc_now_ns() + RETRY_NS);
+        atomic_store(&not_before, wait_now_ns() + RETRY_NS);
     return tid;
 }
 
@@ -182,7 +182,7 @@ static void tell_failure(long err)
 static void await_starter(void)
 {
     while (atomic_load(&starting))
-        proc_sleep_ns(MOMENT_NS);
+        wait_ns(MOMENT_NS);
 }
 
 /* By one thread at a time, unless it is barred more often than so. No handler may come between: it could never
@@ -214,7 +214,7 @@ static void prepare(bool threads, enum mode mode)
         return;
     if (atomic_load(&starting)) /* here rather than in a close that needs it */
         await_starter();
-    else if (proc_now_ns() >= atomic_load(&not_before))
+    else if (wait_now_ns() >= atomic_load(&not_before))
         start_unless(0, threads);
 }
 
@@ -387,14 +387,14 @@ void linger_wait(void)
 {
     if (boundary_lot() || !lots_live())
         return;
-    if (!lots_finish(own_feed(), proc_now_ns() + config.exit_wait))
-        lots_end(own_feed(), ENDED_EXIT, proc_now_ns() + STOP_WAIT_NS, false);
+    if (!lots_finish(own_feed(), wait_now_ns() + config.exit_wait))
+        lots_end(own_feed(), ENDED_EXIT, wait_now_ns() + STOP_WAIT_NS, false);
 }
 
 static void end_all(void)
 {
-    lots_end(own_feed(), ENDED_STOPPED, proc_now_ns() + STOP_WAIT_NS, true);
-    lots_await_burial(proc_now_ns() + STOP_WAIT_NS);
+    lots_end(own_feed(), ENDED_STOPPED, wait_now_ns() + STOP_WAIT_NS, true);
+    lots_await_burial(wait_now_ns() + STOP_WAIT_NS);
 }
 
 /* False where there is nothing to bar. */

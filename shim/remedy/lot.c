@@ -2,6 +2,7 @@
 
 #include "boundary.h"
 #include "config.h"
+#include "ground/wait.h"
 #include "remedy/drain.h"
 #include "event.h"
 #include "event_mode.h"
@@ -11,7 +12,6 @@
 #include "remedy/handing.h"
 #include "remedy/lot.h"
 #include "remedy/lot_clone.h"
-#include "proc.h"
 #include "real.h"
 #include "remedy/nudge.h"
 #include "remedy/parcel.h"
@@ -553,7 +553,7 @@ static void look_at_threads(struct lot *lot)
     if (lot->looks < lot->now)
         lot->looks = lot->now;
     lot->looks += LOOK_NS;
-    proc_sleep_ns(LOOK_AFTER_NS);
+    wait_ns(LOOK_AFTER_NS);
     begin_all(lot);
     threads_look(&lot->threads);
 }
@@ -577,7 +577,7 @@ static void settle_last_doubts(struct lot *lot)
          fd = slots_after(&lot->slots, fd, BY_DOUBT))
         threads_watch(&lot->threads, &at(lot, fd)->in_call, fd);
     for (int i = 0; i < 2 && slots_first(&lot->slots, BY_DOUBT) >= 0; i++) {
-        proc_sleep_ns(i ? LAST_LOOK_NS : 1);
+        wait_ns(i ? LAST_LOOK_NS : 1);
         look_at_threads(lot);
         ask_all(lot, true);
     }

@@ -1,6 +1,6 @@
 #include "safeclose.h"
 
-#include "proc.h"
+#include "ground/wait.h"
 #include "remedy/lots.h"
 #include "remedy/handing.h"
 #include "remedy/nudge.h"
@@ -59,7 +59,7 @@ static bool await_change(_Atomic int *word, int value, int64_t deadline)
     const struct timespec slice = {0, SLICE_NS};
 
     while (atomic_load(word) == value) {
-        if (proc_is_over(deadline))
+        if (wait_is_over(deadline))
             return false;
         sys6(SYS_futex, SYS_ARG(word), FUTEX_WAIT, value, SYS_ARG(&slice), 0, 0);
     }
@@ -125,7 +125,7 @@ long lots_start(int feed, int log)
     atomic_store(&control->thread, (int)tid);
     /* Until it has let go of its copy of the table, nothing that the program closes is closed: not a
      * listener, whose port is wanted again, nor what somebody waits on for an end. */
-    await_change(&control->phase, LOT_STARTING, proc_now_ns() + SETTLE_WAIT_NS);
+    await_change(&control->phase, LOT_STARTING, wait_now_ns() + SETTLE_WAIT_NS);
     return atomic_load(&control->phase) == LOT_FAILED ? -ENOSYS : tid;
 }
 
@@ -188,14 +188,14 @@ static void wake_all(struct lots *l, int feed)
 /* Those that no message reaches are nudged. */
 static bool await_all(struct lots *l, int64_t deadline)
 {
-    int64_t nudge_at = proc_now_ns() + NUDGE_AFTER_NS;
+    int64_t nudge_at = wait_now_ns() + NUDGE_AFTER_NS;
 
     for (int i = 0; i < BOUNDARY_LOTS; i++) {
         while (!await_end(l, i, nudge_at < deadline ? nudge_at : deadline)) {
-            if (proc_is_over(deadline))
+            if (wait_is_over(deadline))
                 return false;
             nudge(&l->tids[i], NULL, NULL);
-            nudge_at = proc_now_ns() + NUDGE_AFTER_NS;
+            nudge_at = wait_now_ns() + NUDGE_AFTER_NS;
         }
     }
     return true;
@@ -226,7 +226,7 @@ void lots_end(int feed, enum ended reason, int64_t deadline, bool surely)
     for (int i = 0; surely && i < BOUNDARY_LOTS; i++)
         while (atomic_load(&l->tids[i])) {
             nudge(&l->tids[i], nudge_end, NULL);
-            proc_sleep_ns(MOMENT_NS);
+            wait_ns(MOMENT_NS);
         }
     nudge_await();
 }
@@ -239,8 +239,8 @@ void lots_await_burial(int64_t deadline)
     for (int i = 0; l && i < BOUNDARY_LOTS; i++) {
         int tid = atomic_load(&l->controls[i].thread);
 
-        while (tid && nudge_finds(tid) && !proc_is_over(deadline))
-            proc_sleep_ns(MOMENT_NS);
+        while (tid && nudge_finds(tid) && !wait_is_over(deadline))
+            wait_ns(MOMENT_NS);
     }
 }
 

@@ -2,7 +2,7 @@
 
 #include "boundary.h"
 #include "ground/signals.h"
-#include "proc.h"
+#include "ground/wait.h"
 #include "remedy/nudge.h"
 #include "sys.h"
 
@@ -101,13 +101,13 @@ bool nudge_admit(void)
 static void claim(void)
 {
     while (atomic_exchange(&nudging, true))
-        proc_sleep_ns(MOMENT_NS);
+        wait_ns(MOMENT_NS);
 }
 
 void nudge_await(void)
 {
     while (atomic_load(&nudging))
-        proc_sleep_ns(MOMENT_NS);
+        wait_ns(MOMENT_NS);
 }
 
 void nudge_fork_child(void)
@@ -125,7 +125,7 @@ static void deliver(const _Atomic int *tid)
     if (!whom || send_signal(whom, NUDGE_SIGNAL) < 0)
         return;
     while (atomic_load(tid) == whom && !atomic_load(&answered))
-        proc_sleep_ns(MOMENT_NS);
+        wait_ns(MOMENT_NS);
 }
 
 /* After the claim there must still be a lot's thread: exec and the like wait for the claim (nudge_await) when

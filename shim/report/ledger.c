@@ -1,6 +1,7 @@
 #include "safeclose.h"
 
 #include "boundary.h"
+#include "ground/pid.h"
 #include "ground/rights.h"
 #include "holders/family.h"
 #include "report/ledger.h"
@@ -88,7 +89,7 @@ void ledger_join(void)
     for (int i = 0; !put_member(0, pid, 0) && i < LEDGER_MEMBERS; i++) {
         int other = atomic_load(&ledger->members[i]);
 
-        if (family_pid_is_gone(other))
+        if (pid_is_gone(other))
             atomic_compare_exchange_strong(&ledger->members[i], &other, 0);
     }
 }
@@ -111,7 +112,7 @@ bool ledger_leave(void)
     for (int i = 0; i < LEDGER_MEMBERS; i++) {
         int other = atomic_load_explicit(&ledger->members[i], memory_order_relaxed);
 
-        if (other && !family_pid_is_gone(other))
+        if (other && !pid_is_gone(other))
             return false;
     }
     return true;

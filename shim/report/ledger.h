@@ -52,7 +52,7 @@ struct counts {
 struct ledger {
     struct counts counts;
     _Atomic uint64_t second; /* limit of events: the second being counted, and the events in it */
-    _Atomic int announced;   /* what of event_first_use is done */
+    _Atomic int announced;   /* what of first_use is done */
     _Atomic int lot_failed;  /* somebody has told why no lot can be started */
     _Atomic uint64_t ended;  /* how many closes the last one of an end told, and 1 */
     _Atomic uint64_t told;   /* how many that so far */

@@ -2,9 +2,10 @@
 
 #include "boundary.h"
 #include "ground/clock.h"
+#include "ground/file.h"
 #include "ground/signals.h"
 #include "options.h"
-#include "quiet.h"
+#include "ground/nowait.h"
 #include "real.h"
 #include "report/log_open.h"
 #include "settings/control.h"
@@ -128,11 +129,11 @@ static void forget_trouble(struct watch *w)
 static void look(struct watch *w)
 {
     struct text why = text_over(w->bytes[w->why.bytes == w->bytes[0]], TROUBLE);
-    struct identity root = quiet_identity_at(AT_FDCWD, "/", 0);
+    struct identity root = file_identity_at(AT_FDCWD, "/", 0);
     enum mode mode = config.mode;
     enum found found;
 
-    if (!quiet_same(&root, &w->root))
+    if (!file_same(&root, &w->root))
         return;
     text_put(&why, "SAFECLOSE_CONTROL=\"");
     text_plain(&why, config.control_path, strnlen(config.control_path, 200));
@@ -159,7 +160,7 @@ void control_start(void)
         return;
     }
     watch->why = text_over(watch->bytes[1], 0);
-    watch->root = quiet_identity_at(AT_FDCWD, "/", 0);
+    watch->root = file_identity_at(AT_FDCWD, "/", 0);
     look(watch);
     atomic_store(&again, real_clock_ns(CLOCK_MONOTONIC_COARSE) + NS_PER_S);
     if (watch->untold && mode_now() != MODE_OFF) { /* in which nobody tells of problems */

@@ -1,6 +1,7 @@
 #include "safeclose.h"
 
-#include "quiet.h"
+#include "ground/nowait.h"
+#include "ground/file.h"
 #include "sys.h"
 
 #include <linux/fs.h>
@@ -9,39 +10,6 @@
 
 /* Not /proc/self, which is the first thread: the lot's numbers are its own. */
 #define PROC_FD "/proc/thread-self/fd/"
-
-struct identity quiet_identity_at(int dir, const char *path, int flags)
-{
-    struct identity id = {0, 0, 0, 0};
-    struct statx st;
-    struct stat old;
-
-    if (sys6(SYS_statx, dir, SYS_ARG(path), flags, STATX_BASIC_STATS | STATX_BTIME, SYS_ARG(&st),
-             0) == 0) {
-        id.dev = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
-        id.ino = st.stx_ino;
-        id.mode = st.stx_mode;
-        if (st.stx_mask & STATX_BTIME)
-            id.born = st.stx_btime.tv_sec * 1000000000 + st.stx_btime.tv_nsec;
-    } else if (sys4(SYS_newfstatat, dir, SYS_ARG(path), SYS_ARG(&old), flags) == 0) {
-        /* Before Linux 4.11, or where a filter knows no statx: the same answer each time. */
-        id.dev = old.st_dev;
-        id.ino = old.st_ino;
-        id.mode = old.st_mode;
-    }
-    return id;
-}
-
-struct identity quiet_identity(int fd)
-{
-    return quiet_identity_at(fd, "", AT_EMPTY_PATH);
-}
-
-bool quiet_same(const struct identity *a, const struct identity *b)
-{
-    return a->mode && (a->mode & S_IFMT) == (b->mode & S_IFMT) && a->dev == b->dev &&
-           a->ino == b->ino && a->born == b->born;
-}
 
 /*
  * The same file by a description of our own, so that O_NONBLOCK is ours alone: set on the program's
@@ -67,8 +35,8 @@ static long write_by_own_description(int fd, const struct identity *file, const 
                O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
     if (own < 0)
         return own;
-    opened = quiet_identity((int)own);
-    written = quiet_same(file, &opened) ? sys3(SYS_write, own, SYS_ARG(bytes), (long)len) : -EBADF;
+    opened = file_identity((int)own);
+    written = file_same(file, &opened) ? sys3(SYS_write, own, SYS_ARG(bytes), (long)len) : -EBADF;
     sys1(SYS_close, own);
     return written;
 }
@@ -101,8 +69,8 @@ static long write_once(int fd, const struct identity *file, const char *bytes, s
     return sys3(SYS_write, fd, SYS_ARG(bytes), (long)len);
 }
 
-bool quiet_write(int fd, const struct identity *file, const char *bytes, size_t len,
-                 _Atomic bool *torn)
+bool nowait_write(int fd, const struct identity *file, const char *bytes, size_t len,
+                  _Atomic bool *torn)
 {
     long n;
 

@@ -1,0 +1,21 @@
+/* Waiting, always with an end. */
+#ifndef SAFECLOSE_WAIT_H
+#define SAFECLOSE_WAIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* CLOCK_MONOTONIC in ns; 0 where the kernel refuses to tell (a seccomp filter). */
+int64_t wait_now_ns(void);
+
+/* Whether this time has come; true where nobody can tell, so that no wait depends on a clock. */
+bool wait_is_over(int64_t deadline);
+
+/* At once where the kernel refuses. */
+void wait_ns(long ns);
+
+/* Until who does something for this process, and stands there meanwhile, is done; 10 ms at least, not for ever:
+ * who did it when this process was forked is not here. */
+void wait_for(_Atomic int *who, int pid);
+
+#endif
