@@ -46,7 +46,7 @@ PLAIN_FLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(WERROR) $(CPPFLAGS)
 # A frame that is overrun ends the process: every frame of what reads the words of others, and those with
 # arrays elsewhere. On x86-64 jumps and returns land where they should; without the two marks the library
 # would switch that off for the whole program. 4 kB of its size.
-READS_OTHERS = remedy/% report/% stack% sink% content%
+READS_OTHERS = remedy/% report/stack% report/sink% report/ledger ground/log_open tcp/content
 IS_X86_64 := $(findstring x86_64,$(shell $(CC) -dumpmachine))
 HARDENING = -fstack-protector$(if $(filter $(READS_OTHERS),$*),-strong) $(if $(IS_X86_64),-fcf-protection=full)
 # The doors that a stack is taken behind; the others have returned by then, and before the real call.
@@ -54,7 +54,8 @@ STACKS = close dup exit range stream
 # All but the way from a hook to the stack of its caller is one unit for the optimizer, which then knows all
 # callers, and has no tables for unwinding (debuggers have their own): 16 kB. Objects are fat, because tests link
 # some of them by themselves.
-NO_LTO = hooks/% $(STACKS:%=doors/%) start streams closing pending event event_stack stack% ground/strings
+NO_LTO = hooks/% $(STACKS:%=doors/%) doors/start doors/closing remedy/streams tcp/pending report/event report/event_stack \
+	report/stack% ground/strings
 LTO := $(shell echo 'int a;' | $(CC) -flto=auto -flto-partition=one -shared -fPIC -xc -o /dev/null - 2>/dev/null && \
 	echo -flto=auto -flto-partition=one -ffat-lto-objects -fno-asynchronous-unwind-tables)
 PLAIN_LINK = $(if $(LTO),-fno-lto -fno-use-linker-plugin)
@@ -71,9 +72,9 @@ SHIM_LINK = -shared -Wl,-soname,$(LIB) -Wl,--version-script=shim/libsafeclose.ma
 	-Wl,-z,now,-z,relro,-z,noexecstack,-z,nodelete,-z,defs \
 	$(if $(IS_X86_64),-Wl$(comma)-z$(comma)ibt$(comma)-z$(comma)shstk) -Wl,--hash-style=gnu -Wl,--no-as-needed -l:libdl.so.2
 
-SHIM_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/*.c shim/*/*.c))
+SHIM_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/*/*.c))
 # The command takes from the library what is pure: the meaning of a setting's value.
-COMMAND_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c)) $(BUILD)/shim/options.o
+COMMAND_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c)) $(BUILD)/shim/settings/options.o
 PAGES = $(patsubst %.in,$(BUILD)/%,$(wildcard man/*.in))
 COMPLETIONS = $(patsubst %.in,$(BUILD)/%,$(wildcard cli/completion.*.in))
 DEMOS = $(patsubst %.c,$(BUILD)/%,$(filter-out demo/net.c,$(wildcard demo/*.c)))
@@ -130,18 +131,18 @@ $(PAGES) $(COMPLETIONS): $(BUILD)/%: %.in $(BUILD)/scripts/tables
 	$(Q)mkdir -p $(@D)
 	$(Q)$(BUILD)/scripts/tables <$< >$@
 
-$(BUILD)/scripts/tables: $(wildcard shim/*.def)
+$(BUILD)/scripts/tables: $(wildcard shim/*/*.def)
 
 $(BUILD)/demo/%: demo/%.c demo/net.c demo/net.h
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(PLAIN_FLAGS) $(LDFLAGS) -o $@ demo/$*.c demo/net.c
 
-# unit_X tests shim/X.c, or shim/tcp/X.c, alone, or with the files that X_PARTS names.
+# unit_X tests shim/ROOM/X.c alone, or with the files that X_PARTS names.
 stack_PARTS = stack_cfi stack_module stack_unwind
-$(BUILD)/tests/unit_stack: $(stack_PARTS:%=$(BUILD)/shim/%.o)
-$(BUILD)/tests/unit_outcome: $(BUILD)/shim/verdict.o $(BUILD)/shim/report/names.o
-$(BUILD)/tests/unit_verdict $(BUILD)/tests/unit_content: $(BUILD)/shim/report/names.o
+$(BUILD)/tests/unit_stack: $(stack_PARTS:%=$(BUILD)/shim/report/%.o)
+$(BUILD)/tests/unit_outcome: $(BUILD)/shim/tcp/verdict.o
+$(BUILD)/tests/unit_outcome $(BUILD)/tests/unit_verdict $(BUILD)/tests/unit_content: $(BUILD)/shim/report/names.o
 
 define unit_test
 $(BUILD)/tests/unit_%: tests/unit_%.c $(BUILD)/shim/$(1)%.o
@@ -149,8 +150,7 @@ $(BUILD)/tests/unit_%: tests/unit_%.c $(BUILD)/shim/$(1)%.o
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(TEST_FLAGS) $$(PLAIN_LINK) $$(LDFLAGS) -o $$@ $$(sort $$(filter %.o,$$^)) tests/unit_$$*.c -lcmocka
 endef
-$(eval $(call unit_test,))
-$(eval $(call unit_test,tcp/))
+$(foreach room,ground settings report tcp remedy,$(eval $(call unit_test,$(room)/)))
 
 $(BUILD)/tests/kernel_facts_%: tests/kernel_facts_%.c tests/net.c
 	$(say) CC $@

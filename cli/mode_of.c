@@ -1,6 +1,6 @@
 #include "mode_of.h"
 #include "elf_reader.h"
-#include "options.h"
+#include "settings/options.h"
 #include "preload.h"
 #include "process.h"
 

@@ -2,7 +2,7 @@
 #ifndef SAFECLOSE_MODE_OF_H
 #define SAFECLOSE_MODE_OF_H
 
-#include "config.h"
+#include "settings/config.h"
 #include "findings.h"
 
 #include <stdint.h>

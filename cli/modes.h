@@ -2,7 +2,7 @@
 #ifndef SAFECLOSE_MODES_H
 #define SAFECLOSE_MODES_H
 
-#include "config.h"
+#include "settings/config.h"
 #include "findings.h"
 #include "process.h"
 

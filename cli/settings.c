@@ -7,7 +7,7 @@
 
 static struct setting table[] = {
 #define OPTION(id, name, allowed, fallback, meaning) {name, "", allowed, fallback, meaning},
-#include "options.def"
+#include "settings/options.def"
 #undef OPTION
 };
 

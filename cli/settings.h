@@ -5,8 +5,8 @@
 #ifndef SAFECLOSE_SETTINGS_H
 #define SAFECLOSE_SETTINGS_H
 
-#include "config.h"
-#include "options.h"
+#include "settings/config.h"
+#include "settings/options.h"
 
 #include <stdio.h>
 

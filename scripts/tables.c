@@ -17,7 +17,7 @@ struct option {
 
 static const struct option options[] = {
 #define OPTION(id, name, allowed, fallback, meaning) {name, allowed, fallback, meaning},
-#include "../shim/options.def"
+#include "../shim/settings/options.def"
 #undef OPTION
 };
 
@@ -31,7 +31,7 @@ struct cause {
 
 static const struct cause causes[] = {
 #define CAUSE(id, name, why, peer, advice, otherwise) {name, why, peer, advice, otherwise},
-#include "../shim/causes.def"
+#include "../shim/tcp/causes.def"
 #undef CAUSE
 };
 
@@ -48,13 +48,13 @@ struct meaning {
 static const struct meaning meanings[] = {
 #define MEANING(cause, content, whose, when, means, advice)                                        \
     {#cause, #content, #whose, #when, means, advice},
-#include "../shim/causes.def"
+#include "../shim/tcp/causes.def"
 #undef MEANING
 };
 
 static const char *const doors[] = {
 #define DOOR(id, name) name,
-#include "../shim/doors.def"
+#include "../shim/doors/doors.def"
 #undef DOOR
 };
 
@@ -65,19 +65,19 @@ struct word {
 
 static const struct word ends[] = {
 #define END(id, name, meaning) {name, meaning},
-#include "../shim/ends.def"
+#include "../shim/remedy/ends.def"
 #undef END
 };
 
 static const struct word contents[] = {
 #define CONTENT(id, name, words) {name, words},
-#include "../shim/content.def"
+#include "../shim/tcp/content.def"
 #undef CONTENT
 };
 
 static const struct word notes[] = {
 #define NOTE(id, name, meaning) {name, meaning},
-#include "../shim/notes.def"
+#include "../shim/report/notes.def"
 #undef NOTE
 };
 

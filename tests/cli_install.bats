@@ -102,7 +102,7 @@ completed()
 }
 
 @test "bash completes every setting as an option" {
-    wanted=$(sed -nE 's/^OPTION\([a-z_]+, "([A-Z_]+)".*/--\1/p' "$top/shim/options.def" | tr A-Z_ a-z- | sort)
+    wanted=$(sed -nE 's/^OPTION\([a-z_]+, "([A-Z_]+)".*/--\1/p' "$top/shim/settings/options.def" | tr A-Z_ a-z- | sort)
     same "$wanted" "$(completed run -- | grep -v -- --help)"
     same --linger-idle$'\n'--linger-time "$(completed run --li)"
 }

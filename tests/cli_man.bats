@@ -7,10 +7,10 @@ load helper
 safeclose=$top/safeclose
 pages=${BUILD:-$top/build}/man
 
-# names TABLE: the name of every row of shim/TABLE.def.
+# names TABLE: the name of every row of TABLE.def in shim/.
 names()
 {
-    sed -nE "s/^[A-Z]+\([A-Za-z0-9_]+, \"([^\"]*)\".*/\1/p" "$top/shim/$1.def"
+    sed -nE "s/^[A-Z]+\([A-Za-z0-9_]+, \"([^\"]*)\".*/\1/p" "$top"/shim/*/"$1.def"
 }
 
 # page NAME: as text, without overstriking.

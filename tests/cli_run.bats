@@ -24,7 +24,7 @@ option()
 
 setting_names()
 {
-    sed -nE 's/^OPTION\([a-z_]+, "([A-Z_]+)".*/\1/p' "$top/shim/options.def"
+    sed -nE 's/^OPTION\([a-z_]+, "([A-Z_]+)".*/\1/p' "$top/shim/settings/options.def"
 }
 
 # refused STATUS PATTERN ARGUMENT...: nothing is started, and stderr has it in one line.

@@ -1,7 +1,7 @@
 #define _GNU_SOURCE
 #include "faults.h"
 
-#include "sys.h"
+#include "ground/sys.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

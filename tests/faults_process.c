@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #include "faults.h"
 
-#include "sys.h"
+#include "ground/sys.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -20,9 +20,9 @@ load helper
 }
 
 @test "a fault in what is fuzzed ends the replay" {
-    sed 's/to->port_ranges = 0;/to->port_ranges = 65;/' "$top/shim/options.c" >"$BATS_TEST_TMPDIR/options.c"
-    run ! cmp -s "$top/shim/options.c" "$BATS_TEST_TMPDIR/options.c"
-    sed "s:\"../shim/options.c\":\"$BATS_TEST_TMPDIR/options.c\":" "$top/tests/fuzz_options.c" \
+    sed 's/to->port_ranges = 0;/to->port_ranges = 65;/' "$top/shim/settings/options.c" >"$BATS_TEST_TMPDIR/options.c"
+    run ! cmp -s "$top/shim/settings/options.c" "$BATS_TEST_TMPDIR/options.c"
+    sed "s:\"../shim/settings/options.c\":\"$BATS_TEST_TMPDIR/options.c\":" "$top/tests/fuzz_options.c" \
         >"$BATS_TEST_TMPDIR/fuzz_options.c"
     gcc -std=gnu11 -I"$top/shim" -fsanitize=address,undefined -o "$BATS_TEST_TMPDIR/replay" \
         "$BATS_TEST_TMPDIR/fuzz_options.c" "$top/tests/replay.c"

@@ -4,7 +4,7 @@
  * the two behind them, how far into the module the tables begin.
  */
 #define SAFECLOSE_MAY_CALL_LIBC
-#include "../shim/stack_cfi.c"
+#include "../shim/report/stack_cfi.c"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /*
  * A guess at any bytes: no read outside of them, and a word for each.
  */
-#include "../shim/content.c"
+#include "../shim/tcp/content.c"
 
 #include <stdlib.h>
 #include <string.h>

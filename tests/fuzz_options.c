@@ -2,7 +2,7 @@
  * Fuzzes the parsers of the settings' values: the first line of the bytes is the setting's name,
  * the rest its value.
  */
-#include "../shim/options.c"
+#include "../shim/settings/options.c"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
  * The last 8 bytes are the address that a name is wanted for first.
  */
 #define SAFECLOSE_MAY_CALL_LIBC
-#include "../shim/stack_symbol.c"
+#include "../shim/report/stack_symbol.c"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * Any bytes in a log: a line of text holds printable ASCII alone, a JSON string ends where it
  * should, and both can be read back to the bytes that they came from.
  */
-#include "../shim/format.c"
+#include "../shim/ground/format.c"
 
 #include <stdlib.h>
 #include <string.h>

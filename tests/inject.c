@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sys.h"
+#include "ground/sys.h"
 
 static struct plan plan = {.timeout = 4};
 static struct run runs[MOST_SCENES];

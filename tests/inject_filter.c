@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #include "inject.h"
 
-#include "sys.h"
+#include "ground/sys.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -94,7 +94,7 @@ nothing_to_complain_of()
     local copy=$BATS_TEST_TMPDIR/libsafeclose.so options
     instrument address libasan.so libubsan.so
     gcc -std=gnu11 -O0 -g -fsanitize=address,undefined -fPIC -fvisibility=hidden -fno-strict-aliasing \
-        -I"$top/shim" -shared -o "$copy" "$top"/shim/*.c "$top"/shim/*/*.c \
+        -I"$top/shim" -shared -o "$copy" "$top"/shim/*/*.c \
         -Wl,--version-script="$top/shim/libsafeclose.map" -Wl,-z,now,-z,nodelete
     for options in -s -f -fs; do
         ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0 nothing_to_complain_of "$copy" $options

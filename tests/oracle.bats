@@ -52,7 +52,7 @@ found()
 }
 
 @test "it is found when a call in another thread is forgotten by who closes first" {
-    without closing.c 'bool stays = mode_may_act' 'bool stays = false \&\& mode_may_act'
+    without doors/closing.c 'bool stays = mode_may_act' 'bool stays = false \&\& mode_may_act'
     # In any row of calls: the fork may be that of another thread's scenario.
     found '(call: )?(reader|writer)' linger
 }

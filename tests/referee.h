@@ -25,7 +25,7 @@
 /* By which door the program gives the connection up: all that the library knows. */
 enum door {
 #define DOOR(id, name) DOOR_##id,
-#include "doors.def"
+#include "doors/doors.def"
 #undef DOOR
     DOOR_COUNT
 };

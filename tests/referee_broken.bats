@@ -7,37 +7,37 @@
 load referee_broken
 
 @test "it is found when FIONREAD is trusted alone" {
-    broken probe.c 'p->urgent = sys_ioctl_int.*' 'p->urgent = false;'
+    broken tcp/probe.c 'p->urgent = sys_ioctl_int.*' 'p->urgent = false;'
     is_found 'cause: expected "unread-data", the event says "none"'
 }
 
 @test "it is found when CLOSE is taken for a connection" {
-    broken verdict.c 'if (f->state == STATE_CLOSE)' 'if (false)'
+    broken tcp/verdict.c 'if (f->state == STATE_CLOSE)' 'if (false)'
     is_found 'cause: expected "none", the event says "unread-data"'
 }
 
 @test "it is found when zero linger is missed" {
-    broken verdict.c 'if (f->zero_linger) {' 'if (false) {'
+    broken tcp/verdict.c 'if (f->zero_linger) {' 'if (false) {'
     is_found 'cause: expected "zero-linger", the event says "none"'
 }
 
 @test "it is found when unread data is thought harmless after a half-close" {
-    broken verdict.c 'if (f->unread)' 'if (f->unread \&\& f->state != STATE_FIN_WAIT2)'
+    broken tcp/verdict.c 'if (f->unread)' 'if (f->unread \&\& f->state != STATE_FIN_WAIT2)'
     is_found 'cause: expected "unread-data", the event says "none"'
 }
 
 @test "it is found when zero linger is thought harmless with a FIN unsent" {
-    broken verdict.c 'bool closing_with_output =' 'bool closing_with_output = false \&\&'
+    broken tcp/verdict.c 'bool closing_with_output =' 'bool closing_with_output = false \&\&'
     is_found 'cause: expected "zero-linger", the event says "none"'
 }
 
 @test "it is found when our FIN counts as output" {
-    broken probe.c 'sequence_numbers && fin_is_counted' 'false \&\& fin_is_counted'
+    broken tcp/probe.c 'sequence_numbers && fin_is_counted' 'false \&\& fin_is_counted'
     is_found 'unacked: expected'
 }
 
 @test "it is found when our FIN counts as output after a reset" {
-    broken probe.c 'state == STATE_CLOSE && half_closed' 'false \&\& half_closed'
+    broken tcp/probe.c 'state == STATE_CLOSE && half_closed' 'false \&\& half_closed'
     is_found 'unacked: expected'
 }
 
@@ -47,7 +47,7 @@ load referee_broken
 }
 
 @test "it is found when a drain discards what another holder would have read" {
-    broken owner.c 'return OWNER_SHARED;' 'return OWNER_SOLE;'
+    broken holders/owner.c 'return OWNER_SHARED;' 'return OWNER_SOLE;'
     is_found 'the other holder read' --mode drain --stop 60
 }
 

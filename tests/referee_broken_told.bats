@@ -7,7 +7,7 @@
 load referee_broken
 
 @test "it is found when a shared close is called a reset, where the kernel can't be asked" {
-    broken owner.c 'return OWNER_SHARED;' 'return OWNER_SOLE;'
+    broken holders/owner.c 'return OWNER_SHARED;' 'return OWNER_SOLE;'
     is_found 'outcome, unconfirmed: expected "none", the event says' --mode log --stop 300
 }
 
@@ -17,17 +17,17 @@ load referee_broken
 }
 
 @test "it is found when an outcome is the verdict's word" {
-    broken pending.c 'e->confirmed = told.confirmed;' 'e->confirmed = false;'
+    broken tcp/pending.c 'e->confirmed = told.confirmed;' 'e->confirmed = false;'
     is_found 'not confirmed, though the kernel can be asked' --mode log
 }
 
 @test "it is found when a word is called confirmed that is none" {
-    broken closing.c 'summary_count(e);' 'e->confirmed = true, summary_count(e);'
+    broken doors/closing.c 'summary_count(e);' 'e->confirmed = true, summary_count(e);'
     is_found 'confirmed, where the kernel could not be asked' --mode log
 }
 
 @test "it is found when what was held is not asked about again" {
-    broken pending.c 'if (a.what == DIAG_GONE \&\&' 'if (false \&\&'
+    broken tcp/pending.c 'if (a.what == DIAG_GONE \&\&' 'if (false \&\&'
     is_found 'no close-end, though the kernel reset it' --mode log
 }
 
@@ -37,6 +37,6 @@ load referee_broken
 }
 
 @test "it is found when an owner is guessed, at an exit" {
-    broken owner.c 'return OWNER_UNKNOWN;' 'return OWNER_SOLE;'
+    broken holders/owner.c 'return OWNER_UNKNOWN;' 'return OWNER_SOLE;'
     is_found 'an event too many' --mode log
 }

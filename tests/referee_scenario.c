@@ -362,7 +362,7 @@ const char *door_name(enum door door)
 {
     static const char *const names[DOOR_COUNT] = {
 #define DOOR(id, name) [DOOR_##id] = name,
-#include "doors.def"
+#include "doors/doors.def"
 #undef DOOR
     };
     return names[door];

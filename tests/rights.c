@@ -7,7 +7,7 @@
 #define _GNU_SOURCE
 #include "net.h"
 #include "remedy/parcel.h"
-#include "sys.h"
+#include "ground/sys.h"
 
 #include <dirent.h>
 #include <err.h>

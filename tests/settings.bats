@@ -496,7 +496,7 @@ print(*("%s %d" % (e["so_far"], e["closes"]) if e["event"] == "summary" else e["
 # ---- All of them -----------------------------------------------------------------------------
 
 @test "an unknown name gets one line, which names all the settings there are" {
-    names=$(sed -nE 's/^OPTION\([a-z_]+, "([A-Z_]+)".*/\1/p' "$top/shim/options.def" | xargs)
+    names=$(sed -nE 's/^OPTION\([a-z_]+, "([A-Z_]+)".*/\1/p' "$top/shim/settings/options.def" | xargs)
     for unknown in SAFECLOSE_MODES SAFECLOSE_ SAFECLOSE_mode SAFECLOSE_MOD SAFECLOSE_LINGER; do
         run -0 --separate-stderr with "$unknown=1" "$speaker" unread
         same "safeclose: TIME speaker[PID]: $unknown is not a setting; after SAFECLOSE_ comes one of: $names" \

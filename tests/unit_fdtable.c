@@ -1,6 +1,6 @@
 /* What is remembered of a descriptor's number: every number, its borders, and many threads. */
 #define _GNU_SOURCE
-#include "fdtable.h"
+#include "ground/fdtable.h"
 
 #include <limits.h>
 #include <pthread.h>

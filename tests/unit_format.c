@@ -3,7 +3,7 @@
  * of RFC 8259 and RFC 3629.
  */
 #define _GNU_SOURCE
-#include "format.h"
+#include "ground/format.h"
 
 #include <arpa/inet.h>
 #include <limits.h>

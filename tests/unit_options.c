@@ -1,7 +1,7 @@
 /*
  * The word that a control file holds: which bytes name which mode.
  */
-#include "options.h"
+#include "settings/options.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

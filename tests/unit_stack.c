@@ -3,10 +3,10 @@
  * return addresses, by either way of finding the module that an address is in.
  */
 #define _GNU_SOURCE
-#include "config.h"
-#include "real.h"
-#include "stack.h"
-#include "stack_unwind.h"
+#include "settings/config.h"
+#include "ground/real.h"
+#include "report/stack.h"
+#include "report/stack_unwind.h"
 
 #include <execinfo.h>
 #include <pthread.h>

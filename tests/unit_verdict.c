@@ -3,7 +3,7 @@
  * what is left in its queues. The kernel's side of it is pinned by kernel_facts_close.c.
  */
 #include "report/names.h"
-#include "verdict.h"
+#include "tcp/verdict.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

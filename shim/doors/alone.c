@@ -6,12 +6,12 @@
  */
 #include "safeclose.h"
 
-#include "boundary.h"
-#include "event.h"
-#include "config.h"
+#include "ground/boundary.h"
+#include "report/event.h"
+#include "settings/config.h"
 #include "remedy/linger.h"
 #include "report/ledger.h"
-#include "sink.h"
+#include "report/sink.h"
 #include "tcp/diag.h"
 #include "doors/doors.h"
 

@@ -1,9 +1,9 @@
 #include "safeclose.h"
 
-#include "boundary.h"
-#include "closing.h"
+#include "ground/boundary.h"
+#include "doors/closing.h"
 #include "remedy/linger.h"
-#include "sink.h"
+#include "report/sink.h"
 #include "tcp/diag.h"
 #include "doors/doors.h"
 

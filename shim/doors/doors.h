@@ -10,7 +10,7 @@
 #ifndef SAFECLOSE_DOORS_H
 #define SAFECLOSE_DOORS_H
 
-#include "event.h"
+#include "report/event.h"
 #include "doors/giveup.h"
 #include "remedy/linger.h"
 

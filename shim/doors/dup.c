@@ -4,11 +4,11 @@
  */
 #include "safeclose.h"
 
-#include "boundary.h"
-#include "closing.h"
+#include "ground/boundary.h"
+#include "doors/closing.h"
 #include "holders/holders.h"
 #include "remedy/linger.h"
-#include "sys.h"
+#include "ground/sys.h"
 #include "doors/doors.h"
 #include "doors/track.h"
 

@@ -4,13 +4,13 @@
  */
 #include "safeclose.h"
 
-#include "boundary.h"
-#include "closing.h"
+#include "ground/boundary.h"
+#include "doors/closing.h"
 #include "holders/holders.h"
 #include "remedy/linger.h"
-#include "pending.h"
-#include "streams.h"
-#include "summary.h"
+#include "tcp/pending.h"
+#include "remedy/streams.h"
+#include "report/summary.h"
 #include "settings/control.h"
 #include "doors/doors.h"
 

@@ -1,7 +1,7 @@
 #include "safeclose.h"
 
-#include "boundary.h"
-#include "event_json.h"
+#include "ground/boundary.h"
+#include "report/event_json.h"
 #include "remedy/linger.h"
 #include "holders/family.h"
 #include "holders/holders.h"

@@ -1,11 +1,11 @@
 #include "safeclose.h"
 
-#include "boundary.h"
-#include "config.h"
+#include "ground/boundary.h"
+#include "settings/config.h"
 #include "remedy/linger.h"
 #include "holders/family.h"
 #include "holders/holders.h"
-#include "summary.h"
+#include "report/summary.h"
 #include "doors/giveup.h"
 #include "settings/control.h"
 

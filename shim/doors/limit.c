@@ -4,11 +4,11 @@
  */
 #include "safeclose.h"
 
-#include "boundary.h"
-#include "event.h"
-#include "fdtable.h"
+#include "ground/boundary.h"
+#include "report/event.h"
+#include "ground/fdtable.h"
 #include "remedy/linger.h"
-#include "sys.h"
+#include "ground/sys.h"
 #include "doors/doors.h"
 
 #include <sys/resource.h>

@@ -4,13 +4,13 @@
  */
 #include "safeclose.h"
 
-#include "boundary.h"
-#include "event.h"
-#include "fdtable.h"
+#include "ground/boundary.h"
+#include "report/event.h"
+#include "ground/fdtable.h"
 #include "holders/holders.h"
 #include "doors/doors.h"
 #include "doors/track.h"
-#include "sys.h"
+#include "ground/sys.h"
 #include "remedy/linger.h"
 #include "tcp/first_use.h"
 

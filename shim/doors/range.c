@@ -1,9 +1,9 @@
 /* Many numbers at once. What it costs is a matter of the sockets among them, not of the range. */
 #include "safeclose.h"
 
-#include "boundary.h"
-#include "closing.h"
-#include "real.h"
+#include "ground/boundary.h"
+#include "doors/closing.h"
+#include "ground/real.h"
 #include "doors/doors.h"
 #include "doors/giveup.h"
 

@@ -1,7 +1,7 @@
 /* io_uring: what it does with a connection we don't see. */
 #include "safeclose.h"
 
-#include "boundary.h"
+#include "ground/boundary.h"
 #include "holders/holders.h"
 #include "holders/rings.h"
 #include "doors/doors.h"

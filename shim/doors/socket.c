@@ -1,12 +1,12 @@
 /* Where TCP sockets come from, and what is asked of them. These doors only watch. */
 #include "safeclose.h"
 
-#include "boundary.h"
-#include "event.h"
+#include "ground/boundary.h"
+#include "report/event.h"
 #include "remedy/linger.h"
-#include "owner.h"
-#include "pending.h"
-#include "probe.h"
+#include "holders/owner.h"
+#include "tcp/pending.h"
+#include "tcp/probe.h"
 #include "holders/family.h"
 #include "holders/holders.h"
 #include "holders/rings.h"

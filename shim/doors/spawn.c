@@ -1,7 +1,7 @@
 /* How programs are started: they keep every descriptor that is not close-on-exec. */
 #include "safeclose.h"
 
-#include "boundary.h"
+#include "ground/boundary.h"
 #include "holders/family.h"
 #include "report/ledger.h"
 #include "holders/holders.h"

@@ -4,9 +4,9 @@
  */
 #include "safeclose.h"
 
-#include "boundary.h"
-#include "closing.h"
-#include "streams.h"
+#include "ground/boundary.h"
+#include "doors/closing.h"
+#include "remedy/streams.h"
 #include "doors/doors.h"
 
 int stream_begin(FILE *stream, enum via via, const void *call_site, int *fd)

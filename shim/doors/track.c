@@ -1,12 +1,12 @@
 #include "safeclose.h"
 
-#include "boundary.h"
-#include "config.h"
-#include "owner.h"
-#include "probe.h"
-#include "proc.h"
+#include "ground/boundary.h"
+#include "settings/config.h"
+#include "holders/owner.h"
+#include "tcp/probe.h"
+#include "ground/proc.h"
 #include "holders/holders.h"
-#include "sys.h"
+#include "ground/sys.h"
 #include "doors/track.h"
 
 /* What was noted of the number before was closed unseen. Nobody is told that this process has given it up:

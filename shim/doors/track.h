@@ -5,7 +5,7 @@
 #ifndef SAFECLOSE_TRACK_H
 #define SAFECLOSE_TRACK_H
 
-#include "fdtable.h"
+#include "ground/fdtable.h"
 
 /* fd is a new number, for this; a note of no flags is for what is not TCP. */
 void track_new(int fd, struct fd_note note);

@@ -2,7 +2,7 @@
 #ifndef SAFECLOSE_CLOCK_H
 #define SAFECLOSE_CLOCK_H
 
-#include "sys.h"
+#include "ground/sys.h"
 
 #include <time.h>
 

@@ -1,7 +1,7 @@
 #include "safeclose.h"
 
 #include "ground/file.h"
-#include "sys.h"
+#include "ground/sys.h"
 
 struct identity file_identity_at(int dir, const char *path, int flags)
 {

@@ -2,7 +2,7 @@
 
 #include "ground/nowait.h"
 #include "ground/file.h"
-#include "sys.h"
+#include "ground/sys.h"
 
 #include <linux/fs.h>
 #include <sys/ioctl.h>

@@ -1,8 +1,8 @@
 #include "safeclose.h"
 
 #include "ground/pid.h"
-#include "real.h"
-#include "sys.h"
+#include "ground/real.h"
+#include "ground/sys.h"
 
 #include <poll.h>
 #include <sys/wait.h>

@@ -1,7 +1,7 @@
 #include "safeclose.h"
 
 #include "ground/rights.h"
-#include "sys.h"
+#include "ground/sys.h"
 
 #include <linux/capability.h>
 

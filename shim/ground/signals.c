@@ -1,7 +1,7 @@
 #include "safeclose.h"
 
 #include "ground/signals.h"
-#include "sys.h"
+#include "ground/sys.h"
 
 /* Blocking and restoring are the same call by the same instruction, so that whatever refuses the
  * second (a seccomp filter) has refused the first already, before any harm was done. */

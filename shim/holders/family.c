@@ -1,10 +1,10 @@
 #include "safeclose.h"
 
-#include "boundary.h"
+#include "ground/boundary.h"
 #include "ground/pid.h"
 #include "holders/family.h"
-#include "real.h"
-#include "sys.h"
+#include "ground/real.h"
+#include "ground/sys.h"
 
 #include <linux/futex.h>
 #include <sys/wait.h>

@@ -2,7 +2,7 @@
 
 #include "holders/family.h"
 #include "holders/given.h"
-#include "sys.h"
+#include "ground/sys.h"
 
 #define BUCKETS 2048
 #define ENTRIES 8

@@ -16,7 +16,7 @@
 #ifndef SAFECLOSE_HOLDERS_H
 #define SAFECLOSE_HOLDERS_H
 
-#include "fdtable.h"
+#include "ground/fdtable.h"
 
 #include <stdbool.h>
 #include <stdint.h>

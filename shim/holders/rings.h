@@ -25,7 +25,7 @@
 #ifndef SAFECLOSE_RINGS_H
 #define SAFECLOSE_RINGS_H
 
-#include "fdtable.h"
+#include "ground/fdtable.h"
 
 #include <stdbool.h>
 #include <stdint.h>

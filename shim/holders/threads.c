@@ -1,12 +1,12 @@
 #include "safeclose.h"
 
-#include "boundary.h"
-#include "format.h"
+#include "ground/boundary.h"
+#include "ground/format.h"
 #include "holders/threads.h"
-#include "own_fd.h"
-#include "probe.h"
-#include "proc.h"
-#include "sys.h"
+#include "ground/own_fd.h"
+#include "tcp/probe.h"
+#include "ground/proc.h"
+#include "ground/sys.h"
 
 #include <netinet/tcp.h>
 #include <poll.h>

@@ -1,8 +1,8 @@
 #include "safeclose.h"
 
-#include "boundary.h"
+#include "ground/boundary.h"
 #include "doors/doors.h"
-#include "real.h"
+#include "ground/real.h"
 
 EXPORT int dup(int fd)
 {

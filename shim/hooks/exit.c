@@ -5,7 +5,7 @@
 #include "safeclose.h"
 
 #include "doors/doors.h"
-#include "real.h"
+#include "ground/real.h"
 
 EXPORT _Noreturn void _exit(int status)
 {

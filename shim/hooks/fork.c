@@ -2,7 +2,7 @@
 #include "safeclose.h"
 
 #include "doors/fork.h"
-#include "real.h"
+#include "ground/real.h"
 
 #include <pty.h>
 

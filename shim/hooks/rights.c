@@ -2,8 +2,8 @@
 #include "safeclose.h"
 
 #include "doors/doors.h"
-#include "real.h"
-#include "sys.h"
+#include "ground/real.h"
+#include "ground/sys.h"
 
 #include <grp.h>
 

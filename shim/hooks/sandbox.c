@@ -2,7 +2,7 @@
 #include "safeclose.h"
 
 #include "doors/doors.h"
-#include "real.h"
+#include "ground/real.h"
 
 #include <mqueue.h>
 #include <sched.h>

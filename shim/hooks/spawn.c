@@ -3,7 +3,7 @@
 #include "safeclose.h"
 
 #include "doors/doors.h"
-#include "real.h"
+#include "ground/real.h"
 
 #include <alloca.h>
 

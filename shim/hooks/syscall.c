@@ -4,11 +4,11 @@
  */
 #include "safeclose.h"
 
-#include "boundary.h"
+#include "ground/boundary.h"
 #include "doors/doors.h"
 #include "doors/fork.h"
-#include "real.h"
-#include "sys.h"
+#include "ground/real.h"
+#include "ground/sys.h"
 
 #include <sched.h>
 #include <sys/uio.h>

@@ -1,9 +1,9 @@
 #include "safeclose.h"
 
-#include "boundary.h"
-#include "own_fd.h"
+#include "ground/boundary.h"
+#include "ground/own_fd.h"
 #include "remedy/feed.h"
-#include "sys.h"
+#include "ground/sys.h"
 
 static struct own_fd feed = OWN_FD_NONE; /* feed_keep */
 static _Atomic uint64_t cookie;          /* with feed */

@@ -1,24 +1,24 @@
 #include "safeclose.h"
 
-#include "boundary.h"
-#include "config.h"
+#include "ground/boundary.h"
+#include "settings/config.h"
 #include "ground/wait.h"
 #include "remedy/drain.h"
-#include "event.h"
-#include "event_mode.h"
+#include "report/event.h"
+#include "remedy/mode_change.h"
 #include "holders/family.h"
 #include "holders/holders.h"
 #include "holders/threads.h"
 #include "remedy/handing.h"
 #include "remedy/lot.h"
 #include "remedy/lot_clone.h"
-#include "real.h"
+#include "ground/real.h"
 #include "remedy/nudge.h"
 #include "remedy/parcel.h"
 #include "remedy/slots.h"
-#include "sink.h"
-#include "summary.h"
-#include "sys.h"
+#include "report/sink.h"
+#include "report/summary.h"
+#include "ground/sys.h"
 #include "tcp/diag.h"
 #include "tcp/outcome.h"
 
@@ -638,7 +638,7 @@ static void hurry_exit(struct lot *lot)
 
 static void follow_mode(struct lot *lot)
 {
-    event_mode_look(lot->now);
+    mode_change_look(lot->now);
     if (mode_now() < MODE_LINGER)
         end_lingering(lot, ENDED_STOPPED, true);
 }

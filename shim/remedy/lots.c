@@ -6,7 +6,7 @@
 #include "remedy/nudge.h"
 #include "remedy/parcel.h"
 #include "ground/rights.h"
-#include "sys.h"
+#include "ground/sys.h"
 
 #include <linux/futex.h>
 

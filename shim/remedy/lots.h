@@ -7,7 +7,7 @@
 #ifndef SAFECLOSE_LOTS_H
 #define SAFECLOSE_LOTS_H
 
-#include "boundary.h"
+#include "ground/boundary.h"
 #include "report/ledger.h"
 #include "remedy/lot.h"
 

@@ -1,10 +1,10 @@
 #include "safeclose.h"
 
-#include "boundary.h"
+#include "ground/boundary.h"
 #include "ground/signals.h"
 #include "ground/wait.h"
 #include "remedy/nudge.h"
-#include "sys.h"
+#include "ground/sys.h"
 
 #define MOMENT_NS 20000
 #define OWN_BIT (1ULL << (NUDGE_SIGNAL - 1))

@@ -24,7 +24,7 @@
 #ifndef SAFECLOSE_PARCEL_H
 #define SAFECLOSE_PARCEL_H
 
-#include "probe.h"
+#include "tcp/probe.h"
 
 #include <stdbool.h>
 #include <stddef.h>

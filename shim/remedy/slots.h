@@ -8,7 +8,7 @@
 #define SAFECLOSE_SLOTS_H
 
 #include "holders/threads.h"
-#include "probe.h"
+#include "tcp/probe.h"
 
 #include <stdbool.h>
 #include <stdint.h>

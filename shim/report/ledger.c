@@ -1,11 +1,11 @@
 #include "safeclose.h"
 
-#include "boundary.h"
+#include "ground/boundary.h"
 #include "ground/pid.h"
 #include "ground/rights.h"
 #include "holders/family.h"
 #include "report/ledger.h"
-#include "sys.h"
+#include "ground/sys.h"
 
 struct ledger *ledger; /* constructor; what is there may be another one later */
 static _Atomic uint64_t too_early;

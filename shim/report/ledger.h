@@ -9,7 +9,7 @@
 #ifndef SAFECLOSE_LEDGER_H
 #define SAFECLOSE_LEDGER_H
 
-#include "verdict.h"
+#include "tcp/verdict.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -18,7 +18,7 @@
 /* How a lingering ended. */
 enum ended {
 #define END(id, name, text) ENDED_##id,
-#include "ends.def"
+#include "remedy/ends.def"
 #undef END
     ENDED_COUNT
 };

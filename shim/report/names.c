@@ -1,13 +1,13 @@
 #include "safeclose.h"
 
-#include "format.h"
+#include "ground/format.h"
 #include "report/names.h"
 
 const char *names_cause(enum cause cause)
 {
     static const char names[CAUSE_COUNT][NAME_SIZE] = {
 #define CAUSE(id, name, why, peer, fix, without) [CAUSE_##id] = name,
-#include "causes.def"
+#include "tcp/causes.def"
 #undef CAUSE
     };
     return names[cause];
@@ -28,7 +28,7 @@ const char *names_content(enum content content)
 {
     static const char names[CONTENT_COUNT][NAME_SIZE] = {
 #define CONTENT(id, name, words) [CONTENT_##id] = name,
-#include "content.def"
+#include "tcp/content.def"
 #undef CONTENT
     };
     return names[content];
@@ -38,7 +38,7 @@ const char *names_via(enum via via)
 {
     static const char names[VIA_COUNT][NAME_SIZE] = {
 #define DOOR(id, name) [VIA_##id] = name,
-#include "doors.def"
+#include "doors/doors.def"
 #undef DOOR
     };
     return names[via];
@@ -58,7 +58,7 @@ const char *names_note(enum note note)
 {
     static const char names[NOTE_COUNT][NAME_SIZE] = {
 #define NOTE(id, name, text) [NOTE_##id] = name,
-#include "notes.def"
+#include "report/notes.def"
 #undef NOTE
     };
     return names[note];
@@ -68,7 +68,7 @@ const char *names_ended(enum ended ended)
 {
     static const char names[ENDED_COUNT][NAME_SIZE] = {
 #define END(id, name, text) [ENDED_##id] = name,
-#include "ends.def"
+#include "remedy/ends.def"
 #undef END
     };
     return names[ended];

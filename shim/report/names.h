@@ -6,9 +6,9 @@
 #ifndef SAFECLOSE_NAMES_H
 #define SAFECLOSE_NAMES_H
 
-#include "content.h"
-#include "event.h"
-#include "verdict.h"
+#include "tcp/content.h"
+#include "report/event.h"
+#include "tcp/verdict.h"
 
 #include <stdint.h>
 

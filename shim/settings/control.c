@@ -1,15 +1,15 @@
 #include "safeclose.h"
 
-#include "boundary.h"
+#include "ground/boundary.h"
 #include "ground/clock.h"
 #include "ground/file.h"
 #include "ground/signals.h"
-#include "options.h"
+#include "settings/options.h"
 #include "ground/nowait.h"
-#include "real.h"
-#include "report/log_open.h"
+#include "ground/real.h"
+#include "ground/log_open.h"
 #include "settings/control.h"
-#include "sys.h"
+#include "ground/sys.h"
 
 #define LONGEST 63 /* bytes of a file that are read */
 #define TROUBLE 1280

@@ -1,8 +1,8 @@
 #include "safeclose.h"
 
-#include "boundary.h"
-#include "own_fd.h"
-#include "sys.h"
+#include "ground/boundary.h"
+#include "ground/own_fd.h"
+#include "ground/sys.h"
 #include "tcp/diag.h"
 
 #include <linux/inet_diag.h>

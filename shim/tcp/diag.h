@@ -13,7 +13,7 @@
 #ifndef SAFECLOSE_DIAG_H
 #define SAFECLOSE_DIAG_H
 
-#include "probe.h"
+#include "tcp/probe.h"
 
 #include <stdbool.h>
 #include <stdint.h>

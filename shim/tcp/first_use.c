@@ -2,14 +2,14 @@
 
 #include "tcp/first_use.h"
 
-#include "boundary.h"
-#include "config.h"
-#include "event.h"
+#include "ground/boundary.h"
+#include "settings/config.h"
+#include "report/event.h"
 #include "ground/signals.h"
 #include "ground/wait.h"
 #include "report/ledger.h"
 #include "settings/control.h"
-#include "sink.h"
+#include "report/sink.h"
 #include "tcp/diag.h"
 
 /* The log, and the socket for questions. Both take a high number, for which the kernel's table of a program with

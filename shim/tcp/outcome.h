@@ -14,7 +14,7 @@
 #define SAFECLOSE_OUTCOME_H
 
 #include "tcp/diag.h"
-#include "verdict.h"
+#include "tcp/verdict.h"
 
 struct told {
     enum outcome outcome;

@@ -1,0 +1,192 @@
+#include "safeclose.h"
+
+#include "ground/fdtable.h"
+#include "ground/sys.h"
+
+/* 256 tables of 4096 entries: the numbers below 1,048,576, which is fs.nr_open's default. Memory is
+ * taken only for the pages of a table that are used. */
+#define ENTRIES 4096
+#define PAGES 256
+#define FLAG_BITS 16
+#define FLAGS 0xffff
+
+struct entry {
+    _Atomic uint64_t peer;
+    _Atomic uint64_t
+        serial_flags; /* one word, so that flags never pair with another life's serial */
+    _Atomic uint32_t origin;
+    _Atomic uint32_t epolls;
+    _Atomic uint64_t rings;
+};
+
+static _Atomic(struct entry *) pages[PAGES]; /* each written once, from NULL */
+
+static struct entry *map_page(_Atomic(struct entry *) *slot)
+{
+    size_t size = ENTRIES * sizeof(struct entry);
+    struct entry *mapped = sys_map(size);
+    struct entry *expected = NULL;
+
+    if (!mapped || atomic_compare_exchange_strong(slot, &expected, mapped))
+        return mapped;
+    sys2(SYS_munmap, SYS_ARG(mapped), (long)size);
+    return expected;
+}
+
+static struct entry *entry_of(int fd, bool create)
+{
+    struct entry *page;
+
+    if (fd < 0 || fd >= ENTRIES * PAGES)
+        return NULL;
+    page = atomic_load_explicit(&pages[fd / ENTRIES], memory_order_acquire);
+    if (!page && create)
+        page = map_page(&pages[fd / ENTRIES]);
+    return page ? &page[fd % ENTRIES] : NULL;
+}
+
+void fdtable_set(int fd, struct fd_note note)
+{
+    struct entry *e = entry_of(fd, true);
+
+    if (!e)
+        return;
+    atomic_store_explicit(&e->peer, note.peer, memory_order_relaxed);
+    atomic_store_explicit(&e->origin, note.origin, memory_order_relaxed);
+    atomic_store_explicit(&e->epolls, note.epolls, memory_order_relaxed);
+    atomic_store_explicit(&e->rings, note.rings, memory_order_relaxed);
+    atomic_store_explicit(&e->serial_flags, note.serial << FLAG_BITS | note.flags,
+                          memory_order_release);
+}
+
+struct fd_note fdtable_get(int fd)
+{
+    struct entry *e = entry_of(fd, false);
+    struct fd_note note = {0};
+
+    if (e) {
+        uint64_t word = atomic_load_explicit(&e->serial_flags, memory_order_acquire);
+        note.peer = atomic_load_explicit(&e->peer, memory_order_relaxed);
+        note.origin = atomic_load_explicit(&e->origin, memory_order_relaxed);
+        note.epolls = atomic_load_explicit(&e->epolls, memory_order_relaxed);
+        note.rings = atomic_load_explicit(&e->rings, memory_order_relaxed);
+        note.serial = word >> FLAG_BITS;
+        note.flags = (uint32_t)(word & FLAGS);
+    }
+    return note;
+}
+
+void fdtable_add(int fd, uint32_t flags)
+{
+    struct entry *e = entry_of(fd, true);
+
+    if (e)
+        atomic_fetch_or(&e->serial_flags, flags);
+}
+
+void fdtable_drop(int fd, uint32_t flags)
+{
+    struct entry *e = entry_of(fd, false);
+
+    if (e)
+        atomic_fetch_and(&e->serial_flags, ~(uint64_t)flags);
+}
+
+bool fdtable_enter_epoll(int fd, int epoll)
+{
+    struct entry *e = entry_of(fd, false);
+    uint32_t set = (uint32_t)epoll + 1;
+    uint32_t sets;
+    uint32_t more;
+
+    if (!e || !atomic_load_explicit(&e->serial_flags, memory_order_relaxed))
+        return true;
+    sets = atomic_load(&e->epolls);
+    do {
+        if ((sets & 0xffff) == set || sets >> 16 == set)
+            return false;
+        more = !(sets & 0xffff) ? sets | set : sets >> 16 ? 0 : sets | set << 16;
+        if (set > 0xffff || !more) {
+            atomic_fetch_or(&e->serial_flags, FD_EPOLL_STUCK);
+            return true;
+        }
+    } while (!atomic_compare_exchange_weak(&e->epolls, &sets, more));
+    return true;
+}
+
+void fdtable_leave_epoll(int fd, int epoll, uint64_t rings)
+{
+    struct entry *e = entry_of(fd, false);
+    uint32_t set = (uint32_t)epoll + 1;
+    uint32_t sets;
+    uint32_t fewer;
+
+    if (!e)
+        return;
+    atomic_store(&e->rings, rings);
+    if (set > 0xffff)
+        return;
+    sets = atomic_load(&e->epolls);
+    do {
+        fewer = (sets & 0xffff) == set ? sets & 0xffff0000
+                : sets >> 16 == set    ? sets & 0xffff
+                                       : sets;
+    } while (!atomic_compare_exchange_weak(&e->epolls, &sets, fewer));
+}
+
+static bool is_wanted(const struct entry *e, uint32_t flags, uint32_t except)
+{
+    return atomic_load_explicit(&e->serial_flags, memory_order_relaxed) & flags &&
+           !(except && atomic_load_explicit(&e->origin, memory_order_relaxed) == except);
+}
+
+int fdtable_next_not_of(int fd, uint32_t flags, uint32_t except)
+{
+    for (fd++; fd < ENTRIES * PAGES; fd = (fd / ENTRIES + 1) * ENTRIES) {
+        const struct entry *page = atomic_load_explicit(&pages[fd / ENTRIES], memory_order_acquire);
+
+        for (int i = fd % ENTRIES; page && i < ENTRIES; i++)
+            if (is_wanted(&page[i], flags, except))
+                return fd - fd % ENTRIES + i;
+    }
+    return -1;
+}
+
+int fdtable_next(int fd, uint32_t flags)
+{
+    return fdtable_next_not_of(fd, flags, 0);
+}
+
+void fdtable_connected(int fd, uint64_t peer)
+{
+    struct entry *e = entry_of(fd, true);
+
+    if (!e)
+        return;
+    atomic_store_explicit(&e->peer, peer, memory_order_relaxed);
+    atomic_fetch_or(&e->serial_flags, FD_CONNECTED | (peer ? FD_PEER : 0));
+    if (!peer)
+        atomic_fetch_and(&e->serial_flags, ~(uint64_t)FD_PEER);
+}
+
+struct fd_note fdtable_take(int fd)
+{
+    struct entry *e = entry_of(fd, false);
+    struct fd_note note = {0};
+    uint64_t peer;
+    uint64_t word;
+
+    if (!e || !atomic_load_explicit(&e->serial_flags, memory_order_relaxed))
+        return note;
+    peer = atomic_load_explicit(&e->peer, memory_order_relaxed);
+    word = atomic_exchange(&e->serial_flags, 0);
+    if (!word) /* another thread closes it too, and was faster */
+        return note;
+    note = (struct fd_note){
+        .peer = peer, .serial = word >> FLAG_BITS, .flags = (uint32_t)(word & FLAGS)};
+    note.origin = atomic_exchange(&e->origin, 0);
+    note.epolls = atomic_exchange(&e->epolls, 0);
+    note.rings = atomic_exchange(&e->rings, 0);
+    atomic_store_explicit(&e->peer, 0, memory_order_relaxed);
+    return note;
+}

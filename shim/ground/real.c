@@ -1,0 +1,405 @@
+#define SAFECLOSE_MAY_CALL_LIBC
+#include "safeclose.h"
+
+#include "ground/clock.h"
+#include "ground/real.h"
+#include "ground/sys.h"
+
+/* On glibc the name must not bind to a version newer than the oldest glibc that we run on: 2.34
+ * moved dlsym into libc under a new one. */
+#if defined(__GLIBC__) && defined(__x86_64__)
+__asm__(".symver dlsym, dlsym@GLIBC_2.2.5");
+__asm__(".symver dlopen, dlopen@GLIBC_2.2.5");
+#elif defined(__GLIBC__) && defined(__aarch64__)
+__asm__(".symver dlsym, dlsym@GLIBC_2.17");
+__asm__(".symver dlopen, dlopen@GLIBC_2.17");
+#endif
+
+/* Written by real_resolve. Where libc lacks one its pointer stays NULL, and no program calls it. */
+static struct {
+#define REAL(type, name, parameters) type(*name) parameters;
+#define REAL_PASS(type, name, parameters, arguments) REAL(type, name, parameters)
+#define REAL_VARIABLE(type, name) type name;
+#include "ground/real.def"
+#undef REAL
+#undef REAL_PASS
+#undef REAL_VARIABLE
+} libc;
+
+/* Their names in the same order, one behind the other: a table of pointers would be 24 bytes more
+ * of relocation for each. */
+static const char names[] = {
+#define REAL(type, name, parameters) #name "\0"
+#define REAL_PASS(type, name, parameters, arguments) REAL(type, name, parameters)
+#define REAL_VARIABLE(type, name) #name "\0"
+#include "ground/real.def"
+#undef REAL
+#undef REAL_PASS
+#undef REAL_VARIABLE
+};
+
+void real_resolve(void)
+{
+    char *pointer = (char *)&libc;
+
+    for (const char *name = names; *name; name += strlen(name) + 1) {
+        void *found = dlsym(RTLD_NEXT, name);
+
+        memcpy(pointer, &found, sizeof(found));
+        pointer += sizeof(found);
+    }
+}
+
+/* What the kernel maps into each process; its functions are no system calls, and return -errno. */
+#ifdef __aarch64__
+#define KERNELS_CLOCK "__kernel_clock_gettime"
+#else
+#define KERNELS_CLOCK "__vdso_clock_gettime"
+#endif
+static int (*kernels_clock)(clockid_t clock, struct timespec *now); /* constructor */
+
+void real_find_clock(void)
+{
+    void *vdso = dlopen("linux-vdso.so.1", RTLD_LAZY | RTLD_NOLOAD);
+    void *found = vdso ? dlsym(vdso, KERNELS_CLOCK) : NULL;
+
+    memcpy(&kernels_clock, &found, sizeof(found));
+}
+
+int64_t real_clock_ns(int clock)
+{
+    struct timespec now = {0, 0};
+
+    if (!kernels_clock || kernels_clock(clock, &now) != 0)
+        return clock_ns(clock);
+    return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+/* The only place where -errno becomes errno. */
+static long result(long ret)
+{
+    if (ret >= 0)
+        return ret;
+    errno = (int)-ret;
+    return -1;
+}
+
+int real_close(int fd)
+{
+    return libc.close ? libc.close(fd) : (int)result(sys1(SYS_close, fd));
+}
+
+int real_dup(int fd)
+{
+    return libc.dup ? libc.dup(fd) : (int)result(sys1(SYS_dup, fd));
+}
+
+int real_dup2(int fd, int target)
+{
+    if (libc.dup2)
+        return libc.dup2(fd, target);
+    if (fd == target) /* which dup3 refuses */
+        return sys2(SYS_fcntl, fd, F_GETFD) < 0 ? (int)result(-EBADF) : fd;
+    return (int)result(sys3(SYS_dup3, fd, target, 0));
+}
+
+int real_dup3(int fd, int target, int flags)
+{
+    return libc.dup3 ? libc.dup3(fd, target, flags)
+                     : (int)result(sys3(SYS_dup3, fd, target, flags));
+}
+
+int real_fcntl(int fd, int command, void *argument)
+{
+    if (libc.fcntl)
+        return libc.fcntl(fd, command, argument);
+    return (int)result(sys3(SYS_fcntl, fd, command, SYS_ARG(argument)));
+}
+
+int real_fcntl64(int fd, int command, void *argument)
+{
+    return libc.fcntl64 ? libc.fcntl64(fd, command, argument) : real_fcntl(fd, command, argument);
+}
+
+int real_ioctl(int fd, unsigned long request, void *argument)
+{
+    if (libc.ioctl)
+        return libc.ioctl(fd, request, argument);
+    return (int)result(sys3(SYS_ioctl, fd, (long)request, SYS_ARG(argument)));
+}
+
+int real_socket(int domain, int type, int protocol)
+{
+    if (libc.socket)
+        return libc.socket(domain, type, protocol);
+    return (int)result(sys3(SYS_socket, domain, type, protocol));
+}
+
+int real_socketpair(int domain, int type, int protocol, int pair[2])
+{
+    if (libc.socketpair)
+        return libc.socketpair(domain, type, protocol, pair);
+    return (int)result(sys4(SYS_socketpair, domain, type, protocol, SYS_ARG(pair)));
+}
+
+int real_accept(int fd, struct sockaddr *address, socklen_t *len)
+{
+    if (libc.accept)
+        return libc.accept(fd, address, len);
+    return (int)result(sys3(SYS_accept, fd, SYS_ARG(address), SYS_ARG(len)));
+}
+
+int real_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
+{
+    if (libc.accept4)
+        return libc.accept4(fd, address, len, flags);
+    return (int)result(sys4(SYS_accept4, fd, SYS_ARG(address), SYS_ARG(len), flags));
+}
+
+int real_connect(int fd, const struct sockaddr *address, socklen_t len)
+{
+    if (libc.connect)
+        return libc.connect(fd, address, len);
+    return (int)result(sys3(SYS_connect, fd, SYS_ARG(address), len));
+}
+
+int real_listen(int fd, int backlog)
+{
+    return libc.listen ? libc.listen(fd, backlog) : (int)result(sys2(SYS_listen, fd, backlog));
+}
+
+int real_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+    if (libc.setsockopt)
+        return libc.setsockopt(fd, level, name, value, len);
+    return (int)result(sys6(SYS_setsockopt, fd, level, name, SYS_ARG(value), len, 0));
+}
+
+ssize_t real_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    if (libc.sendmsg)
+        return libc.sendmsg(fd, message, flags);
+    return result(sys3(SYS_sendmsg, fd, SYS_ARG(message), flags));
+}
+
+int real_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    if (libc.sendmmsg)
+        return libc.sendmmsg(fd, messages, count, flags);
+    return (int)result(sys4(SYS_sendmmsg, fd, SYS_ARG(messages), count, flags));
+}
+
+ssize_t real_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    if (libc.recvmsg)
+        return libc.recvmsg(fd, message, flags);
+    return result(sys3(SYS_recvmsg, fd, SYS_ARG(message), flags));
+}
+
+int real_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
+                  struct timespec *timeout)
+{
+    if (libc.recvmmsg)
+        return libc.recvmmsg(fd, messages, count, flags, timeout);
+    return (int)result(
+        sys6(SYS_recvmmsg, fd, SYS_ARG(messages), count, flags, SYS_ARG(timeout), 0));
+}
+
+int real_shutdown(int fd, int how)
+{
+    return libc.shutdown ? libc.shutdown(fd, how) : (int)result(sys2(SYS_shutdown, fd, how));
+}
+
+int real_close_range(unsigned first, unsigned last, int flags)
+{
+    if (libc.close_range)
+        return libc.close_range(first, last, flags);
+    return (int)result(sys3(SYS_close_range, first, last, flags));
+}
+
+void real__exit(int status)
+{
+    if (libc._exit)
+        libc._exit(status);
+    for (;;)
+        sys1(SYS_exit_group, status);
+}
+
+void real__Exit(int status)
+{
+    if (libc._Exit)
+        libc._Exit(status);
+    real__exit(status);
+}
+
+long real_syscall(const long a[7])
+{
+    if (libc.syscall)
+        return libc.syscall(a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
+    return result(sys6(a[0], a[1], a[2], a[3], a[4], a[5], a[6]));
+}
+
+int real_prctl(int option, const unsigned long a[4])
+{
+    if (libc.prctl)
+        return libc.prctl(option, a[0], a[1], a[2], a[3]);
+    return (int)result(sys6(SYS_prctl, option, (long)a[0], (long)a[1], (long)a[2], (long)a[3], 0));
+}
+
+int real_chroot(const char *path)
+{
+    return libc.chroot ? libc.chroot(path) : (int)result(sys1(SYS_chroot, SYS_ARG(path)));
+}
+
+int real_unshare(int flags)
+{
+    return libc.unshare ? libc.unshare(flags) : (int)result(sys1(SYS_unshare, flags));
+}
+
+int real_execve(const char *path, char *const argv[], char *const envp[])
+{
+    if (libc.execve)
+        return libc.execve(path, argv, envp);
+    return (int)result(sys3(SYS_execve, SYS_ARG(path), SYS_ARG(argv), SYS_ARG(envp)));
+}
+
+/* A new name in glibc 2.36, an older system call. */
+int real_pidfd_getfd(int pidfd, int target, unsigned flags)
+{
+    if (libc.pidfd_getfd)
+        return libc.pidfd_getfd(pidfd, target, flags);
+    return (int)result(sys3(SYS_pidfd_getfd, pidfd, target, flags));
+}
+
+/* For what no single system call replaces: looked up now where the constructor has yet to run. */
+#define LOOKED_UP(pointer) (pointer ? pointer : (real_resolve(), pointer))
+
+#define REAL(type, name, parameters)
+#define REAL_PASS(type, name, parameters, arguments)                                               \
+    type real_##name parameters                                                                    \
+    {                                                                                              \
+        return LOOKED_UP(libc.name) arguments;                                                     \
+    }
+#define REAL_VARIABLE(type, name)
+#include "ground/real.def"
+#undef REAL
+#undef REAL_PASS
+#undef REAL_VARIABLE
+
+/* Before glibc 2.34 there is none, but a program that looks for it now finds our hook. */
+void real_closefrom(int low)
+{
+    if (LOOKED_UP(libc.closefrom))
+        libc.closefrom(low);
+    else
+        sys3(SYS_close_range, low < 0 ? 0 : low, (long)UINT_MAX, 0);
+}
+
+int real_clone(int (*function)(void *), void *stack, int flags, void *argument, void *const rest[3])
+{
+    return LOOKED_UP(libc.clone)(function, stack, flags, argument, rest[0], rest[1], rest[2]);
+}
+
+/* In libutil before glibc 2.34, which need not be there; its callers have it. */
+pid_t real_forkpty(int *master, char *name, const struct termios *termios,
+                   const struct winsize *size)
+{
+    if (LOOKED_UP(libc.forkpty))
+        return libc.forkpty(master, name, termios, size);
+    return (pid_t)result(-ENOSYS);
+}
+
+/* A new name in glibc 2.34, an old system call. */
+int real_execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
+{
+    if (LOOKED_UP(libc.execveat))
+        return libc.execveat(dir, path, argv, envp, flags);
+    return (int)result(
+        sys6(SYS_execveat, dir, SYS_ARG(path), SYS_ARG(argv), SYS_ARG(envp), flags, 0));
+}
+
+pid_t real__Fork(void)
+{
+    /* Before glibc 2.34 there is none, but a program that looks for it now finds our hook. */
+    return LOOKED_UP(libc._Fork) ? libc._Fork() : real_fork();
+}
+
+void *real_vfork(void)
+{
+    return (void *)LOOKED_UP(libc.vfork);
+}
+
+static int relabel(int (**function)(const char *, unsigned long), const char *library,
+                   const char *name, const char *label, unsigned long token)
+{
+    void *found = NULL;
+
+    if (!LOOKED_UP(*function)) { /* a module has it for itself */
+        void *loaded = dlopen(library, RTLD_LAZY | RTLD_NOLOAD);
+
+        found = loaded ? dlsym(loaded, name) : NULL;
+        memcpy(function, &found, sizeof(found));
+    }
+    return *function ? (*function)(label, token) : (int)result(-ENOSYS);
+}
+
+int real_setcon(const char *context, unsigned long none)
+{
+    return relabel(&libc.setcon, "libselinux.so.1", "setcon", context, none);
+}
+
+int real_setcon_raw(const char *context, unsigned long none)
+{
+    return relabel(&libc.setcon_raw, "libselinux.so.1", "setcon_raw", context, none);
+}
+
+int real_aa_change_profile(const char *profile, unsigned long none)
+{
+    return relabel(&libc.aa_change_profile, "libapparmor.so.1", "aa_change_profile", profile, none);
+}
+
+int real_aa_change_hat(const char *hat, unsigned long token)
+{
+    return relabel(&libc.aa_change_hat, "libapparmor.so.1", "aa_change_hat", hat, token);
+}
+
+int real_setrlimit(int resource, const void *limit)
+{
+    if (libc.setrlimit)
+        return libc.setrlimit(resource, limit);
+    return (int)result(sys4(SYS_prlimit64, 0, resource, SYS_ARG(limit), 0));
+}
+
+int real_prlimit(pid_t pid, int resource, const void *limit, void *old)
+{
+    if (libc.prlimit)
+        return libc.prlimit(pid, resource, limit, old);
+    return (int)result(sys4(SYS_prlimit64, pid, resource, SYS_ARG(limit), SYS_ARG(old)));
+}
+
+int real_setns(int fd, int type)
+{
+    return libc.setns ? libc.setns(fd, type) : (int)result(sys2(SYS_setns, fd, type));
+}
+
+int real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    if (libc.epoll_ctl)
+        return libc.epoll_ctl(epoll, operation, fd, event);
+    return (int)result(sys4(SYS_epoll_ctl, epoll, operation, fd, SYS_ARG(event)));
+}
+
+bool real_single_threaded(void)
+{
+    return libc.__libc_single_threaded && *libc.__libc_single_threaded;
+}
+
+bool real_can_find_object(void)
+{
+    return libc._dl_find_object;
+}
+
+bool real_find_object(uintptr_t address, struct real_object *object)
+{
+    return libc._dl_find_object && libc._dl_find_object((void *)address, object) == 0;
+}
