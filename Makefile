@@ -7,7 +7,7 @@
 # make deps-servers controls    programs that close well stay as they are, in every mode
 # make deps-servers beside-nginx    lingering: the library beside nginx's own
 # make faults             makes each system call of the library fail, by call site: does the program see more
-#                         of it than a missing remedy? OPTIONS: as tests/faults.py --help lists them.
+#                         of it than a missing remedy? OPTIONS: as tests/hostile/faults.py --help lists them.
 # make bench              what the library costs, beside its budgets; OPTIONS="--row cpu": a part of it
 # make hostile            peers that mean harm, by the ten thousand: a table of what it took
 # make attack T=600       a server that its own children attack, for so long as built and as long with sanitizers
@@ -15,8 +15,8 @@
 #                         scripts/oracle -h lists them.
 # make endurance N=1000000   so many connections through one server: what is lost, and what grows
 # make lint check         style; what the library exports, needs and calls
-# make fuzz T=600         runs each fuzzer of tests/ for so many seconds (clang); what they found before is
-#                         in tests/corpus/, and make test plays it again
+# make fuzz T=600         runs each fuzzer of tests/unit/ for so many seconds (clang); what they found before is
+#                         in tests/unit/corpus/, and make test plays it again
 # make install PREFIX=/usr/local DESTDIR=      and uninstall: library, command, man pages, completions
 # V=1 prints the commands; WERROR= lets a newer compiler warn without failing.
 
@@ -80,23 +80,26 @@ COMPLETIONS = $(patsubst %.in,$(BUILD)/%,$(wildcard cli/completion.*.in))
 DEMOS = $(patsubst %.c,$(BUILD)/%,$(filter-out demo/net.c,$(wildcard demo/*.c)))
 
 # A test is a cmocka program (unit_*, kernel_facts_*) or a bats file; the other programs and the
-# libraries (*_lib.c) of tests/ are what the bats files drive.
-CMOCKA_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit_*.c tests/kernel_facts*.c))
-TEST_LIBS = $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/*_lib.c))
+# libraries (*_lib.c) of tests/ are what the bats files drive. They stand in a folder for each kind of test, and are
+# built into one, build/tests.
+vpath %.c $(wildcard tests/*/)
+BUILT_TESTS = $(addprefix $(BUILD)/tests/,$(basename $(notdir $(1))))
+CMOCKA_TESTS = $(call BUILT_TESTS,$(wildcard tests/unit/unit_*.c tests/kernel/kernel_facts*.c))
+TEST_LIBS = $(patsubst %,%.so,$(call BUILT_TESTS,$(wildcard tests/*/*_lib.c)))
 # The programs of several files: X.c and every X_*.c.
 BIG_TESTS = scene referee attack faults inject oracle linger_epoll
-BIG_PARTS = $(foreach big,$(BIG_TESTS),$(wildcard tests/$(big)_*.c))
-# A fuzzer, fuzz_X, includes the sources that it tests. The tests play its corpus, tests/corpus/X, with
-# replay_X, which needs no clang.
-FUZZERS = $(patsubst tests/fuzz_%.c,%,$(wildcard tests/fuzz_*.c))
+BIG_PARTS = $(foreach big,$(BIG_TESTS),$(wildcard tests/*/$(big)_*.c))
+# A fuzzer, fuzz_X, includes the sources that it tests. The tests play its corpus, tests/unit/corpus/X,
+# with replay_X, which needs no clang.
+FUZZERS = $(patsubst tests/unit/fuzz_%.c,%,$(wildcard tests/unit/fuzz_*.c))
 REPLAYS = $(FUZZERS:%=$(BUILD)/tests/replay_%)
 FUZZ_FLAGS = -std=gnu11 -g -O1 -Ishim -Icli -fno-sanitize-recover=all
 TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(BUILD)/tests/net \
 	$(BUILD)/tests/replay $(FUZZERS:%=$(BUILD)/tests/fuzz_%) \
-	$(BIG_PARTS:%.c=$(BUILD)/%), $(patsubst %.c,$(BUILD)/%,$(wildcard tests/*.c)))
+	$(call BUILT_TESTS,$(BIG_PARTS)), $(call BUILT_TESTS,$(wildcard tests/*/*.c)))
 BENCH_LIB = $(BUILD)/scripts/bench_empty_lib.so
 BENCH_PROGRAMS = $(filter-out $(BENCH_LIB:.so=),$(patsubst %.c,$(BUILD)/%,$(wildcard scripts/bench_*.c)))
-TEST_FLAGS = $(PLAIN_FLAGS) -Itests -Ishim -MMD -MP -pthread
+TEST_FLAGS = $(PLAIN_FLAGS) -Itests/support -Ishim -MMD -MP -pthread
 
 all: $(LIB) $(COMMAND) $(DEMOS) $(PAGES) $(COMPLETIONS)
 
@@ -145,42 +148,42 @@ $(BUILD)/tests/unit_outcome: $(BUILD)/shim/tcp/verdict.o
 $(BUILD)/tests/unit_outcome $(BUILD)/tests/unit_verdict $(BUILD)/tests/unit_content: $(BUILD)/shim/report/names.o
 
 define unit_test
-$(BUILD)/tests/unit_%: tests/unit_%.c $(BUILD)/shim/$(1)%.o
+$(BUILD)/tests/unit_%: tests/unit/unit_%.c $(BUILD)/shim/$(1)%.o
 	$$(say) CC $$@
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(TEST_FLAGS) $$(PLAIN_LINK) $$(LDFLAGS) -o $$@ $$(sort $$(filter %.o,$$^)) tests/unit_$$*.c -lcmocka
+	$$(Q)$$(CC) $$(TEST_FLAGS) $$(PLAIN_LINK) $$(LDFLAGS) -o $$@ $$(sort $$(filter %.o,$$^)) tests/unit/unit_$$*.c -lcmocka
 endef
 $(foreach room,ground settings report tcp remedy,$(eval $(call unit_test,$(room)/)))
 
-$(BUILD)/tests/kernel_facts_%: tests/kernel_facts_%.c tests/net.c
+$(BUILD)/tests/kernel_facts_%: tests/kernel/kernel_facts_%.c tests/support/net.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ tests/kernel_facts_$*.c tests/net.c -lcmocka
+	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) -lcmocka
 
-$(BUILD)/tests/%_lib.so: tests/%_lib.c
+$(BUILD)/tests/%_lib.so: %_lib.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -fPIC -shared -o $@ $<
 
 # The later of two sources is the one whose includes -MF keeps.
-$(BUILD)/tests/replay_%: tests/fuzz_%.c tests/replay.c Makefile
+$(BUILD)/tests/replay_%: tests/unit/fuzz_%.c tests/unit/replay.c Makefile
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(FUZZ_FLAGS) $(WARNINGS) $(WERROR) -fsanitize=address,undefined -MMD -MP -MF $@.d \
-		-o $@ tests/replay.c tests/fuzz_$*.c
+		-o $@ tests/unit/replay.c tests/unit/fuzz_$*.c
 
-$(BUILD)/fuzz/%: tests/fuzz_%.c
+$(BUILD)/fuzz/%: tests/unit/fuzz_%.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -MMD -MP -MF $@.d -o $@ $<
 
-$(BUILD)/tests/%: tests/%.c tests/net.c
+$(BUILD)/tests/%: %.c tests/support/net.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ $(sort $(filter %.c,$^))
 
 define big_test
-$(BUILD)/tests/$(1): $(wildcard tests/$(1)_*.c)
+$(BUILD)/tests/$(1): $(wildcard tests/*/$(1)_*.c)
 endef
 $(foreach big,$(BIG_TESTS),$(eval $(call big_test,$(big))))
 
@@ -220,7 +223,7 @@ referee: $(LIB) $(BUILD)/tests/referee
 	$(Q)LIBSAFECLOSE=$(CURDIR)/$(LIB) $(BUILD)/tests/referee $(REFEREE_WHICH) $(OPTIONS)
 
 faults: $(PLAIN_LIB) $(BUILD)/tests/faults $(BUILD)/tests/inject
-	$(Q)LIBSAFECLOSE=$(CURDIR)/$(PLAIN_LIB) tests/faults.py $(OPTIONS)
+	$(Q)LIBSAFECLOSE=$(CURDIR)/$(PLAIN_LIB) tests/hostile/faults.py $(OPTIONS)
 
 # What a fuzzer finds new goes to build/fuzz; what it fails on, too, under a name that begins as its own.
 T = 60
@@ -230,7 +233,7 @@ fuzz: $(FUZZERS:%=fuzz-%)
 fuzz-%: $(BUILD)/fuzz/%
 	$(Q)mkdir -p $(BUILD)/fuzz/$*.found
 	$(Q)$(BUILD)/fuzz/$* -max_total_time=$(T) -max_len=4096 -timeout=5 -print_final_stats=1 \
-		-artifact_prefix=$(BUILD)/fuzz/$*. $(BUILD)/fuzz/$*.found $(wildcard tests/corpus/$*)
+		-artifact_prefix=$(BUILD)/fuzz/$*. $(BUILD)/fuzz/$*.found $(wildcard tests/unit/corpus/$*)
 
 servers: $(LIB) $(BUILD)/tests/field_client $(BUILD)/tests/crowd
 	$(Q)scripts/servers $(OPTIONS)
@@ -244,7 +247,7 @@ beside-nginx: $(LIB) $(BUILD)/tests/crowd
 bench: $(LIB) $(BENCH_PROGRAMS) $(BENCH_LIB)
 	$(Q)scripts/bench $(OPTIONS)
 
-hostile: $(LIB) $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/hostile_*.c))
+hostile: $(LIB) $(call BUILT_TESTS,$(wildcard tests/hostile/hostile_*.c))
 	$(Q)scripts/hostile $(ROWS)
 
 attack: $(LIB) $(BUILD)/tests/attack
