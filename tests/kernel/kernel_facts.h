@@ -11,19 +11,14 @@
 #define SAFECLOSE_TESTS_KERNEL_FACTS_H
 
 #include "net.h"
+#include "test.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 /* Each set by the main thread only. */
 static const char *fact_line;    /* what design_says() quoted */
@@ -54,11 +49,19 @@ static const char *no_namespace; /* why there are no exact counters, NULL when t
             fail_msg("unable to set the test up: %s: %s", #condition, strerror(errno));            \
     } while (0)
 
-/* A test whose name is a sentence; ARGUMENT is what *state points to. */
-#define FACT(sentence, function, argument)                                                         \
-    {                                                                                              \
-        sentence, function, fresh_namespace, NULL, argument                                        \
-    }
+/* One for each test: what an earlier one left behind may still retransmit, and be reset for it. */
+static inline int fresh_namespace(void **state)
+{
+    (void)state;
+    no_namespace = net_enter_namespace() == 0 ? NULL : strerror(errno);
+    return 0;
+}
+
+/* The head of a test whose name is a sentence; and one more test by the same function, ARGUMENT being
+ * what *state points to. */
+#define FACT(function, sentence) TEST_NAMED(sentence, function, fresh_namespace, NULL, NULL)
+#define FACT_OF(sentence, function, argument)                                                      \
+    TEST_LISTED(sentence, function, fresh_namespace, NULL, argument)
 
 /* ---- Steps ----------------------------------------------------------------------------------- */
 
@@ -182,14 +185,6 @@ static inline int wait_child(pid_t pid)
 
 /* ---- Running --------------------------------------------------------------------------------- */
 
-/* One for each test: what an earlier one left behind may still retransmit, and be reset for it. */
-static inline int fresh_namespace(void **state)
-{
-    (void)state;
-    no_namespace = net_enter_namespace() == 0 ? NULL : strerror(errno);
-    return 0;
-}
-
 static inline void say_witnesses(void)
 {
     fresh_namespace(NULL);
@@ -204,11 +199,11 @@ static inline void say_witnesses(void)
     fflush(stdout);
 }
 
-#define facts_main(facts)                                                                          \
+#define facts_main()                                                                               \
     int main(void)                                                                                 \
     {                                                                                              \
         say_witnesses();                                                                           \
-        return cmocka_run_group_tests(facts, NULL, NULL);                                          \
+        return cmocka_run_group_tests(test_list, NULL, NULL);                                      \
     }
 
 #endif

@@ -66,9 +66,8 @@ static void unread_after_both_fins_sends_nothing(void **state)
     net_pair_close(&pair);
 }
 
-static void unread_after_the_peers_reset_sends_nothing(void **state)
+FACT(unread_after_the_peers_reset_sends_nothing, "unread data after the peer's reset sends nothing")
 {
-    (void)state;
     design_says("state CLOSE -> nothing is sent");
     struct net_pair pair = connected(NULL);
 
@@ -81,9 +80,8 @@ static void unread_after_the_peers_reset_sends_nothing(void **state)
     net_pair_close(&pair);
 }
 
-static void shut_rd_changes_nothing(void **state)
+FACT(shut_rd_changes_nothing, "SHUT_RD does not stop data from queueing and resetting")
 {
-    (void)state;
     design_says("SHUT_RD changes nothing: data is still queued and still resets");
     struct net_pair pair = connected(NULL);
 
@@ -96,9 +94,8 @@ static void shut_rd_changes_nothing(void **state)
     net_pair_close(&pair);
 }
 
-static void one_unread_byte_of_a_segment_resets(void **state)
+FACT(one_unread_byte_of_a_segment_resets, "one unread byte of a half-read segment resets")
 {
-    (void)state;
     design_says("Unread bytes are counted to copied_seq");
     struct net_pair pair = connected(NULL);
     char buffer[4];
@@ -124,9 +121,8 @@ static void everything_read_ends_in_fin(void **state)
 }
 
 /* The loss that hurts: output that write() took and the kernel had not sent. */
-static void a_reset_throws_away_what_was_not_sent(void **state)
+FACT(a_reset_throws_away_what_was_not_sent, "a reset throws away what was not sent")
 {
-    (void)state;
     design_says("The loss that always happens is the closer's own unsent queue");
     const struct net_options small = {.our_send_buffer = 8192, .peer_receive_buffer = 4096};
     struct net_pair pair = connected(&small);
@@ -192,9 +188,8 @@ static void zero_linger_after_both_fins_sends_nothing(void **state)
     net_pair_close(&pair);
 }
 
-static void zero_linger_and_unread_counts_as_unread(void **state)
+FACT(zero_linger_and_unread_counts_as_unread, "zero linger and unread data count as unread data")
 {
-    (void)state;
     design_says("Zero linger *and* unread counts as unread");
     struct net_pair pair = pair_at(&established, "hello");
 
@@ -204,9 +199,8 @@ static void zero_linger_and_unread_counts_as_unread(void **state)
     net_pair_close(&pair);
 }
 
-static void zero_linger_in_syn_sent_sends_nothing(void **state)
+FACT(zero_linger_in_syn_sent_sends_nothing, "zero linger in SYN_SENT sends nothing")
 {
-    (void)state;
     design_says("SO_LINGER {1,0} -> RST in ESTABLISHED, CLOSE_WAIT, FIN_WAIT1/2, SYN_RECV");
     need_counters();
     int listener = net_listen(NULL, 1), fd = net_socket(NULL);
@@ -222,9 +216,9 @@ static void zero_linger_in_syn_sent_sends_nothing(void **state)
     must(close(listener) == 0);
 }
 
-static void an_accepted_socket_inherits_zero_linger(void **state)
+FACT(an_accepted_socket_inherits_zero_linger,
+     "an accepted socket inherits zero linger from its listener")
 {
-    (void)state;
     design_says("zero linger is known from watching setsockopt");
     need_counters();
     int listener = net_listen(NULL, 1), peer = net_socket(NULL);
@@ -245,9 +239,8 @@ static void an_accepted_socket_inherits_zero_linger(void **state)
 
 /* ---- Other reasons at the close itself ------------------------------------------------------- */
 
-static void negative_linger2_resets_in_fin_wait2(void **state)
+FACT(negative_linger2_resets_in_fin_wait2, "TCP_LINGER2 below 0 resets in FIN_WAIT2")
 {
-    (void)state;
     design_says("not a line yet: TCP_LINGER2 below 0 -> RST in FIN_WAIT2 (TCPAbortOnLinger)");
     struct net_pair pair = pair_at(&fin_wait2, NULL);
     struct net_resets before = net_resets_now();
@@ -261,9 +254,8 @@ static void negative_linger2_resets_in_fin_wait2(void **state)
     net_pair_close(&pair);
 }
 
-static void closing_a_listener_resets_who_waits(void **state)
+FACT(closing_a_listener_resets_who_waits, "closing a listener resets the connections that wait")
 {
-    (void)state;
     design_says("LISTEN -> reset every connection waiting to be accepted");
     enum { CLIENTS = 3 };
     struct net_pair pairs[CLIENTS] = {0};
@@ -356,89 +348,63 @@ static void leave_by_dup2(int fd)
     dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), fd);
 }
 
-static void exit_resets(void **state)
+FACT(exit_resets, "the end of a process resets without a close()")
 {
-    (void)state;
     expect_reset_when_child(leave_by_exit);
 }
 
-static void sigkill_resets(void **state)
+FACT(sigkill_resets, "SIGKILL resets without a close()")
 {
-    (void)state;
     expect_reset_when_child(leave_by_kill);
 }
 
-static void exec_resets(void **state)
+FACT(exec_resets, "exec with close-on-exec resets without a close()")
 {
-    (void)state;
     expect_reset_when_child(leave_by_exec);
 }
 
-static void dup2_resets(void **state)
+FACT(dup2_resets, "dup2() over a socket resets without a close()")
 {
-    (void)state;
     expect_reset_when_child(leave_by_dup2);
 }
 
-static const struct CMUnitTest facts[] = {
-    FACT("unread data resets in ESTABLISHED", unread_data_resets, &established),
-    FACT("unread data resets over IPv6", unread_data_resets, &established_v6),
-    FACT("unread data resets over an IPv4-mapped address", unread_data_resets, &established_mapped),
-    FACT("unread data resets in CLOSE_WAIT", unread_data_resets, &close_wait),
-    FACT("unread data resets in FIN_WAIT1", unread_data_resets, &fin_wait1),
-    FACT("unread data resets in FIN_WAIT2", unread_data_resets, &fin_wait2),
-    FACT("unread data resets in LAST_ACK", unread_data_resets, &last_ack),
-    FACT("unread data resets in CLOSING", unread_data_resets, &closing),
-    FACT("unread data resets in ESTABLISHED with output waiting", unread_data_resets,
-         &established_full),
-    FACT("unread data resets in CLOSE_WAIT with output waiting", unread_data_resets,
-         &close_wait_full),
-    FACT("unread data resets in FIN_WAIT1 with output waiting", unread_data_resets,
-         &fin_wait1_full),
-    FACT("unread data resets in LAST_ACK with output waiting", unread_data_resets, &last_ack_full),
-    FACT("unread data resets in CLOSING with output waiting", unread_data_resets, &closing_full),
-    FACT("unread data after both FINs sends nothing", unread_after_both_fins_sends_nothing,
-         &both_fins),
-    FACT("unread data after the peer's reset sends nothing",
-         unread_after_the_peers_reset_sends_nothing, NULL),
-    FACT("SHUT_RD does not stop data from queueing and resetting", shut_rd_changes_nothing, NULL),
-    FACT("one unread byte of a half-read segment resets", one_unread_byte_of_a_segment_resets,
-         NULL),
-    FACT("a close with everything read sends FIN in ESTABLISHED", everything_read_ends_in_fin,
-         &established),
-    FACT("a close with everything read sends FIN in CLOSE_WAIT", everything_read_ends_in_fin,
-         &close_wait),
-    FACT("a close with everything read sends no reset in FIN_WAIT2", everything_read_ends_in_fin,
-         &fin_wait2),
-    FACT("a reset throws away what was not sent", a_reset_throws_away_what_was_not_sent, NULL),
-    FACT("zero linger resets in ESTABLISHED", zero_linger_resets, &established),
-    FACT("zero linger resets in CLOSE_WAIT", zero_linger_resets, &close_wait),
-    FACT("zero linger resets in FIN_WAIT1", zero_linger_resets, &fin_wait1),
-    FACT("zero linger resets in FIN_WAIT2", zero_linger_resets, &fin_wait2),
-    FACT("zero linger resets in FIN_WAIT1 with output waiting", zero_linger_resets,
-         &fin_wait1_full),
-    FACT("zero linger resets in LAST_ACK with unsent data", zero_linger_resets_with_unsent_data,
-         &last_ack_full),
-    FACT("zero linger resets in CLOSING with unsent data", zero_linger_resets_with_unsent_data,
-         &closing_full),
-    FACT("zero linger sends nothing in LAST_ACK without unsent data", zero_linger_aborts_in_silence,
-         &last_ack),
-    FACT("zero linger sends nothing in CLOSING without unsent data", zero_linger_aborts_in_silence,
-         &closing),
-    FACT("zero linger after both FINs sends nothing", zero_linger_after_both_fins_sends_nothing,
-         &both_fins),
-    FACT("zero linger and unread data count as unread data",
-         zero_linger_and_unread_counts_as_unread, NULL),
-    FACT("zero linger in SYN_SENT sends nothing", zero_linger_in_syn_sent_sends_nothing, NULL),
-    FACT("an accepted socket inherits zero linger from its listener",
-         an_accepted_socket_inherits_zero_linger, NULL),
-    FACT("TCP_LINGER2 below 0 resets in FIN_WAIT2", negative_linger2_resets_in_fin_wait2, NULL),
-    FACT("closing a listener resets the connections that wait", closing_a_listener_resets_who_waits,
-         NULL),
-    FACT("the end of a process resets without a close()", exit_resets, NULL),
-    FACT("SIGKILL resets without a close()", sigkill_resets, NULL),
-    FACT("exec with close-on-exec resets without a close()", exec_resets, NULL),
-    FACT("dup2() over a socket resets without a close()", dup2_resets, NULL),
-};
+FACT_OF("unread data resets in ESTABLISHED", unread_data_resets, &established)
+FACT_OF("unread data resets over IPv6", unread_data_resets, &established_v6)
+FACT_OF("unread data resets over an IPv4-mapped address", unread_data_resets, &established_mapped)
+FACT_OF("unread data resets in CLOSE_WAIT", unread_data_resets, &close_wait)
+FACT_OF("unread data resets in FIN_WAIT1", unread_data_resets, &fin_wait1)
+FACT_OF("unread data resets in FIN_WAIT2", unread_data_resets, &fin_wait2)
+FACT_OF("unread data resets in LAST_ACK", unread_data_resets, &last_ack)
+FACT_OF("unread data resets in CLOSING", unread_data_resets, &closing)
+FACT_OF("unread data resets in ESTABLISHED with output waiting", unread_data_resets,
+        &established_full)
+FACT_OF("unread data resets in CLOSE_WAIT with output waiting", unread_data_resets,
+        &close_wait_full)
+FACT_OF("unread data resets in FIN_WAIT1 with output waiting", unread_data_resets, &fin_wait1_full)
+FACT_OF("unread data resets in LAST_ACK with output waiting", unread_data_resets, &last_ack_full)
+FACT_OF("unread data resets in CLOSING with output waiting", unread_data_resets, &closing_full)
+FACT_OF("unread data after both FINs sends nothing", unread_after_both_fins_sends_nothing,
+        &both_fins)
+FACT_OF("a close with everything read sends FIN in ESTABLISHED", everything_read_ends_in_fin,
+        &established)
+FACT_OF("a close with everything read sends FIN in CLOSE_WAIT", everything_read_ends_in_fin,
+        &close_wait)
+FACT_OF("a close with everything read sends no reset in FIN_WAIT2", everything_read_ends_in_fin,
+        &fin_wait2)
+FACT_OF("zero linger resets in ESTABLISHED", zero_linger_resets, &established)
+FACT_OF("zero linger resets in CLOSE_WAIT", zero_linger_resets, &close_wait)
+FACT_OF("zero linger resets in FIN_WAIT1", zero_linger_resets, &fin_wait1)
+FACT_OF("zero linger resets in FIN_WAIT2", zero_linger_resets, &fin_wait2)
+FACT_OF("zero linger resets in FIN_WAIT1 with output waiting", zero_linger_resets, &fin_wait1_full)
+FACT_OF("zero linger resets in LAST_ACK with unsent data", zero_linger_resets_with_unsent_data,
+        &last_ack_full)
+FACT_OF("zero linger resets in CLOSING with unsent data", zero_linger_resets_with_unsent_data,
+        &closing_full)
+FACT_OF("zero linger sends nothing in LAST_ACK without unsent data", zero_linger_aborts_in_silence,
+        &last_ack)
+FACT_OF("zero linger sends nothing in CLOSING without unsent data", zero_linger_aborts_in_silence,
+        &closing)
+FACT_OF("zero linger after both FINs sends nothing", zero_linger_after_both_fins_sends_nothing,
+        &both_fins)
 
-facts_main(facts)
+facts_main()

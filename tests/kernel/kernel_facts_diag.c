@@ -154,6 +154,13 @@ static void expect_gone(const struct question *q)
 
 static const enum net_family families[] = {NET_IPV4, NET_IPV6, NET_MAPPED};
 
+#define OF_EACH_FAMILY(function, sentence)                                                         \
+    static void function(void **state);                                                            \
+    FACT_OF(sentence ": IPv4", function, (void *)&families[0])                                     \
+    FACT_OF(sentence ": IPv6", function, (void *)&families[1])                                     \
+    FACT_OF(sentence ": IPv4-mapped", function, (void *)&families[2])                              \
+    static void function(void **state)
+
 static const struct net_options *options_of(void **state)
 {
     static struct net_options options;
@@ -162,7 +169,7 @@ static const struct net_options *options_of(void **state)
     return &options;
 }
 
-static void an_open_connection_is_found(void **state)
+OF_EACH_FAMILY(an_open_connection_is_found, "an open connection is found")
 {
     design_says("one socket (SOCK_DIAG_BY_FAMILY: both addresses, ..., SO_COOKIE; no dump)");
     struct net_pair pair = connected(options_of(state));
@@ -175,9 +182,8 @@ static void an_open_connection_is_found(void **state)
     net_pair_close(&pair);
 }
 
-static void a_mapped_connection_is_found_as_ipv4_too(void **state)
+FACT(a_mapped_connection_is_found_as_ipv4_too, "a mapped connection is found as IPv4 too")
 {
-    (void)state;
     design_says("Tried: ..., IPv4-mapped");
     const struct net_options mapped = {.family = NET_MAPPED};
     struct net_pair pair = connected(&mapped);
@@ -190,9 +196,8 @@ static void a_mapped_connection_is_found_as_ipv4_too(void **state)
     net_pair_close(&pair);
 }
 
-static void a_cookie_is_needed_and_must_be_its_own(void **state)
+FACT(a_cookie_is_needed_and_must_be_its_own, "another cookie is not found")
 {
-    (void)state;
     design_says("4-tuple reuse gives ENOENT for the old cookie");
     struct net_pair pair = connected(NULL);
     struct question q = question_of(pair.ours);
@@ -203,9 +208,9 @@ static void a_cookie_is_needed_and_must_be_its_own(void **state)
 }
 
 /* Resets the first, and connects a second one from and to the same ports. */
-static void the_old_cookie_is_not_found_once_the_ports_are_used_again(void **state)
+FACT(the_old_cookie_is_not_found_once_the_ports_are_used_again,
+     "the old cookie is not found once the ports are used again")
 {
-    (void)state;
     design_says("4-tuple reuse gives ENOENT for the old cookie");
     const struct net_options we_connect = {.we_connect = true};
     struct net_pair pair = connected(&we_connect);
@@ -231,9 +236,8 @@ static void the_old_cookie_is_not_found_once_the_ports_are_used_again(void **sta
     net_pair_close(&pair);
 }
 
-static void what_is_closed_already_is_not_found_though_open(void **state)
+FACT(what_is_closed_already_is_not_found_though_open, "in state CLOSE it is not found though open")
 {
-    (void)state;
     design_says("not found: can't be asked: ..., state CLOSE");
     struct net_pair pair = connected(NULL);
     struct question q = question_of(pair.ours);
@@ -245,7 +249,7 @@ static void what_is_closed_already_is_not_found_though_open(void **state)
 
 /* ---- Held ------------------------------------------------------------------------------------ */
 
-static void a_duplicate_holds_it(void **state)
+OF_EACH_FAMILY(a_duplicate_holds_it, "a duplicate holds it")
 {
     design_says("found, idiag_inode not 0: held: somebody has it still, nothing was sent");
     struct net_pair pair = connected(options_of(state));
@@ -260,7 +264,8 @@ static void a_duplicate_holds_it(void **state)
     net_pair_close(&pair);
 }
 
-static void half_closed_before_the_inode_tells_and_not_the_state(void **state)
+OF_EACH_FAMILY(half_closed_before_the_inode_tells_and_not_the_state,
+               "half-closed before, the inode tells and not the state")
 {
     design_says("The state doesn't tell (half-closed before, it is FIN_WAIT); the inode does");
     struct net_pair pair = connected(options_of(state));
@@ -276,7 +281,8 @@ static void half_closed_before_the_inode_tells_and_not_the_state(void **state)
     net_pair_close(&pair);
 }
 
-static void half_closed_before_and_unread_it_is_gone(void **state)
+OF_EACH_FAMILY(half_closed_before_and_unread_it_is_gone,
+               "half-closed before, and unread, it is gone")
 {
     design_says("not found: gone: with a cause, it was reset");
     struct net_pair pair = connected(options_of(state));
@@ -290,9 +296,8 @@ static void half_closed_before_and_unread_it_is_gone(void **state)
     net_pair_close(&pair);
 }
 
-static void a_fork_child_holds_it(void **state)
+FACT(a_fork_child_holds_it, "a fork child holds it")
 {
-    (void)state;
     design_says("Tried: another process");
     struct net_pair pair = connected(NULL);
     struct question q = question_of(pair.ours);
@@ -317,9 +322,8 @@ static void a_fork_child_holds_it(void **state)
     net_pair_close(&pair);
 }
 
-static void a_message_in_flight_holds_it(void **state)
+FACT(a_message_in_flight_holds_it, "a message in flight holds it")
 {
-    (void)state;
     design_says("found, idiag_inode not 0: held: somebody has it still");
     struct net_pair pair = connected(NULL);
     struct question q = question_of(pair.ours);
@@ -370,9 +374,8 @@ static pthread_t block_in(struct caller *caller)
     return thread;
 }
 
-static void a_thread_blocked_in_send_holds_it(void **state)
+FACT(a_thread_blocked_in_send_holds_it, "a thread blocked in send holds it")
 {
-    (void)state;
     design_says("found, idiag_inode not 0: held; a call in progress is a reference");
     const struct net_options small = {.our_send_buffer = 8192, .peer_receive_buffer = 4096};
     struct net_pair pair = connected(&small);
@@ -390,9 +393,8 @@ static void a_thread_blocked_in_send_holds_it(void **state)
     net_pair_close(&pair);
 }
 
-static void a_thread_blocked_in_recv_holds_it(void **state)
+FACT(a_thread_blocked_in_recv_holds_it, "a thread blocked in recv holds it")
 {
-    (void)state;
     design_says("Tried: ..., a thread blocked in recv");
     struct net_pair pair = connected(NULL);
     struct question q = question_of(pair.ours);
@@ -409,7 +411,7 @@ static void a_thread_blocked_in_recv_holds_it(void **state)
 
 /* ---- Closed in order ------------------------------------------------------------------------- */
 
-static void after_an_orderly_close_it_is_an_orphan(void **state)
+OF_EACH_FAMILY(after_an_orderly_close_it_is_an_orphan, "after an orderly close it is an orphan")
 {
     design_says("found, idiag_inode 0: FIN: an orphan");
     struct net_pair pair = connected(options_of(state));
@@ -424,9 +426,9 @@ static void after_an_orderly_close_it_is_an_orphan(void **state)
     net_pair_close(&pair);
 }
 
-static void with_output_waiting_it_is_an_orphan_in_fin_wait1(void **state)
+FACT(with_output_waiting_it_is_an_orphan_in_fin_wait1,
+     "with output waiting it is an orphan in FIN_WAIT1")
 {
-    (void)state;
     design_says("found, idiag_inode 0: FIN: an orphan");
     struct net_pair pair = connected_with_output_waiting();
     struct question q = question_of(pair.ours);
@@ -436,7 +438,7 @@ static void with_output_waiting_it_is_an_orphan_in_fin_wait1(void **state)
     net_pair_close(&pair);
 }
 
-static void ended_by_both_it_is_in_time_wait(void **state)
+OF_EACH_FAMILY(ended_by_both_it_is_in_time_wait, "ended by both it is in TIME_WAIT")
 {
     design_says("found, idiag_inode 0: ... or TIME_WAIT");
     struct net_pair pair = connected(options_of(state));
@@ -452,7 +454,8 @@ static void ended_by_both_it_is_in_time_wait(void **state)
     net_pair_close(&pair);
 }
 
-static void after_the_peers_fin_an_orderly_close_is_gone_once_acknowledged(void **state)
+OF_EACH_FAMILY(after_the_peers_fin_an_orderly_close_is_gone_once_acknowledged,
+               "after the peer's FIN an orderly close is gone once acknowledged")
 {
     design_says("without one, in CLOSE_WAIT, FIN was sent and acknowledged");
     struct net_pair pair = connected(options_of(state));
@@ -466,9 +469,9 @@ static void after_the_peers_fin_an_orderly_close_is_gone_once_acknowledged(void 
     net_pair_close(&pair);
 }
 
-static void after_the_peers_fin_it_is_an_orphan_until_acknowledged(void **state)
+FACT(after_the_peers_fin_it_is_an_orphan_until_acknowledged,
+     "after the peer's FIN it is an orphan until acknowledged")
 {
-    (void)state;
     design_says("found, idiag_inode 0: FIN: an orphan");
     struct net_pair pair = connected(NULL);
     struct question q = question_of(pair.ours);
@@ -482,7 +485,7 @@ static void after_the_peers_fin_it_is_an_orphan_until_acknowledged(void **state)
 
 /* ---- Reset ----------------------------------------------------------------------------------- */
 
-static void reset_for_unread_data_it_is_gone(void **state)
+OF_EACH_FAMILY(reset_for_unread_data_it_is_gone, "reset for unread data it is gone")
 {
     design_says("not found: gone: with a cause, it was reset");
     struct net_pair pair = connected(options_of(state));
@@ -495,7 +498,7 @@ static void reset_for_unread_data_it_is_gone(void **state)
     net_pair_close(&pair);
 }
 
-static void reset_for_zero_linger_it_is_gone(void **state)
+OF_EACH_FAMILY(reset_for_zero_linger_it_is_gone, "reset for zero linger it is gone")
 {
     design_says("Tried: ..., zero linger");
     struct net_pair pair = connected(options_of(state));
@@ -507,7 +510,7 @@ static void reset_for_zero_linger_it_is_gone(void **state)
     net_pair_close(&pair);
 }
 
-static void reset_after_the_peers_fin_it_is_gone(void **state)
+OF_EACH_FAMILY(reset_after_the_peers_fin_it_is_gone, "reset after the peer's FIN it is gone")
 {
     design_says("not found: gone: with a cause, it was reset");
     struct net_pair pair = connected(options_of(state));
@@ -522,7 +525,8 @@ static void reset_after_the_peers_fin_it_is_gone(void **state)
 
 /* ---- Listening sockets ----------------------------------------------------------------------- */
 
-static void a_listening_socket_is_found_and_then_gone(void **state)
+OF_EACH_FAMILY(a_listening_socket_is_found_and_then_gone,
+               "a listening socket with a client waiting is found, and then gone")
 {
     design_says("found before, not found: gone: with a cause, it was reset");
     const struct net_options *options = options_of(state);
@@ -548,9 +552,8 @@ static void a_listening_socket_is_found_and_then_gone(void **state)
     must(close(client) == 0);
 }
 
-static void of_several_listeners_on_a_port_one_is_found(void **state)
+FACT(of_several_listeners_on_a_port_one_is_found, "of several listeners on a port one is found")
 {
-    (void)state;
     design_says("not found: can't be asked: ..., one of several SO_REUSEPORT listeners");
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof name;
@@ -577,7 +580,7 @@ static void of_several_listeners_on_a_port_one_is_found(void **state)
 
 /* ---- Where it needs more, or can't be asked -------------------------------------------------- */
 
-static void bound_to_a_device_it_is_found_by_that(void **state)
+OF_EACH_FAMILY(bound_to_a_device_it_is_found_by_that, "bound to a device it is found by that")
 {
     design_says("both addresses, idiag_if where it is bound to a device");
     struct net_pair pair = connected(options_of(state));
@@ -592,7 +595,7 @@ static void bound_to_a_device_it_is_found_by_that(void **state)
     net_pair_close(&pair);
 }
 
-static void bound_to_a_device_and_reset_it_is_gone(void **state)
+OF_EACH_FAMILY(bound_to_a_device_and_reset_it_is_gone, "bound to a device, and reset, it is gone")
 {
     design_says("not found: gone: with a cause, it was reset");
     struct net_pair pair = connected(options_of(state));
@@ -619,9 +622,9 @@ static int found_by(int asker, const struct question *q)
     return a.error == ENOENT ? CHILD_NOT_FOUND : CHILD_OTHER;
 }
 
-static void in_another_network_namespace_it_is_not_found(void **state)
+FACT(in_another_network_namespace_it_is_not_found,
+     "in another network namespace it is not found, but through a socket made before")
 {
-    (void)state;
     design_says("not found: can't be asked: another network namespace");
     struct net_pair pair = connected(NULL);
     struct question q = question_of(pair.ours);
@@ -644,9 +647,8 @@ static void in_another_network_namespace_it_is_not_found(void **state)
     net_pair_close(&pair);
 }
 
-static void nobody_may_ask(void **state)
+FACT(nobody_may_ask, "nobody may ask")
 {
-    (void)state;
     design_says("unprivileged; Tried: ..., as nobody");
     enum { NOBODY = 65534 };
     struct net_pair pair = connected(NULL);
@@ -673,9 +675,8 @@ static void nobody_may_ask(void **state)
     net_pair_close(&pair);
 }
 
-static void an_answer_is_there_when_the_question_is_sent(void **state)
+FACT(an_answer_is_there_when_the_question_is_sent, "an answer is there when the question is sent")
 {
-    (void)state;
     design_says("NETLINK_SOCK_DIAG can be asked about one socket (...; no dump; ...)");
     struct net_pair pair = connected(NULL);
     struct question q = question_of(pair.ours);
@@ -691,53 +692,4 @@ static void an_answer_is_there_when_the_question_is_sent(void **state)
     net_pair_close(&pair);
 }
 
-#define OF_EACH_FAMILY(sentence, function)                                                         \
-    FACT(sentence ": IPv4", function, (void *)&families[0]),                                       \
-        FACT(sentence ": IPv6", function, (void *)&families[1]),                                   \
-        FACT(sentence ": IPv4-mapped", function, (void *)&families[2])
-
-static const struct CMUnitTest facts[] = {
-    OF_EACH_FAMILY("an open connection is found", an_open_connection_is_found),
-    FACT("a mapped connection is found as IPv4 too", a_mapped_connection_is_found_as_ipv4_too,
-         NULL),
-    FACT("another cookie is not found", a_cookie_is_needed_and_must_be_its_own, NULL),
-    FACT("the old cookie is not found once the ports are used again",
-         the_old_cookie_is_not_found_once_the_ports_are_used_again, NULL),
-    FACT("in state CLOSE it is not found though open",
-         what_is_closed_already_is_not_found_though_open, NULL),
-    OF_EACH_FAMILY("a duplicate holds it", a_duplicate_holds_it),
-    OF_EACH_FAMILY("half-closed before, the inode tells and not the state",
-                   half_closed_before_the_inode_tells_and_not_the_state),
-    OF_EACH_FAMILY("half-closed before, and unread, it is gone",
-                   half_closed_before_and_unread_it_is_gone),
-    FACT("a fork child holds it", a_fork_child_holds_it, NULL),
-    FACT("a message in flight holds it", a_message_in_flight_holds_it, NULL),
-    FACT("a thread blocked in send holds it", a_thread_blocked_in_send_holds_it, NULL),
-    FACT("a thread blocked in recv holds it", a_thread_blocked_in_recv_holds_it, NULL),
-    OF_EACH_FAMILY("after an orderly close it is an orphan",
-                   after_an_orderly_close_it_is_an_orphan),
-    FACT("with output waiting it is an orphan in FIN_WAIT1",
-         with_output_waiting_it_is_an_orphan_in_fin_wait1, NULL),
-    OF_EACH_FAMILY("ended by both it is in TIME_WAIT", ended_by_both_it_is_in_time_wait),
-    OF_EACH_FAMILY("after the peer's FIN an orderly close is gone once acknowledged",
-                   after_the_peers_fin_an_orderly_close_is_gone_once_acknowledged),
-    FACT("after the peer's FIN it is an orphan until acknowledged",
-         after_the_peers_fin_it_is_an_orphan_until_acknowledged, NULL),
-    OF_EACH_FAMILY("reset for unread data it is gone", reset_for_unread_data_it_is_gone),
-    OF_EACH_FAMILY("reset for zero linger it is gone", reset_for_zero_linger_it_is_gone),
-    OF_EACH_FAMILY("reset after the peer's FIN it is gone", reset_after_the_peers_fin_it_is_gone),
-    OF_EACH_FAMILY("a listening socket with a client waiting is found, and then gone",
-                   a_listening_socket_is_found_and_then_gone),
-    FACT("of several listeners on a port one is found", of_several_listeners_on_a_port_one_is_found,
-         NULL),
-    OF_EACH_FAMILY("bound to a device it is found by that", bound_to_a_device_it_is_found_by_that),
-    OF_EACH_FAMILY("bound to a device, and reset, it is gone",
-                   bound_to_a_device_and_reset_it_is_gone),
-    FACT("in another network namespace it is not found, but through a socket made before",
-         in_another_network_namespace_it_is_not_found, NULL),
-    FACT("nobody may ask", nobody_may_ask, NULL),
-    FACT("an answer is there when the question is sent",
-         an_answer_is_there_when_the_question_is_sent, NULL),
-};
-
-facts_main(facts)
+facts_main()

@@ -21,9 +21,8 @@ static void send_late(const struct net_pair *pair)
     fact(net_wait_until(a_reset_was_sent, &before));
 }
 
-static void late_data_cuts_a_response_after_a_clean_close(void **state)
+FACT(late_data_cuts_a_response_after_a_clean_close, "late data cuts a response after a clean close")
 {
-    (void)state;
     design_says("Late data resets also after a perfectly clean close");
     const struct net_options small = {.our_send_buffer = 8192, .peer_receive_buffer = 4096};
     struct net_pair pair = connected(&small);
@@ -64,9 +63,9 @@ static bool wait_for_reason(const char *from, const char *to, const char *name)
 /* Our FIN must be known to be acknowledged before the close: an acknowledgement that is delayed
  * until the late data carries it finds us in FIN_WAIT1. The peer is kept from hearing resets, or it
  * could not send a second and a third time. */
-static void late_data_after_our_fin_was_acknowledged(void **state)
+FACT(late_data_after_our_fin_was_acknowledged,
+     "late data resets after our FIN was acknowledged, uncounted")
 {
-    (void)state;
     design_says("once our FIN was acknowledged, TIMEWAIT_SOCKET with no counter; later TCP_FLAGS");
     struct net_pair pair = connected(NULL);
     struct net_resets before = net_resets_now();
@@ -94,9 +93,9 @@ static void late_data_after_our_fin_was_acknowledged(void **state)
 
 /* ---- After a shutdown ------------------------------------------------------------------------ */
 
-static void late_data_after_shut_rdwr_resets_an_open_descriptor(void **state)
+FACT(late_data_after_shut_rdwr_resets_an_open_descriptor,
+     "late data after SHUT_RDWR resets an open descriptor")
 {
-    (void)state;
     design_says("After shutdown(fd, SHUT_RDWR) late data resets even while the descriptor is open");
     struct net_pair pair = connected(NULL);
     struct net_resets before = net_resets_now();
@@ -111,9 +110,8 @@ static void late_data_after_shut_rdwr_resets_an_open_descriptor(void **state)
     net_pair_close(&pair);
 }
 
-static void unread_data_before_shut_rdwr_still_resets(void **state)
+FACT(unread_data_before_shut_rdwr_still_resets, "unread data before SHUT_RDWR still resets")
 {
-    (void)state;
     design_says("unread -> RST (TCPAbortOnClose), in every other state");
     struct net_pair pair = connected(NULL);
 
@@ -125,9 +123,8 @@ static void unread_data_before_shut_rdwr_still_resets(void **state)
     net_pair_close(&pair);
 }
 
-static void late_data_after_a_half_close_is_queued(void **state)
+FACT(late_data_after_a_half_close_is_queued, "late data after a half-close is queued")
 {
-    (void)state;
     design_says("linger: half-close (SHUT_WR), go on discarding until the peer is done");
     struct net_pair pair = connected(NULL);
     struct net_resets before = net_resets_now();
@@ -169,9 +166,9 @@ static struct net_pair fast_open(void)
 }
 
 /* The one way to have unread bytes, rmem above 0, FIONREAD 0, and not be at an urgent mark. */
-static void a_fast_open_connection_in_syn_recv_hides_its_unread_data(void **state)
+FACT(a_fast_open_connection_in_syn_recv_hides_its_unread_data,
+     "a Fast Open connection in SYN_RECV hides its unread data from FIONREAD")
 {
-    (void)state;
     design_says("not a line yet: in SYN_RECV (Fast Open) FIONREAD is 0, whatever is queued");
     struct net_pair pair = fast_open();
     char buffer[8];
@@ -185,9 +182,8 @@ static void a_fast_open_connection_in_syn_recv_hides_its_unread_data(void **stat
     net_pair_close(&pair);
 }
 
-static void zero_linger_resets_in_syn_recv(void **state)
+FACT(zero_linger_resets_in_syn_recv, "zero linger resets in SYN_RECV")
 {
-    (void)state;
     design_says("SO_LINGER {1,0} -> RST in ESTABLISHED, CLOSE_WAIT, FIN_WAIT1/2, SYN_RECV");
     struct net_pair pair = fast_open();
     char buffer[8];
@@ -199,19 +195,4 @@ static void zero_linger_resets_in_syn_recv(void **state)
     net_pair_close(&pair);
 }
 
-static const struct CMUnitTest facts[] = {
-    FACT("late data cuts a response after a clean close",
-         late_data_cuts_a_response_after_a_clean_close, NULL),
-    FACT("late data resets after our FIN was acknowledged, uncounted",
-         late_data_after_our_fin_was_acknowledged, NULL),
-    FACT("late data after SHUT_RDWR resets an open descriptor",
-         late_data_after_shut_rdwr_resets_an_open_descriptor, NULL),
-    FACT("unread data before SHUT_RDWR still resets", unread_data_before_shut_rdwr_still_resets,
-         NULL),
-    FACT("late data after a half-close is queued", late_data_after_a_half_close_is_queued, NULL),
-    FACT("a Fast Open connection in SYN_RECV hides its unread data from FIONREAD",
-         a_fast_open_connection_in_syn_recv_hides_its_unread_data, NULL),
-    FACT("zero linger resets in SYN_RECV", zero_linger_resets_in_syn_recv, NULL),
-};
-
-facts_main(facts)
+facts_main()

@@ -18,9 +18,8 @@ static void expect_nothing_sent(const struct net_pair *pair, struct net_resets b
     fact_is(net_state(pair->peer), TCP_ESTABLISHED);
 }
 
-static void only_the_last_duplicate_resets(void **state)
+FACT(only_the_last_duplicate_resets, "only the last duplicate's close resets")
 {
-    (void)state;
     design_says("dup, ...: only the last reference resets");
     struct net_pair pair = connected(NULL);
     int duplicate = dup(pair.ours);
@@ -34,9 +33,8 @@ static void only_the_last_duplicate_resets(void **state)
     net_pair_close(&pair);
 }
 
-static void a_fork_child_holds_the_connection(void **state)
+FACT(a_fork_child_holds_the_connection, "a fork child holds the connection")
 {
-    (void)state;
     design_says("fork, ...: only the last reference resets");
     struct net_pair pair = connected(NULL);
     int hold[2];
@@ -62,9 +60,8 @@ static void a_fork_child_holds_the_connection(void **state)
     net_pair_close(&pair);
 }
 
-static void a_message_in_flight_holds_the_connection(void **state)
+FACT(a_message_in_flight_holds_the_connection, "a message in flight holds the connection")
 {
-    (void)state;
     design_says("SCM_RIGHTS (in flight too: no process shows it then)");
     struct net_pair pair = connected(NULL);
     int channel[2];
@@ -128,9 +125,8 @@ static void block_in(struct caller *caller, void *(*call)(void *), long number)
     must(net_wait_thread_in(caller->tid, number));
 }
 
-static void a_blocked_reader_holds_the_connection(void **state)
+FACT(a_blocked_reader_holds_the_connection, "a thread blocked in recv holds the connection")
 {
-    (void)state;
     design_says(
         "One thread blocked in recv, another closes: nothing is sent, the reader still gets "
         "its data");
@@ -174,9 +170,9 @@ static bool has_slept_again(void *arg)
 }
 
 /* Whatever its CPU time says, from which a virtual machine takes what its host stole. */
-static void who_is_woken_by_an_option_goes_to_sleep_once_more(void **state)
+FACT(who_is_woken_by_an_option_goes_to_sleep_once_more,
+     "who is woken by an option goes to sleep once more")
 {
-    (void)state;
     design_says("data that stays unread disproves a reader, POLLOUT a writer");
     struct net_pair pair = connected(NULL), other = connected(NULL);
     char buffer[8];
@@ -201,9 +197,8 @@ static void who_is_woken_by_an_option_goes_to_sleep_once_more(void **state)
 
 enum { MUCH = 4 << 20 };
 
-static void a_blocked_writer_holds_the_connection(void **state)
+FACT(a_blocked_writer_holds_the_connection, "a thread blocked in send holds the connection")
 {
-    (void)state;
     design_says(
         "One thread blocked in write ..., another closes with 5 unread: all of them arrive");
     const struct net_options small = {.our_send_buffer = 8192, .peer_receive_buffer = 4096};
@@ -231,9 +226,9 @@ static void a_blocked_writer_holds_the_connection(void **state)
     net_pair_close(&pair);
 }
 
-static void a_half_close_on_a_duplicate_cuts_a_blocked_writer(void **state)
+FACT(a_half_close_on_a_duplicate_cuts_a_blocked_writer,
+     "a half-close on a duplicate cuts a blocked writer")
 {
-    (void)state;
     design_says("with a half-close on a duplicate 3,919,872 did");
     const struct net_options small = {.our_send_buffer = 8192, .peer_receive_buffer = 4096};
     struct net_pair pair = connected(&small);
@@ -260,9 +255,8 @@ static _Atomic int *wiped_page(void)
     return page;
 }
 
-static void a_fork_child_finds_the_page_wiped(void **state)
+FACT(a_fork_child_finds_the_page_wiped, "a fork child finds a MADV_WIPEONFORK page wiped")
 {
-    (void)state;
     design_says("A page with MADV_WIPEONFORK notices fork and _Fork without a syscall or a hook");
     _Atomic int *page = wiped_page();
     pid_t child = fork();
@@ -281,9 +275,8 @@ static void a_fork_child_finds_the_page_wiped(void **state)
     must(munmap(page, getpagesize()) == 0);
 }
 
-static void a_vfork_child_finds_the_page_as_it_was(void **state)
+FACT(a_vfork_child_finds_the_page_as_it_was, "a vfork child finds it as it was")
 {
-    (void)state;
     design_says("It doesn't notice a vfork child, which runs in the parent's memory");
     _Atomic int *page = wiped_page();
     pid_t child = vfork();
@@ -297,22 +290,4 @@ static void a_vfork_child_finds_the_page_as_it_was(void **state)
     must(munmap(page, getpagesize()) == 0);
 }
 
-static const struct CMUnitTest facts[] = {
-    FACT("only the last duplicate's close resets", only_the_last_duplicate_resets, NULL),
-    FACT("a fork child holds the connection", a_fork_child_holds_the_connection, NULL),
-    FACT("a message in flight holds the connection", a_message_in_flight_holds_the_connection,
-         NULL),
-    FACT("a thread blocked in recv holds the connection", a_blocked_reader_holds_the_connection,
-         NULL),
-    FACT("who is woken by an option goes to sleep once more",
-         who_is_woken_by_an_option_goes_to_sleep_once_more, NULL),
-    FACT("a thread blocked in send holds the connection", a_blocked_writer_holds_the_connection,
-         NULL),
-    FACT("a half-close on a duplicate cuts a blocked writer",
-         a_half_close_on_a_duplicate_cuts_a_blocked_writer, NULL),
-    FACT("a fork child finds a MADV_WIPEONFORK page wiped", a_fork_child_finds_the_page_wiped,
-         NULL),
-    FACT("a vfork child finds it as it was", a_vfork_child_finds_the_page_as_it_was, NULL),
-};
-
-facts_main(facts)
+facts_main()

@@ -7,9 +7,8 @@
 
 /* ---- The receive queue ----------------------------------------------------------------------- */
 
-static void rmem_0_means_nothing_unread(void **state)
+FACT(rmem_0_means_nothing_unread, "rmem 0 means nothing unread")
 {
-    (void)state;
     design_says("SO_MEMINFO's rmem 0 means surely nothing unread");
     struct net_pair pair = connected(NULL);
     char buffer[8];
@@ -41,9 +40,8 @@ static void expect_harmless_queue(struct net_pair *pair, int peeked, int error)
     net_pair_close(pair);
 }
 
-static void a_queued_fin_is_nothing_unread(void **state)
+FACT(a_queued_fin_is_nothing_unread, "a queued FIN is nothing unread")
 {
-    (void)state;
     design_says("only else does a peek of 0 mean a queued FIN");
     struct net_pair pair = connected(NULL);
 
@@ -51,9 +49,8 @@ static void a_queued_fin_is_nothing_unread(void **state)
     expect_harmless_queue(&pair, 0, 0);
 }
 
-static void out_of_order_data_is_nothing_unread(void **state)
+FACT(out_of_order_data_is_nothing_unread, "out-of-order data is nothing unread")
 {
-    (void)state;
     design_says("EAGAIN means out-of-order data (no reset)");
     struct net_pair pair = connected(NULL);
 
@@ -65,9 +62,8 @@ static void out_of_order_data_is_nothing_unread(void **state)
     expect_harmless_queue(&pair, -1, EAGAIN);
 }
 
-static void fionread_does_not_count_the_fin(void **state)
+FACT(fionread_does_not_count_the_fin, "FIONREAD does not count the FIN")
 {
-    (void)state;
     design_says("unread: bytes in the receive queue that the program never read");
     struct net_pair pair = connected(NULL);
 
@@ -77,9 +73,8 @@ static void fionread_does_not_count_the_fin(void **state)
     net_pair_close(&pair);
 }
 
-static void a_peek_is_not_a_read(void **state)
+FACT(a_peek_is_not_a_read, "a peek is not a read")
 {
-    (void)state;
     design_says("MSG_PEEK never counts as reading");
     struct net_pair pair = connected(NULL);
     char buffer[8];
@@ -91,9 +86,8 @@ static void a_peek_is_not_a_read(void **state)
     net_pair_close(&pair);
 }
 
-static void a_peek_moves_so_peek_off(void **state)
+FACT(a_peek_moves_so_peek_off, "a peek moves SO_PEEK_OFF")
 {
-    (void)state;
     design_says("never with SO_PEEK_OFF set");
     struct net_pair pair = connected(NULL);
     int offset = 0;
@@ -112,9 +106,9 @@ static void a_peek_moves_so_peek_off(void **state)
     net_pair_close(&pair);
 }
 
-static void a_socket_never_connected_has_nothing(void **state)
+FACT(a_socket_never_connected_has_nothing,
+     "a socket never connected is in CLOSE and has nothing unread")
 {
-    (void)state;
     design_says("state CLOSE -> nothing is sent");
     need_counters();
     int fd = net_socket(NULL);
@@ -137,9 +131,8 @@ static struct net_pair reset_by_peer(void)
     return pair;
 }
 
-static void a_peek_takes_a_pending_error(void **state)
+FACT(a_peek_takes_a_pending_error, "a peek takes a pending error")
 {
-    (void)state;
     design_says(
         "after a peer's RST, our peek got the ECONNRESET and the program's next read saw EOF");
     struct net_pair pair = reset_by_peer();
@@ -151,9 +144,8 @@ static void a_peek_takes_a_pending_error(void **state)
     net_pair_close(&pair);
 }
 
-static void so_error_takes_a_pending_error(void **state)
+FACT(so_error_takes_a_pending_error, "SO_ERROR takes a pending error")
 {
-    (void)state;
     design_says("never ask SO_ERROR");
     struct net_pair pair = reset_by_peer();
     int error = 0;
@@ -166,9 +158,9 @@ static void so_error_takes_a_pending_error(void **state)
     net_pair_close(&pair);
 }
 
-static void the_other_questions_leave_a_pending_error(void **state)
+FACT(the_other_questions_leave_a_pending_error,
+     "the other questions leave a pending error to the program")
 {
-    (void)state;
     design_says("only read-only questions are asked");
     struct net_pair pair = reset_by_peer();
     struct linger linger;
@@ -193,9 +185,9 @@ static void the_other_questions_leave_a_pending_error(void **state)
 
 /* ---- A listener ------------------------------------------------------------------------------ */
 
-static void a_listener_tells_its_accept_queue(void **state)
+FACT(a_listener_tells_its_accept_queue,
+     "a listener tells the length of its accept queue, peers that are gone included")
 {
-    (void)state;
     design_says("FIONREAD on a listening socket is EINVAL; TCP_INFO's tcpi_unacked is then the "
                 "accept queue's length");
     need_counters();
@@ -218,9 +210,8 @@ static void a_listener_tells_its_accept_queue(void **state)
 
 /* ---- The send queue -------------------------------------------------------------------------- */
 
-static void siocoutq_counts_our_fin(void **state)
+FACT(siocoutq_counts_our_fin, "SIOCOUTQ counts our FIN until it is acknowledged")
 {
-    (void)state;
     design_says("SIOCOUTQ, which after our own half-close counts the FIN as one more");
     struct net_pair pair = connected(NULL);
 
@@ -235,9 +226,8 @@ static void siocoutq_counts_our_fin(void **state)
     net_pair_close(&pair);
 }
 
-static void siocoutqnsd_counts_an_unsent_fin_too(void **state)
+FACT(siocoutqnsd_counts_an_unsent_fin_too, "SIOCOUTQNSD counts an unsent FIN too")
 {
-    (void)state;
     design_says("unsent: the part of it that never left (SIOCOUTQNSD)");
     struct net_pair pair = connected_with_output_waiting();
     int unacked = net_unacked(pair.ours), unsent = net_unsent(pair.ours);
@@ -249,9 +239,8 @@ static void siocoutqnsd_counts_an_unsent_fin_too(void **state)
     net_pair_close(&pair);
 }
 
-static void unsent_is_at_most_unacked(void **state)
+FACT(unsent_is_at_most_unacked, "what is sent and unacknowledged is not unsent")
 {
-    (void)state;
     design_says("unsent: the part of it that never left (SIOCOUTQNSD)");
     struct net_pair pair = connected(NULL);
 
@@ -262,9 +251,9 @@ static void unsent_is_at_most_unacked(void **state)
     net_pair_close(&pair);
 }
 
-static void wmem_is_0_only_when_all_is_acknowledged(void **state)
+FACT(wmem_is_0_only_when_all_is_acknowledged,
+     "wmem_queued is 0 exactly when all output is acknowledged")
 {
-    (void)state;
     design_says("not a line yet: SO_MEMINFO's wmem_queued is 0 exactly when all output is "
                 "acknowledged");
     struct net_pair pair = connected(NULL);
@@ -287,9 +276,9 @@ static void wmem_is_0_only_when_all_is_acknowledged(void **state)
 }
 
 /* In CLOSE the queue has been thrown away: only SIOCOUTQ still remembers what was lost. */
-static void after_the_peers_reset_wmem_is_0_and_siocoutq_is_not(void **state)
+FACT(after_the_peers_reset_wmem_is_0_and_siocoutq_is_not,
+     "after the peer's reset wmem_queued is 0, SIOCOUTQ is not")
 {
-    (void)state;
     design_says("not a line yet: after a peer's RST wmem_queued is 0, SIOCOUTQ the output it lost");
     struct net_pair pair = connected_with_output_waiting();
     int unacked = net_unacked(pair.ours);
@@ -304,9 +293,9 @@ static void after_the_peers_reset_wmem_is_0_and_siocoutq_is_not(void **state)
 
 /* A reset leaves SIOCOUTQ as it was, our FIN in it; in CLOSE nothing tells any more that there was
  * one. */
-static void after_the_peers_reset_siocoutq_counts_our_fin(void **state)
+FACT(after_the_peers_reset_siocoutq_counts_our_fin,
+     "after the peer's reset SIOCOUTQ counts our FIN")
 {
-    (void)state;
     design_says("SIOCOUTQ, which after our own half-close counts the FIN as one more");
     struct net_pair pair = connected(NULL);
 
@@ -320,9 +309,8 @@ static void after_the_peers_reset_siocoutq_counts_our_fin(void **state)
 
 /* ---- What kind of socket --------------------------------------------------------------------- */
 
-static void so_protocol_tells_tcp_from_the_rest(void **state)
+FACT(so_protocol_tells_tcp_from_the_rest, "SO_PROTOCOL tells TCP from everything else")
 {
-    (void)state;
     design_says("SO_PROTOCOL on TCP 202, on a file 100 (ENOTSOCK)");
     struct net_pair pair = connected(NULL);
     int udp = socket(AF_INET, SOCK_DGRAM, 0), local = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -353,9 +341,8 @@ static struct net_pair multipath(struct net_options options)
     return pair;
 }
 
-static void mptcp_is_another_protocol(void **state)
+FACT(mptcp_is_another_protocol, "SO_PROTOCOL of MPTCP is 262")
 {
-    (void)state;
     design_says("MPTCP (SO_PROTOCOL 262, ...)");
     struct net_pair pair = multipath((struct net_options){.listener_protocol = IPPROTO_MPTCP,
                                                           .connecting_protocol = IPPROTO_MPTCP});
@@ -367,9 +354,9 @@ static void mptcp_is_another_protocol(void **state)
     net_pair_close(&pair);
 }
 
-static void mptcp_fallen_back_keeps_its_number_and_does_not_reset(void **state)
+FACT(mptcp_fallen_back_keeps_its_number_and_does_not_reset,
+     "MPTCP fallen back is still 262, and unread data does not reset")
 {
-    (void)state;
     design_says("262, also after its fallback to TCP, where unread then sends no reset");
     struct net_pair pair =
         multipath((struct net_options){.we_connect = true, .connecting_protocol = IPPROTO_MPTCP});
@@ -383,9 +370,9 @@ static void mptcp_fallen_back_keeps_its_number_and_does_not_reset(void **state)
 }
 
 /* A program whose runtime listens with MPTCP by default has these, and they are ordinary. */
-static void an_mptcp_listener_gives_plain_tcp_to_a_plain_client(void **state)
+FACT(an_mptcp_listener_gives_plain_tcp_to_a_plain_client,
+     "an MPTCP listener gives plain TCP to a plain client")
 {
-    (void)state;
     design_says(
         "not a line yet: a plain client's connection to an MPTCP listener has SO_PROTOCOL 6");
     struct net_pair pair = multipath((struct net_options){.listener_protocol = IPPROTO_MPTCP});
@@ -398,36 +385,4 @@ static void an_mptcp_listener_gives_plain_tcp_to_a_plain_client(void **state)
     net_pair_close(&pair);
 }
 
-static const struct CMUnitTest facts[] = {
-    FACT("rmem 0 means nothing unread", rmem_0_means_nothing_unread, NULL),
-    FACT("a queued FIN is nothing unread", a_queued_fin_is_nothing_unread, NULL),
-    FACT("out-of-order data is nothing unread", out_of_order_data_is_nothing_unread, NULL),
-    FACT("FIONREAD does not count the FIN", fionread_does_not_count_the_fin, NULL),
-    FACT("a peek is not a read", a_peek_is_not_a_read, NULL),
-    FACT("a peek moves SO_PEEK_OFF", a_peek_moves_so_peek_off, NULL),
-    FACT("a socket never connected is in CLOSE and has nothing unread",
-         a_socket_never_connected_has_nothing, NULL),
-    FACT("a peek takes a pending error", a_peek_takes_a_pending_error, NULL),
-    FACT("SO_ERROR takes a pending error", so_error_takes_a_pending_error, NULL),
-    FACT("the other questions leave a pending error to the program",
-         the_other_questions_leave_a_pending_error, NULL),
-    FACT("a listener tells the length of its accept queue, peers that are gone included",
-         a_listener_tells_its_accept_queue, NULL),
-    FACT("SIOCOUTQ counts our FIN until it is acknowledged", siocoutq_counts_our_fin, NULL),
-    FACT("SIOCOUTQNSD counts an unsent FIN too", siocoutqnsd_counts_an_unsent_fin_too, NULL),
-    FACT("what is sent and unacknowledged is not unsent", unsent_is_at_most_unacked, NULL),
-    FACT("wmem_queued is 0 exactly when all output is acknowledged",
-         wmem_is_0_only_when_all_is_acknowledged, NULL),
-    FACT("after the peer's reset SIOCOUTQ counts our FIN",
-         after_the_peers_reset_siocoutq_counts_our_fin, NULL),
-    FACT("after the peer's reset wmem_queued is 0, SIOCOUTQ is not",
-         after_the_peers_reset_wmem_is_0_and_siocoutq_is_not, NULL),
-    FACT("SO_PROTOCOL tells TCP from everything else", so_protocol_tells_tcp_from_the_rest, NULL),
-    FACT("SO_PROTOCOL of MPTCP is 262", mptcp_is_another_protocol, NULL),
-    FACT("MPTCP fallen back is still 262, and unread data does not reset",
-         mptcp_fallen_back_keeps_its_number_and_does_not_reset, NULL),
-    FACT("an MPTCP listener gives plain TCP to a plain client",
-         an_mptcp_listener_gives_plain_tcp_to_a_plain_client, NULL),
-};
-
-facts_main(facts)
+facts_main()

@@ -31,9 +31,8 @@ static long discard(int fd)
         fact_is(errno, error);                                                                     \
     } while (0)
 
-static void one_call_discards_what_is_queued(void **state)
+FACT(one_call_discards_what_is_queued, "one call discards all that is queued")
 {
-    (void)state;
     design_says(discarding);
     static char block[32768];
     struct net_pair pair = connected(NULL);
@@ -50,9 +49,9 @@ static void one_call_discards_what_is_queued(void **state)
     net_pair_close(&pair);
 }
 
-static void discarding_goes_on_after_the_mark(void **state)
+FACT(discarding_goes_on_after_the_mark,
+     "discarding stops at the urgent mark and goes on when repeated")
 {
-    (void)state;
     design_says("urgent data makes it stop at the mark, so repeat to EAGAIN");
     struct net_pair pair = connected(NULL);
 
@@ -67,9 +66,9 @@ static void discarding_goes_on_after_the_mark(void **state)
 }
 
 /* The answer is the same as when there was nothing, but the byte is gone. */
-static void a_lone_urgent_byte_is_discarded_too(void **state)
+FACT(a_lone_urgent_byte_is_discarded_too,
+     "a lone urgent byte is discarded although the call says EAGAIN")
 {
-    (void)state;
     design_says("urgent data makes it stop at the mark, so repeat to EAGAIN");
     struct net_pair pair = connected(NULL);
 
@@ -82,9 +81,8 @@ static void a_lone_urgent_byte_is_discarded_too(void **state)
     net_pair_close(&pair);
 }
 
-static void discarding_ignores_so_rcvlowat(void **state)
+FACT(discarding_ignores_so_rcvlowat, "discarding does not wait for SO_RCVLOWAT")
 {
-    (void)state;
     design_says("SO_RCVLOWAT 1000 with 10 bytes queued: no event");
     struct net_pair pair = connected(NULL);
     int bytes = 1000;
@@ -95,9 +93,8 @@ static void discarding_ignores_so_rcvlowat(void **state)
     net_pair_close(&pair);
 }
 
-static void discarding_meets_the_peers_reset_last(void **state)
+FACT(discarding_meets_the_peers_reset_last, "discarding meets the peer's reset after the data")
 {
-    (void)state;
     design_says("ECONNRESET while draining means the peer gave up: treat as EOF");
     struct net_pair pair = connected(NULL);
 
@@ -150,9 +147,8 @@ static void fill(int fd)
     must(fcntl(fd, F_SETFL, flags) == 0);
 }
 
-static void nowait_on_a_pipe(void **state)
+FACT(nowait_on_a_pipe, "RWF_NOWAIT writes to a pipe, and a full one gives EAGAIN")
 {
-    (void)state;
     design_says(nowait);
     int ends[2];
 
@@ -165,9 +161,8 @@ static void nowait_on_a_pipe(void **state)
 }
 
 /* A line is never cut in two: it goes in whole or not at all. */
-static void nowait_is_all_or_nothing(void **state)
+FACT(nowait_is_all_or_nothing, "RWF_NOWAIT writes a line whole or not at all")
 {
-    (void)state;
     design_says(nowait);
     int ends[2], page = getpagesize(), room = 1100;
     char *bytes = calloc(1, page);
@@ -182,9 +177,8 @@ static void nowait_is_all_or_nothing(void **state)
     must(close(ends[0]) == 0 && close(ends[1]) == 0);
 }
 
-static void nowait_on_a_full_socket(void **state)
+FACT(nowait_on_a_full_socket, "RWF_NOWAIT writes to a socket, and a full one gives EAGAIN")
 {
-    (void)state;
     design_says(nowait);
     int ends[2];
 
@@ -206,9 +200,8 @@ static void expect_written_or_refused(int fd)
     fact(written == 8 || (written < 0 && errno == EOPNOTSUPP));
 }
 
-static void nowait_may_be_refused(void **state)
+FACT(nowait_may_be_refused, "RWF_NOWAIT may be refused, but never waits")
 {
-    (void)state;
     design_says("not a line yet: RWF_NOWAIT is EOPNOTSUPP on a fifo, a pipe opened by name, a "
                 "terminal and most files");
     char name[PATH_MAX], path[64];
@@ -234,9 +227,9 @@ static void nowait_may_be_refused(void **state)
 
 /* ---- A description of one's own -------------------------------------------------------------- */
 
-static void a_pipe_opened_again_is_a_description_of_its_own(void **state)
+FACT(a_pipe_opened_again_is_a_description_of_its_own,
+     "a pipe opened again is a description of its own")
 {
-    (void)state;
     design_says("not a line yet: /proc/self/fd/N of a pipe opens another description, with its own "
                 "O_NONBLOCK");
     char path[64], byte;
@@ -262,9 +255,8 @@ static void a_pipe_opened_again_is_a_description_of_its_own(void **state)
     must(close(ends[0]) == 0);
 }
 
-static void a_socket_can_not_be_opened_again(void **state)
+FACT(a_socket_can_not_be_opened_again, "a socket can not be opened again")
 {
-    (void)state;
     design_says("not a line yet: /proc/self/fd/N of a socket gives ENXIO");
     char path[64];
     int ends[2];
@@ -294,9 +286,8 @@ static sigset_t block_signal(int number)
     return set;
 }
 
-static void sigpipe_can_be_taken(void **state)
+FACT(sigpipe_can_be_taken, "a blocked SIGPIPE can be taken")
 {
-    (void)state;
     design_says(signals);
     int ends[2];
     sigset_t set = block_signal(SIGPIPE);
@@ -332,9 +323,8 @@ static int write_beyond_the_limit(void)
     return AS_TOLD;
 }
 
-static void sigxfsz_can_be_taken(void **state)
+FACT(sigxfsz_can_be_taken, "a blocked SIGXFSZ can be taken")
 {
-    (void)state;
     design_says(signals);
     pid_t child = fork(); /* the limit is lowered for good */
 
@@ -395,9 +385,9 @@ static int write_in_background_of_a_session(void)
     return WIFEXITED(status) ? WEXITSTATUS(status) : SIGNAL_LEFT;
 }
 
-static void a_background_write_with_sigttou_blocked_goes_through(void **state)
+FACT(a_background_write_with_sigttou_blocked_goes_through,
+     "with SIGTTOU blocked a background write goes through")
 {
-    (void)state;
     design_says(signals);
     pid_t child = fork();
 
@@ -409,27 +399,4 @@ static void a_background_write_with_sigttou_blocked_goes_through(void **state)
     fact_is(WEXITSTATUS(status), AS_TOLD);
 }
 
-static const struct CMUnitTest facts[] = {
-    FACT("one call discards all that is queued", one_call_discards_what_is_queued, NULL),
-    FACT("discarding stops at the urgent mark and goes on when repeated",
-         discarding_goes_on_after_the_mark, NULL),
-    FACT("a lone urgent byte is discarded although the call says EAGAIN",
-         a_lone_urgent_byte_is_discarded_too, NULL),
-    FACT("discarding does not wait for SO_RCVLOWAT", discarding_ignores_so_rcvlowat, NULL),
-    FACT("discarding meets the peer's reset after the data", discarding_meets_the_peers_reset_last,
-         NULL),
-    FACT("RWF_NOWAIT writes to a pipe, and a full one gives EAGAIN", nowait_on_a_pipe, NULL),
-    FACT("RWF_NOWAIT writes a line whole or not at all", nowait_is_all_or_nothing, NULL),
-    FACT("RWF_NOWAIT writes to a socket, and a full one gives EAGAIN", nowait_on_a_full_socket,
-         NULL),
-    FACT("RWF_NOWAIT may be refused, but never waits", nowait_may_be_refused, NULL),
-    FACT("a pipe opened again is a description of its own",
-         a_pipe_opened_again_is_a_description_of_its_own, NULL),
-    FACT("a socket can not be opened again", a_socket_can_not_be_opened_again, NULL),
-    FACT("a blocked SIGPIPE can be taken", sigpipe_can_be_taken, NULL),
-    FACT("a blocked SIGXFSZ can be taken", sigxfsz_can_be_taken, NULL),
-    FACT("with SIGTTOU blocked a background write goes through",
-         a_background_write_with_sigttou_blocked_goes_through, NULL),
-};
-
-facts_main(facts)
+facts_main()

@@ -19,9 +19,8 @@ static void expect_hidden_reset(struct net_pair *pair)
     net_pair_close(pair);
 }
 
-static void a_lone_urgent_byte(void **state)
+FACT(a_lone_urgent_byte, "a lone urgent byte hides from FIONREAD and resets")
 {
-    (void)state;
     design_says(hidden);
     struct net_pair pair = connected(NULL);
     char byte;
@@ -32,9 +31,9 @@ static void a_lone_urgent_byte(void **state)
     expect_hidden_reset(&pair);
 }
 
-static void urgent_data_first_and_more_behind(void **state)
+FACT(urgent_data_first_and_more_behind,
+     "urgent data with more behind it hides from FIONREAD and resets")
 {
-    (void)state;
     design_says("urgent data first and more behind it (FIONREAD stops at the mark)");
     struct net_pair pair = connected(NULL);
 
@@ -43,9 +42,8 @@ static void urgent_data_first_and_more_behind(void **state)
     expect_hidden_reset(&pair);
 }
 
-static void an_urgent_byte_consumed_out_of_band(void **state)
+FACT(an_urgent_byte_consumed_out_of_band, "an urgent byte consumed with MSG_OOB still resets")
 {
-    (void)state;
     design_says("an urgent byte consumed with MSG_OOB");
     struct net_pair pair = connected(NULL);
     char byte;
@@ -56,9 +54,9 @@ static void an_urgent_byte_consumed_out_of_band(void **state)
     expect_hidden_reset(&pair);
 }
 
-static void an_unread_urgent_byte_then_fin(void **state)
+FACT(an_unread_urgent_byte_then_fin,
+     "an unread urgent byte then FIN hides from FIONREAD and resets")
 {
-    (void)state;
     design_says("an unread urgent byte followed by FIN");
     struct net_pair pair = connected(NULL);
     char byte;
@@ -69,9 +67,8 @@ static void an_unread_urgent_byte_then_fin(void **state)
     expect_hidden_reset(&pair);
 }
 
-static void urgent_data_in_the_middle(void **state)
+FACT(urgent_data_in_the_middle, "FIONREAD stops at an urgent byte in the middle")
 {
-    (void)state;
     design_says("FIONREAD stops at the mark");
     struct net_pair pair = connected(NULL);
     char buffer[8];
@@ -84,9 +81,8 @@ static void urgent_data_in_the_middle(void **state)
     expect_hidden_reset(&pair);
 }
 
-static void a_read_past_the_mark(void **state)
+FACT(a_read_past_the_mark, "a read past the mark leaves nothing unread")
 {
-    (void)state;
     design_says("urgent data makes it stop at the mark, so repeat");
     struct net_pair pair = connected(NULL);
     char buffer[8];
@@ -101,9 +97,8 @@ static void a_read_past_the_mark(void **state)
     net_pair_close(&pair);
 }
 
-static void urgent_data_read_inline(void **state)
+FACT(urgent_data_read_inline, "with SO_OOBINLINE FIONREAD counts urgent data too")
 {
-    (void)state;
     design_says("FIONREAD stops at the mark");
     struct net_pair pair = connected(NULL);
     int yes = 1;
@@ -118,9 +113,9 @@ static void urgent_data_read_inline(void **state)
 
 /* The other way round the mark can be wrong: announced, but not here yet, and something out of
  * order queued behind the gap. Nothing then tells this from a lone urgent byte. */
-static void an_urgent_byte_that_is_still_missing(void **state)
+FACT(an_urgent_byte_that_is_still_missing,
+     "the mark is true for an urgent byte still missing, which does not reset")
 {
-    (void)state;
     design_says("not a line yet: SIOCATMARK is also true for an announced urgent byte that is "
                 "missing");
     const struct net_options small_segments = {.segment_size = 1000};
@@ -233,37 +228,18 @@ static void try_all_histories(bool drain)
     must(close(listener) == 0);
 }
 
-static void no_short_history_contradicts_the_mark(void **state)
+FACT(no_short_history_contradicts_the_mark,
+     "FIONREAD, rmem and the mark foretell the close after every short history")
 {
-    (void)state;
     design_says("rmem > 0 with FIONREAD 0: SIOCATMARK true means unread");
     try_all_histories(false);
 }
 
-static void no_short_history_survives_a_drain(void **state)
+FACT(no_short_history_survives_a_drain,
+     "discarding until nothing comes prevents the reset after every short history")
 {
-    (void)state;
     design_says("urgent data makes it stop at the mark, so repeat to EAGAIN, EOF or the bound");
     try_all_histories(true);
 }
 
-static const struct CMUnitTest facts[] = {
-    FACT("a lone urgent byte hides from FIONREAD and resets", a_lone_urgent_byte, NULL),
-    FACT("urgent data with more behind it hides from FIONREAD and resets",
-         urgent_data_first_and_more_behind, NULL),
-    FACT("an urgent byte consumed with MSG_OOB still resets", an_urgent_byte_consumed_out_of_band,
-         NULL),
-    FACT("an unread urgent byte then FIN hides from FIONREAD and resets",
-         an_unread_urgent_byte_then_fin, NULL),
-    FACT("FIONREAD stops at an urgent byte in the middle", urgent_data_in_the_middle, NULL),
-    FACT("a read past the mark leaves nothing unread", a_read_past_the_mark, NULL),
-    FACT("with SO_OOBINLINE FIONREAD counts urgent data too", urgent_data_read_inline, NULL),
-    FACT("the mark is true for an urgent byte still missing, which does not reset",
-         an_urgent_byte_that_is_still_missing, NULL),
-    FACT("FIONREAD, rmem and the mark foretell the close after every short history",
-         no_short_history_contradicts_the_mark, NULL),
-    FACT("discarding until nothing comes prevents the reset after every short history",
-         no_short_history_survives_a_drain, NULL),
-};
-
-facts_main(facts)
+facts_main()

@@ -3,16 +3,13 @@
  * them. The records of TLS were made by OpenSSL 3.0.
  */
 #include "report/names.h"
+#include "tcp/content.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define PEEK 256 /* what is looked at of a queue, at most */
 
@@ -152,16 +149,14 @@ static void expect(const char *bytes, size_t size, uint64_t unread, enum content
     fail();
 }
 
-static void beginnings_are_known(void **state)
+TEST(beginnings_are_known)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         expect(table[i].bytes, table[i].size, table[i].size, table[i].content);
 }
 
-static void what_is_behind_changes_nothing(void **state)
+TEST(what_is_behind_changes_nothing)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         if (table[i].size != 24) /* whose end is what tells */
             expect(table[i].bytes, table[i].size, 1 << 20, table[i].content);
@@ -170,7 +165,7 @@ static void what_is_behind_changes_nothing(void **state)
 }
 
 /* From how many bytes on each is what it is; before, text or binary. */
-static void cut_anywhere_it_is_what_it_is_or_just_bytes(void **state)
+TEST(cut_anywhere_it_is_what_it_is_or_just_bytes)
 {
     static const struct {
         const char *bytes;
@@ -190,7 +185,6 @@ static void cut_anywhere_it_is_what_it_is_or_just_bytes(void **state)
         {"name=value", 10, 6},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
         enum content content = guess(cuts[i].bytes, cuts[i].size, cuts[i].size);
         enum content before = cuts[i].bytes[0] < ' ' ? CONTENT_BINARY : CONTENT_TEXT;
@@ -203,11 +197,10 @@ static void cut_anywhere_it_is_what_it_is_or_just_bytes(void **state)
 }
 
 /* The line of a request ends with its version, wherever that is. */
-static void a_line_without_version_is_no_request(void **state)
+TEST(a_line_without_version_is_no_request)
 {
     char target[PEEK];
 
-    (void)state;
     memset(target, 'a', sizeof(target));
     memcpy(target, "GET /", 5);
     expect(target, sizeof(target), 1000, CONTENT_HTTP_REQUEST);
@@ -217,9 +210,8 @@ static void a_line_without_version_is_no_request(void **state)
     expect(target, sizeof(target), 1000, CONTENT_TEXT);
 }
 
-static void one_byte_is_text_or_binary(void **state)
+TEST(one_byte_is_text_or_binary)
 {
-    (void)state;
     for (int c = 0; c < 256; c++) {
         char byte = (char)c;
         bool text = (c >= ' ' && c < 0x7f) || c == '\n' || c == '\r' || c == '\t';
@@ -229,27 +221,15 @@ static void one_byte_is_text_or_binary(void **state)
 }
 
 /* As the manual lists them. */
-static void names_are_those_of_the_log(void **state)
+TEST(names_are_those_of_the_log)
 {
     static const char *const names[] = {
         "",         "http-request", "http-body", "tls-alert", "tls-handshake",
         "tls-data", "ssh",          "text",      "binary",    "urgent"};
 
-    (void)state;
     assert_int_equal(CONTENT_COUNT, sizeof(names) / sizeof(names[0]));
     for (unsigned i = 0; i < CONTENT_COUNT; i++)
         assert_string_equal(names_content((enum content)i), names[i]);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(beginnings_are_known),
-        cmocka_unit_test(what_is_behind_changes_nothing),
-        cmocka_unit_test(cut_anywhere_it_is_what_it_is_or_just_bytes),
-        cmocka_unit_test(a_line_without_version_is_no_request),
-        cmocka_unit_test(one_byte_is_text_or_binary),
-        cmocka_unit_test(names_are_those_of_the_log),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN()

@@ -1,20 +1,16 @@
 /* What is remembered of a descriptor's number: every number, its borders, and many threads. */
 #define _GNU_SOURCE
 #include "ground/fdtable.h"
+#include "test.h"
 
 #include <limits.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 enum { BEYOND = 1048576 }; /* the first number that the table does not cover */
 
@@ -44,252 +40,6 @@ static int clear(void **state)
             fdtable_set(fd, nothing);
     }
     return 0;
-}
-
-static void nothing_is_known_of_a_number_that_was_never_noted(void **state)
-{
-    const int numbers[] = {0, 1, 255, 256, 511, 512, 1000000, BEYOND - 1};
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        assert_note(numbers[i], nothing);
-}
-
-static void a_note_comes_back_as_it_was_set(void **state)
-{
-    const struct fd_note whole = {UINT64_MAX, UINT64_MAX >> 16, 0xffff, UINT32_MAX, 0, UINT64_MAX};
-    const struct fd_note other = {1, 2, FD_TCP | FD_BORN, 3, 0, 0};
-    const int numbers[] = {0, 1, 255, 256, 511, 512, 513, 1023, 1024, 524287, BEYOND - 1};
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        fdtable_set(numbers[i], whole);
-        assert_note(numbers[i], whole);
-        fdtable_set(numbers[i], other);
-        assert_note(numbers[i], other);
-    }
-}
-
-/* 511 and 512 stand on different pages, 512 and 513 on one. */
-static void neighbours_are_left_alone(void **state)
-{
-    const struct fd_note note = {7, 8, FD_TCP, 9, 0, 0};
-
-    (void)state;
-    for (int fd = 250; fd <= 520; fd++) {
-        fdtable_set(fd, note);
-        assert_note(fd - 1, nothing);
-        assert_note(fd + 1, nothing);
-        fdtable_set(fd, nothing);
-    }
-}
-
-static void every_number_has_a_place_of_its_own(void **state)
-{
-    (void)state;
-    for (int fd = 0; fd < BEYOND; fd++)
-        fdtable_set(
-            fd, (struct fd_note){(uint64_t)fd << 20, (uint32_t)fd, FD_TCP, ~(uint32_t)fd, 0, 0});
-    for (int fd = 0; fd < BEYOND; fd++)
-        assert_note(
-            fd, (struct fd_note){(uint64_t)fd << 20, (uint32_t)fd, FD_TCP, ~(uint32_t)fd, 0, 0});
-}
-
-static void a_number_outside_the_table_is_not_remembered(void **state)
-{
-    const int numbers[] = {-1, -2, -256, INT_MIN, BEYOND, BEYOND + 1, INT_MAX - 1, INT_MAX};
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        fdtable_set(numbers[i], (struct fd_note){1, 1, FD_TCP, 1, 0, 0});
-        assert_note(numbers[i], nothing);
-        fdtable_add(numbers[i], FD_LOST);
-        assert_note(numbers[i], nothing);
-        fdtable_connected(numbers[i], 1);
-        assert_note(numbers[i], nothing);
-        assert_int_equal(fdtable_take(numbers[i]).flags, 0);
-        assert_note(numbers[i], nothing);
-    }
-}
-
-static void flags_are_added_to_what_is_known(void **state)
-{
-    (void)state;
-    fdtable_set(9, (struct fd_note){3, 4, FD_TCP | FD_BORN, 5, 0, 0});
-    fdtable_add(9, FD_LOST);
-    fdtable_add(9, FD_LOST | FD_ASK_LINGER);
-    assert_note(9, (struct fd_note){3, 4, FD_TCP | FD_BORN | FD_LOST | FD_ASK_LINGER, 5, 0, 0});
-}
-
-static void flags_can_be_the_first_thing_known(void **state)
-{
-    (void)state;
-    fdtable_add(77777, FD_OTHER);
-    assert_note(77777, (struct fd_note){0, 0, FD_OTHER, 0, 0, 0});
-}
-
-static void assert_taken(int fd, struct fd_note wanted)
-{
-    struct fd_note taken = fdtable_take(fd);
-
-    assert_int_equal(taken.peer, wanted.peer);
-    assert_int_equal(taken.serial, wanted.serial);
-    assert_int_equal(taken.flags, wanted.flags);
-    assert_int_equal(taken.origin, wanted.origin);
-}
-
-static void what_was_known_is_taken_once(void **state)
-{
-    const struct fd_note note = {5, 6, FD_TCP | FD_PEER, 7, 0, 0};
-
-    (void)state;
-    fdtable_set(12, note);
-    assert_taken(12, note);
-    assert_taken(12, nothing);
-}
-
-static void nothing_is_known_of_a_number_that_was_taken(void **state)
-{
-    (void)state;
-    fdtable_set(12, (struct fd_note){5, 6, FD_TCP | FD_PEER, 7, 0, 0});
-    fdtable_take(12);
-    assert_note(12, nothing);
-}
-
-static void a_number_that_was_taken_starts_afresh(void **state)
-{
-    (void)state;
-    fdtable_set(13, (struct fd_note){5, 6, FD_TCP | FD_PEER | FD_LOST, 7, 0, 0});
-    fdtable_take(13);
-    fdtable_set(13, (struct fd_note){7, 8, FD_TCP, 0, 0, 0});
-    assert_note(13, (struct fd_note){7, 8, FD_TCP, 0, 0, 0});
-}
-
-/* What comes to stand on the number unseen must not get the reference count of what stood there. */
-static void flags_added_to_a_number_that_was_taken_find_nothing_of_its_former_life(void **state)
-{
-    (void)state;
-    fdtable_set(13, (struct fd_note){5, 6, FD_TCP | FD_PEER | FD_LOST, 7, 0, 0});
-    fdtable_take(13);
-    fdtable_add(13, FD_TCP);
-    assert_note(13, (struct fd_note){0, 0, FD_TCP, 0, 0, 0});
-}
-
-static void connecting_adds_a_peer_and_leaves_the_rest(void **state)
-{
-    (void)state;
-    fdtable_set(17, (struct fd_note){0, 6, FD_TCP | FD_BORN, 7, 0, 0});
-    fdtable_connected(17, 99);
-    assert_note(17, (struct fd_note){99, 6, FD_TCP | FD_BORN | FD_CONNECTED | FD_PEER, 7, 0, 0});
-}
-
-static void connecting_to_nobody_takes_the_peer_away(void **state)
-{
-    (void)state;
-    fdtable_set(18, (struct fd_note){99, 6, FD_TCP | FD_BORN | FD_PEER, 7, 0, 0});
-    fdtable_connected(18, 0);
-    assert_note(18, (struct fd_note){0, 6, FD_TCP | FD_BORN | FD_CONNECTED, 7, 0, 0});
-}
-
-static void a_fork_child_has_a_copy(void **state)
-{
-    const struct fd_note before = {1, 2, FD_TCP, 3, 0, 0};
-    int status = 0;
-    pid_t child;
-
-    (void)state;
-    fdtable_set(14, before);
-    child = fork();
-    if (child == 0) {
-        bool inherited = fdtable_get(14).flags == FD_TCP;
-        fdtable_set(14, (struct fd_note){3, 4, FD_OTHER, 5, 0, 0});
-        _exit(inherited && fdtable_get(14).flags == FD_OTHER ? 0 : 1);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
-    assert_note(14, before);
-}
-
-/* Two epoll sets are remembered, by their numbers plus one. */
-static void the_epoll_sets_of_a_number_are_known(void **state)
-{
-    (void)state;
-    fdtable_set(30, (struct fd_note){1, 1, FD_TCP, 0, 0, 0});
-    assert_true(fdtable_enter_epoll(30, 4));
-    assert_int_equal(fdtable_get(30).epolls, 5);
-    assert_false(fdtable_enter_epoll(30, 4));
-    assert_int_equal(fdtable_get(30).epolls, 5);
-    fdtable_enter_epoll(30, 6);
-    assert_int_equal(fdtable_get(30).epolls, 7 << 16 | 5);
-    fdtable_leave_epoll(30, 4, 99);
-    assert_int_equal(fdtable_get(30).epolls, 7 << 16);
-    assert_int_equal(fdtable_get(30).rings, 99);
-    fdtable_enter_epoll(30, 8);
-    assert_int_equal(fdtable_get(30).epolls, 7 << 16 | 9);
-    assert_false(fdtable_get(30).flags & FD_EPOLL_STUCK);
-    assert_int_equal(fdtable_take(30).epolls, 7 << 16 | 9);
-    assert_int_equal(fdtable_get(30).epolls, 0);
-}
-
-static void an_epoll_set_too_many_sticks(void **state)
-{
-    (void)state;
-    fdtable_set(31, (struct fd_note){1, 1, FD_TCP, 0, 0, 0});
-    fdtable_enter_epoll(31, 4);
-    fdtable_enter_epoll(31, 5);
-    fdtable_enter_epoll(31, 6);
-    assert_true(fdtable_get(31).flags & FD_EPOLL_STUCK);
-    fdtable_set(31, (struct fd_note){1, 1, FD_TCP, 0, 0, 0});
-    fdtable_enter_epoll(31, 0xffff);
-    assert_true(fdtable_get(31).flags & FD_EPOLL_STUCK);
-    assert_int_equal(fdtable_take(31).epolls, 0);
-}
-
-static void an_epoll_set_of_an_unknown_number_is_not_remembered(void **state)
-{
-    (void)state;
-    fdtable_take(32);
-    fdtable_enter_epoll(32, 4);
-    fdtable_leave_epoll(32, 4, 0);
-    assert_int_equal(fdtable_get(32).epolls, 0);
-    assert_int_equal(fdtable_get(32).flags, 0);
-}
-
-static void flags_can_be_taken_away(void **state)
-{
-    (void)state;
-    fdtable_set(33, (struct fd_note){1, 2, FD_TCP | FD_STREAM, 3, 0, 0});
-    fdtable_drop(33, FD_STREAM);
-    assert_note(33, (struct fd_note){1, 2, FD_TCP, 3, 0, 0});
-    fdtable_drop(-1, FD_STREAM);
-}
-
-static void the_numbers_with_a_flag_are_found_in_order(void **state)
-{
-    const int numbers[] = {0, 1, 511, 512, 70000, BEYOND - 1};
-    const int count = sizeof(numbers) / sizeof(numbers[0]);
-    int fd = -1;
-
-    (void)state;
-    for (int i = 0; i < count; i++)
-        fdtable_set(numbers[i], (struct fd_note){1, 1, FD_TCP | FD_PEER, 0, 0, 0});
-    fdtable_set(513, (struct fd_note){1, 1, FD_OTHER, 0, 0, 0});
-    for (int i = 0; i < count; i++) {
-        fd = fdtable_next(fd, FD_TCP | FD_LISTENING);
-        assert_int_equal(fd, numbers[i]);
-    }
-    assert_int_equal(fdtable_next(fd, FD_TCP), -1);
-    assert_int_equal(fdtable_next(-1, FD_OTHER), 513);
-    assert_int_equal(fdtable_next(513, FD_OTHER), -1);
-    assert_int_equal(fdtable_next(-1, FD_LISTENING), -1);
-}
-
-static void a_number_that_was_taken_is_not_found(void **state)
-{
-    (void)state;
-    fdtable_set(16, (struct fd_note){1, 1, FD_TCP, 0, 0, 0});
-    fdtable_take(16);
-    assert_int_equal(fdtable_next(-1, ~0U), -1);
 }
 
 enum { THREADS = 8, PAGE = 4096, PAGES = BEYOND / PAGE };
@@ -329,12 +79,11 @@ static void *set_first_of_every_page(void *arg)
     return NULL;
 }
 
-static void no_note_is_lost_when_threads_map_one_page_at_once(void **state)
+TEST(no_note_is_lost_when_threads_map_one_page_at_once)
 {
     int status = 0;
-    pid_t child = fork(); /* the other tests have mapped pages: only the first test has none */
+    pid_t child = fork(); /* the other tests will map pages: this one is the first */
 
-    (void)state;
     if (child == 0) {
         in_threads(set_first_of_every_page);
         for (int page = 0; page < PAGES; page++)
@@ -349,6 +98,232 @@ static void no_note_is_lost_when_threads_map_one_page_at_once(void **state)
     assert_int_equal(status, 0);
 }
 
+TEST(nothing_is_known_of_a_number_that_was_never_noted)
+{
+    const int numbers[] = {0, 1, 255, 256, 511, 512, 1000000, BEYOND - 1};
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        assert_note(numbers[i], nothing);
+}
+
+TEST_THEN(a_note_comes_back_as_it_was_set, clear)
+{
+    const struct fd_note whole = {UINT64_MAX, UINT64_MAX >> 16, 0xffff, UINT32_MAX, 0, UINT64_MAX};
+    const struct fd_note other = {1, 2, FD_TCP | FD_BORN, 3, 0, 0};
+    const int numbers[] = {0, 1, 255, 256, 511, 512, 513, 1023, 1024, 524287, BEYOND - 1};
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        fdtable_set(numbers[i], whole);
+        assert_note(numbers[i], whole);
+        fdtable_set(numbers[i], other);
+        assert_note(numbers[i], other);
+    }
+}
+
+/* 511 and 512 stand on different pages, 512 and 513 on one. */
+TEST(neighbours_are_left_alone)
+{
+    const struct fd_note note = {7, 8, FD_TCP, 9, 0, 0};
+
+    for (int fd = 250; fd <= 520; fd++) {
+        fdtable_set(fd, note);
+        assert_note(fd - 1, nothing);
+        assert_note(fd + 1, nothing);
+        fdtable_set(fd, nothing);
+    }
+}
+
+TEST_THEN(every_number_has_a_place_of_its_own, clear)
+{
+    for (int fd = 0; fd < BEYOND; fd++)
+        fdtable_set(
+            fd, (struct fd_note){(uint64_t)fd << 20, (uint32_t)fd, FD_TCP, ~(uint32_t)fd, 0, 0});
+    for (int fd = 0; fd < BEYOND; fd++)
+        assert_note(
+            fd, (struct fd_note){(uint64_t)fd << 20, (uint32_t)fd, FD_TCP, ~(uint32_t)fd, 0, 0});
+}
+
+TEST(a_number_outside_the_table_is_not_remembered)
+{
+    const int numbers[] = {-1, -2, -256, INT_MIN, BEYOND, BEYOND + 1, INT_MAX - 1, INT_MAX};
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        fdtable_set(numbers[i], (struct fd_note){1, 1, FD_TCP, 1, 0, 0});
+        assert_note(numbers[i], nothing);
+        fdtable_add(numbers[i], FD_LOST);
+        assert_note(numbers[i], nothing);
+        fdtable_connected(numbers[i], 1);
+        assert_note(numbers[i], nothing);
+        assert_int_equal(fdtable_take(numbers[i]).flags, 0);
+        assert_note(numbers[i], nothing);
+    }
+}
+
+TEST_THEN(flags_are_added_to_what_is_known, clear)
+{
+    fdtable_set(9, (struct fd_note){3, 4, FD_TCP | FD_BORN, 5, 0, 0});
+    fdtable_add(9, FD_LOST);
+    fdtable_add(9, FD_LOST | FD_ASK_LINGER);
+    assert_note(9, (struct fd_note){3, 4, FD_TCP | FD_BORN | FD_LOST | FD_ASK_LINGER, 5, 0, 0});
+}
+
+TEST_THEN(flags_can_be_the_first_thing_known, clear)
+{
+    fdtable_add(77777, FD_OTHER);
+    assert_note(77777, (struct fd_note){0, 0, FD_OTHER, 0, 0, 0});
+}
+
+static void assert_taken(int fd, struct fd_note wanted)
+{
+    struct fd_note taken = fdtable_take(fd);
+
+    assert_int_equal(taken.peer, wanted.peer);
+    assert_int_equal(taken.serial, wanted.serial);
+    assert_int_equal(taken.flags, wanted.flags);
+    assert_int_equal(taken.origin, wanted.origin);
+}
+
+TEST_THEN(what_was_known_is_taken_once, clear)
+{
+    const struct fd_note note = {5, 6, FD_TCP | FD_PEER, 7, 0, 0};
+
+    fdtable_set(12, note);
+    assert_taken(12, note);
+    assert_taken(12, nothing);
+}
+
+TEST_THEN(nothing_is_known_of_a_number_that_was_taken, clear)
+{
+    fdtable_set(12, (struct fd_note){5, 6, FD_TCP | FD_PEER, 7, 0, 0});
+    fdtable_take(12);
+    assert_note(12, nothing);
+}
+
+TEST_THEN(a_number_that_was_taken_starts_afresh, clear)
+{
+    fdtable_set(13, (struct fd_note){5, 6, FD_TCP | FD_PEER | FD_LOST, 7, 0, 0});
+    fdtable_take(13);
+    fdtable_set(13, (struct fd_note){7, 8, FD_TCP, 0, 0, 0});
+    assert_note(13, (struct fd_note){7, 8, FD_TCP, 0, 0, 0});
+}
+
+/* What comes to stand on the number unseen must not get the reference count of what stood there. */
+TEST_THEN(flags_added_to_a_number_that_was_taken_find_nothing_of_its_former_life, clear)
+{
+    fdtable_set(13, (struct fd_note){5, 6, FD_TCP | FD_PEER | FD_LOST, 7, 0, 0});
+    fdtable_take(13);
+    fdtable_add(13, FD_TCP);
+    assert_note(13, (struct fd_note){0, 0, FD_TCP, 0, 0, 0});
+}
+
+TEST_THEN(connecting_adds_a_peer_and_leaves_the_rest, clear)
+{
+    fdtable_set(17, (struct fd_note){0, 6, FD_TCP | FD_BORN, 7, 0, 0});
+    fdtable_connected(17, 99);
+    assert_note(17, (struct fd_note){99, 6, FD_TCP | FD_BORN | FD_CONNECTED | FD_PEER, 7, 0, 0});
+}
+
+TEST_THEN(connecting_to_nobody_takes_the_peer_away, clear)
+{
+    fdtable_set(18, (struct fd_note){99, 6, FD_TCP | FD_BORN | FD_PEER, 7, 0, 0});
+    fdtable_connected(18, 0);
+    assert_note(18, (struct fd_note){0, 6, FD_TCP | FD_BORN | FD_CONNECTED, 7, 0, 0});
+}
+
+TEST_THEN(a_fork_child_has_a_copy, clear)
+{
+    const struct fd_note before = {1, 2, FD_TCP, 3, 0, 0};
+    int status = 0;
+    pid_t child;
+
+    fdtable_set(14, before);
+    child = fork();
+    if (child == 0) {
+        bool inherited = fdtable_get(14).flags == FD_TCP;
+        fdtable_set(14, (struct fd_note){3, 4, FD_OTHER, 5, 0, 0});
+        _exit(inherited && fdtable_get(14).flags == FD_OTHER ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_note(14, before);
+}
+
+/* Two epoll sets are remembered, by their numbers plus one. */
+TEST_THEN(the_epoll_sets_of_a_number_are_known, clear)
+{
+    fdtable_set(30, (struct fd_note){1, 1, FD_TCP, 0, 0, 0});
+    assert_true(fdtable_enter_epoll(30, 4));
+    assert_int_equal(fdtable_get(30).epolls, 5);
+    assert_false(fdtable_enter_epoll(30, 4));
+    assert_int_equal(fdtable_get(30).epolls, 5);
+    fdtable_enter_epoll(30, 6);
+    assert_int_equal(fdtable_get(30).epolls, 7 << 16 | 5);
+    fdtable_leave_epoll(30, 4, 99);
+    assert_int_equal(fdtable_get(30).epolls, 7 << 16);
+    assert_int_equal(fdtable_get(30).rings, 99);
+    fdtable_enter_epoll(30, 8);
+    assert_int_equal(fdtable_get(30).epolls, 7 << 16 | 9);
+    assert_false(fdtable_get(30).flags & FD_EPOLL_STUCK);
+    assert_int_equal(fdtable_take(30).epolls, 7 << 16 | 9);
+    assert_int_equal(fdtable_get(30).epolls, 0);
+}
+
+TEST_THEN(an_epoll_set_too_many_sticks, clear)
+{
+    fdtable_set(31, (struct fd_note){1, 1, FD_TCP, 0, 0, 0});
+    fdtable_enter_epoll(31, 4);
+    fdtable_enter_epoll(31, 5);
+    fdtable_enter_epoll(31, 6);
+    assert_true(fdtable_get(31).flags & FD_EPOLL_STUCK);
+    fdtable_set(31, (struct fd_note){1, 1, FD_TCP, 0, 0, 0});
+    fdtable_enter_epoll(31, 0xffff);
+    assert_true(fdtable_get(31).flags & FD_EPOLL_STUCK);
+    assert_int_equal(fdtable_take(31).epolls, 0);
+}
+
+TEST(an_epoll_set_of_an_unknown_number_is_not_remembered)
+{
+    fdtable_take(32);
+    fdtable_enter_epoll(32, 4);
+    fdtable_leave_epoll(32, 4, 0);
+    assert_int_equal(fdtable_get(32).epolls, 0);
+    assert_int_equal(fdtable_get(32).flags, 0);
+}
+
+TEST_THEN(flags_can_be_taken_away, clear)
+{
+    fdtable_set(33, (struct fd_note){1, 2, FD_TCP | FD_STREAM, 3, 0, 0});
+    fdtable_drop(33, FD_STREAM);
+    assert_note(33, (struct fd_note){1, 2, FD_TCP, 3, 0, 0});
+    fdtable_drop(-1, FD_STREAM);
+}
+
+TEST_THEN(the_numbers_with_a_flag_are_found_in_order, clear)
+{
+    const int numbers[] = {0, 1, 511, 512, 70000, BEYOND - 1};
+    const int count = sizeof(numbers) / sizeof(numbers[0]);
+    int fd = -1;
+
+    for (int i = 0; i < count; i++)
+        fdtable_set(numbers[i], (struct fd_note){1, 1, FD_TCP | FD_PEER, 0, 0, 0});
+    fdtable_set(513, (struct fd_note){1, 1, FD_OTHER, 0, 0, 0});
+    for (int i = 0; i < count; i++) {
+        fd = fdtable_next(fd, FD_TCP | FD_LISTENING);
+        assert_int_equal(fd, numbers[i]);
+    }
+    assert_int_equal(fdtable_next(fd, FD_TCP), -1);
+    assert_int_equal(fdtable_next(-1, FD_OTHER), 513);
+    assert_int_equal(fdtable_next(513, FD_OTHER), -1);
+    assert_int_equal(fdtable_next(-1, FD_LISTENING), -1);
+}
+
+TEST_THEN(a_number_that_was_taken_is_not_found, clear)
+{
+    fdtable_set(16, (struct fd_note){1, 1, FD_TCP, 0, 0, 0});
+    fdtable_take(16);
+    assert_int_equal(fdtable_next(-1, ~0U), -1);
+}
+
 static void *add_own_flag(void *arg)
 {
     const struct worker *w = arg;
@@ -359,9 +334,8 @@ static void *add_own_flag(void *arg)
     return NULL;
 }
 
-static void no_flag_is_lost_when_threads_add_to_one_number(void **state)
+TEST_THEN(no_flag_is_lost_when_threads_add_to_one_number, clear)
 {
-    (void)state;
     in_threads(add_own_flag);
     for (int fd = 0; fd < 10000; fd++)
         assert_int_equal(fdtable_get(fd).flags, (1U << THREADS) - 1);
@@ -380,9 +354,8 @@ static void *take(void *arg)
     return NULL;
 }
 
-static void one_thread_of_many_takes_what_was_known(void **state)
+TEST_THEN(one_thread_of_many_takes_what_was_known, clear)
 {
-    (void)state;
     for (int fd = 0; fd < 10000; fd++)
         fdtable_set(fd, (struct fd_note){1, 1, FD_TCP, 0, 0, 0});
     in_threads(take);
@@ -410,42 +383,10 @@ static void *write_or_read(void *arg)
     return NULL;
 }
 
-static void the_flags_of_one_life_never_meet_the_serial_of_another(void **state)
+TEST_THEN(the_flags_of_one_life_never_meet_the_serial_of_another, clear)
 {
-    (void)state;
     in_threads(write_or_read);
     assert_false(mixed);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        /* First, while no page is mapped. */
-        cmocka_unit_test(no_note_is_lost_when_threads_map_one_page_at_once),
-        cmocka_unit_test(nothing_is_known_of_a_number_that_was_never_noted),
-        cmocka_unit_test_teardown(a_note_comes_back_as_it_was_set, clear),
-        cmocka_unit_test(neighbours_are_left_alone),
-        cmocka_unit_test_teardown(every_number_has_a_place_of_its_own, clear),
-        cmocka_unit_test(a_number_outside_the_table_is_not_remembered),
-        cmocka_unit_test_teardown(flags_are_added_to_what_is_known, clear),
-        cmocka_unit_test_teardown(flags_can_be_the_first_thing_known, clear),
-        cmocka_unit_test_teardown(what_was_known_is_taken_once, clear),
-        cmocka_unit_test_teardown(nothing_is_known_of_a_number_that_was_taken, clear),
-        cmocka_unit_test_teardown(a_number_that_was_taken_starts_afresh, clear),
-        cmocka_unit_test_teardown(
-            flags_added_to_a_number_that_was_taken_find_nothing_of_its_former_life, clear),
-        cmocka_unit_test_teardown(connecting_adds_a_peer_and_leaves_the_rest, clear),
-        cmocka_unit_test_teardown(connecting_to_nobody_takes_the_peer_away, clear),
-        cmocka_unit_test_teardown(a_fork_child_has_a_copy, clear),
-        cmocka_unit_test_teardown(the_epoll_sets_of_a_number_are_known, clear),
-        cmocka_unit_test_teardown(an_epoll_set_too_many_sticks, clear),
-        cmocka_unit_test(an_epoll_set_of_an_unknown_number_is_not_remembered),
-        cmocka_unit_test_teardown(flags_can_be_taken_away, clear),
-        cmocka_unit_test_teardown(the_numbers_with_a_flag_are_found_in_order, clear),
-        cmocka_unit_test_teardown(a_number_that_was_taken_is_not_found, clear),
-        cmocka_unit_test_teardown(one_thread_of_many_takes_what_was_known, clear),
-        cmocka_unit_test_teardown(no_flag_is_lost_when_threads_add_to_one_number, clear),
-        cmocka_unit_test_teardown(the_flags_of_one_life_never_meet_the_serial_of_another, clear),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN()

@@ -4,18 +4,14 @@
  */
 #define _GNU_SOURCE
 #include "ground/format.h"
+#include "test.h"
 
 #include <arpa/inet.h>
 #include <limits.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#include <cmocka.h>
 
 /* A text whose bytes can be looked at as a string, with a guard behind its capacity. */
 enum { ROOM = 256, GUARD = 0x5a };
@@ -69,11 +65,10 @@ static uint64_t random_number(void)
         assert_false(s_->text.cut);                                                                \
     } while (0)
 
-static void int_conversions_are_those_of_printf(void **state)
+TEST(int_conversions_are_those_of_printf)
 {
     const int values[] = {0, 1, -1, 9, 10, 99, 100, 65535, INT_MAX, INT_MIN};
 
-    (void)state;
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
         assert_put("%d", values[i]);
         assert_put("%u", (unsigned)values[i]);
@@ -81,11 +76,10 @@ static void int_conversions_are_those_of_printf(void **state)
     }
 }
 
-static void long_conversions_are_those_of_printf(void **state)
+TEST(long_conversions_are_those_of_printf)
 {
     const long long values[] = {0, 1, -1, 12345678901234567, LLONG_MAX, LLONG_MIN};
 
-    (void)state;
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
         assert_put("%ld", (long)values[i]);
         assert_put("%lu", (unsigned long)values[i]);
@@ -96,11 +90,10 @@ static void long_conversions_are_those_of_printf(void **state)
     }
 }
 
-static void a_width_pads_with_zeros_and_never_shortens(void **state)
+TEST(a_width_pads_with_zeros_and_never_shortens)
 {
     const unsigned values[] = {0, 1, 9, 10, 99, 100, 999999, 1000000, UINT_MAX};
 
-    (void)state;
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
         assert_put("%02u", values[i]);
         assert_put("%02x", values[i]);
@@ -110,29 +103,26 @@ static void a_width_pads_with_zeros_and_never_shortens(void **state)
     }
 }
 
-static void strings_characters_and_percent_signs_are_put_as_they_are(void **state)
+TEST(strings_characters_and_percent_signs_are_put_as_they_are)
 {
     struct sheet *s = sheet(ROOM);
 
-    (void)state;
     text_put(&s->text, "%s|%s|%c%c|%%|100%%|%s", "", "a%sb", 'x', '%', "end");
     assert_string_equal(seen(s), "|a%sb|x%|%|100%|end");
 }
 
-static void conversions_take_their_arguments_in_order(void **state)
+TEST(conversions_take_their_arguments_in_order)
 {
     struct sheet *s = sheet(ROOM);
 
-    (void)state;
     text_put(&s->text, "%d %llu %s %ld %c %lx", -1, ~0ULL, "s", -2L, 'c', ~0UL);
     assert_string_equal(seen(s), "-1 18446744073709551615 s -2 c ffffffffffffffff");
 }
 
-static void a_text_is_cut_at_its_capacity_and_says_so(void **state)
+TEST(a_text_is_cut_at_its_capacity_and_says_so)
 {
     const char whole[] = "one 12345 two";
 
-    (void)state;
     for (size_t cap = 0; cap <= sizeof(whole); cap++) {
         struct sheet *s = sheet(cap);
         size_t fits = cap < strlen(whole) ? cap : strlen(whole);
@@ -144,11 +134,10 @@ static void a_text_is_cut_at_its_capacity_and_says_so(void **state)
     }
 }
 
-static void bytes_are_appended_as_they_are_until_the_capacity(void **state)
+TEST(bytes_are_appended_as_they_are_until_the_capacity)
 {
     struct sheet *s = sheet(6);
 
-    (void)state;
     text_bytes(&s->text, "a\0b", 3);
     text_bytes(&s->text, "", 0);
     assert_false(s->text.cut);
@@ -158,11 +147,10 @@ static void bytes_are_appended_as_they_are_until_the_capacity(void **state)
     assert_memory_equal(seen(s), "a\0bcde", 6);
 }
 
-static void amounts_are_counted_in_words(void **state)
+TEST(amounts_are_counted_in_words)
 {
     struct sheet *s = sheet(ROOM);
 
-    (void)state;
     text_amount(&s->text, 0);
     text_amount(&s->text, 1);
     text_amount(&s->text, 2);
@@ -170,7 +158,7 @@ static void amounts_are_counted_in_words(void **state)
     assert_string_equal(seen(s), "0 bytes1 byte2 bytes9999 bytes");
 }
 
-static void large_amounts_have_units(void **state)
+TEST(large_amounts_have_units)
 {
     static const struct {
         uint64_t bytes;
@@ -180,7 +168,6 @@ static void large_amounts_have_units(void **state)
         {999950, "1.0 MB"}, {3887104, "3.9 MB"}, {999949400, "999.9 MB"}, {UINT64_MAX, "18.4 EB"},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         struct sheet *s = sheet(ROOM);
 
@@ -200,9 +187,8 @@ static const char *as_json(const char *bytes, size_t len)
     return seen(s);
 }
 
-static void every_single_byte_is_a_character_or_an_escape(void **state)
+TEST(every_single_byte_is_a_character_or_an_escape)
 {
-    (void)state;
     for (int c = 0; c < 256; c++) {
         char byte = (char)c;
         char expected[8];
@@ -231,9 +217,8 @@ static size_t encode(unsigned c, char out[4])
     return n;
 }
 
-static void every_character_of_unicode_is_kept(void **state)
+TEST(every_character_of_unicode_is_kept)
 {
-    (void)state;
     for (unsigned c = 0xa0; c <= 0x10ffff; c++) {
         char bytes[5] = {0};
 
@@ -245,9 +230,8 @@ static void every_character_of_unicode_is_kept(void **state)
 }
 
 /* They are valid UTF-8, and move a terminal's cursor all the same. */
-static void c1_controls_are_escaped(void **state)
+TEST(c1_controls_are_escaped)
 {
-    (void)state;
     for (unsigned c = 0x80; c < 0xa0; c++) {
         char bytes[4];
         char expected[8];
@@ -258,9 +242,8 @@ static void c1_controls_are_escaped(void **state)
     }
 }
 
-static void surrogates_are_escaped_byte_by_byte(void **state)
+TEST(surrogates_are_escaped_byte_by_byte)
 {
-    (void)state;
     for (unsigned c = 0xd800; c <= 0xdfff; c++) {
         char bytes[4];
         char expected[24];
@@ -333,14 +316,13 @@ static void assert_json(const char *bytes, size_t len)
 
 /* Overlong forms, surrogates, what is beyond Unicode, and characters that break off: bytes around
  * every border of RFC 3629's table, in all combinations, with an ordinary character behind. */
-static void sequences_at_every_border_of_utf8_are_judged_as_rfc_3629_says(void **state)
+TEST(sequences_at_every_border_of_utf8_are_judged_as_rfc_3629_says)
 {
     static const unsigned char borders[] = {
         0x00, 0x22, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf,
         0xe0, 0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xf8, 0xfe, 0xff};
     const size_t n = sizeof(borders);
 
-    (void)state;
     for (size_t i = 0; i < n * n * n * n; i++) {
         char bytes[5] = {(char)borders[i % n], (char)borders[i / n % n],
                          (char)borders[i / n / n % n], (char)borders[i / n / n / n], 'z'};
@@ -349,9 +331,8 @@ static void sequences_at_every_border_of_utf8_are_judged_as_rfc_3629_says(void *
     }
 }
 
-static void a_character_that_the_end_cuts_off_is_escaped(void **state)
+TEST(a_character_that_the_end_cuts_off_is_escaped)
 {
-    (void)state;
     assert_string_equal(as_json("a\xc3", 2), "a\\u00c3");
     assert_string_equal(as_json("\xe2\x82", 2), "\\u00e2\\u0082");
     assert_string_equal(as_json("\xf0\x9f\x98", 3), "\\u00f0\\u009f\\u0098");
@@ -359,14 +340,13 @@ static void a_character_that_the_end_cuts_off_is_escaped(void **state)
 
 /* Whatever the capacity: what stands there ends with a whole unit, and is as much as fits when the
  * longest escape must fit. */
-static void a_json_text_is_never_cut_inside_a_character_or_an_escape(void **state)
+TEST(a_json_text_is_never_cut_inside_a_character_or_an_escape)
 {
     const char bytes[] = "a\"\\\n\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xff\xc2\x85z\x1b";
     char whole[ROOM];
     bool ends[ROOM] = {[0] = true};
     size_t len = expected_json(bytes, sizeof(bytes) - 1, whole, ends);
 
-    (void)state;
     for (size_t cap = 0; cap < len + 8; cap++) {
         struct sheet *s = sheet(cap);
 
@@ -381,9 +361,8 @@ static void a_json_text_is_never_cut_inside_a_character_or_an_escape(void **stat
     }
 }
 
-static void a_plain_text_holds_nothing_but_printable_ascii(void **state)
+TEST(a_plain_text_holds_nothing_but_printable_ascii)
 {
-    (void)state;
     for (int c = 0; c < 256; c++) {
         char byte = (char)c;
         char expected[8];
@@ -416,27 +395,24 @@ static const char *address6(const char *text, unsigned port)
     return address_text(addr, false, port);
 }
 
-static void an_ipv4_address_stands_before_its_port(void **state)
+TEST(an_ipv4_address_stands_before_its_port)
 {
-    (void)state;
     assert_string_equal(address_text((const uint8_t[]){127, 0, 0, 1}, true, 80), "127.0.0.1:80");
     assert_string_equal(address_text((const uint8_t[]){0, 0, 0, 0}, true, 0), "0.0.0.0:0");
     assert_string_equal(address_text((const uint8_t[]){255, 255, 255, 255}, true, 65535),
                         "255.255.255.255:65535");
 }
 
-static void an_ipv6_address_stands_in_brackets(void **state)
+TEST(an_ipv6_address_stands_in_brackets)
 {
-    (void)state;
     assert_string_equal(address6("::1", 9001), "[::1]:9001");
     assert_string_equal(address6("::", 0), "[::]:0");
     assert_string_equal(address6("2001:db8::8a2e:370:7334", 443), "[2001:db8::8a2e:370:7334]:443");
     assert_string_equal(address6("fe80::", 1), "[fe80::]:1");
 }
 
-static void an_ipv4_mapped_address_is_written_as_ipv4(void **state)
+TEST(an_ipv4_mapped_address_is_written_as_ipv4)
 {
-    (void)state;
     assert_string_equal(address6("::ffff:127.0.0.1", 9001), "127.0.0.1:9001");
     assert_string_equal(address6("::ffff:0:0", 0), "0.0.0.0:0");
     assert_string_equal(address6("::fffe:127.0.0.1", 9001), "[::fffe:7f00:1]:9001");
@@ -444,9 +420,8 @@ static void an_ipv4_mapped_address_is_written_as_ipv4(void **state)
 }
 
 /* RFC 5952: the longest run of zeros is shortened, the first of equals, a single group never. */
-static void zeros_are_shortened_as_rfc_5952_says(void **state)
+TEST(zeros_are_shortened_as_rfc_5952_says)
 {
-    (void)state;
     assert_string_equal(address6("1:0:0:2:0:0:0:3", 1), "[1:0:0:2::3]:1");
     assert_string_equal(address6("1:0:0:2:3:0:0:4", 1), "[1::2:3:0:0:4]:1");
     assert_string_equal(address6("1:0:2:3:4:5:6:7", 1), "[1:0:2:3:4:5:6:7]:1");
@@ -457,9 +432,8 @@ static void zeros_are_shortened_as_rfc_5952_says(void **state)
 }
 
 /* inet_ntop writes the last four bytes in decimal behind 96 zero bits: those are left out. */
-static void ipv6_addresses_are_those_of_inet_ntop(void **state)
+TEST(ipv6_addresses_are_those_of_inet_ntop)
 {
-    (void)state;
     for (int i = 0; i < 200000; i++) {
         uint64_t shape = random_number();
         uint8_t addr[16];
@@ -511,22 +485,20 @@ static int64_t seconds_of(int year, int month, int day)
     return timegm(&tm);
 }
 
-static void a_time_is_written_as_in_the_log(void **state)
+TEST(a_time_is_written_as_in_the_log)
 {
     struct sheet *s = sheet(ROOM);
 
-    (void)state;
     text_time(&s->text, 1795329067, 123456789, true);
     text_put(&s->text, " ");
     text_time(&s->text, 1795329067, 123456789, false);
     assert_string_equal(seen(s), "2026-11-22T06:31:07.123456Z 06:31:07.123Z");
 }
 
-static void fractions_are_cut_and_never_rounded_up(void **state)
+TEST(fractions_are_cut_and_never_rounded_up)
 {
     struct sheet *s = sheet(ROOM);
 
-    (void)state;
     text_time(&s->text, 0, 999999999, true);
     text_put(&s->text, " ");
     text_time(&s->text, 59, 999999999, false);
@@ -536,22 +508,20 @@ static void fractions_are_cut_and_never_rounded_up(void **state)
                         "1970-01-01T00:00:00.999999Z 00:00:59.999Z 1970-01-01T00:00:00.000000Z");
 }
 
-static void every_day_from_1600_to_2400_has_its_date(void **state)
+TEST(every_day_from_1600_to_2400_has_its_date)
 {
     const int64_t last = seconds_of(2401, 1, 1);
 
-    (void)state;
     for (int64_t t = seconds_of(1600, 1, 1); t < last; t += 86400) {
         assert_time(t, 0);
         assert_time(t - 1, 999999999);
     }
 }
 
-static void leap_days_are_where_the_calendar_has_them(void **state)
+TEST(leap_days_are_where_the_calendar_has_them)
 {
     static const int years[] = {1600, 1900, 1972, 2000, 2023, 2024, 2100, 2400, 9996, 9999};
 
-    (void)state;
     for (size_t i = 0; i < sizeof(years) / sizeof(years[0]); i++)
         for (int day = 27; day <= 31; day++) {
             assert_time(seconds_of(years[i], 2, day), 0);
@@ -560,12 +530,11 @@ static void leap_days_are_where_the_calendar_has_them(void **state)
 }
 
 /* Before 1970 seconds are negative. */
-static void seconds_from_year_0_to_year_9999_have_their_date(void **state)
+TEST(seconds_from_year_0_to_year_9999_have_their_date)
 {
     const int64_t first = seconds_of(0, 1, 1);
     const int64_t last = seconds_of(10000, 1, 1) - 1;
 
-    (void)state;
     assert_time(first, 0);
     assert_time(-1, 0);
     assert_time(0, 0);
@@ -575,36 +544,4 @@ static void seconds_from_year_0_to_year_9999_have_their_date(void **state)
                     (long)(random_number() % 1000000000));
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(int_conversions_are_those_of_printf),
-        cmocka_unit_test(long_conversions_are_those_of_printf),
-        cmocka_unit_test(a_width_pads_with_zeros_and_never_shortens),
-        cmocka_unit_test(strings_characters_and_percent_signs_are_put_as_they_are),
-        cmocka_unit_test(conversions_take_their_arguments_in_order),
-        cmocka_unit_test(a_text_is_cut_at_its_capacity_and_says_so),
-        cmocka_unit_test(bytes_are_appended_as_they_are_until_the_capacity),
-        cmocka_unit_test(amounts_are_counted_in_words),
-        cmocka_unit_test(large_amounts_have_units),
-        cmocka_unit_test(every_single_byte_is_a_character_or_an_escape),
-        cmocka_unit_test(every_character_of_unicode_is_kept),
-        cmocka_unit_test(c1_controls_are_escaped),
-        cmocka_unit_test(surrogates_are_escaped_byte_by_byte),
-        cmocka_unit_test(sequences_at_every_border_of_utf8_are_judged_as_rfc_3629_says),
-        cmocka_unit_test(a_character_that_the_end_cuts_off_is_escaped),
-        cmocka_unit_test(a_json_text_is_never_cut_inside_a_character_or_an_escape),
-        cmocka_unit_test(a_plain_text_holds_nothing_but_printable_ascii),
-        cmocka_unit_test(an_ipv4_address_stands_before_its_port),
-        cmocka_unit_test(an_ipv6_address_stands_in_brackets),
-        cmocka_unit_test(an_ipv4_mapped_address_is_written_as_ipv4),
-        cmocka_unit_test(zeros_are_shortened_as_rfc_5952_says),
-        cmocka_unit_test(ipv6_addresses_are_those_of_inet_ntop),
-        cmocka_unit_test(a_time_is_written_as_in_the_log),
-        cmocka_unit_test(fractions_are_cut_and_never_rounded_up),
-        cmocka_unit_test(every_day_from_1600_to_2400_has_its_date),
-        cmocka_unit_test(leap_days_are_where_the_calendar_has_them),
-        cmocka_unit_test(seconds_from_year_0_to_year_9999_have_their_date),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN()

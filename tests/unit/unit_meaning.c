@@ -4,15 +4,11 @@
  * each tells them apart.
  */
 #include "report/meaning.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 struct row {
     enum cause cause;
@@ -71,17 +67,15 @@ static void expect(const struct row *row, unsigned when, const char *word)
     }
 }
 
-static void each_situation_has_its_meaning(void **state)
+TEST(each_situation_has_its_meaning)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         expect(&table[i], table[i].when, table[i].word);
 }
 
 /* Whatever was unread, and whoever opened it. */
-static void the_end_of_a_process_explains_what_it_left_unread(void **state)
+TEST(the_end_of_a_process_explains_what_it_left_unread)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         if (table[i].cause == CAUSE_UNREAD_DATA)
             expect(&table[i], table[i].when | ENDED, "process ended");
@@ -89,7 +83,7 @@ static void the_end_of_a_process_explains_what_it_left_unread(void **state)
 
 /* One line of at most 120 characters each, with no full stop, as they stand in the middle of a
  * line. */
-static void sentences_are_short_and_say_something(void **state)
+TEST(sentences_are_short_and_say_something)
 {
     static const char *const sentences[] = {
 #define MEANING(cause, content, whose, when, what, advice) what, advice,
@@ -97,7 +91,6 @@ static void sentences_are_short_and_say_something(void **state)
 #undef MEANING
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(sentences) / sizeof(sentences[0]); i++) {
         size_t len = strlen(sentences[i]);
 
@@ -109,7 +102,7 @@ static void sentences_are_short_and_say_something(void **state)
 }
 
 /* A row that stands behind one which always fits before it would be one that nobody ever reads. */
-static void every_row_is_reached(void **state)
+TEST(every_row_is_reached)
 {
     static const char *const all[] = {
 #define MEANING(cause, content, whose, when, what, advice) what,
@@ -120,7 +113,6 @@ static void every_row_is_reached(void **state)
     const enum whose whose[] = {ACCEPTED, OPENED, EITHER};
     const unsigned when[] = {0, ENDED, UNTOUCHED, ANSWERED};
 
-    (void)state;
     for (unsigned i = 0; i < CAUSE_COUNT * CONTENT_COUNT * 12; i++) {
         const struct meaning *m =
             meaning_of((enum cause)(i / 12 / CONTENT_COUNT), (enum content)(i / 12 % CONTENT_COUNT),
@@ -133,13 +125,4 @@ static void every_row_is_reached(void **state)
         assert_true(reached[k]);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_situation_has_its_meaning),
-        cmocka_unit_test(the_end_of_a_process_explains_what_it_left_unread),
-        cmocka_unit_test(sentences_are_short_and_say_something),
-        cmocka_unit_test(every_row_is_reached),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN()

@@ -2,13 +2,9 @@
  * The word that a control file holds: which bytes name which mode.
  */
 #include "settings/options.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define BYTES(text) text, sizeof(text) - 1
 
@@ -41,9 +37,8 @@ static const struct row table[] = {
 };
 /* clang-format on */
 
-static void words(void **state)
+TEST(words)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         const struct row *row = &table[i];
         enum mode mode = MODE_WARN;
@@ -55,19 +50,17 @@ static void words(void **state)
 }
 
 /* Nothing behind len is looked at: the bytes are no string. */
-static void no_string(void **state)
+TEST(no_string)
 {
     enum mode mode = MODE_WARN;
 
-    (void)state;
     assert_int_equal(options_word("offline", 3, &mode), WORD_MODE);
     assert_int_equal(mode, MODE_OFF);
     assert_int_equal(options_word("warn", 0, &mode), WORD_NONE);
 }
 
-static void all_are_allowed(void **state)
+TEST(all_are_allowed)
 {
-    (void)state;
     for (enum mode mode = MODE_OFF; mode <= MODE_LINGER; mode++) {
         const char *name = options_mode_name(mode);
         enum mode named = MODE_WARN;
@@ -78,13 +71,4 @@ static void all_are_allowed(void **state)
     }
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(words),
-        cmocka_unit_test(no_string),
-        cmocka_unit_test(all_are_allowed),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN()

@@ -4,21 +4,17 @@
  */
 #define _GNU_SOURCE
 #include "settings/config.h"
+#include "test.h"
 #include "ground/real.h"
 #include "report/stack.h"
 #include "report/stack_unwind.h"
 
 #include <execinfo.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define DEEPEST 64
 #define OWN static __attribute__((noinline))
@@ -201,18 +197,16 @@ static void everywhere(void)
 
 /* ---- The tests ------------------------------------------------------------------------------------------ */
 
-static void same_as_backtrace_when_libc_knows_the_module(void **state)
+TEST(same_as_backtrace_when_libc_knows_the_module)
 {
-    (void)state;
     if (!find_object)
         skip();
     by_libc = true;
     everywhere();
 }
 
-static void same_as_backtrace_when_proc_knows_the_module(void **state)
+TEST(same_as_backtrace_when_proc_knows_the_module)
 {
-    (void)state;
     by_libc = false;
     everywhere();
 }
@@ -233,9 +227,8 @@ static void check_module(const void *place)
     assert_true((uintptr_t)place < a.end && (uintptr_t)place < b.end);
 }
 
-static void both_ways_find_the_same_module(void **state)
+TEST(both_ways_find_the_same_module)
 {
-    (void)state;
     if (!find_object)
         skip();
     check_module((const void *)(uintptr_t)&check_module);
@@ -244,12 +237,11 @@ static void both_ways_find_the_same_module(void **state)
     check_module(&config);
 }
 
-static void code_of_no_module_is_in_none(void **state)
+TEST(code_of_no_module_is_in_none)
 {
     char on_stack = 0;
     struct module m = {.end = 0};
 
-    (void)state;
     for (int i = 0; i < (find_object ? 2 : 1); i++) {
         by_libc = i;
         assert_false(stack_module((uintptr_t)&on_stack, &m));
@@ -258,11 +250,10 @@ static void code_of_no_module_is_in_none(void **state)
     }
 }
 
-static void no_more_frames_than_asked_for(void **state)
+TEST(no_more_frames_than_asked_for)
 {
     struct stack stack;
 
-    (void)state;
     if (!find_object)
         skip();
     by_libc = true;
@@ -277,17 +268,10 @@ static void no_more_frames_than_asked_for(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_as_backtrace_when_libc_knows_the_module),
-        cmocka_unit_test(same_as_backtrace_when_proc_knows_the_module),
-        cmocka_unit_test(both_ways_find_the_same_module),
-        cmocka_unit_test(code_of_no_module_is_in_none),
-        cmocka_unit_test(no_more_frames_than_asked_for),
-    };
     void *first[1];
 
     backtrace(first, 1); /* loads what it needs, before a handler does */
     if (readlink("/proc/self/exe", config.executable, sizeof(config.executable) - 1) < 0)
         return 1;
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(test_list, NULL, NULL);
 }
