@@ -17,6 +17,7 @@
 #ifndef SAFECLOSE_TESTS_DOOR_H
 #define SAFECLOSE_TESTS_DOOR_H
 
+#include "listed.h"
 #include "door_calls.h"
 #include "net.h"
 
@@ -74,13 +75,22 @@ struct door {
 
 static struct door door = {.count = 1, .unread = 1024, .inherited = -1, .fd = -1};
 
-/* act is called with the connections open and their data unread; it may end the process. An act
- * that is alone makes what it needs itself. */
-struct act {
+/* What a program can play; written before main() only. An act is called with the connections open and
+ * their data unread; it may end the process. An act that is alone makes what it needs itself. */
+static struct act {
     const char *name;
     void (*act)(void);
     bool alone;
-};
+} door_acts[64];
+
+/* The head of an act. */
+#define ACT_LISTED(function, name, alone)                                                          \
+    static void function(void);                                                                    \
+    LISTED(struct act, door_acts, name, function, alone)                                           \
+    static void function(void)
+
+#define ACT(function, name) ACT_LISTED(function, name, false)
+#define ACT_ALONE(function, name) ACT_LISTED(function, name, true)
 
 /* ---- Saying and waiting --------------------------------------------------------------------------- */
 
@@ -257,7 +267,7 @@ static inline void make_connections(void)
     }
 }
 
-static inline int program_main(const struct act *acts, const char *name)
+static inline int program_main(const char *name)
 {
     int numbers;
 
@@ -268,11 +278,11 @@ static inline int program_main(const struct act *acts, const char *name)
     if (door.wire == MAP_FAILED)
         cannot("map the wire");
     close(DOOR_WIRE);
-    for (; acts->name; acts++) {
-        if (strcmp(acts->name, name) == 0) {
-            if (!acts->alone)
+    for (struct act *act = door_acts; act->name; act++) {
+        if (strcmp(act->name, name) == 0) {
+            if (!act->alone)
                 make_connections();
-            acts->act();
+            act->act();
             return 0;
         }
     }
@@ -536,7 +546,7 @@ static inline void watch(char **command, bool meets)
 }
 
 /* door [OPTION...] ACT, or with --inetd a command. An act without connections: --count 0. */
-static inline int door_main(int argc, char **argv, const struct act *acts)
+static inline int door_main(int argc, char **argv)
 {
     static const struct option table[] = {
         {"cloexec", no_argument, &door.cloexec, 1},
@@ -556,7 +566,7 @@ static inline int door_main(int argc, char **argv, const struct act *acts)
     int option;
 
     if (argc == 3 && strcmp(argv[1], "--program") == 0)
-        return program_main(acts, argv[2]);
+        return program_main(argv[2]);
     while ((option = getopt_long(argc, argv, "+", table, NULL)) != -1) {
         switch (option) {
         case 'a':

@@ -11,21 +11,21 @@ static const char words[] = "words that were never flushed;";
 
 /* ---- Ends ----------------------------------------------------------------------------------------- */
 
-static void do_return(void)
+ACT(do_return, "return")
 {
 }
 
-static void do_exit(void)
+ACT(do_exit, "exit")
 {
     exit(3);
 }
 
-static void do_exit_now(void)
+ACT(do_exit_now, "_exit")
 {
     by__exit(4);
 }
 
-static void do_exit_c99(void)
+ACT(do_exit_c99, "_Exit")
 {
     _Exit(5);
 }
@@ -46,7 +46,7 @@ static void at_quick_end(void (*handler)(void))
         cannot("register a handler");
 }
 
-static void do_quick_exit(void)
+ACT(do_quick_exit, "quick_exit")
 {
     at_quick_end(first_registered);
     at_quick_end(second_registered);
@@ -59,7 +59,7 @@ static void say_status(int status, void *argument)
     say("on_exit %d %s", status, (const char *)argument);
 }
 
-static void do_exit_handlers(void)
+ACT(do_exit_handlers, "exit with handlers")
 {
     atexit(first_registered);
     on_exit(say_status, (void *)"argument");
@@ -73,7 +73,7 @@ static void exits_again(void)
     exit(9);
 }
 
-static void do_exit_in_handler(void)
+ACT(do_exit_in_handler, "exit in a handler")
 {
     atexit(first_registered);
     atexit(exits_again);
@@ -85,13 +85,13 @@ static void closes_connection(void)
     CALL("handler closes", close(door.fd));
 }
 
-static void do_close_in_handler(void)
+ACT(do_close_in_handler, "close in a handler")
 {
     atexit(closes_connection);
     exit(0);
 }
 
-static void do_close_in_quick_handler(void)
+ACT(do_close_in_quick_handler, "close in a quick handler")
 {
     at_quick_end(closes_connection);
     quick_exit(0);
@@ -106,13 +106,13 @@ static void reads_connection(void)
     say("handler writes=%zd", write(door.fd, "bye", 3));
 }
 
-static void do_read_in_handler(void)
+ACT(do_read_in_handler, "read in a handler")
 {
     atexit(reads_connection);
     exit(0);
 }
 
-static void do_read_in_quick_handler(void)
+ACT(do_read_in_quick_handler, "read in a quick handler")
 {
     at_quick_end(reads_connection);
     quick_exit(0);
@@ -126,7 +126,7 @@ __attribute__((destructor)) static void at_destruction(void)
         reads_connection();
 }
 
-static void do_read_in_destructor(void)
+ACT(do_read_in_destructor, "read in a destructor")
 {
     destructor_reads = true;
 }
@@ -136,7 +136,7 @@ static void ends_now(void)
     by__exit(11);
 }
 
-static void do_exit_now_in_handler(void)
+ACT(do_exit_now_in_handler, "_exit in a handler")
 {
     atexit(ends_now);
     exit(10);
@@ -151,18 +151,18 @@ static void leave_unflushed(void)
         cannot("open a stream");
 }
 
-static void do_exit_unflushed(void)
+ACT(do_exit_unflushed, "exit unflushed")
 {
     leave_unflushed();
     exit(0);
 }
 
-static void do_return_unflushed(void)
+ACT(do_return_unflushed, "return unflushed")
 {
     leave_unflushed();
 }
 
-static void do_exit_stdout_unflushed(void)
+ACT(do_exit_stdout_unflushed, "exit stdout unflushed")
 {
     dup2(door.fd, 1);
     close(door.fd);
@@ -170,14 +170,14 @@ static void do_exit_stdout_unflushed(void)
     exit(0);
 }
 
-static void do_exit_now_unflushed(void)
+ACT(do_exit_now_unflushed, "_exit unflushed")
 {
     leave_unflushed();
     by__exit(0);
 }
 
 /* One connection, three numbers. */
-static void do_exit_copies(void)
+ACT(do_exit_copies, "exit with copies")
 {
     dup2(door.fd, 0);
     dup2(door.fd, 1);
@@ -185,7 +185,7 @@ static void do_exit_copies(void)
 }
 
 /* In an epoll set that is closed: nothing can be taken out of it, and it ends with the process. */
-static void do_exit_now_epoll(void)
+ACT(do_exit_now_epoll, "_exit in an epoll set")
 {
     struct epoll_event event = {.events = EPOLLIN};
     int set = epoll_create1(0), copy = (int)by_dup(set);
@@ -197,7 +197,7 @@ static void do_exit_now_epoll(void)
 }
 
 /* Nobody was accepted. */
-static void do_exit_listening(void)
+ACT_ALONE(do_exit_listening, "exit listening")
 {
     int listener = make_socket();
 
@@ -230,12 +230,12 @@ static void run_thread(void *(*function)(void *))
     pthread_join(thread, NULL);
 }
 
-static void do_exit_from_thread(void)
+ACT(do_exit_from_thread, "exit from thread")
 {
     run_thread(thread_exits);
 }
 
-static void do_exit_now_from_thread(void)
+ACT(do_exit_now_from_thread, "_exit from thread")
 {
     run_thread(thread_exits_now);
 }
@@ -250,7 +250,7 @@ static void *last_thread(void *unused)
 }
 
 /* The last thread to end ends the process, with 0. */
-static void do_last_thread(void)
+ACT(do_last_thread, "last thread")
 {
     pthread_t thread;
 
@@ -262,28 +262,28 @@ static void do_last_thread(void)
 
 /* ---- Ends that nobody is told of ------------------------------------------------------------------ */
 
-static void do_abort(void)
+ACT(do_abort, "abort")
 {
     abort();
 }
 
-static void do_sigterm(void)
+ACT(do_sigterm, "SIGTERM")
 {
     raise(SIGTERM);
 }
 
-static void do_sigkill(void)
+ACT(do_sigkill, "SIGKILL")
 {
     raise(SIGKILL);
 }
 
-static void do_exec(void)
+ACT(do_exec, "exec")
 {
     execl("/bin/true", "true", NULL);
     cannot("exec");
 }
 
-static void do_exec_fails(void)
+ACT(do_exec_fails, "exec fails")
 {
     char *argv[] = {(char *)"nowhere", NULL};
 
@@ -321,24 +321,24 @@ static void close_after_clone(int (*function)(void *), int flags, intptr_t statu
     through();
 }
 
-static void do_clone(void)
+ACT(do_clone, "clone")
 {
     close_after_clone(closes_and_ends, 0, 61);
 }
 
-static void do_clone_return(void)
+ACT(do_clone_return, "clone return")
 {
     close_after_clone(ends, 0, 62);
 }
 
 /* As posix_spawn and many a runtime make their children. */
-static void do_clone_vfork(void)
+ACT(do_clone_vfork, "clone vfork")
 {
     close_after_clone(closes_and_ends, CLONE_VM | CLONE_VFORK, 63);
 }
 
 /* The child's close is its parent's too. */
-static void do_clone_files(void)
+ACT(do_clone_files, "clone files")
 {
     pid_t child = clone(closes_and_ends, stack + sizeof stack, CLONE_FILES | SIGCHLD, (void *)64L);
 
@@ -348,7 +348,7 @@ static void do_clone_files(void)
 }
 
 /* A table shared, and a mount namespace that such a child may not have. */
-static void do_clone_files_refused(void)
+ACT(do_clone_files_refused, "clone files refused")
 {
     int flags = CLONE_FILES | CLONE_FS | CLONE_NEWNS | SIGCHLD;
 
@@ -360,7 +360,7 @@ static void do_clone_files_refused(void)
     through();
 }
 
-static void do_clone_refused(void)
+ACT(do_clone_refused, "clone refused")
 {
     CALL("clone no stack", clone(ends, NULL, SIGCHLD, NULL));
     CALL("clone no function", clone(NULL, stack + sizeof stack, SIGCHLD, NULL));
@@ -381,7 +381,7 @@ static void close_after_child(pid_t child)
     through();
 }
 
-static void do_vfork_exit_now(void)
+ACT(do_vfork_exit_now, "vfork _exit")
 {
     pid_t child = vfork();
 
@@ -390,7 +390,7 @@ static void do_vfork_exit_now(void)
     close_after_child(child);
 }
 
-static void do_vfork_exit_c99(void)
+ACT(do_vfork_exit_c99, "vfork _Exit")
 {
     pid_t child = vfork();
 
@@ -399,7 +399,7 @@ static void do_vfork_exit_c99(void)
     close_after_child(child);
 }
 
-static void do_vfork_close(void)
+ACT(do_vfork_close, "vfork close")
 {
     pid_t child = vfork();
 
@@ -411,7 +411,7 @@ static void do_vfork_close(void)
     close_after_child(child);
 }
 
-static void do_vfork_close_range(void)
+ACT(do_vfork_close_range, "vfork close_range")
 {
     pid_t child = vfork();
 
@@ -422,7 +422,7 @@ static void do_vfork_close_range(void)
     close_after_child(child);
 }
 
-static void do_vfork_closefrom(void)
+ACT(do_vfork_closefrom, "vfork closefrom")
 {
     pid_t child = vfork();
 
@@ -433,7 +433,7 @@ static void do_vfork_closefrom(void)
     close_after_child(child);
 }
 
-static void do_vfork_dup2(void)
+ACT(do_vfork_dup2, "vfork dup2")
 {
     int null = open("/dev/null", O_RDWR);
     pid_t child = vfork();
@@ -447,7 +447,7 @@ static void do_vfork_dup2(void)
     close_after_child(child);
 }
 
-static void do_vfork_exec(void)
+ACT(do_vfork_exec, "vfork exec")
 {
     pid_t child = vfork();
 
@@ -458,7 +458,7 @@ static void do_vfork_exec(void)
     close_after_child(child);
 }
 
-static void do_vfork_exec_fails(void)
+ACT(do_vfork_exec_fails, "vfork exec fails")
 {
     pid_t child = vfork();
 
@@ -470,7 +470,7 @@ static void do_vfork_exec_fails(void)
 }
 
 /* As a server starts a CGI program: the connection is its standard output. */
-static void do_vfork_dup2_exec(void)
+ACT(do_vfork_dup2_exec, "vfork dup2 exec")
 {
     pid_t child = vfork();
 
@@ -488,7 +488,7 @@ static void *vfork_in_thread(void *unused)
     return unused;
 }
 
-static void do_vfork_thread(void)
+ACT(do_vfork_thread, "vfork in thread")
 {
     run_thread(vfork_in_thread);
 }
@@ -496,7 +496,7 @@ static void do_vfork_thread(void)
 static volatile int times;
 
 /* Many, one after the other. */
-static void do_vfork_often(void)
+ACT(do_vfork_often, "vfork often")
 {
     for (times = 0; times < 50; times++) {
         pid_t child = vfork();
@@ -510,56 +510,7 @@ static void do_vfork_often(void)
     do_vfork_exit_now();
 }
 
-static const struct act acts[] = {
-    {"return", do_return, false},
-    {"exit", do_exit, false},
-    {"_exit", do_exit_now, false},
-    {"_Exit", do_exit_c99, false},
-    {"quick_exit", do_quick_exit, false},
-    {"exit with handlers", do_exit_handlers, false},
-    {"exit in a handler", do_exit_in_handler, false},
-    {"_exit in a handler", do_exit_now_in_handler, false},
-    {"close in a handler", do_close_in_handler, false},
-    {"close in a quick handler", do_close_in_quick_handler, false},
-    {"read in a handler", do_read_in_handler, false},
-    {"read in a quick handler", do_read_in_quick_handler, false},
-    {"read in a destructor", do_read_in_destructor, false},
-    {"exit unflushed", do_exit_unflushed, false},
-    {"exit stdout unflushed", do_exit_stdout_unflushed, false},
-    {"return unflushed", do_return_unflushed, false},
-    {"_exit unflushed", do_exit_now_unflushed, false},
-    {"exit with copies", do_exit_copies, false},
-    {"_exit in an epoll set", do_exit_now_epoll, false},
-    {"exit listening", do_exit_listening, true},
-    {"exit from thread", do_exit_from_thread, false},
-    {"_exit from thread", do_exit_now_from_thread, false},
-    {"last thread", do_last_thread, false},
-    {"abort", do_abort, false},
-    {"SIGTERM", do_sigterm, false},
-    {"SIGKILL", do_sigkill, false},
-    {"exec", do_exec, false},
-    {"exec fails", do_exec_fails, false},
-    {"clone", do_clone, false},
-    {"clone return", do_clone_return, false},
-    {"clone vfork", do_clone_vfork, false},
-    {"clone files", do_clone_files, false},
-    {"clone files refused", do_clone_files_refused, false},
-    {"clone refused", do_clone_refused, false},
-    {"vfork _exit", do_vfork_exit_now, false},
-    {"vfork _Exit", do_vfork_exit_c99, false},
-    {"vfork close", do_vfork_close, false},
-    {"vfork close_range", do_vfork_close_range, false},
-    {"vfork closefrom", do_vfork_closefrom, false},
-    {"vfork dup2", do_vfork_dup2, false},
-    {"vfork exec", do_vfork_exec, false},
-    {"vfork exec fails", do_vfork_exec_fails, false},
-    {"vfork dup2 exec", do_vfork_dup2_exec, false},
-    {"vfork in thread", do_vfork_thread, false},
-    {"vfork often", do_vfork_often, false},
-    {NULL, NULL, false},
-};
-
 int main(int argc, char **argv)
 {
-    return door_main(argc, argv, acts);
+    return door_main(argc, argv);
 }

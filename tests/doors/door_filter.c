@@ -76,31 +76,31 @@ static void work_and_end(bool by_seccomp)
     CALL("close -1", by_close(-1));
 }
 
-static void do_filter_exit(void)
+ACT(do_filter_exit, "filter, exit")
 {
     work_and_end(false);
     exit(51);
 }
 
-static void do_filter_exit_now(void)
+ACT(do_filter_exit_now, "filter, _exit")
 {
     work_and_end(true);
     by__exit(52);
 }
 
-static void do_filter_return(void)
+ACT(do_filter_return, "filter, return")
 {
     work_and_end(false);
 }
 
-static void do_filter_quick_exit(void)
+ACT(do_filter_quick_exit, "filter, quick_exit")
 {
     work_and_end(false);
     quick_exit(53);
 }
 
 /* That the filter means it. */
-static void do_filter_violates(void)
+ACT(do_filter_violates, "filter violated")
 {
     install(false);
     syscall(SYS_getppid);
@@ -115,19 +115,19 @@ static void strict(bool by_syscall)
     syscall(SYS_exit, 55);
 }
 
-static void do_strict(void)
+ACT(do_strict, "strict")
 {
     strict(false);
 }
 
-static void do_strict_syscall(void)
+ACT(do_strict_syscall, "strict by syscall")
 {
     strict(true);
 }
 
 /* ---- Questions, and what fails -------------------------------------------------------------------- */
 
-static void do_probe(void)
+ACT(do_probe, "probe")
 {
     unsigned action = SECCOMP_RET_KILL_PROCESS;
 
@@ -142,7 +142,7 @@ static void do_probe(void)
     through();
 }
 
-static void do_install_fails(void)
+ACT(do_install_fails, "install fails")
 {
     struct sock_fprog empty = {0, NULL};
 
@@ -157,7 +157,7 @@ static void do_install_fails(void)
 }
 
 /* Whatever the option takes arrives: up to four more arguments, and none that was not passed. */
-static void do_prctl(void)
+ACT(do_prctl, "prctl")
 {
     char name[16] = "";
     int signal_number = -1;
@@ -206,7 +206,7 @@ static void close_all_here(void)
     through();
 }
 
-static void do_unshare_thread(void)
+ACT(do_unshare_thread, "unshare in thread")
 {
     CALL("before", by_close(door.fds[1]));
     door.fds[1] = -1;
@@ -221,38 +221,21 @@ static void *unshares_wrongly(void *unused)
     return unused;
 }
 
-static void do_unshare_refused(void)
+ACT(do_unshare_refused, "unshare refused")
 {
     in_a_thread(unshares_wrongly);
     CALL("close", by_close(door.fd));
     through();
 }
 
-static void do_unshare_alone(void)
+ACT(do_unshare_alone, "unshare alone")
 {
     CALL("unshare", by_unshare(CLONE_FILES));
     CALL("close", by_close(door.fd));
     through();
 }
 
-static const struct act acts[] = {
-    {"filter, exit", do_filter_exit, false},
-    {"filter, _exit", do_filter_exit_now, false},
-    {"filter, return", do_filter_return, false},
-    {"filter, quick_exit", do_filter_quick_exit, false},
-    {"filter violated", do_filter_violates, false},
-    {"strict", do_strict, false},
-    {"strict by syscall", do_strict_syscall, false},
-    {"probe", do_probe, false},
-    {"install fails", do_install_fails, false},
-    {"prctl", do_prctl, false},
-    {"unshare in thread", do_unshare_thread, false},
-    {"unshare refused", do_unshare_refused, false},
-    {"unshare alone", do_unshare_alone, false},
-    {NULL, NULL, false},
-};
-
 int main(int argc, char **argv)
 {
-    return door_main(argc, argv, acts);
+    return door_main(argc, argv);
 }

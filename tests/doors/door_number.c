@@ -32,14 +32,14 @@ static void read_and_leave(void)
 
 /* ---- close ---------------------------------------------------------------------------------------- */
 
-static void do_close(void)
+ACT(do_close, "close")
 {
     CALL("close", by_close(door.fd));
     CALL("again", by_close(door.fd));
     through();
 }
 
-static void do_close_all(void)
+ACT(do_close_all, "close all")
 {
     for (int i = 0; i < door.count; i++)
         by_close(door.fds[i]);
@@ -58,7 +58,7 @@ static void say_is_null(void)
     through();
 }
 
-static void do_dup2(void)
+ACT(do_dup2, "dup2")
 {
     int null = open_null();
 
@@ -66,7 +66,7 @@ static void do_dup2(void)
     say_is_null();
 }
 
-static void do_dup3(void)
+ACT(do_dup3, "dup3")
 {
     int null = open_null();
 
@@ -74,7 +74,7 @@ static void do_dup3(void)
     say_is_null();
 }
 
-static void do_dup3_cloexec(void)
+ACT(do_dup3_cloexec, "dup3 cloexec")
 {
     int null = open_null();
 
@@ -83,7 +83,7 @@ static void do_dup3_cloexec(void)
 }
 
 /* One connection over another: the second has two numbers from then on. */
-static void do_dup2_connection(void)
+ACT(do_dup2_connection, "dup2 connection")
 {
     CALL("dup2", by_dup2(door.fds[1], door.fds[0]));
     say("~gone=%d", door.fds[0]);
@@ -94,7 +94,7 @@ static void do_dup2_connection(void)
     through();
 }
 
-static void do_dup2_refused(void)
+ACT(do_dup2_refused, "dup2 refused")
 {
     CALL("dup2 -1", by_dup2(-1, door.fd));
     CALL("dup2 not open", by_dup2(999, door.fd));
@@ -127,17 +127,17 @@ static void above_limit(bool dup3)
     read_and_leave();
 }
 
-static void do_dup2_above_limit(void)
+ACT(do_dup2_above_limit, "dup2 above limit")
 {
     above_limit(false);
 }
 
-static void do_dup3_above_limit(void)
+ACT(do_dup3_above_limit, "dup3 above limit")
 {
     above_limit(true);
 }
 
-static void do_dup3_refused(void)
+ACT(do_dup3_refused, "dup3 refused")
 {
     int null = open_null();
 
@@ -155,21 +155,21 @@ static void do_dup3_refused(void)
 
 /* ---- close_range, closefrom ----------------------------------------------------------------------- */
 
-static void do_close_range(void)
+ACT(do_close_range, "close_range")
 {
     CALL("close_range", by_close_range((unsigned)door.fd, (unsigned)door.fd, 0));
     CALL("again", by_close(door.fd));
     through();
 }
 
-static void do_close_range_to_end(void)
+ACT(do_close_range_to_end, "close_range to end")
 {
     CALL("close_range", by_close_range((unsigned)door.fd, ~0U, 0));
     CALL("again", by_close(door.fd));
     through();
 }
 
-static void do_closefrom(void)
+ACT(do_closefrom, "closefrom")
 {
     errno = DOOR_KEPT;
     closefrom(door.fd);
@@ -178,7 +178,7 @@ static void do_closefrom(void)
     through();
 }
 
-static void do_closefrom_negative(void)
+ACT(do_closefrom_negative, "closefrom negative")
 {
     errno = DOOR_KEPT;
     closefrom(-5);
@@ -189,7 +189,7 @@ static void do_closefrom_negative(void)
 }
 
 /* Connections from beside the range must not be touched; those within are told by their numbers. */
-static void do_close_range_part(void)
+ACT(do_close_range_part, "close_range part")
 {
     int first = door.fds[1], last = door.fds[door.count - 2];
 
@@ -205,7 +205,7 @@ static void do_close_range_part(void)
     through();
 }
 
-static void do_close_range_refused(void)
+ACT(do_close_range_refused, "close_range refused")
 {
     CALL("close_range backwards", by_close_range((unsigned)door.fd + 1, (unsigned)door.fd, 0));
     CALL("close_range flags", by_close_range((unsigned)door.fd, (unsigned)door.fd, 1 << 10));
@@ -216,7 +216,7 @@ static void do_close_range_refused(void)
     read_and_leave();
 }
 
-static void do_close_range_cloexec(void)
+ACT(do_close_range_cloexec, "close_range cloexec")
 {
     CALL("close_range", by_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC));
     say("cloexec=%d", fcntl(door.fd, F_GETFD));
@@ -224,14 +224,14 @@ static void do_close_range_cloexec(void)
     read_and_leave();
 }
 
-static void do_close_range_unshare(void)
+ACT(do_close_range_unshare, "close_range unshare")
 {
     CALL("close_range", by_close_range((unsigned)door.fd, ~0U, CLOSE_RANGE_UNSHARE));
     CALL("again", by_close(door.fd));
     through();
 }
 
-static void do_close_range_unshare_cloexec(void)
+ACT(do_close_range_unshare_cloexec, "close_range unshare cloexec")
 {
     CALL("close_range", by_close_range(3, ~0U, CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC));
     say("cloexec=%d", fcntl(door.fd, F_GETFD));
@@ -255,7 +255,7 @@ static void in_a_thread(void *(*function)(void *))
 }
 
 /* The other thread's table is a copy, so here nothing was closed. */
-static void do_close_range_unshare_thread(void)
+ACT(do_close_range_unshare_thread, "close_range unshare thread")
 {
     in_a_thread(unshare_range);
     say("unread=%d", net_unread(door.fd));
@@ -264,7 +264,7 @@ static void do_close_range_unshare_thread(void)
 }
 
 /* As daemons close what they may have inherited, each number but one. */
-static void do_close_the_rest(void)
+ACT(do_close_the_rest, "close the rest")
 {
     int closed = 0, refused = 0;
 
@@ -282,7 +282,7 @@ static void do_close_the_rest(void)
     through();
 }
 
-static void do_close_the_rest_range(void)
+ACT(do_close_the_rest_range, "close the rest by close_range")
 {
     CALL("below", by_close_range(3, (unsigned)door.fd - 1, 0));
     CALL("above", by_close_range((unsigned)door.fd + 1, ~0U, 0));
@@ -291,7 +291,7 @@ static void do_close_the_rest_range(void)
 }
 
 /* Takes every number for its own, the log's too, and closes it again. */
-static void do_dup2_the_rest(void)
+ACT(do_dup2_the_rest, "dup2 over the rest")
 {
     int null = open_null();
     long limit = sysconf(_SC_OPEN_MAX);
@@ -329,7 +329,7 @@ static void spread(void)
     by_close(null);
 }
 
-static void do_cost_close_range(void)
+ACT(do_cost_close_range, "cost of close_range")
 {
     spread();
     mark("BEGIN");
@@ -338,7 +338,7 @@ static void do_cost_close_range(void)
     through();
 }
 
-static void do_cost_closefrom(void)
+ACT(do_cost_closefrom, "cost of closefrom")
 {
     spread();
     mark("BEGIN");
@@ -356,22 +356,22 @@ static void do_shut(int how)
     through();
 }
 
-static void do_shut_rd(void)
+ACT(do_shut_rd, "shutdown RD")
 {
     do_shut(SHUT_RD);
 }
 
-static void do_shut_wr(void)
+ACT(do_shut_wr, "shutdown WR")
 {
     do_shut(SHUT_WR);
 }
 
-static void do_shut_rdwr(void)
+ACT(do_shut_rdwr, "shutdown RDWR")
 {
     do_shut(SHUT_RDWR);
 }
 
-static void do_shut_refused(void)
+ACT(do_shut_refused, "shutdown refused")
 {
     int fd = make_socket();
 
@@ -383,7 +383,7 @@ static void do_shut_refused(void)
     read_and_leave();
 }
 
-static void do_linger(void)
+ACT(do_linger, "linger")
 {
     struct linger zero = {1, 0};
 
@@ -392,7 +392,7 @@ static void do_linger(void)
     through();
 }
 
-static void do_linger_before_listen(void)
+ACT_ALONE(do_linger_before_listen, "linger before listen")
 {
     struct linger zero = {1, 0};
     int listener = make_socket();
@@ -404,7 +404,7 @@ static void do_linger_before_listen(void)
     through();
 }
 
-static void do_linger_off_again(void)
+ACT(do_linger_off_again, "linger off again")
 {
     struct linger zero = {1, 0}, off = {0, 0};
 
@@ -416,7 +416,7 @@ static void do_linger_off_again(void)
 
 /* ---- Second holders ------------------------------------------------------------------------------- */
 
-static void do_dup(void)
+ACT(do_dup, "dup")
 {
     int copy = (int)by_dup(door.fd);
 
@@ -426,7 +426,7 @@ static void do_dup(void)
     through();
 }
 
-static void do_fcntl_dup(void)
+ACT(do_fcntl_dup, "fcntl dup")
 {
     int copy = (int)by_fcntl(door.fd, F_DUPFD, 50);
 
@@ -473,19 +473,19 @@ static void send_and_receive(bool many)
     through();
 }
 
-static void do_sendmsg(void)
+ACT(do_sendmsg, "sendmsg")
 {
     send_and_receive(false);
 }
 
-static void do_sendmmsg(void)
+ACT(do_sendmmsg, "sendmmsg")
 {
     send_and_receive(true);
 }
 
 /* ---- What fails ----------------------------------------------------------------------------------- */
 
-static void do_mq_notify_refused(void)
+ACT(do_mq_notify_refused, "mq_notify refused")
 {
     CALL("mq_notify", by_mq_notify(-1, NULL));
     CALL("close", by_close(door.fd));
@@ -495,7 +495,7 @@ static void do_mq_notify_refused(void)
 /* ---- As bare -------------------------------------------------------------------------------------- */
 
 /* A connection as number 0, 1 or 2. */
-static void do_low_numbers(void)
+ACT_ALONE(do_low_numbers, "low numbers")
 {
     int listener;
 
@@ -514,49 +514,7 @@ static void do_low_numbers(void)
     through();
 }
 
-static const struct act acts[] = {
-    {"close", do_close, false},
-    {"close all", do_close_all, false},
-    {"dup2", do_dup2, false},
-    {"dup2 connection", do_dup2_connection, false},
-    {"dup2 refused", do_dup2_refused, false},
-    {"dup2 above limit", do_dup2_above_limit, false},
-    {"dup3", do_dup3, false},
-    {"dup3 above limit", do_dup3_above_limit, false},
-    {"dup3 cloexec", do_dup3_cloexec, false},
-    {"dup3 refused", do_dup3_refused, false},
-    {"close_range", do_close_range, false},
-    {"close_range to end", do_close_range_to_end, false},
-    {"close_range part", do_close_range_part, false},
-    {"close_range refused", do_close_range_refused, false},
-    {"close_range cloexec", do_close_range_cloexec, false},
-    {"close_range unshare", do_close_range_unshare, false},
-    {"close_range unshare cloexec", do_close_range_unshare_cloexec, false},
-    {"close_range unshare thread", do_close_range_unshare_thread, false},
-    {"closefrom", do_closefrom, false},
-    {"closefrom negative", do_closefrom_negative, false},
-    {"close the rest", do_close_the_rest, false},
-    {"close the rest by close_range", do_close_the_rest_range, false},
-    {"dup2 over the rest", do_dup2_the_rest, false},
-    {"cost of close_range", do_cost_close_range, false},
-    {"cost of closefrom", do_cost_closefrom, false},
-    {"shutdown RD", do_shut_rd, false},
-    {"shutdown WR", do_shut_wr, false},
-    {"shutdown RDWR", do_shut_rdwr, false},
-    {"shutdown refused", do_shut_refused, false},
-    {"linger", do_linger, false},
-    {"linger before listen", do_linger_before_listen, true},
-    {"linger off again", do_linger_off_again, false},
-    {"dup", do_dup, false},
-    {"fcntl dup", do_fcntl_dup, false},
-    {"sendmsg", do_sendmsg, false},
-    {"sendmmsg", do_sendmmsg, false},
-    {"mq_notify refused", do_mq_notify_refused, false},
-    {"low numbers", do_low_numbers, true},
-    {NULL, NULL, false},
-};
-
 int main(int argc, char **argv)
 {
-    return door_main(argc, argv, acts);
+    return door_main(argc, argv);
 }

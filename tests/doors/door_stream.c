@@ -28,33 +28,33 @@ static void close_stream(const char *mode, int (*closes)(FILE *), bool writes)
     through();
 }
 
-static void do_fclose(void)
+ACT(do_fclose, "fclose")
 {
     close_stream("r", fclose, false);
 }
 
-static void do_fclose_write(void)
+ACT(do_fclose_write, "fclose write")
 {
     close_stream("w", fclose, true);
 }
 
-static void do_fclose_both(void)
+ACT(do_fclose_both, "fclose both")
 {
     close_stream("r+", fclose, true);
 }
 
-static void do_pclose(void)
+ACT(do_pclose, "pclose")
 {
     close_stream("r+", pclose, false);
 }
 
-static void do_pclose_write(void)
+ACT(do_pclose_write, "pclose write")
 {
     close_stream("w", pclose, true);
 }
 
 /* More than fits a buffer, the end of it unflushed. */
-static void do_fclose_large(void)
+ACT(do_fclose_large, "fclose large")
 {
     FILE *stream = stream_on(door.fd, "w");
 
@@ -65,7 +65,7 @@ static void do_fclose_large(void)
 }
 
 /* What stdio read ahead is not unread for the kernel. */
-static void do_fclose_read_ahead(void)
+ACT(do_fclose_read_ahead, "fclose read ahead")
 {
     FILE *stream = stream_on(door.fd, "r");
 
@@ -76,7 +76,7 @@ static void do_fclose_read_ahead(void)
 }
 
 /* The descriptor went first: fclose has nothing to close. */
-static void do_fclose_after_close(void)
+ACT(do_fclose_after_close, "fclose after close")
 {
     FILE *stream = stream_on(door.fd, "r+");
 
@@ -85,7 +85,7 @@ static void do_fclose_after_close(void)
     through();
 }
 
-static void do_fclose_stdout(void)
+ACT(do_fclose_stdout, "fclose stdout")
 {
     CALL("dup2", dup2(door.fd, 1));
     CALL("close", close(door.fd));
@@ -118,37 +118,37 @@ static void reopen(reopens *call, const char *path, bool writes)
     through();
 }
 
-static void do_freopen(void)
+ACT(do_freopen, "freopen")
 {
     reopen(freopen, "/dev/null", false);
 }
 
-static void do_freopen64(void)
+ACT(do_freopen64, "freopen64")
 {
     reopen(freopen64, "/dev/null", false);
 }
 
-static void do_freopen_write(void)
+ACT(do_freopen_write, "freopen write")
 {
     reopen(freopen, "/dev/null", true);
 }
 
-static void do_freopen_fails(void)
+ACT(do_freopen_fails, "freopen fails")
 {
     reopen(freopen, "/nowhere/at/all", false);
 }
 
-static void do_freopen64_fails(void)
+ACT(do_freopen64_fails, "freopen64 fails")
 {
     reopen(freopen64, "/nowhere/at/all", true);
 }
 
-static void do_freopen_null(void)
+ACT(do_freopen_null, "freopen NULL")
 {
     reopen(freopen, NULL, false);
 }
 
-static void do_freopen_mode(void)
+ACT(do_freopen_mode, "freopen mode")
 {
     FILE *stream = stream_on(door.fd, "r+");
 
@@ -159,7 +159,7 @@ static void do_freopen_mode(void)
     through();
 }
 
-static void do_freopen_stdin(void)
+ACT(do_freopen_stdin, "freopen stdin")
 {
     CALL("dup2", dup2(door.fd, 0));
     CALL("close", close(door.fd));
@@ -184,7 +184,7 @@ static void jumps(int signal_number)
 }
 
 /* As a program gives up waiting for a command. The next connection gets the pipe's number. */
-static void do_jump(void)
+ACT_ALONE(do_jump, "jump")
 {
     struct itimerval often = {{0, 2000}, {0, 2000}}, never = {{0, 0}, {0, 0}};
     int listener = make_socket();
@@ -241,7 +241,7 @@ static FILE *open_cookie(void)
     return stream;
 }
 
-static void do_cookie(void)
+ACT(do_cookie, "cookie")
 {
     FILE *stream = open_cookie();
 
@@ -273,7 +273,7 @@ static void memory_streams(int (*closes)(FILE *))
     CALL("cookie", closes(stream));
 }
 
-static void do_no_descriptor(void)
+ACT_ALONE(do_no_descriptor, "no descriptor")
 {
     memory_streams(fclose);
     memory_streams(pclose);
@@ -287,7 +287,7 @@ static void do_no_descriptor(void)
     say("freopen=%d %s", opened == stream, errno_text(errno));
 }
 
-static void do_files(void)
+ACT_ALONE(do_files, "files")
 {
     FILE *stream = popen("exit 3", "r");
 
@@ -313,7 +313,7 @@ static void do_files(void)
 }
 
 /* The standard streams, by number and as streams, twice. */
-static void do_standard(void)
+ACT_ALONE(do_standard, "standard")
 {
     FILE *const streams[] = {stdin, stdout, stderr};
 
@@ -324,7 +324,7 @@ static void do_standard(void)
 }
 
 /* fcloseall flushes and makes every stream unbuffered; it closes no descriptor. */
-static void do_fcloseall(void)
+ACT(do_fcloseall, "fcloseall")
 {
     FILE *stream = stream_on(door.fd, "w");
 
@@ -336,34 +336,7 @@ static void do_fcloseall(void)
     through();
 }
 
-static const struct act acts[] = {
-    {"fclose", do_fclose, false},
-    {"fclose write", do_fclose_write, false},
-    {"fclose both", do_fclose_both, false},
-    {"fclose large", do_fclose_large, false},
-    {"fclose read ahead", do_fclose_read_ahead, false},
-    {"fclose after close", do_fclose_after_close, false},
-    {"fclose stdout", do_fclose_stdout, false},
-    {"pclose", do_pclose, false},
-    {"pclose write", do_pclose_write, false},
-    {"freopen", do_freopen, false},
-    {"freopen64", do_freopen64, false},
-    {"freopen write", do_freopen_write, false},
-    {"freopen fails", do_freopen_fails, false},
-    {"freopen64 fails", do_freopen64_fails, false},
-    {"freopen NULL", do_freopen_null, false},
-    {"freopen mode", do_freopen_mode, false},
-    {"freopen stdin", do_freopen_stdin, false},
-    {"fcloseall", do_fcloseall, false},
-    {"cookie", do_cookie, false},
-    {"jump", do_jump, true},
-    {"no descriptor", do_no_descriptor, true},
-    {"files", do_files, true},
-    {"standard", do_standard, true},
-    {NULL, NULL, false},
-};
-
 int main(int argc, char **argv)
 {
-    return door_main(argc, argv, acts);
+    return door_main(argc, argv);
 }

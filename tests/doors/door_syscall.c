@@ -9,7 +9,7 @@
 #include <sys/uio.h>
 
 /* Only the lower halves of the arguments are the kernel's: an int has nothing above them. */
-static void do_wide(void)
+ACT(do_wide, "wide close")
 {
     long above = 0x5a5a5a5a00000000L;
 
@@ -18,7 +18,7 @@ static void do_wide(void)
     through();
 }
 
-static void do_wide_range(void)
+ACT(do_wide_range, "wide close_range")
 {
     long above = 0x5a5a5a5a00000000L;
 
@@ -27,7 +27,7 @@ static void do_wide_range(void)
     through();
 }
 
-static void do_ring_refused(void)
+ACT(do_ring_refused, "ring refused")
 {
     CALL("no entries", syscall(SYS_io_uring_setup, 0, NULL) < 0);
     CALL("close", close(door.fd));
@@ -69,32 +69,32 @@ static void child_ends_first(long child)
     through();
 }
 
-static void do_fork_parent_first(void)
+ACT(do_fork_parent_first, "fork, parent first")
 {
     parent_closes_first(by_fork());
 }
 
-static void do_fork_child_first(void)
+ACT(do_fork_child_first, "fork, child first")
 {
     child_ends_first(by_fork());
 }
 
-static void do_clone_parent_first(void)
+ACT(do_clone_parent_first, "clone, parent first")
 {
     parent_closes_first(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
 }
 
-static void do_clone_child_first(void)
+ACT(do_clone_child_first, "clone, child first")
 {
     child_ends_first(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
 }
 
-static void do_clone3_parent_first(void)
+ACT(do_clone3_parent_first, "clone3, parent first")
 {
     parent_closes_first(clone3());
 }
 
-static void do_clone3_child_first(void)
+ACT(do_clone3_child_first, "clone3, child first")
 {
     child_ends_first(clone3());
 }
@@ -195,28 +195,14 @@ static void say_values(void)
     CALL("unshare", syscall(SYS_unshare, 1));
 }
 
-static void do_other_numbers(void)
+ACT_ALONE(do_other_numbers, "other numbers")
 {
     say_six_arguments();
     say_pointers();
     say_values();
 }
 
-static const struct act acts[] = {
-    {"wide close", do_wide, false},
-    {"wide close_range", do_wide_range, false},
-    {"ring refused", do_ring_refused, false},
-    {"fork, parent first", do_fork_parent_first, false},
-    {"fork, child first", do_fork_child_first, false},
-    {"clone, parent first", do_clone_parent_first, false},
-    {"clone, child first", do_clone_child_first, false},
-    {"clone3, parent first", do_clone3_parent_first, false},
-    {"clone3, child first", do_clone3_child_first, false},
-    {"other numbers", do_other_numbers, true},
-    {NULL, NULL, false},
-};
-
 int main(int argc, char **argv)
 {
-    return door_main(argc, argv, acts);
+    return door_main(argc, argv);
 }

@@ -58,7 +58,7 @@ static void say_what_came(pthread_t reader)
 }
 
 /* Nothing is unread. */
-static void reader(void)
+SCENE(reader, "reader")
 {
     fd = owner_takes_one();
     pthread_t thread = start_reader(fd, OWNER_BYTES, 0);
@@ -70,7 +70,7 @@ static void reader(void)
 }
 
 /* Its number is closed before the one that leads to the same connection. */
-static void reader_by_second_number(void)
+SCENE(reader_by_second_number, "reader-by-second-number")
 {
     fd = owner_takes_one();
     int other = owner_must(dup(fd), "duplicate");
@@ -102,24 +102,24 @@ static void read_more(bool by_second_number, useconds_t after)
     owner_peer_reads();
 }
 
-static void reader_of_more(void)
+SCENE(reader_of_more, "reader-of-more")
 {
     read_more(false, 200000);
 }
 
-static void reader_of_more_by_second_number(void)
+SCENE(reader_of_more_by_second_number, "reader-of-more-by-second-number")
 {
     read_more(true, 200000);
 }
 
 /* Longer than anybody has to look for a proof. */
-static void reader_of_more_for_long(void)
+SCENE(reader_of_more_for_long, "reader-of-more-for-long")
 {
     read_more(false, 2500000);
 }
 
 /* What it has seen stays unread. */
-static void peeker(void)
+SCENE(peeker, "peeker")
 {
     fd = owner_takes_one();
     owner_sends(FEW);
@@ -156,7 +156,7 @@ static long fill_pipe(void)
 }
 
 /* It has to wait for its pipe, not for the connection, all of whose data are unread. */
-static void splicer(void)
+SCENE(splicer, "splicer")
 {
     long in_pipe = fill_pipe();
 
@@ -201,7 +201,7 @@ static void close_beside(void *(*routine)(void *), const char *name)
 }
 
 /* So few are unread that the writer's end would reset the connection, and lose what it wrote. */
-static void writer(void)
+SCENE(writer, "writer")
 {
     fd = owner_takes_one();
     owner_sends(FEW);
@@ -250,7 +250,7 @@ static void *submit(void *unused)
 }
 
 /* The call's first argument is no number, and may look like that of something else. */
-static void submitter(void)
+SCENE(submitter, "submitter")
 {
     signal(SIGPIPE, SIG_IGN);
     fd = owner_takes_one();
@@ -270,7 +270,7 @@ static void *write_on(void *unused)
 }
 
 /* In a child, whose status is looked at. */
-static void exit_beside_writer(void)
+SCENE(exit_beside_writer, "exit-beside-writer")
 {
     int status;
     pid_t child = owner_must(fork(), "fork");
@@ -306,20 +306,20 @@ static void close_unread(void)
     calls_say_end_and_when();
 }
 
-static void busy(void)
+SCENE(busy, "busy")
 {
     calls_start_busy(4);
     close_unread();
 }
 
-static void idle(void)
+SCENE(idle, "idle")
 {
     for (int i = 0; i < 200; i++)
         calls_start_asleep(sleep_for_ever);
     close_unread();
 }
 
-static void elsewhere(void)
+SCENE(elsewhere, "elsewhere")
 {
     calls_start_elsewhere();
     close_unread();
@@ -327,7 +327,7 @@ static void elsewhere(void)
 }
 
 /* Cancelled in a call on it, and on its way out when another closes it. */
-static void cancelled(void)
+SCENE(cancelled, "cancelled")
 {
     struct calls_tally tally = {0};
     int listener = owner_listens();
@@ -364,7 +364,7 @@ static void *take_and_receive(void *unused)
     return unused;
 }
 
-static void reused_number(void)
+SCENE(reused_number, "reused-number")
 {
     struct calls_tally tally = {0};
     int whole = 0;
@@ -393,7 +393,7 @@ static void reused_number(void)
 
 /* By a number that is another's or nobody's by now, so nobody can take it out of the set: as long as the
  * connection lives the program would get events for it. */
-static void in_epoll_set(void)
+SCENE(in_epoll_set, "in-epoll-set")
 {
     struct epoll_event event = {.events = EPOLLIN};
     int set = owner_must(epoll_create1(EPOLL_CLOEXEC), "make an epoll set");
@@ -437,7 +437,7 @@ static void *interrupt(void *thread)
     return NULL;
 }
 
-static void interrupted(void)
+SCENE(interrupted, "interrupted")
 {
     struct sigaction action = {.sa_handler = close_in_handler, .sa_flags = SA_RESTART};
     pthread_t self = pthread_self();
@@ -513,12 +513,12 @@ static void close_with_handler(void (*handler)(int))
     owner_peer_reads();
 }
 
-static void handler_dup2(void)
+SCENE(handler_dup2, "handler-dup2")
 {
     close_with_handler(duplicate_nothing);
 }
 
-static void handler_close_range(void)
+SCENE(handler_close_range, "handler-close_range")
 {
     close_with_handler(mark_range);
 }
@@ -549,18 +549,18 @@ static void close_in_parent_and_child(bool parent_first)
     calls_say_end_and_when();
 }
 
-static void parent_then_child(void)
+SCENE(parent_then_child, "parent-then-child")
 {
     close_in_parent_and_child(true);
 }
 
-static void child_then_parent(void)
+SCENE(child_then_parent, "child-then-parent")
 {
     close_in_parent_and_child(false);
 }
 
 /* What the parent's close leaves of it for the child. */
-static void lingering_child(void)
+SCENE(lingering_child, "lingering-child")
 {
     struct linger linger = {1, 5};
     socklen_t len = sizeof linger;
@@ -584,7 +584,7 @@ static void lingering_child(void)
 }
 
 /* Both have closed it when the parent's reader leaves its call, and some is unread. */
-static void reader_beside_child(void)
+SCENE(reader_beside_child, "reader-beside-child")
 {
     struct owner_gate gate = owner_gate();
 
@@ -604,36 +604,9 @@ static void reader_beside_child(void)
     owner_peer_reads();
 }
 
-static const struct owner_scene scenes[] = {
-    {"reader", reader},
-    {"reader-by-second-number", reader_by_second_number},
-    {"reader-of-more", reader_of_more},
-    {"reader-of-more-by-second-number", reader_of_more_by_second_number},
-    {"reader-of-more-for-long", reader_of_more_for_long},
-    {"peeker", peeker},
-    {"splicer", splicer},
-    {"writer", writer},
-    {"submitter", submitter},
-    {"exit-beside-writer", exit_beside_writer},
-    {"busy", busy},
-    {"idle", idle},
-    {"elsewhere", elsewhere},
-    {"cancelled", cancelled},
-    {"reused-number", reused_number},
-    {"in-epoll-set", in_epoll_set},
-    {"interrupted", interrupted},
-    {"handler-dup2", handler_dup2},
-    {"handler-close_range", handler_close_range},
-    {"parent-then-child", parent_then_child},
-    {"child-then-parent", child_then_parent},
-    {"lingering-child", lingering_child},
-    {"reader-beside-child", reader_beside_child},
-    {NULL, NULL},
-};
-
 int main(int argc, char **argv)
 {
     if (argc > 2 && strcmp(argv[2], "nobody") == 0)
         calls_become_nobody();
-    return owner_plays(scenes, argv[1]);
+    return owner_plays(argv[1]);
 }

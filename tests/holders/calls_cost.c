@@ -22,7 +22,7 @@ static long sleeps(void)
     return usage.ru_nvcsw;
 }
 
-static void switches(void)
+SCENE(switches, "switches")
 {
     int fds[CLOSES];
     long count = 0;
@@ -76,7 +76,7 @@ static int by_size(const void *a, const void *b)
 
 static int samples = 200;
 
-static void fin(void)
+SCENE(fin, "fin")
 {
     static long ns[SAMPLES_MOST];
     int listener = owner_listens();
@@ -89,17 +89,11 @@ static void fin(void)
     owner_say("median %ld us, slowest %ld us\n", ns[samples / 2] / 1000, ns[samples - 1] / 1000);
 }
 
-static const struct owner_scene scenes[] = {
-    {"switches", switches},
-    {"fin", fin},
-    {NULL, NULL},
-};
-
 int main(int argc, char **argv)
 {
     if (argc > 2)
         samples = atoi(argv[2]);
     if (samples < 1 || samples > SAMPLES_MOST)
         return 2;
-    return owner_plays(scenes, argv[1]);
+    return owner_plays(argv[1]);
 }

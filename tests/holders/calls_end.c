@@ -69,25 +69,25 @@ static pthread_t close_beside_writer(void (*before)(void))
 
 /* ---- The end --------------------------------------------------------------------------------- */
 
-static void by_exit(void)
+SCENE(by_exit, "exit")
 {
     close_many(announce_end);
     exit(0);
 }
 
-static void by__exit(void)
+SCENE(by__exit, "_exit")
 {
     close_many(announce_end);
     _exit(0);
 }
 
-static void writer_by_exit(void)
+SCENE(writer_by_exit, "writer-exit")
 {
     close_beside_writer(announce_end);
     exit(0);
 }
 
-static void writer_by__exit(void)
+SCENE(writer_by__exit, "writer-_exit")
 {
     close_beside_writer(announce_end);
     _exit(0);
@@ -104,13 +104,13 @@ static _Noreturn void execute(const char *scene)
     owner_fail("execute");
 }
 
-static void by_exec(void)
+SCENE(by_exec, "exec")
 {
     close_many(nothing);
     execute("executed");
 }
 
-static void writer_by_exec(void)
+SCENE(writer_by_exec, "writer-exec")
 {
     close_beside_writer(nothing);
     execute("executed-writer");
@@ -131,13 +131,13 @@ static void say_resets(void)
 
 static long executed_at;
 
-static void executed(void)
+SCENE(executed, "executed")
 {
     say_how_long("executed", executed_at);
     say_resets();
 }
 
-static void executed_writer(void)
+SCENE(executed_writer, "executed-writer")
 {
     struct owner_answer last;
 
@@ -148,7 +148,7 @@ static void executed_writer(void)
 
 /* ---- Fewer rights ---------------------------------------------------------------------------- */
 
-static void by_setuid(void)
+SCENE(by_setuid, "setuid")
 {
     close_many(nothing);
     long before = net_now_ms();
@@ -158,7 +158,7 @@ static void by_setuid(void)
 }
 
 /* What libc does for it in each thread ends a write early, with or without the library. */
-static void writer_by_setuid(void)
+SCENE(writer_by_setuid, "writer-setuid")
 {
     pthread_t thread = close_beside_writer(nothing);
     long before = net_now_ms();
@@ -172,23 +172,9 @@ static void writer_by_setuid(void)
               last.error ? strerrorname_np(last.error) : "the end");
 }
 
-static const struct owner_scene scenes[] = {
-    {"exit", by_exit},
-    {"_exit", by__exit},
-    {"exec", by_exec},
-    {"setuid", by_setuid},
-    {"writer-exit", writer_by_exit},
-    {"writer-_exit", writer_by__exit},
-    {"writer-exec", writer_by_exec},
-    {"writer-setuid", writer_by_setuid},
-    {"executed", executed},
-    {"executed-writer", executed_writer},
-    {NULL, NULL},
-};
-
 int main(int argc, char **argv)
 {
     own_name = argv[0];
     executed_at = argc > 2 ? atol(argv[2]) : 0;
-    return owner_plays(scenes, argv[1]);
+    return owner_plays(argv[1]);
 }

@@ -106,7 +106,7 @@ static pid_t receiver(int wires[2], int kind)
 
 /* ---- The plain case, which the others are variations of -------------------------------------- */
 
-static void plain_fork(void)
+SCENE(plain_fork, "plain-fork")
 {
     int fd = owner_takes_one();
     pid_t pid = owner_must(fork(), "fork");
@@ -163,17 +163,17 @@ static void confine_by_landlock(void)
     close(rules);
 }
 
-static void without_capabilities(void)
+SCENE(without_capabilities, "without-capabilities")
 {
     child_closes_after(drop_capabilities);
 }
 
-static void in_user_namespace(void)
+SCENE(in_user_namespace, "in-user-namespace")
 {
     child_closes_after(enter_user_namespace);
 }
 
-static void in_landlock(void)
+SCENE(in_landlock, "in-landlock")
 {
     child_closes_after(confine_by_landlock);
 }
@@ -202,7 +202,7 @@ static void *hold_in_thread(void *unused)
     return unused;
 }
 
-static void leader_exits(void)
+SCENE(leader_exits, "leader-exits")
 {
     pthread_t thread;
 
@@ -227,7 +227,7 @@ static void *hold_in_own_table(void *unused)
     return unused;
 }
 
-static void thread_unshares(void)
+SCENE(thread_unshares, "thread-unshares")
 {
     pthread_t thread;
 
@@ -257,7 +257,7 @@ static void allow_everything(void)
     owner_must(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0), "install a filter");
 }
 
-static void filtered_child_forks(void)
+SCENE(filtered_child_forks, "filtered-child-forks")
 {
     int fd = owner_takes_one();
     pid_t pid = owner_must(fork(), "fork");
@@ -274,7 +274,7 @@ static void filtered_child_forks(void)
 }
 
 /* Nobody has it while it is under way. */
-static void filtered_child_passes(void)
+SCENE(filtered_child_passes, "filtered-child-passes")
 {
     int wires[2];
     int fd = owner_takes_one();
@@ -294,7 +294,7 @@ static void filtered_child_passes(void)
 }
 
 /* An exec by its number, and then a child of a program that nobody follows. */
-static void child_execs_by_number(void)
+SCENE(child_execs_by_number, "child-execs-by-number")
 {
     int fd = owner_takes_one();
     pid_t pid = owner_must(fork(), "fork");
@@ -325,17 +325,17 @@ static void take_copy(bool by_number)
     owner_peer_reads();
 }
 
-static void pidfd_getfd_of_itself(void)
+SCENE(pidfd_getfd_of_itself, "pidfd-getfd-of-itself")
 {
     take_copy(false);
 }
 
-static void pidfd_getfd_by_number(void)
+SCENE(pidfd_getfd_by_number, "pidfd-getfd-by-number")
 {
     take_copy(true);
 }
 
-static void pidfd_getfd_by_child(void)
+SCENE(pidfd_getfd_by_child, "pidfd-getfd-by-child")
 {
     int numbers[2];
 
@@ -358,7 +358,7 @@ static void pidfd_getfd_by_child(void)
 
 /* ---- Passing --------------------------------------------------------------------------------- */
 
-static void pass_by_number(void)
+SCENE(pass_by_number, "pass-by-number")
 {
     int wires[2];
     pid_t pid = receiver(wires, SOCK_STREAM);
@@ -413,12 +413,12 @@ static void pass_in_long_message(bool cancelled)
         pthread_join(thread, NULL);
 }
 
-static void pass_while_sending(void)
+SCENE(pass_while_sending, "pass-while-sending")
 {
     pass_in_long_message(false);
 }
 
-static void pass_and_be_cancelled(void)
+SCENE(pass_and_be_cancelled, "pass-and-be-cancelled")
 {
     pass_in_long_message(true);
 }
@@ -427,7 +427,7 @@ static void pass_and_be_cancelled(void)
 
 static int wanted_number;
 
-static void vfork_forks(void)
+SCENE(vfork_forks, "vfork-forks")
 {
     int fd = owner_takes_one();
     pid_t pid = vfork();
@@ -442,7 +442,7 @@ static void vfork_forks(void)
     end();
 }
 
-static void vfork_spawns(void)
+SCENE(vfork_spawns, "vfork-spawns")
 {
     static pid_t ignored;
     int fd = owner_takes_one();
@@ -458,7 +458,7 @@ static void vfork_spawns(void)
     end();
 }
 
-static void vfork_passes(void)
+SCENE(vfork_passes, "vfork-passes")
 {
     int wires[2];
     pid_t holder = receiver(wires, SOCK_STREAM);
@@ -498,17 +498,17 @@ static void vfork_execs(bool dup_by_number, bool exec_by_number)
     end_with(pid);
 }
 
-static void vfork_dups(void)
+SCENE(vfork_dups, "vfork-dups")
 {
     vfork_execs(false, false);
 }
 
-static void vfork_dups_by_number(void)
+SCENE(vfork_dups_by_number, "vfork-dups-by-number")
 {
     vfork_execs(true, false);
 }
 
-static void vfork_keeps_by_number(void)
+SCENE(vfork_keeps_by_number, "vfork-keeps-by-number")
 {
     int fd = owner_takes_one();
     char *arguments[] = {(char *)self, "--hold", (char *)number_text(fd), NULL};
@@ -531,7 +531,7 @@ static void *close_meanwhile(void *unused)
 }
 
 /* Another thread closes while the vfork child has not yet come to its exec. */
-static void vfork_and_thread(void)
+SCENE(vfork_and_thread, "vfork-and-thread")
 {
     pthread_t thread;
     static char *arguments[4];
@@ -554,7 +554,7 @@ static void vfork_and_thread(void)
 
 /* ---- Starting programs ----------------------------------------------------------------------- */
 
-static void prepared_actions(void)
+SCENE(prepared_actions, "prepared-actions")
 {
     posix_spawn_file_actions_t actions;
     char *arguments[] = {(char *)self, "--hold", "0", NULL};
@@ -572,7 +572,7 @@ static void prepared_actions(void)
     posix_spawn_file_actions_destroy(&actions);
 }
 
-static void word_expansion(void)
+SCENE(word_expansion, "word-expansion")
 {
     wordexp_t words;
     char text[400];
@@ -587,7 +587,7 @@ static void word_expansion(void)
 }
 
 /* A program that looks libc's functions up in libc itself, as foreign function interfaces do. */
-static void fork_of_libc(void)
+SCENE(fork_of_libc, "fork-of-libc")
 {
     int fd = owner_takes_one();
     void *libc = dlopen("libc.so.6", RTLD_NOW);
@@ -612,7 +612,7 @@ static int exit_at_once(void *unused)
 }
 
 /* The clone ends like a process, in memory that is not its own; then the child closes. */
-static void clone_exits(void)
+SCENE(clone_exits, "clone-exits")
 {
     int fd = owner_takes_one();
     pid_t child = owner_must(fork(), "fork");
@@ -638,7 +638,7 @@ static int clone_holds(void *fd)
 }
 
 /* The process ends, and what it cloned lives on with its memory and its descriptors. */
-static void clone_outlives(void)
+SCENE(clone_outlives, "clone-outlives")
 {
     pid_t child = owner_must(fork(), "fork");
 
@@ -655,7 +655,7 @@ static void clone_outlives(void)
 }
 
 /* A child in the same table, which then takes a copy of it. */
-static void clone_by_number(void)
+SCENE(clone_by_number, "clone-by-number")
 {
     int fd = owner_takes_one();
     pid_t pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
@@ -693,7 +693,7 @@ static void accept_it(void)
     held = owner_takes(listener);
 }
 
-static void fork_dups(void)
+SCENE(fork_dups, "fork-dups")
 {
     held = owner_takes_one();
     prepare = dup_it;
@@ -733,12 +733,12 @@ static void fork_accepts(bool forks_again)
     end_with(pid);
 }
 
-static void fork_accepts_dup(void)
+SCENE(fork_accepts_dup, "fork-accepts-dup")
 {
     fork_accepts(false);
 }
 
-static void fork_accepts_fork(void)
+SCENE(fork_accepts_fork, "fork-accepts-fork")
 {
     fork_accepts(true);
 }
@@ -749,7 +749,7 @@ static void close_it(void)
 }
 
 /* Another child is being forked when the one that holds it can be found. */
-static void fork_closes(void)
+SCENE(fork_closes, "fork-closes")
 {
     held = owner_takes_one();
     pid_t holder = owner_must(fork(), "fork");
@@ -765,7 +765,7 @@ static void fork_closes(void)
 }
 
 /* A fork that fails takes back what it counted, and no more than that. */
-static void fork_fails(void)
+SCENE(fork_fails, "fork-fails")
 {
     struct rlimit none = {0, 0};
 
@@ -784,7 +784,7 @@ static void fork_fails(void)
 /* ---- Calls that fail ------------------------------------------------------------------------- */
 
 /* An exec that fails after a long search, while the child closes. */
-static void exec_fails(void)
+SCENE(exec_fails, "exec-fails")
 {
     static char path[120000];
     int fd = owner_takes_one();
@@ -808,7 +808,7 @@ static void exec_fails(void)
 }
 
 /* dup2 to a number above the limit closes nothing, though something is open there. */
-static void dup2_fails(void)
+SCENE(dup2_fails, "dup2-fails")
 {
     struct rlimit low = {64, 64};
     int fd = owner_takes_one();
@@ -826,7 +826,7 @@ static void dup2_fails(void)
 /* ---- The kernel as a holder ------------------------------------------------------------------ */
 
 /* A file registered with a ring is held by it, whatever number it had. One request, one result. */
-static void io_uring_file(void)
+SCENE(io_uring_file, "io-uring-file")
 {
     static unsigned char bytes[2 * OWNER_BYTES];
     struct io_uring_params p;
@@ -861,46 +861,6 @@ static void io_uring_file(void)
               owner_right(bytes, 0, OWNER_BYTES) ? "right" : "wrong");
 }
 
-static const struct owner_scene scenes[] = {
-    {"plain-fork", plain_fork},
-    {"without-capabilities", without_capabilities},
-    {"in-user-namespace", in_user_namespace},
-    {"in-landlock", in_landlock},
-    {"leader-exits", leader_exits},
-    {"thread-unshares", thread_unshares},
-    {"filtered-child-forks", filtered_child_forks},
-    {"filtered-child-passes", filtered_child_passes},
-    {"child-execs-by-number", child_execs_by_number},
-    {"pidfd-getfd-of-itself", pidfd_getfd_of_itself},
-    {"pidfd-getfd-by-number", pidfd_getfd_by_number},
-    {"pidfd-getfd-by-child", pidfd_getfd_by_child},
-    {"pass-by-number", pass_by_number},
-    {"pass-while-sending", pass_while_sending},
-    {"pass-and-be-cancelled", pass_and_be_cancelled},
-    {"vfork-forks", vfork_forks},
-    {"vfork-spawns", vfork_spawns},
-    {"vfork-passes", vfork_passes},
-    {"vfork-dups", vfork_dups},
-    {"vfork-dups-by-number", vfork_dups_by_number},
-    {"vfork-keeps-by-number", vfork_keeps_by_number},
-    {"vfork-and-thread", vfork_and_thread},
-    {"prepared-actions", prepared_actions},
-    {"word-expansion", word_expansion},
-    {"fork-of-libc", fork_of_libc},
-    {"clone-exits", clone_exits},
-    {"clone-outlives", clone_outlives},
-    {"clone-by-number", clone_by_number},
-    {"fork-dups", fork_dups},
-    {"fork-accepts-dup", fork_accepts_dup},
-    {"fork-accepts-fork", fork_accepts_fork},
-    {"fork-closes", fork_closes},
-    {"fork-fails", fork_fails},
-    {"exec-fails", exec_fails},
-    {"dup2-fails", dup2_fails},
-    {"io-uring-file", io_uring_file},
-    {NULL, NULL},
-};
-
 /* The gates' numbers are the same in every program that a scene starts. */
 int main(int argc, char **argv)
 {
@@ -924,5 +884,5 @@ int main(int argc, char **argv)
     served = owner_gate();
     ready = owner_gate();
     away = owner_gate();
-    return owner_plays(scenes, argv[1]);
+    return owner_plays(argv[1]);
 }

@@ -82,12 +82,12 @@ static void fork_and_hold(pid_t (*forks)(void))
     wait_for_holder(fd, pid);
 }
 
-static void with_fork(void)
+SCENE(with_fork, "fork")
 {
     fork_and_hold(fork);
 }
 
-static void with_underscore_fork(void)
+SCENE(with_underscore_fork, "_Fork")
 {
     fork_and_hold(_Fork);
 }
@@ -102,7 +102,7 @@ static pid_t fork_terminal(void)
     return pid;
 }
 
-static void with_forkpty(void)
+SCENE(with_forkpty, "forkpty")
 {
     fork_and_hold(fork_terminal);
 }
@@ -112,7 +112,7 @@ static pid_t fork_by_number(void)
     return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 }
 
-static void with_clone_by_number(void)
+SCENE(with_clone_by_number, "clone-by-number")
 {
     fork_and_hold(fork_by_number);
 }
@@ -132,17 +132,17 @@ static void clone_and_hold(int flags)
     wait_for_holder(fd, owner_must(pid, "clone"));
 }
 
-static void with_clone(void)
+SCENE(with_clone, "clone")
 {
     clone_and_hold(0);
 }
 
-static void in_pid_namespace(void)
+SCENE(in_pid_namespace, "pid-namespace")
 {
     clone_and_hold(CLONE_NEWPID);
 }
 
-static void with_two_forks(void)
+SCENE(with_two_forks, "double-fork")
 {
     int fd = owner_takes_one();
     pid_t pid = owner_must(fork(), "fork");
@@ -158,7 +158,7 @@ static void with_two_forks(void)
 }
 
 /* What daemon() leaves behind is the only holder. */
-static void with_daemon(void)
+SCENE(with_daemon, "daemon")
 {
     pid_t pid = owner_must(fork(), "fork");
 
@@ -207,18 +207,18 @@ static void child_is_last(bool closes)
     owner_peer_reads();
 }
 
-static void child_exits_last(void)
+SCENE(child_exits_last, "child-exits-last")
 {
     child_is_last(false);
 }
 
-static void child_closes_last(void)
+SCENE(child_closes_last, "child-closes-last")
 {
     child_is_last(true);
 }
 
 /* The parent is the last. */
-static void child_exits_first(void)
+SCENE(child_exits_first, "child-exits-first")
 {
     int fd = owner_takes_one();
 
@@ -232,7 +232,7 @@ static void child_exits_first(void)
 }
 
 /* Nobody sees it give anything up: it has to be looked for. */
-static void child_is_killed(void)
+SCENE(child_is_killed, "child-is-killed")
 {
     int fd = owner_takes_one();
 
@@ -248,7 +248,7 @@ static void child_is_killed(void)
 }
 
 /* After so many children that a list of them all would be full. */
-static void child_is_killed_late(void)
+SCENE(child_is_killed_late, "child-is-killed-late")
 {
     for (int i = 0; i < 600; i++) {
         pid_t pid = owner_must(fork(), "fork");
@@ -259,7 +259,7 @@ static void child_is_killed_late(void)
     child_is_killed();
 }
 
-static void many_children(void)
+SCENE(many_children, "many-children")
 {
     enum { MANY = 600 };
     static pid_t pids[MANY];
@@ -288,7 +288,7 @@ static void become_nobody(void)
         owner_fail("become nobody");
 }
 
-static void child_is_nobody(void)
+SCENE(child_is_nobody, "child-is-nobody")
 {
     int fd = owner_takes_one();
     pid_t pid = owner_must(fork(), "fork");
@@ -300,7 +300,7 @@ static void child_is_nobody(void)
     wait_for_holder(fd, pid);
 }
 
-static void nobody_closes(void)
+SCENE(nobody_closes, "nobody-closes")
 {
     int fd = owner_takes_one();
 
@@ -318,7 +318,7 @@ static void nobody_closes(void)
 
 /* ---- Workers that share a listening socket --------------------------------------------------- */
 
-static void workers(void)
+SCENE(workers, "workers")
 {
     int listener = owner_listens();
     pid_t pids[3];
@@ -372,12 +372,12 @@ static void inetd(bool preloaded)
     owner_reaps(pid);
 }
 
-static void inetd_preloaded(void)
+SCENE(inetd_preloaded, "inetd-preloaded")
 {
     inetd(true);
 }
 
-static void inetd_bare(void)
+SCENE(inetd_bare, "inetd-bare")
 {
     inetd(false);
 }
@@ -392,14 +392,14 @@ static pid_t spawn(posix_spawn_file_actions_t *actions, int number)
     return pid;
 }
 
-static void spawn_kept(void)
+SCENE(spawn_kept, "spawn-kept")
 {
     int fd = owner_takes_one();
 
     wait_for_holder(fd, spawn(NULL, fd));
 }
 
-static void spawn_moved(void)
+SCENE(spawn_moved, "spawn-moved")
 {
     posix_spawn_file_actions_t actions;
     int fd = owner_takes_one();
@@ -412,7 +412,7 @@ static void spawn_moved(void)
 }
 
 /* A program that did not get it is none that holds it. */
-static void spawn_closed(void)
+SCENE(spawn_closed, "spawn-closed")
 {
     char *arguments[] = {"true", NULL};
     int fd = owner_takes_one();
@@ -444,17 +444,17 @@ static void shell(bool popened)
     end();
 }
 
-static void with_system(void)
+SCENE(with_system, "system")
 {
     shell(false);
 }
 
-static void with_popen(void)
+SCENE(with_popen, "popen")
 {
     shell(true);
 }
 
-static void system_closed(void)
+SCENE(system_closed, "system-closed")
 {
     int fd = owner_takes_one();
 
@@ -463,7 +463,7 @@ static void system_closed(void)
     close_alone(fd);
 }
 
-static void popen_closed(void)
+SCENE(popen_closed, "popen-closed")
 {
     int fd = owner_takes_one();
 
@@ -473,7 +473,7 @@ static void popen_closed(void)
     owner_say("pclose: %d\n", pclose(stream));
 }
 
-static void vfork_kept(void)
+SCENE(vfork_kept, "vfork-kept")
 {
     int fd = owner_takes_one();
     char **arguments = hold_arguments(fd);
@@ -488,7 +488,7 @@ static void vfork_kept(void)
 
 static int moved_from;
 
-static void vfork_moved(void)
+SCENE(vfork_moved, "vfork-moved")
 {
     char **arguments = hold_arguments(OWNER_NUMBER);
     pid_t pid;
@@ -504,7 +504,7 @@ static void vfork_moved(void)
     wait_for_holder(moved_from, pid);
 }
 
-static void vfork_closed(void)
+SCENE(vfork_closed, "vfork-closed")
 {
     int fd = owner_takes_one();
 
@@ -519,7 +519,7 @@ static void vfork_closed(void)
 }
 
 /* An exec that fails leaves everything as it was. */
-static void exec_failed(void)
+SCENE(exec_failed, "exec-failed")
 {
     int fd = owner_takes_one();
 
@@ -530,7 +530,7 @@ static void exec_failed(void)
 }
 
 /* And so it does where the connection is shared. */
-static void exec_failed_shared(void)
+SCENE(exec_failed_shared, "exec-failed-shared")
 {
     int fd = owner_takes_one();
     pid_t pid;
@@ -546,7 +546,7 @@ static void exec_failed_shared(void)
 
 /* ---- In one process -------------------------------------------------------------------------- */
 
-static void stream_halves(void)
+SCENE(stream_halves, "stream-halves")
 {
     char text[OWNER_BYTES];
     int fd = owner_takes_one();
@@ -590,18 +590,18 @@ static void passed(bool to_child)
     owner_peer_reads();
 }
 
-static void passed_to_child(void)
+SCENE(passed_to_child, "passed-to-child")
 {
     passed(true);
 }
 
-static void passed_in_flight(void)
+SCENE(passed_in_flight, "passed-in-flight")
 {
     passed(false);
 }
 
 /* The program was started with it, as by socket activation: who else has it, nobody knows. */
-static void inherited(void)
+SCENE(inherited, "inherited")
 {
     int fd = owner_takes_one();
 
@@ -612,7 +612,7 @@ static void inherited(void)
 }
 
 /* Likewise, but a listening one; what it accepts is its own. */
-static void inherited_listener(void)
+SCENE(inherited_listener, "inherited-listener")
 {
     owner_must(dup2(owner_listens(), OWNER_NUMBER), "move the listening socket");
     execl(self, self, "--activated-listener", NULL);
@@ -635,7 +635,7 @@ static void handle(int signal)
     errno = saved;
 }
 
-static void signals_while_forking(void)
+SCENE(signals_while_forking, "signals-while-forking")
 {
     struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART};
     timer_t timer;
@@ -664,47 +664,6 @@ static void signals_while_forking(void)
     wait_for_holder(fd, pid);
 }
 
-static const struct owner_scene scenes[] = {
-    {"fork", with_fork},
-    {"_Fork", with_underscore_fork},
-    {"forkpty", with_forkpty},
-    {"clone", with_clone},
-    {"clone-by-number", with_clone_by_number},
-    {"pid-namespace", in_pid_namespace},
-    {"double-fork", with_two_forks},
-    {"daemon", with_daemon},
-    {"child-exits-last", child_exits_last},
-    {"child-closes-last", child_closes_last},
-    {"child-exits-first", child_exits_first},
-    {"child-is-killed", child_is_killed},
-    {"child-is-killed-late", child_is_killed_late},
-    {"many-children", many_children},
-    {"child-is-nobody", child_is_nobody},
-    {"nobody-closes", nobody_closes},
-    {"workers", workers},
-    {"inetd-preloaded", inetd_preloaded},
-    {"inetd-bare", inetd_bare},
-    {"spawn-kept", spawn_kept},
-    {"spawn-moved", spawn_moved},
-    {"spawn-closed", spawn_closed},
-    {"system", with_system},
-    {"system-closed", system_closed},
-    {"popen", with_popen},
-    {"popen-closed", popen_closed},
-    {"vfork-kept", vfork_kept},
-    {"vfork-moved", vfork_moved},
-    {"vfork-closed", vfork_closed},
-    {"exec-failed", exec_failed},
-    {"exec-failed-shared", exec_failed_shared},
-    {"stream-halves", stream_halves},
-    {"passed-to-child", passed_to_child},
-    {"passed-in-flight", passed_in_flight},
-    {"inherited", inherited},
-    {"inherited-listener", inherited_listener},
-    {"signals-while-forking", signals_while_forking},
-    {NULL, NULL},
-};
-
 int main(int argc, char **argv)
 {
     static const struct owner_gate first = {{OWNER_NUMBER + 10, OWNER_NUMBER + 11}};
@@ -726,5 +685,5 @@ int main(int argc, char **argv)
     }
     closed = owner_gate();
     served = owner_gate();
-    return owner_plays(scenes, argv[1]);
+    return owner_plays(argv[1]);
 }

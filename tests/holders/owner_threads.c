@@ -66,7 +66,7 @@ static void *receive(void *unused)
 }
 
 /* Blocked while nothing is there. */
-static void reader(void)
+SCENE(reader, "reader")
 {
     fd = owner_takes_one();
     wanted = OWNER_BYTES;
@@ -79,7 +79,7 @@ static void reader(void)
 }
 
 /* Blocked while a part of what it waits for is there. */
-static void reader_of_more(void)
+SCENE(reader_of_more, "reader-of-more")
 {
     int least = OWNER_BYTES;
 
@@ -97,7 +97,7 @@ static void reader_of_more(void)
 }
 
 /* Looks at the beginning, which stays in the queue, and waits for the rest. */
-static void peeker(void)
+SCENE(peeker, "peeker")
 {
     fd = owner_takes_one();
     wanted = 2L * FEW;
@@ -146,7 +146,7 @@ static int first_processor(void)
 
 /* Woken by what has come, and not yet on a processor: it is in its call still, though the queue is
  * not empty any more. */
-static void reader_about_to_run(void)
+SCENE(reader_about_to_run, "reader-about-to-run")
 {
     struct sched_param none = {0};
     int processor = first_processor();
@@ -170,7 +170,7 @@ static void reader_about_to_run(void)
 }
 
 /* Its number was closed before: the call goes on, and no list of numbers shows it. */
-static void reader_of_closed_number(void)
+SCENE(reader_of_closed_number, "reader-of-closed-number")
 {
     int least = OWNER_BYTES;
     int other;
@@ -191,7 +191,7 @@ static void reader_of_closed_number(void)
 }
 
 /* Blocked in a call that began while the connection was a blocking one. */
-static void reader_before_nonblocking(void)
+SCENE(reader_before_nonblocking, "reader-before-nonblocking")
 {
     int least = OWNER_BYTES;
 
@@ -226,7 +226,7 @@ static void *transmit(void *unused)
 
 /* Nobody loses anything before the writer's last byte is taken. What comes then is the writer's
  * close, with FEW unread: how much of the tail its reset takes along is a matter of luck. */
-static void writer(void)
+SCENE(writer, "writer")
 {
     fd = owner_takes_one();
     owner_sends(FEW);
@@ -249,14 +249,14 @@ static void close_under(pthread_t thread)
               all.error ? strerrorname_np(all.error) : "the end");
 }
 
-static void writer_then_end(void)
+SCENE(writer_then_end, "writer-then-end")
 {
     fd = owner_takes_one();
     close_under(start_in(transmit, SYS_sendto));
 }
 
 /* The same with FEW unread, which take nothing along where they are drained. */
-static void writer_at_risk(void)
+SCENE(writer_at_risk, "writer-at-risk")
 {
     fd = owner_takes_one();
     owner_sends(FEW);
@@ -264,7 +264,7 @@ static void writer_at_risk(void)
 }
 
 /* The exit ends the call too, and with it the last reference goes. */
-static void writer_at_exit(void)
+SCENE(writer_at_exit, "writer-at-exit")
 {
     fd = owner_takes_one();
     owner_sends(FEW);
@@ -286,7 +286,7 @@ static void *watch(void *unused)
 }
 
 /* A thread in poll has a reference, too; it takes nothing, and its end is the connection's. */
-static void watcher(void)
+SCENE(watcher, "watcher")
 {
     fd = owner_takes_one();
     owner_sends(FEW);
@@ -304,26 +304,11 @@ static void nothing(int signal)
     (void)signal;
 }
 
-static const struct owner_scene scenes[] = {
-    {"reader", reader},
-    {"reader-of-more", reader_of_more},
-    {"peeker", peeker},
-    {"reader-about-to-run", reader_about_to_run},
-    {"reader-of-closed-number", reader_of_closed_number},
-    {"reader-before-nonblocking", reader_before_nonblocking},
-    {"writer", writer},
-    {"writer-then-end", writer_then_end},
-    {"writer-at-risk", writer_at_risk},
-    {"writer-at-exit", writer_at_exit},
-    {"watcher", watcher},
-    {NULL, NULL},
-};
-
 int main(int argc, char **argv)
 {
     struct sigaction interrupts = {.sa_handler = nothing};
 
     (void)argc;
     sigaction(SIGUSR1, &interrupts, NULL);
-    return owner_plays(scenes, argv[1]);
+    return owner_plays(argv[1]);
 }

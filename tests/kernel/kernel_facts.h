@@ -61,7 +61,7 @@ static inline int fresh_namespace(void **state)
  * what *state points to. */
 #define FACT(function, sentence) TEST_NAMED(sentence, function, fresh_namespace, NULL, NULL)
 #define FACT_OF(sentence, function, argument)                                                      \
-    TEST_LISTED(sentence, function, fresh_namespace, NULL, argument)
+    LISTED(struct CMUnitTest, test_list, sentence, function, fresh_namespace, NULL, argument)
 
 /* ---- Steps ----------------------------------------------------------------------------------- */
 

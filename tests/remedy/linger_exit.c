@@ -24,42 +24,42 @@ static int open_late(void)
 
 /* ---- Ends ------------------------------------------------------------------------------------ */
 
-static void ends_by_return(void)
+SCENE(ends_by_return, "return")
 {
     open_late();
 }
 
-static void ends_by_exit(void)
+SCENE(ends_by_exit, "exit")
 {
     open_late();
     exit(3);
 }
 
-static void ends_by__exit(void)
+SCENE(ends_by__exit, "_exit")
 {
     open_late();
     _exit(4);
 }
 
-static void ends_by_Exit(void)
+SCENE(ends_by_Exit, "_Exit")
 {
     open_late();
     _Exit(5);
 }
 
-static void ends_by_quick_exit(void)
+SCENE(ends_by_quick_exit, "quick_exit")
 {
     open_late();
     quick_exit(6);
 }
 
-static void ends_by_exit_group(void)
+SCENE(ends_by_exit_group, "exit_group")
 {
     open_late();
     syscall(SYS_exit_group, 7);
 }
 
-static void ends_with_last_thread(void)
+SCENE(ends_with_last_thread, "last-thread")
 {
     open_late();
     pthread_exit(NULL);
@@ -98,14 +98,14 @@ static void start(void *(*routine)(void *), void *argument)
 }
 
 /* The main thread is a zombie by then. */
-static void other_thread_exits(void)
+SCENE(other_thread_exits, "other-thread-exits")
 {
     open_late();
     start(exits, NULL);
     pthread_exit(NULL);
 }
 
-static void other_thread_goes_on(void)
+SCENE(other_thread_goes_on, "other-thread-goes-on")
 {
     static int fd;
 
@@ -114,7 +114,7 @@ static void other_thread_goes_on(void)
     pthread_exit(NULL);
 }
 
-static void exit_in_thread(void)
+SCENE(exit_in_thread, "exit-in-thread")
 {
     open_late();
     start(exits_at_once, NULL);
@@ -128,7 +128,7 @@ static void closes(void)
     owner_must(close(to_close), "close");
 }
 
-static void close_in_handler(void)
+SCENE(close_in_handler, "close-in-handler")
 {
     atexit(closes);
     to_close = open_late();
@@ -136,7 +136,7 @@ static void close_in_handler(void)
 }
 
 /* In the lot already, most of them. */
-static void many(void)
+SCENE(many, "many")
 {
     listener = owner_listens();
     for (int i = 0; i < 40; i++) {
@@ -151,7 +151,7 @@ static void many(void)
 /* ---- How long it waits ----------------------------------------------------------------------- */
 
 /* The peer does nothing before the program has ended. */
-static void peer_waits(void)
+SCENE(peer_waits, "peer-waits")
 {
     listener = owner_listens();
     for (int i = 0; i < 5; i++) {
@@ -164,7 +164,7 @@ static void peer_waits(void)
 }
 
 /* A lot, and nobody in it. */
-static void nothing_parked(void)
+SCENE(nothing_parked, "nothing-parked")
 {
     listener = owner_listens();
     owner_must(close(linger_at_risk(listener, FEW)), "close");
@@ -173,7 +173,7 @@ static void nothing_parked(void)
     exit(0);
 }
 
-static void no_connection(void)
+SCENE(no_connection, "no-connection")
 {
     listener = owner_listens();
     exit(0);
@@ -199,7 +199,7 @@ static void serve_and_end(int fd, int i)
 }
 
 /* Each is given to a child that is gone before its peer begins to read. */
-static void child_per_connection(void)
+SCENE(child_per_connection, "child-per-connection")
 {
     listener = owner_listens();
     for (int i = 0; i < 12; i++) {
@@ -239,18 +239,18 @@ static void parent_is_gone(bool had_lot)
     exit(0);
 }
 
-static void child_of_the_dead(void)
+SCENE(child_of_the_dead, "child-of-the-dead")
 {
     parent_is_gone(true);
 }
 
-static void child_starts_first_lot(void)
+SCENE(child_starts_first_lot, "child-starts-first-lot")
 {
     parent_is_gone(false);
 }
 
 /* A daemon's worker that goes on accepting. */
-static void child_accepts_after_parent(void)
+SCENE(child_accepts_after_parent, "child-accepts-after-parent")
 {
     struct owner_gate gone = owner_gate();
 
@@ -295,26 +295,26 @@ static FILE *printed(void)
     return stream;
 }
 
-static void stream_at_exit(void)
+SCENE(stream_at_exit, "stream-at-exit")
 {
     printed();
     exit(0);
 }
 
-static void stream_at__exit(void)
+SCENE(stream_at__exit, "stream-at-_exit")
 {
     if (fflush(printed()) != 0)
         owner_fail("flush");
     _exit(0);
 }
 
-static void stream_closed(void)
+SCENE(stream_closed, "stream-closed")
 {
     owner_say("fclose %d\n", fclose(printed()));
     exit(0);
 }
 
-static void stream_reopened(void)
+SCENE(stream_reopened, "stream-reopened")
 {
     FILE *stream = freopen("/dev/null", "w", printed());
 
@@ -322,14 +322,14 @@ static void stream_reopened(void)
     exit(0);
 }
 
-static void streams_closed_by_fcloseall(void)
+SCENE(streams_closed_by_fcloseall, "streams-fcloseall")
 {
     printed();
     owner_say("fcloseall %d\n", fcloseall());
     exit(0);
 }
 
-static void stream_unread(void)
+SCENE(stream_unread, "stream-unread")
 {
     FILE *stream;
 
@@ -344,7 +344,7 @@ static void stream_unread(void)
 }
 
 /* More than are remembered by name. */
-static void many_streams(void)
+SCENE(many_streams, "many-streams")
 {
     listener = owner_listens();
     for (int i = 0; i < 100; i++) {
@@ -386,12 +386,12 @@ static void inetd(bool reopens)
     exit(0);
 }
 
-static void inetd_exits(void)
+SCENE(inetd_exits, "inetd-exits")
 {
     inetd(false);
 }
 
-static void inetd_reopens(void)
+SCENE(inetd_reopens, "inetd-reopens")
 {
     inetd(true);
 }
@@ -404,7 +404,7 @@ static void *reads_for_ever(void *stream)
     return NULL;
 }
 
-static void stream_in_use(void)
+SCENE(stream_in_use, "stream-in-use")
 {
     FILE *stream;
 
@@ -418,40 +418,7 @@ static void stream_in_use(void)
     exit(0);
 }
 
-static const struct owner_scene scenes[] = {
-    {"return", ends_by_return},
-    {"exit", ends_by_exit},
-    {"_exit", ends_by__exit},
-    {"_Exit", ends_by_Exit},
-    {"quick_exit", ends_by_quick_exit},
-    {"exit_group", ends_by_exit_group},
-    {"last-thread", ends_with_last_thread},
-    {"other-thread-exits", other_thread_exits},
-    {"other-thread-goes-on", other_thread_goes_on},
-    {"exit-in-thread", exit_in_thread},
-    {"close-in-handler", close_in_handler},
-    {"many", many},
-    {"peer-waits", peer_waits},
-    {"nothing-parked", nothing_parked},
-    {"no-connection", no_connection},
-    {"child-per-connection", child_per_connection},
-    {"child-of-the-dead", child_of_the_dead},
-    {"child-starts-first-lot", child_starts_first_lot},
-    {"child-accepts-after-parent", child_accepts_after_parent},
-    {"stream-at-exit", stream_at_exit},
-    {"stream-at-_exit", stream_at__exit},
-    {"stream-closed", stream_closed},
-    {"stream-reopened", stream_reopened},
-    {"streams-fcloseall", streams_closed_by_fcloseall},
-    {"stream-unread", stream_unread},
-    {"stream-in-use", stream_in_use},
-    {"many-streams", many_streams},
-    {"inetd-exits", inetd_exits},
-    {"inetd-reopens", inetd_reopens},
-    {NULL, NULL},
-};
-
 int main(int argc, char **argv)
 {
-    return owner_plays(scenes, argc == 2 ? argv[1] : NULL);
+    return owner_plays(argc == 2 ? argv[1] : NULL);
 }

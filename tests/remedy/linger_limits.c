@@ -60,7 +60,7 @@ static int room(void)
 }
 
 /* Parked ones take nothing from the program, and more of them than the limit make room. */
-static void few_descriptors(void)
+SCENE(few_descriptors, "few-descriptors")
 {
     limit(LIMIT);
     listener = owner_listens();
@@ -72,7 +72,7 @@ static void few_descriptors(void)
 }
 
 /* All that there may be, and all of them still there. */
-static void few_descriptors_late(void)
+SCENE(few_descriptors_late, "few-descriptors-late")
 {
     limit(LIMIT);
     listener = owner_listens();
@@ -81,7 +81,7 @@ static void few_descriptors_late(void)
 }
 
 /* Every number that the limit allows is in use, some of it by connections. */
-static void at_the_limit(void)
+SCENE(at_the_limit, "at-the-limit")
 {
     int fds[LIMIT];
     int count = 0;
@@ -97,7 +97,7 @@ static void at_the_limit(void)
     wait_for(ASK_LATE);
 }
 
-static void limit_of_a_few(void)
+SCENE(limit_of_a_few, "limit-of-a-few")
 {
     listener = owner_listens();
     limit((rlim_t)listener + 2);
@@ -106,7 +106,7 @@ static void limit_of_a_few(void)
 }
 
 /* What is parked already takes more than is allowed from then on. */
-static void lowered(void)
+SCENE(lowered, "lowered")
 {
     listener = owner_listens();
     park(60);
@@ -121,7 +121,7 @@ static void lowered(void)
 
 /* The kernel counts what all of a user's sockets have under way: more of it than a descriptor limit
  * is refused to everybody without rights. */
-static void nothing_more_under_way(void)
+SCENE(nothing_more_under_way, "nothing-more-under-way")
 {
     int pair[2];
     int null = owner_must(open("/dev/null", O_RDONLY | O_CLOEXEC), "open /dev/null");
@@ -140,7 +140,7 @@ static void nothing_more_under_way(void)
 }
 
 /* Faster than the lot takes them, by a user who may not have many under way. */
-static void burst(void)
+SCENE(burst, "burst")
 {
     enum { MANY = 100 };
     int fds[MANY];
@@ -188,7 +188,7 @@ static void close_every_number(enum by by)
     }
 }
 
-static void closes_all_first(void)
+SCENE(closes_all_first, "closes-all-first")
 {
     listener = owner_listens();
     for (enum by by = 0; by < WAYS; by++)
@@ -211,28 +211,28 @@ static void closes_all(enum by by)
     wait_for(ASK_READ);
 }
 
-static void closes_all_by_close(void)
+SCENE(closes_all_by_close, "closes-all-by-close")
 {
     closes_all(BY_CLOSE);
 }
 
-static void closes_all_by_syscall(void)
+SCENE(closes_all_by_syscall, "closes-all-by-syscall")
 {
     closes_all(BY_SYSCALL);
 }
 
-static void closes_all_by_range(void)
+SCENE(closes_all_by_range, "closes-all-by-range")
 {
     closes_all(BY_RANGE);
 }
 
-static void closes_all_by_from(void)
+SCENE(closes_all_by_from, "closes-all-by-from")
 {
     closes_all(BY_FROM);
 }
 
 /* A server whose children begin by closing what they don't know, and go on accepting. */
-static void child_closes_all(void)
+SCENE(child_closes_all, "child-closes-all")
 {
     for (enum by by = 0; by < WAYS; by++) {
         if (by == 0) {
@@ -253,7 +253,7 @@ static void child_closes_all(void)
 }
 
 /* A number that is not open, as far as the program knows. */
-static void takes_every_number(void)
+SCENE(takes_every_number, "takes-every-number")
 {
     int null = owner_must(open("/dev/null", O_RDWR | O_CLOEXEC), "open /dev/null");
 
@@ -271,7 +271,7 @@ static void takes_every_number(void)
 }
 
 /* The lot's end is another socket of the same kind now. */
-static void takes_every_number_for_sockets(void)
+SCENE(takes_every_number_for_sockets, "takes-every-number-for-sockets")
 {
     int pair[2];
     char rest[100];
@@ -289,14 +289,14 @@ static void takes_every_number_for_sockets(void)
 
 /* ---- Places ---------------------------------------------------------------------------------- */
 
-static void plain(void)
+SCENE(plain, "plain")
 {
     listener = owner_listens();
     park(5);
     wait_for(ASK_LATE);
 }
 
-static void in_chroot(void)
+SCENE(in_chroot, "chroot")
 {
     const char *place = getenv("EMPTY_PLACE");
 
@@ -308,28 +308,7 @@ static void in_chroot(void)
     wait_for(ASK_LATE);
 }
 
-static const struct owner_scene scenes[] = {
-    {"few-descriptors", few_descriptors},
-    {"few-descriptors-late", few_descriptors_late},
-    {"at-the-limit", at_the_limit},
-    {"limit-of-a-few", limit_of_a_few},
-    {"lowered", lowered},
-    {"nothing-more-under-way", nothing_more_under_way},
-    {"burst", burst},
-    {"closes-all-first", closes_all_first},
-    {"closes-all-by-close", closes_all_by_close},
-    {"closes-all-by-syscall", closes_all_by_syscall},
-    {"closes-all-by-range", closes_all_by_range},
-    {"closes-all-by-from", closes_all_by_from},
-    {"child-closes-all", child_closes_all},
-    {"takes-every-number", takes_every_number},
-    {"takes-every-number-for-sockets", takes_every_number_for_sockets},
-    {"plain", plain},
-    {"chroot", in_chroot},
-    {NULL, NULL},
-};
-
 int main(int argc, char **argv)
 {
-    return owner_plays(scenes, argc == 2 ? argv[1] : NULL);
+    return owner_plays(argc == 2 ? argv[1] : NULL);
 }

@@ -70,7 +70,7 @@ static void say_descriptors(const char *who)
 }
 
 /* Parked ones are nobody's but the lot's. */
-static void descriptors(void)
+SCENE(descriptors, "descriptors")
 {
     pid_t pid;
 
@@ -87,7 +87,7 @@ static void descriptors(void)
 
 /* ---- Forks ----------------------------------------------------------------------------------- */
 
-static void fork_storm(void)
+SCENE(fork_storm, "fork-storm")
 {
     begin();
     for (int i = 0; i < 300; i++) {
@@ -105,7 +105,7 @@ static void fork_storm(void)
 }
 
 /* All of them at a time, each with a connection of its own. */
-static void workers(void)
+SCENE(workers, "workers")
 {
     pid_t pids[20];
 
@@ -125,7 +125,7 @@ static void workers(void)
     wait_for(ASK_READ);
 }
 
-static void raw_fork(void)
+SCENE(raw_fork, "raw-fork")
 {
     begin();
     pid_t pid = owner_must(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0), "fork");
@@ -137,7 +137,7 @@ static void raw_fork(void)
     wait_for(ASK_LATE);
 }
 
-static void double_fork(void)
+SCENE(double_fork, "double-fork")
 {
     struct owner_gate done = owner_gate();
 
@@ -155,7 +155,7 @@ static void double_fork(void)
     wait_for(ASK_LATE);
 }
 
-static void becomes_daemon(void)
+SCENE(becomes_daemon, "daemon")
 {
     begin();
     linger_asks(ASK_LATE, EVERY);
@@ -167,7 +167,7 @@ static void becomes_daemon(void)
 
 /* ---- Programs -------------------------------------------------------------------------------- */
 
-static void in_new_program(void)
+SCENE(in_new_program, "in-new-program")
 {
     say_descriptors("new program");
     listener = owner_listens();
@@ -175,7 +175,7 @@ static void in_new_program(void)
     wait_for(ASK_LATE);
 }
 
-static void execs(void)
+SCENE(execs, "exec")
 {
     char *const arguments[] = {(char *)own_name, "in-new-program", NULL};
 
@@ -186,7 +186,7 @@ static void execs(void)
     owner_fail("execute");
 }
 
-static void exec_by_number(void)
+SCENE(exec_by_number, "exec-by-number")
 {
     char *const arguments[] = {(char *)own_name, "in-new-program", NULL};
 
@@ -196,7 +196,7 @@ static void exec_by_number(void)
     owner_fail("execute");
 }
 
-static void exec_storm(void)
+SCENE(exec_storm, "exec-storm")
 {
     const char *left = getenv("LEFT");
     char text[20];
@@ -215,7 +215,7 @@ static void exec_storm(void)
     owner_fail("execute");
 }
 
-static void exec_fails(void)
+SCENE(exec_fails, "exec-fails")
 {
     char *const arguments[] = {"/no/such/program", NULL};
 
@@ -227,7 +227,7 @@ static void exec_fails(void)
     wait_for(ASK_LATE);
 }
 
-static void child_execs(void)
+SCENE(child_execs, "child-execs")
 {
     char *const arguments[] = {"/bin/true", NULL};
 
@@ -244,7 +244,7 @@ static void child_execs(void)
     wait_for(ASK_LATE);
 }
 
-static void spawns(void)
+SCENE(spawns, "spawns")
 {
     char *const arguments[] = {"/bin/true", NULL};
     pid_t pid;
@@ -276,29 +276,29 @@ static void killed_by(int signal)
     pause();
 }
 
-static void killed_by_SIGTERM(void)
+SCENE(killed_by_SIGTERM, "SIGTERM")
 {
     killed_by(SIGTERM);
 }
 
-static void killed_by_SIGKILL(void)
+SCENE(killed_by_SIGKILL, "SIGKILL")
 {
     killed_by(SIGKILL);
 }
 
-static void killed_by_SIGSEGV(void)
+SCENE(killed_by_SIGSEGV, "SIGSEGV")
 {
     killed_by(SIGSEGV);
 }
 
-static void aborts(void)
+SCENE(aborts, "abort")
 {
     begin();
     linger_asks(ASK_HOLD, EVERY);
     abort();
 }
 
-static void killed_in_exit(void)
+SCENE(killed_in_exit, "killed-in-exit")
 {
     int fd;
 
@@ -323,7 +323,7 @@ static void handle(int signal)
 
 /* A signal that the program waits for in a thread of its own comes to that thread, whatever other
  * threads there are. */
-static void waits_for_signals(void)
+SCENE(waits_for_signals, "waits-for-signals")
 {
     sigset_t set;
     int taken = 0;
@@ -417,7 +417,7 @@ static long drop(const char *what)
 }
 
 /* What it was while connections lingered, and after one more has. */
-static void drops(void)
+SCENE(drops, "drops")
 {
     const char *what = getenv("WAY");
     long ret;
@@ -450,7 +450,7 @@ static void *parks_on(void *unused)
 }
 
 /* Whoever starts a lot in the middle of it would start it with rights that are being given up. */
-static void drops_while_others_park(void)
+SCENE(drops_while_others_park, "drops-while-others-park")
 {
     pthread_t thread;
 
@@ -471,7 +471,7 @@ static void drops_while_others_park(void)
 
 /* ---- Namespaces ------------------------------------------------------------------------------ */
 
-static void unshares(void)
+SCENE(unshares, "unshares")
 {
     static const int flags[] = {CLONE_NEWUSER,           CLONE_NEWNS, CLONE_NEWUTS, CLONE_FS,
                                 CLONE_THREAD | CLONE_VM, CLONE_FILES, CLONE_SYSVSEM};
@@ -488,7 +488,7 @@ static void unshares(void)
     wait_for(ASK_LATE);
 }
 
-static void unshare_by_number(void)
+SCENE(unshare_by_number, "unshare-by-number")
 {
     begin();
     linger_asks(ASK_READ, EVERY);
@@ -499,7 +499,7 @@ static void unshare_by_number(void)
 }
 
 /* Of several threads the kernel refuses the mount namespace. */
-static void enters_namespaces(void)
+SCENE(enters_namespaces, "namespaces")
 {
     static const char *const names[] = {"/proc/self/ns/mnt", "/proc/self/ns/net",
                                         "/proc/self/ns/uts"};
@@ -520,7 +520,7 @@ static void enters_namespaces(void)
 /* ---- Seccomp --------------------------------------------------------------------------------- */
 
 /* What may be called from then on is the program's own business: a call of ours would end it. */
-static void seccomp_strict(void)
+SCENE(seccomp_strict, "seccomp-strict")
 {
     static const char alive[] = "alive\n";
 
@@ -572,55 +572,23 @@ static void filtered(bool by_number, unsigned flags)
     _exit(0);
 }
 
-static void seccomp_filter(void)
+SCENE(seccomp_filter, "seccomp-filter")
 {
     filtered(false, 0);
 }
 
-static void seccomp_by_number(void)
+SCENE(seccomp_by_number, "seccomp-by-number")
 {
     filtered(true, 0);
 }
 
-static void seccomp_for_all(void)
+SCENE(seccomp_for_all, "seccomp-for-all")
 {
     filtered(true, SECCOMP_FILTER_FLAG_TSYNC);
 }
 
-static const struct owner_scene scenes[] = {
-    {"descriptors", descriptors},
-    {"fork-storm", fork_storm},
-    {"workers", workers},
-    {"raw-fork", raw_fork},
-    {"double-fork", double_fork},
-    {"daemon", becomes_daemon},
-    {"in-new-program", in_new_program},
-    {"exec", execs},
-    {"exec-by-number", exec_by_number},
-    {"exec-storm", exec_storm},
-    {"exec-fails", exec_fails},
-    {"child-execs", child_execs},
-    {"spawns", spawns},
-    {"SIGTERM", killed_by_SIGTERM},
-    {"SIGKILL", killed_by_SIGKILL},
-    {"SIGSEGV", killed_by_SIGSEGV},
-    {"abort", aborts},
-    {"killed-in-exit", killed_in_exit},
-    {"waits-for-signals", waits_for_signals},
-    {"drops", drops},
-    {"drops-while-others-park", drops_while_others_park},
-    {"unshares", unshares},
-    {"unshare-by-number", unshare_by_number},
-    {"namespaces", enters_namespaces},
-    {"seccomp-strict", seccomp_strict},
-    {"seccomp-filter", seccomp_filter},
-    {"seccomp-by-number", seccomp_by_number},
-    {"seccomp-for-all", seccomp_for_all},
-    {NULL, NULL},
-};
-
 int main(int argc, char **argv)
 {
     own_name = argv[0];
-    return owner_plays(scenes, argc == 2 ? argv[1] : NULL);
+    return owner_plays(argc == 2 ? argv[1] : NULL);
 }

@@ -150,7 +150,7 @@ static void forbid_processes(rlim_t soft)
         owner_must(setrlimit(RLIMIT_NPROC, &limit), "setrlimit");
 }
 
-static void limited(void)
+SCENE(limited, "limited")
 {
     listener = owner_listens();
     forbid_processes(0);
@@ -169,7 +169,7 @@ static void *forbids(void *unused)
 }
 
 /* As haproxy: each thread does. */
-static void limited_threads(void)
+SCENE(limited_threads, "limited-threads")
 {
     listener = owner_listens();
     pthread_barrier_init(&all_at_once, NULL, 5);
@@ -183,7 +183,7 @@ static void limited_threads(void)
 }
 
 /* The control file said another mode when the limit was set. */
-static void limited_by_control(void)
+SCENE(limited_by_control, "limited-by-control")
 {
     FILE *control;
 
@@ -199,7 +199,7 @@ static void limited_by_control(void)
 }
 
 /* What is wrong with these the kernel says, and nothing else happens. */
-static void wrong_limits(void)
+SCENE(wrong_limits, "wrong-limits")
 {
     struct rlimit above = {2, 1};
     struct rlimit limit;
@@ -215,7 +215,7 @@ static void wrong_limits(void)
 }
 
 /* No TCP socket: no thread. */
-static void without_tcp(void)
+SCENE(without_tcp, "without-tcp")
 {
     forbid_processes(0);
     owner_say("threads: %d\n", threads("", NULL));
@@ -248,7 +248,7 @@ static void keep_a_right(void)
 }
 
 /* Root may make threads in spite of the limit, for as long as it is root. */
-static void limited_then_drops(void)
+SCENE(limited_then_drops, "limited-then-drops")
 {
     if (is_way("before listen"))
         forbid_processes(0);
@@ -271,7 +271,7 @@ static void limited_then_drops(void)
 }
 
 /* The first finds no lot; the others do. */
-static void limited_for_a_while(void)
+SCENE(limited_for_a_while, "limited-for-a-while")
 {
     struct rlimit before;
 
@@ -312,7 +312,7 @@ static void become(uid_t id)
 }
 
 /* As vsftpd and samba do for each request. */
-static void per_request(void)
+SCENE(per_request, "per-request")
 {
     int others = 0;
 
@@ -335,7 +335,7 @@ static void per_request(void)
 }
 
 /* They fail, of the lot's thread too. */
-static void refused(void)
+SCENE(refused, "refused")
 {
     listener = owner_listens();
     park(5);
@@ -345,7 +345,7 @@ static void refused(void)
 }
 
 /* More groups than are compared: the lot ends, and another is started. */
-static void many_groups(void)
+SCENE(many_groups, "many-groups")
 {
     gid_t groups[100];
 
@@ -361,7 +361,7 @@ static void many_groups(void)
 }
 
 /* One id that is left as saved, though the call says 0 both to the lot's thread and to ours. */
-static void same_answer(void)
+SCENE(same_answer, "same-answer")
 {
     listener = owner_listens();
     owner_must(setresuid(NOBODY, NOBODY - 1, 0), "setresuid");
@@ -373,7 +373,7 @@ static void same_answer(void)
 }
 
 /* The lot's thread begins with a mark by which capabilities outlive a change of ids; ours has lost it by then. */
-static void other_bits(void)
+SCENE(other_bits, "other-bits")
 {
     listener = owner_listens();
     owner_must(prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0), "PR_SET_SECUREBITS");
@@ -396,7 +396,7 @@ static void *changes_its_own(void *gate)
     return sleeps(gate);
 }
 
-static void one_thread_alone(void)
+SCENE(one_thread_alone, "one-thread-alone")
 {
     struct owner_gate gate = owner_gate();
     pthread_t thread;
@@ -421,7 +421,7 @@ static void change_in_handler(int signal)
     owner_must(seteuid(geteuid() ? 0 : NOBODY), "seteuid");
 }
 
-static void from_a_handler(void)
+SCENE(from_a_handler, "from-a-handler")
 {
     struct itimerval often = {{0, 300}, {0, 300}};
 
@@ -448,7 +448,7 @@ static void *toggles(void *unused)
     return unused;
 }
 
-static void from_threads(void)
+SCENE(from_threads, "from-threads")
 {
     pthread_t others[3];
 
@@ -471,7 +471,7 @@ static void from_threads(void)
 }
 
 /* A child's rights are its own, in its parent's memory too. */
-static void in_a_child(void)
+SCENE(in_a_child, "in-a-child")
 {
     pid_t pid;
 
@@ -494,7 +494,7 @@ static void in_a_child(void)
 /* ---- Labels -------------------------------------------------------------------------------------- */
 
 /* As a program that is linked with libselinux or libapparmor (linger_labels_lib.c) finds it. */
-static void relabels(void)
+SCENE(relabels, "relabels")
 {
     void *library = dlopen(getenv("LABELS"), RTLD_NOW | RTLD_GLOBAL);
     int (*call)(const char *, unsigned long) =
@@ -510,7 +510,7 @@ static void relabels(void)
     late_data_arrives();
 }
 
-static void no_labels(void)
+SCENE(no_labels, "no-labels")
 {
     int (*call)(const char *) = (int (*)(const char *))dlsym(RTLD_DEFAULT, "setcon");
 
@@ -523,7 +523,7 @@ static void no_labels(void)
 /* ---- The way to the lot -------------------------------------------------------------------------- */
 
 /* All that a program doesn't know, but for the wire. */
-static void closes_the_rest(void)
+SCENE(closes_the_rest, "closes-the-rest")
 {
     listener = owner_listens();
     if (is_way("threads"))
@@ -598,7 +598,7 @@ static int wished(void)
 }
 
 /* A reset that was asked for stays one. */
-static void wishes(void)
+SCENE(wishes, "wishes")
 {
     struct tcp_info info = {0};
     socklen_t len = sizeof info;
@@ -622,32 +622,8 @@ static void wishes(void)
     linger_asks(ASK_WAIT, 0);
 }
 
-static const struct owner_scene scenes[] = {
-    {"limited", limited},
-    {"limited-threads", limited_threads},
-    {"limited-by-control", limited_by_control},
-    {"wrong-limits", wrong_limits},
-    {"without-tcp", without_tcp},
-    {"limited-then-drops", limited_then_drops},
-    {"limited-for-a-while", limited_for_a_while},
-    {"per-request", per_request},
-    {"refused", refused},
-    {"many-groups", many_groups},
-    {"same-answer", same_answer},
-    {"other-bits", other_bits},
-    {"one-thread-alone", one_thread_alone},
-    {"from-a-handler", from_a_handler},
-    {"from-threads", from_threads},
-    {"in-a-child", in_a_child},
-    {"relabels", relabels},
-    {"no-labels", no_labels},
-    {"closes-the-rest", closes_the_rest},
-    {"wishes", wishes},
-    {NULL, NULL},
-};
-
 int main(int argc, char **argv)
 {
     way = getenv("WAY");
-    return owner_plays(scenes, argc == 2 ? argv[1] : NULL);
+    return owner_plays(argc == 2 ? argv[1] : NULL);
 }

@@ -12,6 +12,8 @@
 #ifndef SAFECLOSE_TESTS_OWNER_H
 #define SAFECLOSE_TESTS_OWNER_H
 
+#include "listed.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -234,17 +236,23 @@ static inline void owner_reaps(pid_t pid)
         owner_say("child ended with status %#x\n", (unsigned)status);
 }
 
-/* One thing that a program can play. */
-struct owner_scene {
+/* What a program can play; written before main() only. */
+static struct owner_scene {
     const char *name;
     void (*play)(void);
-};
+} owner_scenes[64];
 
-static inline int owner_plays(const struct owner_scene *scenes, const char *name)
+/* The head of a scene. */
+#define SCENE(function, name)                                                                      \
+    static void function(void);                                                                    \
+    LISTED(struct owner_scene, owner_scenes, name, function)                                       \
+    static void function(void)
+
+static inline int owner_plays(const char *name)
 {
-    for (; scenes->name; scenes++)
-        if (name && strcmp(scenes->name, name) == 0) {
-            scenes->play();
+    for (struct owner_scene *scene = owner_scenes; scene->name; scene++)
+        if (name && strcmp(scene->name, name) == 0) {
+            scene->play();
             return 0;
         }
     fprintf(stderr, "owner: no scene \"%s\"\n", name ? name : "");

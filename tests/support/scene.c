@@ -303,7 +303,7 @@ static void acts(const char *step)
     else if (strncmp(step, "program ", 8) == 0)
         program_acts(step + 8);
     else
-        scene_act(peer_tables, step + (strncmp(step, "peer ", 5) == 0 ? 5 : 0));
+        scene_act(peer_verbs, step + (strncmp(step, "peer ", 5) == 0 ? 5 : 0));
     peer_notes_reasons();
     print_said();
     fflush(stdout);

@@ -5,6 +5,7 @@
 #ifndef SAFECLOSE_TESTS_SCENE_H
 #define SAFECLOSE_TESTS_SCENE_H
 
+#include "listed.h"
 #include "net.h"
 
 #include <stdbool.h>
@@ -25,9 +26,20 @@ struct verb {
     void (*act)(const char *rest);
 };
 
-/* Performs STEP by the verb with the most words that fit, from tables that each end with a verb
- * without words. A sentence that no verb fits ends the scene. */
-void scene_act(const struct verb *const tables[], const char *step);
+/* Written before main() only, by the heads of the functions. */
+extern struct verb program_verbs[128];
+extern struct verb peer_verbs[64];
+
+#define VERB_LISTED(verbs, function, rest, words)                                                  \
+    static void function(const char *rest);                                                        \
+    LISTED(struct verb, verbs, words, function)                                                    \
+    static void function(__attribute__((unused)) const char *rest)
+
+#define VERB(function, rest, words) VERB_LISTED(program_verbs, function, rest, words)
+#define PEER_VERB(function, rest, words) VERB_LISTED(peer_verbs, function, rest, words)
+
+/* Performs STEP by the verb with the most words that fit. A sentence that no verb fits ends the scene. */
+void scene_act(const struct verb *verbs, const char *step);
 
 /* The number that TEXT begins with, K and M being 1024 and 1024 * 1024. */
 long scene_number(const char *text);
@@ -58,7 +70,6 @@ int scene_read(int fd, long at, long limit, long *got, bool *right);
 
 /* ---- The actors ---------------------------------------------------------------------------------- */
 
-extern const struct verb *const peer_tables[];
 extern const struct net_options *peer_options; /* of the scene; set before the first step */
 
 /* Where the peer connects to, or where it listens. */
@@ -98,14 +109,6 @@ void program_says_closed(const char *what, struct closed closed);
 
 /* Sends what was said, now: for those who say something after the last step. */
 void program_replies(void);
-
-extern const struct verb program_verbs[];
-extern const struct verb place_verbs[]; /* scene_places.c: closing where it is awkward */
-extern const struct verb
-    process_verbs[]; /* scene_process.c: closing in another process, or at the end */
-extern const struct verb share_verbs[]; /* scene_share.c: others who hold the connection */
-extern const struct verb other_verbs[]; /* scene_others.c: descriptors that are no TCP connection */
-extern const struct verb call_verbs[];  /* scene_calls.c: what the hooked calls return */
 
 /* scene_share.c: this executable as the program that an inetd starts. */
 int share_echo_main(const char *count);

@@ -41,11 +41,10 @@ static struct sockaddr_in loopback(int port)
 
 /* ---- close, socket, listen, setsockopt ------------------------------------------------------------- */
 
-static void do_call_close(const char *rest)
+VERB(do_call_close, rest, "calls close")
 {
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-    (void)rest;
     CALL("close", close(fd));
     CALL("close again", close(fd));
     CALL("close -1", close(-1));
@@ -55,9 +54,8 @@ static void do_call_close(const char *rest)
     CALL("close beyond the table", close(1 << 20));
 }
 
-static void do_call_socket(const char *rest)
+VERB(do_call_socket, rest, "calls socket")
 {
-    (void)rest;
     CALL("socket", socket(AF_INET, SOCK_STREAM, 0));
     CALL("socket with flags", socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     CALL("socket UNIX", socket(AF_UNIX, SOCK_STREAM, 0));
@@ -68,11 +66,10 @@ static void do_call_socket(const char *rest)
     CALL("socket bad protocol", socket(AF_INET, SOCK_STREAM, IPPROTO_UDP));
 }
 
-static void do_call_listen(const char *rest)
+VERB(do_call_listen, rest, "calls listen")
 {
     int tcp = socket(AF_INET, SOCK_STREAM, 0), udp = socket(AF_INET, SOCK_DGRAM, 0);
 
-    (void)rest;
     CALL("listen", listen(tcp, 1));
     CALL("listen again", listen(tcp, -1));
     CALL("listen UDP", listen(udp, 1));
@@ -81,13 +78,12 @@ static void do_call_listen(const char *rest)
     CALL("listen -1", listen(-1, 1));
 }
 
-static void do_call_setsockopt(const char *rest)
+VERB(do_call_setsockopt, rest, "calls setsockopt")
 {
     struct linger linger = {1, 5}, got = {0, 0};
     socklen_t size = sizeof got;
     int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
 
-    (void)rest;
     CALL("setsockopt linger", setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger));
     getsockopt(fd, SOL_SOCKET, SO_LINGER, &got, &size);
     scene_say("linger=%d %d", got.l_onoff, got.l_linger);
@@ -164,9 +160,8 @@ static void close_accepted(void)
         close(fd);
 }
 
-static void do_call_accept(const char *rest)
+VERB(do_call_accept, rest, "calls accept")
 {
-    (void)rest;
     call_accept("accept", accept);
     call_accept("accept4", accept4_without_flags);
     int fd = accept4(program.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -179,11 +174,10 @@ static void do_call_accept(const char *rest)
 }
 
 /* Where a length can't be written the kernel says EFAULT; nobody may look there before it does. */
-static void do_call_accept_nowhere(const char *rest)
+VERB(do_call_accept_nowhere, rest, "calls accept with its size nowhere")
 {
     struct sockaddr_in address;
 
-    (void)rest;
     CALL("accept size nowhere", accept(program.listener, (struct sockaddr *)&address, NOWHERE));
     CALL("accept4 size nowhere",
          accept4(program.listener, (struct sockaddr *)&address, NOWHERE, SOCK_CLOEXEC));
@@ -194,14 +188,13 @@ static int tcp_socket(void)
     return socket(AF_INET, SOCK_STREAM, 0);
 }
 
-static void do_call_connect(const char *rest)
+VERB(do_call_connect, rest, "calls connect")
 {
     struct sockaddr_in closed = loopback(1), open, nobody = {.sin_family = AF_UNSPEC};
     struct sockaddr *to_open = (struct sockaddr *)&open, *to_closed = (struct sockaddr *)&closed;
     socklen_t size = sizeof open;
     int fd = tcp_socket();
 
-    (void)rest;
     getsockname(program.listener, to_open, &size);
     CALL("connect", connect(fd, to_open, sizeof open));
     CALL("connect again", connect(fd, to_open, sizeof open));
@@ -224,11 +217,10 @@ static void do_call_connect(const char *rest)
 
 /* ---- dup and fcntl ----------------------------------------------------------------------------------- */
 
-static void do_call_dup(const char *rest)
+VERB(do_call_dup, rest, "calls dup")
 {
     int fd = program_connection();
 
-    (void)rest;
     CALL("dup", dup(fd));
     CALL("dup -1", dup(-1));
     CALL("dup not open", dup(NOT_OPEN));
@@ -285,9 +277,8 @@ static void call_fcntl(fcntl_call *call, const char *name)
 #undef NAMED
 }
 
-static void do_call_fcntl(const char *rest)
+VERB(do_call_fcntl, rest, "calls fcntl")
 {
-    (void)rest;
     call_fcntl(fcntl, "fcntl");
     call_fcntl(fcntl64, "fcntl64");
 }
@@ -320,13 +311,12 @@ static struct msghdr with_descriptor(int fd, size_t length)
     return message;
 }
 
-static void do_call_sendmsg(const char *rest)
+VERB(do_call_sendmsg, rest, "calls sendmsg")
 {
     struct msghdr plain = one_byte(), message;
     struct mmsghdr two[2] = {{.msg_hdr = plain}, {.msg_hdr = plain}};
     int ends[2];
 
-    (void)rest;
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
         scene_fail("make a socket pair");
     CALL("sendmsg", sendmsg(ends[0], &plain, 0));
@@ -379,12 +369,11 @@ static void say_child(const char *name, pid_t child)
               status_of(child));
 }
 
-static void do_call_fork(const char *rest)
+VERB(do_call_fork, rest, "calls fork")
 {
     static volatile int seen;
     pid_t child;
 
-    (void)rest;
     errno = SCENE_KEPT;
     child = fork();
     if (child == 0)
@@ -405,12 +394,11 @@ static void do_call_fork(const char *rest)
     scene_say("vfork child=%s", scene_errno(seen));
 }
 
-static void do_call_system(const char *rest)
+VERB(do_call_system, rest, "calls system")
 {
     char line[16] = "";
     FILE *stream;
 
-    (void)rest;
     CALL("system", system("exit 3"));
     CALL("system NULL", system(NULL) != 0);
     CALL("system killed", system("kill -9 $$"));
@@ -426,14 +414,13 @@ static void do_call_system(const char *rest)
     CALL("popen bad mode", popen("true", "x") != NULL);
 }
 
-static void do_call_posix_spawn(const char *rest)
+VERB(do_call_posix_spawn, rest, "calls posix_spawn")
 {
     char *const arguments[] = {"sh", "-c", "exit ${CODE-6}", NULL};
     char *const other_environment[] = {"CODE=7", NULL};
     posix_spawn_file_actions_t actions;
     pid_t child = -1;
 
-    (void)rest;
     CALL("posix_spawn", posix_spawn(&child, "/bin/sh", NULL, NULL, arguments, environ));
     say_child("posix_spawn child", child);
     CALL("posix_spawn other environment",
@@ -457,20 +444,3 @@ static void do_call_posix_spawn(const char *rest)
          posix_spawn(&child, "/bin/sh", &actions, NULL, arguments, environ));
     posix_spawn_file_actions_destroy(&actions);
 }
-
-const struct verb call_verbs[] = {
-    {"calls accept", do_call_accept},
-    {"calls accept with its size nowhere", do_call_accept_nowhere},
-    {"calls close", do_call_close},
-    {"calls connect", do_call_connect},
-    {"calls dup", do_call_dup},
-    {"calls fcntl", do_call_fcntl},
-    {"calls fork", do_call_fork},
-    {"calls listen", do_call_listen},
-    {"calls posix_spawn", do_call_posix_spawn},
-    {"calls sendmsg", do_call_sendmsg},
-    {"calls setsockopt", do_call_setsockopt},
-    {"calls socket", do_call_socket},
-    {"calls system", do_call_system},
-    {NULL, NULL},
-};

@@ -58,31 +58,27 @@ static void close_unix_pair(int type)
     close_it(ends[0], ends[1]);
 }
 
-static void do_unix_stream(const char *rest)
+VERB(do_unix_stream, rest, "closes a UNIX stream socket")
 {
-    (void)rest;
     close_unix_pair(SOCK_STREAM);
 }
 
-static void do_unix_datagram(const char *rest)
+VERB(do_unix_datagram, rest, "closes a UNIX datagram socket")
 {
-    (void)rest;
     close_unix_pair(SOCK_DGRAM);
 }
 
-static void do_unix_seqpacket(const char *rest)
+VERB(do_unix_seqpacket, rest, "closes a UNIX seqpacket socket")
 {
-    (void)rest;
     close_unix_pair(SOCK_SEQPACKET);
 }
 
-static void do_udp(const char *rest)
+VERB(do_udp, rest, "closes a UDP socket")
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     int fd = socket(AF_INET, SOCK_DGRAM, 0), other = socket(AF_INET, SOCK_DGRAM, 0);
 
-    (void)rest;
     if (bind(fd, (struct sockaddr *)&address, size) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &size) != 0 ||
         connect(other, (struct sockaddr *)&address, size) != 0 || send(other, "abc", 3, 0) != 3)
@@ -90,7 +86,7 @@ static void do_udp(const char *rest)
     close_it(fd, other);
 }
 
-static void do_pipe(const char *rest)
+VERB(do_pipe, rest, "closes a pipe")
 {
     int ends[2];
 
@@ -102,97 +98,70 @@ static void do_pipe(const char *rest)
         close_it(ends[1], ends[0]);
 }
 
-static void do_file(const char *rest)
+VERB(do_file, rest, "closes a file")
 {
     int fd = memfd_create("scene", MFD_CLOEXEC);
 
-    (void)rest;
     if (write(fd, "abc", 3) != 3)
         scene_fail("write a file");
     close_it(fd, -1);
 }
 
-static void do_path(const char *rest)
+VERB(do_path, rest, "closes a path")
 {
-    (void)rest;
     close_it(open("/", O_PATH | O_CLOEXEC), -1);
 }
 
-static void do_epoll(const char *rest)
+VERB(do_epoll, rest, "closes an epoll set")
 {
     struct epoll_event event = {.events = EPOLLIN};
     int fd = epoll_create1(EPOLL_CLOEXEC);
 
-    (void)rest;
     if (epoll_ctl(fd, EPOLL_CTL_ADD, program_connection(), &event) != 0)
         scene_fail("use epoll");
     close_it(fd, -1);
 }
 
-static void do_eventfd(const char *rest)
+VERB(do_eventfd, rest, "closes an eventfd")
 {
-    (void)rest;
     close_it(eventfd(3, EFD_CLOEXEC), -1);
 }
 
-static void do_timerfd(const char *rest)
+VERB(do_timerfd, rest, "closes a timerfd")
 {
-    (void)rest;
     close_it(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), -1);
 }
 
-static void do_signalfd(const char *rest)
+VERB(do_signalfd, rest, "closes a signalfd")
 {
     sigset_t set;
 
-    (void)rest;
     sigemptyset(&set);
     close_it(signalfd(-1, &set, SFD_CLOEXEC), -1);
 }
 
-static void do_inotify(const char *rest)
+VERB(do_inotify, rest, "closes an inotify")
 {
-    (void)rest;
     close_it(inotify_init1(IN_CLOEXEC), -1);
 }
 
 /* SO_PROTOCOL says 6, as for TCP. */
-static void do_netlink(const char *rest)
+VERB(do_netlink, rest, "closes a TCP netlink socket")
 {
-    (void)rest;
     close_it(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP), -1);
 }
 
 /* So it does here; and this one gets a copy of every segment, a refused connection's two to begin
  * with. */
-static void do_raw(const char *rest)
+VERB(do_raw, rest, "closes a raw TCP socket")
 {
     struct sockaddr_in nobody = {.sin_family = AF_INET, .sin_port = htons(1)};
     int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP);
     int refused = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    (void)rest;
     nobody.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (connect(refused, (struct sockaddr *)&nobody, sizeof nobody) == 0 || errno != ECONNREFUSED)
         scene_fail("be refused");
     close(refused);
     close_it(fd, -1);
 }
-
-const struct verb other_verbs[] = {
-    {"closes a TCP netlink socket", do_netlink},
-    {"closes a UDP socket", do_udp},
-    {"closes a file", do_file},
-    {"closes a path", do_path},
-    {"closes a pipe", do_pipe},
-    {"closes a raw TCP socket", do_raw},
-    {"closes a UNIX datagram socket", do_unix_datagram},
-    {"closes a UNIX seqpacket socket", do_unix_seqpacket},
-    {"closes a UNIX stream socket", do_unix_stream},
-    {"closes an epoll set", do_epoll},
-    {"closes an eventfd", do_eventfd},
-    {"closes an inotify", do_inotify},
-    {"closes a signalfd", do_signalfd},
-    {"closes a timerfd", do_timerfd},
-    {NULL, NULL},
-};

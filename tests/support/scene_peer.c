@@ -71,7 +71,7 @@ static void connect_to_program(void)
 }
 
 /* net_socket gives the connecting end: the peer's, unless the program connects. */
-static void do_connect(const char *rest)
+PEER_VERB(do_connect, rest, "connects")
 {
     for (long i = *rest ? scene_number(rest) : 1; i > 0; i--)
         connect_to_program();
@@ -79,35 +79,31 @@ static void do_connect(const char *rest)
         say_names();
 }
 
-static void do_listen(const char *rest)
+PEER_VERB(do_listen, rest, "listens")
 {
     struct sockaddr_in6 address;
     socklen_t size = sizeof address;
 
-    (void)rest;
     listener = net_listen(peer_options, 64);
     if (listener < 0 || getsockname(listener, (struct sockaddr *)&address, &size) != 0)
         scene_fail("listen");
     peer_port = ntohs(address.sin6_port); /* at the same place in both families */
 }
 
-static void do_accept(const char *rest)
+PEER_VERB(do_accept, rest, "accepts")
 {
-    (void)rest;
     take(net_accept(listener));
     say_names();
 }
 
-static void do_ignore_callers(const char *rest)
+PEER_VERB(do_ignore_callers, rest, "ignores who connects")
 {
-    (void)rest;
     if (net_drop(listener, NET_LOSE_ALL) != 0)
         scene_fail("ignore callers");
 }
 
-static void do_stop_listening(const char *rest)
+PEER_VERB(do_stop_listening, rest, "stops listening")
 {
-    (void)rest;
     close(listener);
     listener = -1;
 }
@@ -137,29 +133,28 @@ static void send_and_wait(struct peer *peer, long size)
         scene_fail("send %ld bytes", size);
 }
 
-static void do_send(const char *rest)
+PEER_VERB(do_send, rest, "sends")
 {
     send_and_wait(latest(), scene_number(rest));
 }
 
-static void do_send_all(const char *rest)
+PEER_VERB(do_send_all, rest, "all send")
 {
     for (int i = 0; i < count; i++)
         if (!peers[i].ended)
             send_and_wait(&peers[i], scene_number(rest));
 }
 
-static void do_send_urgent(const char *rest)
+PEER_VERB(do_send_urgent, rest, "sends urgent")
 {
     unsigned char byte = scene_byte(latest()->sent++);
 
-    (void)rest;
     if (send(latest()->fd, &byte, 1, MSG_OOB) != 1 || !net_wait_for(net_unacked, latest()->fd, 0))
         scene_fail("send an urgent byte");
 }
 
 /* By a process that does nothing else, so that the program can do something meanwhile. */
-static void do_pour(const char *rest)
+PEER_VERB(do_pour, rest, "pours")
 {
     struct peer *peer = latest();
     pid_t child = fork();
@@ -172,14 +167,14 @@ static void do_pour(const char *rest)
 }
 
 /* What is answered with a reset is never acknowledged. */
-static void do_send_late(const char *rest)
+PEER_VERB(do_send_late, rest, "sends late")
 {
     scene_say("late=%s",
               scene_errno(scene_write(latest()->fd, latest()->sent, scene_number(rest))));
 }
 
 /* A byte at a time, with pauses between. */
-static void do_trickle(const char *rest)
+PEER_VERB(do_trickle, rest, "trickles")
 {
     const struct timespec pause = {.tv_nsec = 100000000};
 
@@ -189,9 +184,8 @@ static void do_trickle(const char *rest)
     }
 }
 
-static void do_shut(const char *rest)
+PEER_VERB(do_shut, rest, "shuts down")
 {
-    (void)rest;
     if (shutdown(latest()->fd, SHUT_WR) != 0 || !net_wait_for(net_unacked, latest()->fd, 0))
         scene_fail("end the peer's side");
 }
@@ -240,9 +234,8 @@ static bool is_read(void *unused)
 }
 
 /* Somebody reads what the peer has sent, or the end is gone. */
-static void do_await_reading(const char *rest)
+PEER_VERB(do_await_reading, rest, "awaits its being read")
 {
-    (void)rest;
     errno = ETIMEDOUT;
     if (!net_wait_until(is_read, NULL))
         scene_fail("have all read");
@@ -256,20 +249,18 @@ static bool is_orphan(void *unused)
     return !look_at_other_end(&end) || end.inode == 0;
 }
 
-static void do_await_orphan(const char *rest)
+PEER_VERB(do_await_orphan, rest, "awaits its being given up")
 {
-    (void)rest;
     errno = ETIMEDOUT;
     if (!net_wait_until(is_orphan, NULL))
         scene_fail("see the other end given up");
 }
 
 /* Whether a descriptor is open on the other end. */
-static void do_see_who_holds(const char *rest)
+PEER_VERB(do_see_who_holds, rest, "sees who holds it")
 {
     struct other_end end;
 
-    (void)rest;
     scene_say("held=%s", look_at_other_end(&end) && end.inode ? "yes" : "no");
 }
 
@@ -281,20 +272,18 @@ static void ignore(enum net_loss what)
         scene_fail("ignore segments");
 }
 
-static void do_ignore_fin(const char *rest)
+PEER_VERB(do_ignore_fin, rest, "ignores FIN")
 {
-    (void)rest;
     ignore(NET_LOSE_FIN);
 }
 
-static void do_hear(const char *rest)
+PEER_VERB(do_hear, rest, "hears again")
 {
-    (void)rest;
     if (net_hear(latest()->fd) != 0)
         scene_fail("hear again");
 }
 
-static void do_read(const char *rest)
+PEER_VERB(do_read, rest, "reads")
 {
     struct peer *peer = latest();
     bool right;
@@ -306,7 +295,7 @@ static void do_read(const char *rest)
 }
 
 /* In fifty portions, with pauses between. */
-static void do_read_slowly(const char *rest)
+PEER_VERB(do_read_slowly, rest, "reads slowly")
 {
     enum { PORTIONS = 50 };
     const struct timespec pause = {.tv_nsec = 100000000};
@@ -327,7 +316,7 @@ static void do_read_slowly(const char *rest)
 
 /* How the stream ended, all that was read of it before, and whether that was right. SO_ERROR after
  * an EOF shows a reset that followed the FIN. */
-static void do_read_to_end(const char *rest)
+PEER_VERB(do_read_to_end, rest, "reads to the end")
 {
     struct peer *peer = latest();
     int pending = 0;
@@ -336,7 +325,6 @@ static void do_read_to_end(const char *rest)
     long got;
     int error = scene_read(peer->fd, peer->got, -1, &got, &right);
 
-    (void)rest;
     peer->got += got;
     getsockopt(peer->fd, SOL_SOCKET, SO_ERROR, &pending, &size);
     scene_say("peer_bytes=%ld", peer->got);
@@ -349,11 +337,10 @@ static void do_read_to_end(const char *rest)
  * reset. They stay open: in a crowd, the kernel answers one or the other peer's FIN with a reset,
  * when an acknowledgement that was delayed turns the program's end into a TIME_WAIT at that moment.
  */
-static void do_read_all_to_end(const char *rest)
+PEER_VERB(do_read_all_to_end, rest, "all read to the end")
 {
     long eof = 0, reset = 0, other = 0;
 
-    (void)rest;
     for (int i = 0; i < count; i++) {
         bool right;
         if (peers[i].ended)
@@ -371,21 +358,19 @@ static void do_read_all_to_end(const char *rest)
 
 /* ---- Leaving -------------------------------------------------------------------------------------- */
 
-static void do_close(const char *rest)
+PEER_VERB(do_close, rest, "closes")
 {
-    (void)rest;
     close(latest()->fd);
     latest()->fd = -1;
 }
 
-static void do_close_all(const char *rest)
+PEER_VERB(do_close_all, rest, "all close")
 {
-    (void)rest;
     for (int i = 0; i < count; i++)
         close(peers[i].fd);
 }
 
-static void do_reset(const char *rest)
+PEER_VERB(do_reset, rest, "resets")
 {
     if (net_zero_linger(latest()->fd) != 0)
         scene_fail("reset");
@@ -413,33 +398,3 @@ void peer_says_reasons(void)
     peer_notes_reasons();
     scene_say("~reason=%s", reasons);
 }
-
-static const struct verb peer_verbs[] = {
-    {"accepts", do_accept},
-    {"all close", do_close_all},
-    {"all read to the end", do_read_all_to_end},
-    {"all send", do_send_all},
-    {"awaits its being read", do_await_reading},
-    {"awaits its being given up", do_await_orphan},
-    {"closes", do_close},
-    {"connects", do_connect},
-    {"hears again", do_hear},
-    {"ignores FIN", do_ignore_fin},
-    {"ignores who connects", do_ignore_callers},
-    {"listens", do_listen},
-    {"pours", do_pour},
-    {"reads", do_read},
-    {"reads slowly", do_read_slowly},
-    {"reads to the end", do_read_to_end},
-    {"resets", do_reset},
-    {"sees who holds it", do_see_who_holds},
-    {"sends", do_send},
-    {"sends late", do_send_late},
-    {"sends urgent", do_send_urgent},
-    {"shuts down", do_shut},
-    {"stops listening", do_stop_listening},
-    {"trickles", do_trickle},
-    {NULL, NULL},
-};
-
-const struct verb *const peer_tables[] = {peer_verbs, NULL};

@@ -33,11 +33,10 @@ static void close_in_handler(int signal)
 
 /* errno as the interrupted code sees it is the handler's to keep: close() must not have changed it.
  */
-static void do_close_in_handler(const char *rest)
+VERB(do_close_in_handler, rest, "closes in a signal handler")
 {
     struct sigaction action = {.sa_handler = close_in_handler};
 
-    (void)rest;
     handlers_fd = program_connection();
     sigaction(SIGUSR1, &action, NULL);
     raise(SIGUSR1);
@@ -73,13 +72,12 @@ static int interrupted_close(int fd)
  * it closes. A handler that finds no close in progress does nothing, so the storm goes on until
  * each of its connections has had one.
  */
-static void do_close_all_in_storm(const char *rest)
+VERB(do_close_all_in_storm, rest, "closes all in a storm of signals")
 {
     const struct itimerval often = {{.tv_usec = 50}, {.tv_usec = 50}}, never = {{0}, {0}};
     struct sigaction action = {.sa_handler = close_next_in_handler, .sa_flags = SA_RESTART};
     int half = program.count / 2, right = 0;
 
-    (void)rest;
     handlers_next = half;
     sigaction(SIGALRM, &action, NULL);
     setitimer(ITIMER_REAL, &often, NULL);
@@ -106,13 +104,12 @@ static void close_in_coroutine(void)
 }
 
 /* Below the stack is a page that may not be touched: one byte too many is SIGSEGV. */
-static void do_close_on_small_stack(const char *rest)
+VERB(do_close_on_small_stack, rest, "closes on a stack of 8 kB")
 {
     long page = sysconf(_SC_PAGESIZE);
     char *memory =
         mmap(NULL, page + SMALL_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    (void)rest;
     if (memory == MAP_FAILED || mprotect(memory, page, PROT_NONE) != 0 ||
         getcontext(&coroutine) != 0)
         scene_fail("make a small stack");
@@ -145,11 +142,10 @@ static void *close_in_thread(void *unused)
     return unused;
 }
 
-static void do_close_from_thread(const char *rest)
+VERB(do_close_from_thread, rest, "closes from a thread")
 {
     pthread_t thread;
 
-    (void)rest;
     main_tid = gettid();
     if (pthread_create(&thread, NULL, close_in_thread, NULL) != 0)
         scene_fail("start a thread");
@@ -175,12 +171,11 @@ static void *close_share(void *first)
     return (void *)right;
 }
 
-static void do_close_all_from_threads(const char *rest)
+VERB(do_close_all_from_threads, rest, "closes all from 16 threads")
 {
     pthread_t threads[THREADS];
     long right = 0;
 
-    (void)rest;
     pthread_barrier_init(&barrier, NULL, THREADS);
     for (long i = 0; i < THREADS; i++)
         if (pthread_create(&threads[i], NULL, close_share, (void *)i) != 0)
@@ -202,11 +197,10 @@ static void *idle(void *unused)
 }
 
 /* From here on it is a program with threads. */
-static void do_idle_in_thread(const char *rest)
+VERB(do_idle_in_thread, rest, "idles in a thread")
 {
     pthread_t thread;
 
-    (void)rest;
     if (pthread_create(&thread, NULL, idle, NULL) != 0)
         scene_fail("start a thread");
 }
@@ -220,13 +214,12 @@ static void *close_when_cancelled(void *unused)
 }
 
 /* The kernel is asked without the library: whether the number is still open, and what is unread. */
-static void do_close_with_cancellation(const char *rest)
+VERB(do_close_with_cancellation, rest, "closes with a cancellation pending")
 {
     int fd = program_connection();
     pthread_t thread;
     void *result;
 
-    (void)rest;
     if (pthread_create(&thread, NULL, close_when_cancelled, NULL) != 0)
         scene_fail("start a thread");
     pthread_join(thread, &result);
@@ -237,49 +230,31 @@ static void do_close_with_cancellation(const char *rest)
 
 /* ---- Poverty -------------------------------------------------------------------------------------- */
 
-static void do_use_up_descriptors(const char *rest)
+VERB(do_use_up_descriptors, rest, "uses up all descriptors")
 {
-    (void)rest;
     while (open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0)
         continue;
     scene_say("open=%s", scene_errno(errno));
 }
 
-static void do_enter_root(const char *directory)
+VERB(do_enter_root, directory, "enters the root")
 {
     if (chroot(directory) != 0 || chdir("/") != 0)
         scene_fail("enter the root %s", directory);
 }
 
-static void do_become_nobody(const char *rest)
+VERB(do_become_nobody, rest, "becomes nobody")
 {
     enum { NOBODY = 65534 };
 
-    (void)rest;
     if (setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
         setresuid(NOBODY, NOBODY, NOBODY) != 0)
         scene_fail("become nobody");
 }
 
 /* As daemons do; and then a connection may be number 2. */
-static void do_close_stdio(const char *rest)
+VERB(do_close_stdio, rest, "closes stdio")
 {
-    (void)rest;
     for (int fd = 0; fd <= 2; fd++)
         close(fd);
 }
-
-const struct verb place_verbs[] = {
-    {"becomes nobody", do_become_nobody},
-    {"closes all from 16 threads", do_close_all_from_threads},
-    {"closes all in a storm of signals", do_close_all_in_storm},
-    {"closes from a thread", do_close_from_thread},
-    {"idles in a thread", do_idle_in_thread},
-    {"closes in a signal handler", do_close_in_handler},
-    {"closes on a stack of 8 kB", do_close_on_small_stack},
-    {"closes stdio", do_close_stdio},
-    {"closes with a cancellation pending", do_close_with_cancellation},
-    {"enters the root", do_enter_root},
-    {"uses up all descriptors", do_use_up_descriptors},
-    {NULL, NULL},
-};

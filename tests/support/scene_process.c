@@ -23,12 +23,11 @@ static void wait_for(pid_t child)
 }
 
 /* The child's number is its own: the parent's connection stays. */
-static void do_close_in_vfork_child(const char *rest)
+VERB(do_close_in_vfork_child, rest, "closes in a vfork child")
 {
     int fd = program_connection();
     pid_t child;
 
-    (void)rest;
     child = vfork();
     if (child == 0) {
         child_result = program_close(fd);
@@ -41,12 +40,11 @@ static void do_close_in_vfork_child(const char *rest)
 static volatile int childs_number; /* in its parent's memory again */
 
 /* The child gives the number another life of its own; the parent's is still the connection. */
-static void do_reuse_number_in_vfork_child(const char *rest)
+VERB(do_reuse_number_in_vfork_child, rest, "reuses the number in a vfork child")
 {
     int fd = program_connection();
     pid_t child;
 
-    (void)rest;
     child = vfork();
     if (child == 0) {
         close(fd);
@@ -57,11 +55,10 @@ static void do_reuse_number_in_vfork_child(const char *rest)
     scene_say("same_number=%s", childs_number == fd ? "yes" : "no");
 }
 
-static void do_vfork_and_exec(const char *rest)
+VERB(do_vfork_and_exec, rest, "starts a program by vfork")
 {
     pid_t child;
 
-    (void)rest;
     child = vfork();
     if (child == 0) {
         execl("/bin/true", "true", NULL);
@@ -71,12 +68,11 @@ static void do_vfork_and_exec(const char *rest)
 }
 
 /* The child ends by _exit: what it holds then is closed without any call that can be seen. */
-static void do_close_in_fork_child(const char *rest)
+VERB(do_close_in_fork_child, rest, "closes in a fork child")
 {
     int fd = program_connection();
     pid_t child = fork();
 
-    (void)rest;
     if (child == 0) {
         struct closed closed = program_close(fd);
         _exit(closed.result == 0 && closed.error == SCENE_KEPT ? 0 : 1);
@@ -86,12 +82,11 @@ static void do_close_in_fork_child(const char *rest)
 }
 
 /* By clone itself, as a runtime without libc would: no fork hook runs. */
-static void do_close_in_clone_child(const char *rest)
+VERB(do_close_in_clone_child, rest, "closes in a clone child")
 {
     int fd = program_connection();
     pid_t child = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 
-    (void)rest;
     if (child == 0) {
         struct closed closed = program_close(fd);
         _exit(closed.result == 0 && closed.error == SCENE_KEPT ? 0 : 1);
@@ -100,7 +95,7 @@ static void do_close_in_clone_child(const char *rest)
 }
 
 /* A worker of a pre-fork server: accepts, answers without reading, closes, and leaves by exit(). */
-static void do_serve_in_fork_child(const char *rest)
+VERB(do_serve_in_fork_child, rest, "serves in a fork child")
 {
     pid_t child = fork();
 
@@ -123,18 +118,16 @@ static void close_at_exit(void)
     program_replies();
 }
 
-static void do_close_at_exit(const char *rest)
+VERB(do_close_at_exit, rest, "closes at exit")
 {
-    (void)rest;
     atexit(close_at_exit);
 }
 
 /* close_lib.so's destructor does it, which comes after every atexit handler of the program. */
-static void do_close_in_destructor(const char *rest)
+VERB(do_close_in_destructor, rest, "closes in a destructor")
 {
     char number[16];
 
-    (void)rest;
     snprintf(number, sizeof number, "%d", program_connection());
     setenv("CLOSE_IN_DESTRUCTOR", number, 1);
 }
@@ -149,25 +142,11 @@ static ssize_t close_when_flushed(void *cookie, const char *bytes, size_t size)
 
 /* exit() flushes the streams last, after every handler and destructor: a stream of the program's
  * own making closes then. */
-static void do_close_when_flushed(const char *rest)
+VERB(do_close_when_flushed, rest, "closes when streams are flushed")
 {
     cookie_io_functions_t functions = {.write = close_when_flushed};
     FILE *stream = fopencookie(NULL, "w", functions);
 
-    (void)rest;
     if (!stream || fputc('x', stream) == EOF)
         scene_fail("open a stream");
 }
-
-const struct verb process_verbs[] = {
-    {"closes at exit", do_close_at_exit},
-    {"closes in a clone child", do_close_in_clone_child},
-    {"closes in a destructor", do_close_in_destructor},
-    {"closes in a fork child", do_close_in_fork_child},
-    {"closes in a vfork child", do_close_in_vfork_child},
-    {"closes when streams are flushed", do_close_when_flushed},
-    {"reuses the number in a vfork child", do_reuse_number_in_vfork_child},
-    {"serves in a fork child", do_serve_in_fork_child},
-    {"starts a program by vfork", do_vfork_and_exec},
-    {NULL, NULL},
-};

@@ -53,7 +53,7 @@ void program_drops(int fd)
     program.count = kept;
 }
 
-static void do_listen(const char *rest)
+VERB(do_listen, rest, "listens")
 {
     struct sockaddr_in6 address;
     socklen_t size = sizeof address;
@@ -65,7 +65,7 @@ static void do_listen(const char *rest)
     scene_say("~port=%d", ntohs(address.sin6_port)); /* at the same place in both families */
 }
 
-static void do_accept(const char *rest)
+VERB(do_accept, rest, "accepts")
 {
     for (long i = *rest ? scene_number(rest) : 1; i > 0; i--) {
         int fd = net_accept(program.listener);
@@ -92,7 +92,7 @@ static int connect_to(int fd, const char *port)
     return connect(fd, (struct sockaddr *)&address, sizeof address);
 }
 
-static void do_connect(const char *port)
+VERB(do_connect, port, "connects")
 {
     options.we_connect = true;
     int fd = net_socket(&options);
@@ -102,7 +102,7 @@ static void do_connect(const char *port)
     program_takes(fd);
 }
 
-static void do_connect_without_waiting(const char *port)
+VERB(do_connect_without_waiting, port, "connects without waiting")
 {
     options.we_connect = true;
     int fd = net_socket(&options);
@@ -112,16 +112,15 @@ static void do_connect_without_waiting(const char *port)
     program_takes(fd);
 }
 
-static void do_make_socket(const char *rest)
+VERB(do_make_socket, rest, "makes a socket")
 {
-    (void)rest;
     options.we_connect = true;
     program_takes(net_socket(&options));
 }
 
 /* ---- Reading and writing -------------------------------------------------------------------------- */
 
-static void do_read(const char *rest)
+VERB(do_read, rest, "reads")
 {
     long got;
     bool right;
@@ -130,15 +129,14 @@ static void do_read(const char *rest)
     scene_say("read=%ld %s", got, scene_errno(error));
 }
 
-static void do_read_urgent(const char *rest)
+VERB(do_read_urgent, rest, "reads urgent")
 {
     char byte;
 
-    (void)rest;
     scene_say("urgent=%zd", recv(program_connection(), &byte, 1, MSG_OOB));
 }
 
-static void do_write(const char *rest)
+VERB(do_write, rest, "writes")
 {
     long size = scene_number(rest);
     int error = scene_write(program_connection(), written, size);
@@ -149,12 +147,11 @@ static void do_write(const char *rest)
 
 /* Until neither the peer's window nor the send buffer takes any more. Full may be for the moment
  * only, while data is on its way: it is for good when what is unacknowledged is also unsent. */
-static void do_fill(const char *rest)
+VERB(do_fill, rest, "fills")
 {
     int fd = program_connection();
     unsigned char block[16384];
 
-    (void)rest;
     for (;;) {
         for (size_t i = 0; i < sizeof block; i++)
             block[i] = scene_byte(written + i);
@@ -169,7 +166,7 @@ static void do_fill(const char *rest)
     scene_say("~written=%ld", written);
 }
 
-static void do_shut(const char *rest)
+VERB(do_shut, rest, "shuts")
 {
     static const char *const names[] = {"reading", "writing", "both"};
 
@@ -179,7 +176,7 @@ static void do_shut(const char *rest)
     scene_fail("shut %s", rest);
 }
 
-static void do_await(const char *rest)
+VERB(do_await, rest, "awaits")
 {
     static const char *const names[] = {[TCP_ESTABLISHED] = "ESTABLISHED",
                                         [TCP_SYN_SENT] = "SYN_SENT",
@@ -200,14 +197,14 @@ static void do_await(const char *rest)
 }
 
 /* Read or not. */
-static void do_await_received(const char *rest)
+VERB(do_await_received, rest, "awaits received")
 {
     errno = ETIMEDOUT;
     if (!net_wait_at_least(net_received, program_connection(), scene_number(rest)))
         scene_fail("receive %s", rest);
 }
 
-static void do_await_unread(const char *rest)
+VERB(do_await_unread, rest, "awaits unread")
 {
     errno = ETIMEDOUT;
     if (!net_wait_for(net_unread, program_connection(), scene_number(rest)))
@@ -224,12 +221,12 @@ static void set_linger(int fd, const char *seconds)
         scene_fail("set SO_LINGER");
 }
 
-static void do_linger(const char *rest)
+VERB(do_linger, rest, "lingers")
 {
     set_linger(program_connection(), rest);
 }
 
-static void do_linger_on_listener(const char *rest)
+VERB(do_linger_on_listener, rest, "lingers on the listener")
 {
     set_linger(program.listener, rest);
 }
@@ -240,37 +237,34 @@ static void set_int(int level, int option, int value)
         scene_fail("set option %d", option);
 }
 
-static void do_urgent_inline(const char *rest)
+VERB(do_urgent_inline, rest, "takes urgent inline")
 {
-    (void)rest;
     set_int(SOL_SOCKET, SO_OOBINLINE, 1);
 }
 
-static void do_rcvlowat(const char *rest)
+VERB(do_rcvlowat, rest, "sets rcvlowat")
 {
     set_int(SOL_SOCKET, SO_RCVLOWAT, scene_number(rest));
 }
 
-static void do_linger2(const char *rest)
+VERB(do_linger2, rest, "sets linger2")
 {
     set_int(IPPROTO_TCP, TCP_LINGER2, scene_number(rest));
 }
 
-static void do_nonblocking(const char *rest)
+VERB(do_nonblocking, rest, "never blocks on all")
 {
-    (void)rest;
     for (int i = 0; i < program.count; i++)
         fcntl(program.connections[i], F_SETFL, O_NONBLOCK);
 }
 
-static void do_sndbuf(const char *rest)
+VERB(do_sndbuf, rest, "sets sndbuf")
 {
     set_int(SOL_SOCKET, SO_SNDBUF, scene_number(rest));
 }
 
-static void do_cork(const char *rest)
+VERB(do_cork, rest, "corks")
 {
-    (void)rest;
     set_int(IPPROTO_TCP, TCP_CORK, 1);
 }
 
@@ -282,38 +276,34 @@ static void count_signal(int number)
     signals++;
 }
 
-static void do_ask_for_sigio(const char *rest)
+VERB(do_ask_for_sigio, rest, "asks for SIGIO")
 {
     const struct sigaction action = {.sa_handler = count_signal, .sa_flags = SA_RESTART};
     int fd = program_connection();
 
-    (void)rest;
     if (sigaction(SIGIO, &action, NULL) != 0 || fcntl(fd, F_SETOWN, getpid()) != 0 ||
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_ASYNC) != 0)
         scene_fail("ask for SIGIO");
 }
 
-static void do_ask_for_sigurg(const char *rest)
+VERB(do_ask_for_sigurg, rest, "asks for SIGURG")
 {
     const struct sigaction action = {.sa_handler = count_signal, .sa_flags = SA_RESTART};
 
-    (void)rest;
     if (sigaction(SIGURG, &action, NULL) != 0 ||
         fcntl(program_connection(), F_SETOWN, getpid()) != 0)
         scene_fail("ask for SIGURG");
 }
 
 /* Whether there was one since the last time. */
-static void do_say_sigio(const char *rest)
+VERB(do_say_sigio, rest, "says if SIGIO came")
 {
-    (void)rest;
     scene_say("sigio=%s", signals ? "yes" : "no");
     signals = 0;
 }
 
-static void do_say_sigurg(const char *rest)
+VERB(do_say_sigurg, rest, "says if SIGURG came")
 {
-    (void)rest;
     scene_say("sigurg=%s", signals ? "yes" : "no");
     signals = 0;
 }
@@ -335,36 +325,33 @@ void program_says_closed(const char *what, struct closed closed)
     scene_say("%s=%d %s", what, closed.result, scene_errno(closed.error));
 }
 
-static void do_close(const char *rest)
+VERB(do_close, rest, "closes")
 {
     int fd = program_connection();
 
-    (void)rest;
     scene_say("~tid=%ld", syscall(SYS_gettid));
     program_says_closed("close", program_close(fd));
     scene_say("number=%s", syscall(SYS_fcntl, fd, F_GETFD) < 0 ? "free" : "taken");
     program_drops(fd);
 }
 
-static void do_close_listener(const char *rest)
+VERB(do_close_listener, rest, "closes the listener")
 {
-    (void)rest;
     scene_say("~tid=%ld", syscall(SYS_gettid));
     program_says_closed("close", program_close(program.listener));
     program.listener = -1;
 }
 
-static void do_close_number(const char *rest)
+VERB(do_close_number, rest, "closes number")
 {
     program_says_closed("close", program_close(scene_number(rest)));
 }
 
 /* How many closes went as they should: 0 returned, errno kept. */
-static void do_close_all(const char *rest)
+VERB(do_close_all, rest, "closes all")
 {
     int right = 0, all = program.count;
 
-    (void)rest;
     while (program.count > 0) {
         struct closed closed = program_close(program.connections[--program.count]);
         right += closed.result == 0 && closed.error == SCENE_KEPT;
@@ -372,16 +359,15 @@ static void do_close_all(const char *rest)
     scene_say("closed=%d of %d", right, all);
 }
 
-static void do_nothing(const char *rest)
+VERB(do_nothing, rest, "starts")
 {
     (void)rest;
 }
 
 /* ---- The wire -------------------------------------------------------------------------------------- */
 
-static void do_end(const char *rest)
+VERB(do_end, rest, "ends")
 {
-    (void)rest;
     over = true;
 }
 
@@ -413,8 +399,6 @@ static void read_environment(void)
 
 int program_main(void)
 {
-    const struct verb *const tables[] = {program_verbs, place_verbs, process_verbs, share_verbs,
-                                         other_verbs,   call_verbs,  NULL};
     char step[256];
 
     read_environment();
@@ -425,44 +409,9 @@ int program_main(void)
         if (got <= 0)
             return 72; /* the peer is gone */
         step[got] = '\0';
-        scene_act(tables, step);
+        scene_act(program_verbs, step);
         if (!over)
             program_replies();
     }
     return 0;
 }
-
-const struct verb program_verbs[] = {
-    {"accepts", do_accept},
-    {"asks for SIGIO", do_ask_for_sigio},
-    {"asks for SIGURG", do_ask_for_sigurg},
-    {"awaits", do_await},
-    {"awaits received", do_await_received},
-    {"awaits unread", do_await_unread},
-    {"closes", do_close},
-    {"closes all", do_close_all},
-    {"closes number", do_close_number},
-    {"closes the listener", do_close_listener},
-    {"connects", do_connect},
-    {"connects without waiting", do_connect_without_waiting},
-    {"corks", do_cork},
-    {"ends", do_end},
-    {"fills", do_fill},
-    {"lingers", do_linger},
-    {"lingers on the listener", do_linger_on_listener},
-    {"listens", do_listen},
-    {"makes a socket", do_make_socket},
-    {"never blocks on all", do_nonblocking},
-    {"reads", do_read},
-    {"reads urgent", do_read_urgent},
-    {"says if SIGIO came", do_say_sigio},
-    {"says if SIGURG came", do_say_sigurg},
-    {"sets linger2", do_linger2},
-    {"sets rcvlowat", do_rcvlowat},
-    {"sets sndbuf", do_sndbuf},
-    {"shuts", do_shut},
-    {"starts", do_nothing},
-    {"takes urgent inline", do_urgent_inline},
-    {"writes", do_write},
-    {NULL, NULL},
-};

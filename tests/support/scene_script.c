@@ -79,14 +79,16 @@ static const char *behind(const char *words, const char *step)
     return step[length] == '\0' ? step + length : NULL;
 }
 
-void scene_act(const struct verb *const tables[], const char *step)
+struct verb program_verbs[128];
+struct verb peer_verbs[64];
+
+void scene_act(const struct verb *verbs, const char *step)
 {
     const struct verb *best = NULL;
 
-    for (size_t i = 0; tables[i]; i++)
-        for (const struct verb *verb = tables[i]; verb->words; verb++)
-            if (behind(verb->words, step) && (!best || strlen(verb->words) > strlen(best->words)))
-                best = verb;
+    for (const struct verb *verb = verbs; verb->words; verb++)
+        if (behind(verb->words, step) && (!best || strlen(verb->words) > strlen(best->words)))
+            best = verb;
     errno = EINVAL;
     if (!best)
         scene_fail("act \"%s\"", step);

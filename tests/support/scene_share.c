@@ -35,7 +35,7 @@ static const char *echo(int from, int to, long size)
 
 static int number = -1; /* -1: it is somebody else */
 
-static void do_dup(const char *how)
+VERB(do_dup, how, "shares by")
 {
     enum { TARGET = 20 };
     int fd = program_connection();
@@ -52,7 +52,7 @@ static void do_dup(const char *how)
         scene_fail("share by %s", how);
 }
 
-static void do_linger_on_duplicate(const char *seconds)
+VERB(do_linger_on_duplicate, seconds, "lingers on the duplicate")
 {
     struct linger linger = {.l_onoff = 1, .l_linger = scene_number(seconds)};
 
@@ -60,19 +60,17 @@ static void do_linger_on_duplicate(const char *seconds)
         scene_fail("set SO_LINGER");
 }
 
-static void do_close_duplicate(const char *rest)
+VERB(do_close_duplicate, rest, "closes the duplicate")
 {
-    (void)rest;
     program_says_closed("duplicate_close", program_close(number));
 }
 
 /* The program's number becomes that of a stream to write to, beside one on a duplicate to read
  * from. */
-static void do_dup_for_stream(const char *rest)
+VERB(do_dup_for_stream, rest, "shares with a stream")
 {
     FILE *in = fdopen(dup(program_connection()), "r");
 
-    (void)rest;
     if (!in)
         scene_fail("open a stream");
     number = fileno(in);
@@ -80,18 +78,16 @@ static void do_dup_for_stream(const char *rest)
 
 static int in_flight[2];
 
-static void do_send_into_flight(const char *rest)
+VERB(do_send_into_flight, rest, "sends it into flight")
 {
-    (void)rest;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in_flight) != 0)
         scene_fail("make a socket pair");
     if (!net_send_descriptor(in_flight[0], program_connection(), 0))
         scene_fail("pass a descriptor");
 }
 
-static void do_land(const char *rest)
+VERB(do_land, rest, "has it land")
 {
-    (void)rest;
     number = net_receive_descriptor(in_flight[1], MSG_CMSG_CLOEXEC);
 }
 
@@ -132,23 +128,20 @@ static void fork_holder(int fd)
     close(wires[1]);
 }
 
-static void do_fork(const char *rest)
+VERB(do_fork, rest, "shares with a child")
 {
-    (void)rest;
     fork_holder(program_connection());
 }
 
-static void do_start_helper(const char *rest)
+VERB(do_start_helper, rest, "starts a helper")
 {
-    (void)rest;
     fork_holder(-1);
 }
 
-static void do_pass_to_helper(const char *rest)
+VERB(do_pass_to_helper, rest, "passes it to the helper")
 {
     char received;
 
-    (void)rest;
     if (!net_send_descriptor(holder, program_connection(), 0))
         scene_fail("pass a descriptor");
     if (recv(holder, &received, 1, 0) != 1)
@@ -156,7 +149,7 @@ static void do_pass_to_helper(const char *rest)
 }
 
 /* As inetd does it: the connection is the started program's standard input and output. */
-static void do_start_program(const char *size)
+VERB(do_start_program, size, "starts a service for")
 {
     int wires[2];
 
@@ -189,7 +182,7 @@ int share_echo_main(const char *count)
     return 0;
 }
 
-static void do_let_echo(const char *rest)
+VERB(do_let_echo, rest, "lets the holder echo")
 {
     char how[32] = "";
     long size = scene_number(rest);
@@ -267,39 +260,20 @@ static void start_call(void *(*routine)(void *), int fd, const char *size, long 
         scene_fail("have a thread in a call");
 }
 
-static void do_start_reader(const char *size)
+VERB(do_start_reader, size, "starts a reader of")
 {
     start_call(receive, program_connection(), size, SYS_recvfrom);
 }
 
-static void do_start_writer(const char *size)
+VERB(do_start_writer, size, "starts a writer of")
 {
     start_call(transmit, program_connection(), size, SYS_sendto);
 }
 
-static void do_join_threads(const char *rest)
+VERB(do_join_threads, rest, "joins the threads")
 {
-    (void)rest;
     for (int i = 0; i < call_count; i++) {
         pthread_join(calls[i].thread, NULL);
         scene_say("thread=%zd %s", calls[i].result, calls[i].right ? "right" : "wrong");
     }
 }
-
-const struct verb share_verbs[] = {
-    {"closes the duplicate", do_close_duplicate},
-    {"has it land", do_land},
-    {"joins the threads", do_join_threads},
-    {"lets the holder echo", do_let_echo},
-    {"lingers on the duplicate", do_linger_on_duplicate},
-    {"passes it to the helper", do_pass_to_helper},
-    {"sends it into flight", do_send_into_flight},
-    {"shares by", do_dup},
-    {"shares with a child", do_fork},
-    {"shares with a stream", do_dup_for_stream},
-    {"starts a helper", do_start_helper},
-    {"starts a reader of", do_start_reader},
-    {"starts a service for", do_start_program},
-    {"starts a writer of", do_start_writer},
-    {NULL, NULL},
-};

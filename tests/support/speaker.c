@@ -10,6 +10,8 @@
  * read is told by a witness that knows nothing of the library. All addresses are of the loopback.
  */
 #define _GNU_SOURCE
+#include "listed.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -225,6 +227,19 @@ struct speaker {
     uint32_t bytes; /* that a close leaves unread */
 };
 
+/* Written before main() only. */
+static struct step {
+    const char *name;
+    void (*take)(struct speaker *s, const char *argument);
+} steps[64];
+
+/* The head of a step. */
+#define STEP(function, name)                                                                       \
+    static void function(struct speaker *s, const char *argument);                                 \
+    LISTED(struct step, steps, name, function)                                                     \
+    static void function(__attribute__((unused)) struct speaker *s,                                \
+                         __attribute__((unused)) const char *argument)
+
 static char **environment_without_library(void)
 {
     static char *plain[1024];
@@ -343,7 +358,7 @@ __attribute__((noinline)) static void close_opened(int fd)
 }
 
 /* unread:N - closes N connections that were accepted, each with bytes unread */
-static void unread(struct speaker *s, const char *argument)
+STEP(unread, "unread")
 {
     for (long n = number(argument, 1); n > 0; n--) {
         int fd = accept_one(s);
@@ -353,7 +368,7 @@ static void unread(struct speaker *s, const char *argument)
 }
 
 /* opened:N - the same, with connections that this program opened */
-static void opened(struct speaker *s, const char *argument)
+STEP(opened, "opened")
 {
     for (long n = number(argument, 1); n > 0; n--) {
         int fd = open_one(s);
@@ -363,7 +378,7 @@ static void opened(struct speaker *s, const char *argument)
 }
 
 /* clean:N - closes N accepted connections with nothing unread */
-static void clean(struct speaker *s, const char *argument)
+STEP(clean, "clean")
 {
     uint32_t bytes = s->bytes;
 
@@ -374,11 +389,10 @@ static void clean(struct speaker *s, const char *argument)
 }
 
 /* shared - closes one with bytes unread, of which a duplicate stays open */
-static void shared(struct speaker *s, const char *argument)
+STEP(shared, "shared")
 {
     int fd = accept_one(s);
 
-    (void)argument;
     wait_for_unread(fd, s->bytes);
     check(dup(fd), "duplicate");
     close(fd);
@@ -397,13 +411,12 @@ static void print_name(int fd, int (*ask_name)(int, struct sockaddr *, socklen_t
 
 /* facts - says of a connection, and then closes it with bytes unread: process, thread, descriptor,
  * own address, peer's address, the kernel's cookie */
-static void facts(struct speaker *s, const char *argument)
+STEP(facts, "facts")
 {
     uint64_t cookie = 0;
     socklen_t size = sizeof(cookie);
     int fd = accept_one(s);
 
-    (void)argument;
     wait_for_unread(fd, s->bytes);
     check(getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size), "ask for a cookie");
     dprintf(STDOUT_FILENO, "%d %ld %d", getpid(), syscall(SYS_gettid), fd);
@@ -415,7 +428,7 @@ static void facts(struct speaker *s, const char *argument)
 
 /* answered:N - closes one with bytes unread after writing N bytes to it that its peer does not
  * read; says how many of them the peer's end has not taken */
-static void answered(struct speaker *s, const char *argument)
+STEP(answered, "answered")
 {
     static const char bytes_out[1 << 20];
     size_t size = (size_t)number(argument, sizeof(bytes_out));
@@ -437,13 +450,12 @@ static void answered(struct speaker *s, const char *argument)
 }
 
 /* zero-linger - closes one with SO_LINGER {1,0} and nothing unread */
-static void zero_linger(struct speaker *s, const char *argument)
+STEP(zero_linger, "zero-linger")
 {
     struct linger linger = {1, 0};
     uint32_t bytes = s->bytes;
     int fd;
 
-    (void)argument;
     s->bytes = 0;
     fd = accept_one(s);
     s->bytes = bytes;
@@ -452,7 +464,7 @@ static void zero_linger(struct speaker *s, const char *argument)
 }
 
 /* pending:N - closes the listening socket with N connections waiting to be accepted */
-static void pending(struct speaker *s, const char *argument)
+STEP(pending, "pending")
 {
     int listener = listener_of(s);
 
@@ -463,7 +475,7 @@ static void pending(struct speaker *s, const char *argument)
 }
 
 /* bytes:N - so many are left unread from here on */
-static void bytes(struct speaker *s, const char *argument)
+STEP(bytes, "bytes")
 {
     s->bytes = (uint32_t)number(argument, 0);
 }
@@ -476,27 +488,25 @@ static void other_family(struct speaker *s, enum family family)
 }
 
 /* ipv6, mapped - the family of the connections from here on */
-static void ipv6(struct speaker *s, const char *argument)
+STEP(ipv6, "ipv6")
 {
-    (void)argument;
     other_family(s, IPV6);
 }
 
-static void mapped(struct speaker *s, const char *argument)
+STEP(mapped, "mapped")
 {
-    (void)argument;
     other_family(s, MAPPED);
 }
 
 /* port:N - where to listen, and where the peer does for connections that this program opens */
-static void port(struct speaker *s, const char *argument)
+STEP(port, "port")
 {
     s->port = (uint16_t)number(argument, 0);
 }
 
 /* end:N - what the peer of the last connection, or the one N before it, read, and how its reading
  * ended */
-static void end(struct speaker *s, const char *argument)
+STEP(end, "end")
 {
     struct answer answer = ask(s, FINISH, 0, (uint32_t)number(argument, 0));
 
@@ -505,14 +515,13 @@ static void end(struct speaker *s, const char *argument)
 }
 
 /* say:TEXT */
-static void say(struct speaker *s, const char *argument)
+STEP(say, "say")
 {
-    (void)s;
     dprintf(STDOUT_FILENO, "%s\n", argument);
 }
 
 /* wait:WORD - prints WORD ("waiting"), and reads a line */
-static void wait_for_line(struct speaker *s, const char *argument)
+STEP(wait_for_line, "wait")
 {
     char byte = 0;
 
@@ -522,20 +531,18 @@ static void wait_for_line(struct speaker *s, const char *argument)
 }
 
 /* close:FD */
-static void close_number(struct speaker *s, const char *argument)
+STEP(close_number, "close")
 {
-    (void)s;
     if (close((int)number(argument, -1)) < 0)
         dprintf(STDOUT_FILENO, "close: %s\n", strerror(errno));
 }
 
 /* over:FD=FILE - dup2s FILE, opened for appending, over FD */
-static void over(struct speaker *s, const char *argument)
+STEP(over, "over")
 {
     int fd = (int)number(argument, -1);
     int file = open(strchr(argument, '=') + 1, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
-    (void)s;
     check(dup2((int)check(file, "open a file"), fd), "dup2");
     if (file != fd)
         close(file);
@@ -543,14 +550,13 @@ static void over(struct speaker *s, const char *argument)
 
 /* reuse:FD=FILE - closes FD, the last reference to a file that is deleted, and puts on FD a new
  * file that the file system gave the same inode, where one of the next hundred gets it */
-static void reuse(struct speaker *s, const char *argument)
+STEP(reuse, "reuse")
 {
     int fd = (int)number(argument, -1);
     const char *name = strchr(argument, '=') + 1;
     struct stat before, now;
     int file = -1;
 
-    (void)s;
     check(fstat(fd, &before), "ask what a file is");
     close(fd);
     for (int i = 0; i < 100; i++) {
@@ -569,18 +575,17 @@ static void reuse(struct speaker *s, const char *argument)
 }
 
 /* keep - accepts a connection with nothing to read in it, and does not close it */
-static void keep(struct speaker *s, const char *argument)
+STEP(keep, "keep")
 {
     uint32_t count = s->bytes;
 
-    (void)argument;
     s->bytes = 0;
     accept_one(s);
     s->bytes = count;
 }
 
 /* keep-as:FD - closes FD, and accepts a connection that gets its number */
-static void keep_as(struct speaker *s, const char *argument)
+STEP(keep_as, "keep-as")
 {
     int fd = (int)number(argument, -1);
 
@@ -591,9 +596,8 @@ static void keep_as(struct speaker *s, const char *argument)
 }
 
 /* finish:FD - half-closes a connection, so that its peer can read to the end */
-static void finish(struct speaker *s, const char *argument)
+STEP(finish, "finish")
 {
-    (void)s;
     check(shutdown((int)number(argument, -1), SHUT_WR), "half-close");
 }
 
@@ -604,31 +608,28 @@ static bool is_needed(const struct speaker *s, int fd)
 
 /* close-all - as daemons do: closes every number from 3 to 1099 but the two it goes on using; says
  * how many of them were open */
-static void close_all(struct speaker *s, const char *argument)
+STEP(close_all, "close-all")
 {
     int closed = 0;
 
-    (void)argument;
     for (int fd = 3; fd < 1100; fd++)
         closed += !is_needed(s, fd) && close(fd) == 0;
     dprintf(STDOUT_FILENO, "closed %d\n", closed);
 }
 
 /* raw-close-all - the same without libc's close */
-static void raw_close_all(struct speaker *s, const char *argument)
+STEP(raw_close_all, "raw-close-all")
 {
-    (void)argument;
     for (int fd = 3; fd < 1100; fd++)
         if (!is_needed(s, fd))
             syscall(SYS_close, fd);
 }
 
 /* range-close-all - the same with close_range */
-static void range_close_all(struct speaker *s, const char *argument)
+STEP(range_close_all, "range-close-all")
 {
     unsigned first = 3;
 
-    (void)argument;
     for (int fd = 3; fd < 1100; fd++)
         if (is_needed(s, fd)) {
             if ((unsigned)fd > first)
@@ -639,7 +640,7 @@ static void range_close_all(struct speaker *s, const char *argument)
 }
 
 /* over-all:FILE - dup2s FILE over every open number from 3 up but the two it goes on using */
-static void over_all(struct speaker *s, const char *argument)
+STEP(over_all, "over-all")
 {
     int file = (int)check(open(argument, O_WRONLY | O_CREAT | O_APPEND, 0600), "open a file");
 
@@ -648,22 +649,19 @@ static void over_all(struct speaker *s, const char *argument)
             check(dup2(file, fd), "dup2");
 }
 
-static void change_root(struct speaker *s, const char *argument)
+STEP(change_root, "chroot")
 {
-    (void)s;
     check(chroot(argument), "chroot");
     check(chdir("/"), "change to the new root");
 }
 
-static void change_directory(struct speaker *s, const char *argument)
+STEP(change_directory, "chdir")
 {
-    (void)s;
     check(chdir(argument), "change the directory");
 }
 
-static void change_user(struct speaker *s, const char *argument)
+STEP(change_user, "user")
 {
-    (void)s;
     check(setuid((uid_t)number(argument, 65534)), "change the user");
 }
 
@@ -677,16 +675,14 @@ static void limit(int resource, const char *argument)
 }
 
 /* file-size:N - RLIMIT_FSIZE, "max" lifts it again */
-static void file_size(struct speaker *s, const char *argument)
+STEP(file_size, "file-size")
 {
-    (void)s;
     limit(RLIMIT_FSIZE, argument);
 }
 
 /* descriptors:N - RLIMIT_NOFILE */
-static void descriptors(struct speaker *s, const char *argument)
+STEP(descriptors, "descriptors")
 {
-    (void)s;
     limit(RLIMIT_NOFILE, argument);
 }
 
@@ -696,45 +692,40 @@ static void say_signal(int signal)
 }
 
 /* handle:SIGNAL, block:SIGNAL, raise:SIGNAL, all by number; is-pending:SIGNAL says whether */
-static void handle_signal(struct speaker *s, const char *argument)
+STEP(handle_signal, "handle")
 {
-    (void)s;
     signal((int)number(argument, 0), say_signal);
 }
 
-static void block_signal(struct speaker *s, const char *argument)
+STEP(block_signal, "block")
 {
     sigset_t set;
 
-    (void)s;
     sigemptyset(&set);
     sigaddset(&set, (int)number(argument, 0));
     sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-static void raise_signal(struct speaker *s, const char *argument)
+STEP(raise_signal, "raise")
 {
-    (void)s;
     raise((int)number(argument, 0));
 }
 
-static void is_pending(struct speaker *s, const char *argument)
+STEP(is_pending, "is-pending")
 {
     sigset_t set;
 
-    (void)s;
     sigpending(&set);
     dprintf(STDOUT_FILENO, "signal %s is %spending\n", argument,
             sigismember(&set, (int)number(argument, 0)) ? "" : "not ");
 }
 
 /* shell:COMMAND - in a child without the library; $PPID is this program */
-static void shell(struct speaker *s, const char *argument)
+STEP(shell, "shell")
 {
     char *arguments[] = {"sh", "-c", (char *)argument, NULL};
     pid_t pid;
 
-    (void)s;
     errno = posix_spawn(&pid, "/bin/sh", NULL, NULL, arguments, environment_without_library());
     check(-errno, "start a shell");
     waitpid(pid, NULL, 0);
@@ -755,7 +746,7 @@ static void *talk(void *arg)
 }
 
 /* threads:N=CLOSES - N threads make CLOSES unread closes each, at the same time */
-static void threads(struct speaker *s, const char *argument)
+STEP(threads, "threads")
 {
     static struct talk talks[64];
     long count = number(argument, 2);
@@ -777,7 +768,7 @@ static void threads(struct speaker *s, const char *argument)
 
 /* children:N - N children, all at the same time, go through the rest of the steps; the program
  * itself waits for them, and ends */
-static void children(struct speaker *s, const char *argument)
+STEP(children, "children")
 {
     struct speaker child = *s;
     pid_t pids[64];
@@ -817,73 +808,24 @@ static bool is_held(uint16_t port)
 }
 
 /* Waits until what was closed, and lingers, is given up. For IPv4, and at most a minute. */
-static void settle(struct speaker *s, const char *argument)
+STEP(settle, "settle")
 {
-    (void)argument;
     for (int i = 0; i < 6000 && is_held(port_of(listener_of(s))); i++)
         usleep(10000);
 }
 
-static void exit_with(struct speaker *s, const char *argument)
+STEP(exit_with, "exit")
 {
-    (void)s;
     exit((int)number(argument, 0));
 }
-
-struct step {
-    const char *name;
-    void (*take)(struct speaker *s, const char *argument);
-};
-
-static const struct step steps[] = {
-    {"unread", unread},
-    {"opened", opened},
-    {"clean", clean},
-    {"shared", shared},
-    {"facts", facts},
-    {"answered", answered},
-    {"zero-linger", zero_linger},
-    {"pending", pending},
-    {"bytes", bytes},
-    {"ipv6", ipv6},
-    {"mapped", mapped},
-    {"port", port},
-    {"end", end},
-    {"say", say},
-    {"wait", wait_for_line},
-    {"close", close_number},
-    {"over", over},
-    {"reuse", reuse},
-    {"keep", keep},
-    {"keep-as", keep_as},
-    {"finish", finish},
-    {"close-all", close_all},
-    {"raw-close-all", raw_close_all},
-    {"range-close-all", range_close_all},
-    {"over-all", over_all},
-    {"chroot", change_root},
-    {"chdir", change_directory},
-    {"user", change_user},
-    {"file-size", file_size},
-    {"descriptors", descriptors},
-    {"handle", handle_signal},
-    {"block", block_signal},
-    {"raise", raise_signal},
-    {"is-pending", is_pending},
-    {"shell", shell},
-    {"threads", threads},
-    {"children", children},
-    {"settle", settle},
-    {"exit", exit_with},
-};
 
 static void take(struct speaker *s, const char *word)
 {
     size_t len = strcspn(word, ":");
 
-    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
-        if (strlen(steps[i].name) == len && memcmp(steps[i].name, word, len) == 0) {
-            steps[i].take(s, word + len + (word[len] == ':'));
+    for (struct step *step = steps; step->name; step++)
+        if (strlen(step->name) == len && memcmp(step->name, word, len) == 0) {
+            step->take(s, word + len + (word[len] == ':'));
             return;
         }
     errno = EINVAL;

@@ -5,6 +5,8 @@
 #ifndef SAFECLOSE_TESTS_TEST_H
 #define SAFECLOSE_TESTS_TEST_H
 
+#include "listed.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,25 +17,10 @@
 /* Written before main() only. cmocka passes over what is empty. */
 static struct CMUnitTest test_list[64];
 
-#define TEST_JOIN_NOW(a, b) a##b
-#define TEST_JOIN(a, b) TEST_JOIN_NOW(a, b)
-
-/* Puts a test on the list: its name, its function, and what cmocka calls before and after it and hands to it. The
- * priority keeps the order of the source, which the compiler would not. */
-#define TEST_LISTED(...)                                                                           \
-    __attribute__((constructor(1000 + __COUNTER__))) static void TEST_JOIN(list_,                  \
-                                                                           __COUNTER__)(void)      \
-    {                                                                                              \
-        struct CMUnitTest *test = test_list;                                                       \
-        while (test->name)                                                                         \
-            test++;                                                                                \
-        *test = (struct CMUnitTest){__VA_ARGS__};                                                  \
-    }
-
 /* The head of a test; behind the name may stand what is called before and after it. */
 #define TEST_NAMED(sentence, function, ...)                                                        \
     static void function(void **state);                                                            \
-    TEST_LISTED(sentence, function, __VA_ARGS__)                                                   \
+    LISTED(struct CMUnitTest, test_list, sentence, function, __VA_ARGS__)                          \
     static void function(__attribute__((unused)) void **state)
 
 #define TEST(function) TEST_NAMED(#function, function, NULL, NULL, NULL)
