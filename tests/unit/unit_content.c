@@ -3,7 +3,6 @@
  * them. The records of TLS were made by OpenSSL 3.0.
  */
 #include "report/names.h"
-#include "tcp/content.h"
 #include "test.h"
 
 #include <stdbool.h>
