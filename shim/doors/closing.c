@@ -360,6 +360,18 @@ static unsigned when_of(const struct event *e)
     return when;
 }
 
+/* Whether no mode touches it, and how it came or went: there is a setting for that, unless something else forbids
+ * it, too. */
+static void note_way(struct event *e, const struct giving_up *g)
+{
+    uint32_t flags = g->note->flags;
+    bool more = flags & (FD_READ_SHUT | FD_MPTCP) || rings_may_have(g->note);
+
+    e->untouchable = more || flags & (FD_ARRIVED | FD_LOST) || g->held == HELD_UNKNOWN;
+    e->handed = !more && flags & FD_ARRIVED && !(flags & FD_LOST);
+    e->passed = !more && flags & FD_LOST && holders_pass_on();
+}
+
 /* What only a reader wants to know. */
 static void look_closer(struct event *e, const struct giving_up *g,
                         uint8_t bytes[CONFIG_PREVIEW_MAX])
@@ -370,10 +382,7 @@ static void look_closer(struct event *e, const struct giving_up *g,
     e->probe.half_closed = g->note->flags & FD_HALF_CLOSED;
     probe_details(e->fd, &e->probe);
     e->whose = whose_of(g->note);
-    e->handed = g->fd <= 2 && g->note->flags & FD_ARRIVED &&
-                !(g->note->flags & (FD_LOST | FD_READ_SHUT | FD_MPTCP));
-    e->untouchable = g->note->flags & (FD_ARRIVED | FD_LOST | FD_READ_SHUT) ||
-                     g->held == HELD_UNKNOWN || rings_may_have(g->note);
+    note_way(e, g);
     glance(e, g->held, bytes);
     e->when = when_of(e);
     e->at = (struct moment){real_clock_ns(CLOCK_REALTIME), real_clock_ns(CLOCK_MONOTONIC)};

@@ -61,19 +61,31 @@ void message_send_begin(const struct msghdr *message)
         each_descriptor(message, holders_lose);
 }
 
+static void sent(int fd)
+{
+    holders_lose(fd);
+    if (fdtable_get(fd).flags & FD_PEER)
+        holders_note_passing();
+}
+
 long message_sent(const struct msghdr *message, long ret)
 {
     if (ret >= 0 && message->msg_controllen && boundary_watches())
-        each_descriptor(message, holders_lose);
+        each_descriptor(message, sent);
     return ret;
 }
 
-/* A connection that is handed over is one that this process uses. */
+/* A connection that is handed over is one that this process uses. Its sender may hold it still. */
 static void arrived(int fd)
 {
     track_arrived(fd);
-    if (fdtable_get(fd).flags & FD_TCP)
-        first_use_opening();
+    if (!(fdtable_get(fd).flags & FD_TCP))
+        return;
+    if (fdtable_get(fd).flags & FD_PEER) {
+        fdtable_add(fd, FD_LOST);
+        holders_note_passing();
+    }
+    first_use_opening();
 }
 
 long message_received(const struct msghdr *message, long ret)

@@ -25,7 +25,7 @@ enum fd_flag {
     FD_CONNECTED = 1 << 5,    /* opened by connect: its own port means nothing to people */
     FD_LISTENING = 1 << 6,    /* listen was called, or accept succeeded */
     FD_ASK_LINGER = 1 << 7,   /* SO_LINGER or TCP_LINGER2 was set, here or on its listener: ask */
-    FD_LOST = 1 << 8,         /* given to somebody who can't be followed (holders.h) */
+    FD_LOST = 1 << 8,         /* given to somebody who can't be followed, or by one (holders.h) */
     FD_READ_SHUT = 1 << 9,    /* shut down for reading: later data resets in any case */
     FD_ARRIVED = 1 << 10,     /* created elsewhere; was asked about when it came */
     FD_DUPED = 1 << 11,       /* dup'ed: another number of this process may stand for it */

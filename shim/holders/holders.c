@@ -244,6 +244,18 @@ void holders_lose_all(void)
         holders_lose(fd);
 }
 
+static atomic_bool passing; /* set for good by the thread that first sends or receives one */
+
+void holders_note_passing(void)
+{
+    atomic_store_explicit(&passing, true, memory_order_relaxed);
+}
+
+bool holders_pass_on(void)
+{
+    return atomic_load_explicit(&passing, memory_order_relaxed);
+}
+
 void holders_taken(void)
 {
     holders_lose_all();

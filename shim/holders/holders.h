@@ -77,6 +77,10 @@ void holders_lose(int fd);
 /* All of this process's are. */
 void holders_lose_all(void);
 
+/* This process sends connections to others over UNIX sockets, or gets them so. */
+void holders_note_passing(void);
+bool holders_pass_on(void);
+
 /* Whether a program started now keeps fd, as far as can be told. One call. */
 bool holders_survives_exec(int fd);
 

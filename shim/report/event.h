@@ -67,7 +67,8 @@ struct event {
     unsigned preview_size;
     int pid; /* whose close it was, and which thread's, where that is not the caller's; else 0 */
     int tid;
-    bool handed;      /* 0 to 2, and open when the program was started: a service's of an inetd */
+    bool handed;      /* open when the program was started, as a service's of an inetd is */
+    bool passed;      /* over a UNIX socket, most likely */
     bool untouchable; /* no mode would touch it, or should: who else holds it can't be known, it was
                          shut down for reading, or the program has an io_uring */
     enum risk risk;

@@ -246,10 +246,11 @@ static void put_fix(struct text *t, const struct event *e, const struct meaning 
              own ? meaning->advice : x->fix);
     if (wanted || !unread || (!e->untouchable && e->note == NOTE_NONE))
         text_put(t, "; %s", x->without);
-    else if (e->handed)
-        text_put(t,
-                 "; without touching the program, if whoever started it has closed its own copy: "
-                 "SAFECLOSE_INHERITED=sole SAFECLOSE_MODE=linger");
+    else if (e->handed || e->passed)
+        text_put(t, "; without touching the program, if %sSAFECLOSE_MODE=linger",
+                 e->handed ? "whoever started it has closed its own copy: SAFECLOSE_INHERITED=sole "
+                           : "each process can accept its own connections (Node.js cluster: "
+                             "NODE_CLUSTER_SCHED_POLICY=none): ");
     text_put(t, "\n");
 }
 
