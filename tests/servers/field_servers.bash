@@ -31,6 +31,19 @@ exit          | Perl, a child that answers and exits
 tls           | TLS 1.3 client that only sends
 socat         | socat EXEC, its program exits
 inetd         | socat EXEC,nofork, likewise
+inetd-sole    | socat EXEC,nofork, SAFECLOSE_INHERITED=sole
+openbsd-inetd | openbsd-inetd, preloaded
+openbsd-sole  | openbsd-inetd, its service preloaded with SAFECLOSE_INHERITED=sole
+xinetd        | xinetd, preloaded
+xinetd-sole   | xinetd, its service preloaded with SAFECLOSE_INHERITED=sole
+activate-sole | systemd-socket-activate --accept --inetd, likewise
+accept-yes    | a manager that holds its copy until the service ends, likewise
+git-daemon    | git daemon, a push that is refused
+git-inetd     | git daemon --inetd, likewise, nothing late, SAFECLOSE_INHERITED=sole
+sshd          | sshd, a client that speaks no SSH
+sshd-inetd    | sshd -i, likewise, nothing late, SAFECLOSE_INHERITED=sole
+cluster       | Node cluster, 413
+cluster-none  | Node cluster, 413, NODE_CLUSTER_SCHED_POLICY=none
 memcached     | memcached -u nobody, 100 clients
 mariadbd      | mariadbd --user=nobody, 100 clients
 tinyproxy     | tinyproxy, User nobody, 100 clients
@@ -44,6 +57,13 @@ hundreds='memcached mariadbd tinyproxy haproxy'
 declare -A limits=(
     [socat]="socat shuts the connection down for reading, after which late data resets"
     [inetd]="kept open over an exec, so who else holds it is unknown, and it is left alone"
+    [openbsd-inetd]="passes no environment on, so the library isn't loaded in the service"
+    [xinetd]="passes its environment on, so the library is loaded in the service; but the connection is kept open \
+over an exec, so who else holds it is unknown, and it is left alone"
+    [git-daemon]="starts a program for each connection, so who else holds it is unknown, and it is left alone"
+    [sshd]="executes itself again for each connection, so who else holds it is unknown, and it is left alone"
+    [cluster]="the primary passes connections to its workers over a UNIX socket, so who else holds one is unknown, \
+and it is left alone"
 )
 
 field_http.server()
@@ -209,25 +229,199 @@ settle_redis-save()
     done
 }
 
-# serve_exec OPTIONS: a program that socat starts for each connection. It reads one line alone.
-serve_exec()
+# The service reads one line alone.
+one_line()
 {
     polite=(-s 'One line, and no more.\n')
-    settings=(SAFECLOSE_EXIT_WAIT=10s)
-    serve socat "TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork" "EXEC:$top/tests/servers/field_inetd.sh$1"
+    settings=(SAFECLOSE_EXIT_WAIT=10s "$@")
+}
+
+# run_socat HOW PROGRAM[,OPTION]: a program that socat starts for each connection. HOW is serve or alone.
+run_socat()
+{
+    "$1" socat "TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork" "EXEC:$2"
 }
 
 # socat keeps the connection in a child of its own, and passes the bytes on. That the program has ended
 # it sees when it can pass on no more of them.
 field_socat()
 {
-    serve_exec ''
+    one_line
+    run_socat serve "$top/tests/field_inetd.sh"
 }
 
 # The program has the connection itself, as its numbers 0 and 1.
 field_inetd()
 {
-    serve_exec ,nofork
+    one_line
+    run_socat serve "$top/tests/field_inetd.sh,nofork"
+}
+
+# It executes nothing: what a service executes does not get the word.
+service=$top/tests/field_inetd.pl
+
+# preloaded_service COMMAND...: fills words=() with an inetd's words for a service, which is preloaded while its
+# inetd is not.
+preloaded_service()
+{
+    local environment
+    settings+=(SAFECLOSE_INHERITED=sole)
+    under "$mode"
+    words=(/usr/bin/env env "${environment[@]}" "$@")
+}
+
+# openbsd_inetd PROGRAM WORD...: as its line has them.
+openbsd_inetd()
+{
+    printf '%s stream tcp nowait root %s\n' "127.0.0.1:$port" "$*" >"$scratch/inetd.conf"
+    "$how" "${inside[@]}" inetd -i "$scratch/inetd.conf"
+}
+
+field_inetd-sole()
+{
+    local words
+    one_line
+    preloaded_service "$service"
+    { printf '#!/bin/sh\nexec' && printf ' %q' "${words[@]}"; } >"$scratch/service"
+    chmod +x "$scratch/service"
+    run_socat alone "$scratch/service,nofork"
+}
+
+field_openbsd-inetd()
+{
+    local how=serve inside=()
+    one_line
+    openbsd_inetd "$service" "$service"
+}
+
+field_openbsd-sole()
+{
+    local how=alone inside=() words
+    one_line
+    preloaded_service "$service"
+    openbsd_inetd "${words[@]}"
+}
+
+# scripts/deps unpacks it, as it can't be installed beside openbsd-inetd.
+xinetd=${BUILD:-$top/build}/xinetd/usr/sbin/xinetd
+
+# run_xinetd HOW LINE: HOW is serve or alone; LINE is one more of the service.
+run_xinetd()
+{
+    cat >"$scratch/xinetd.conf" <<EOT
+service field
+{
+    type = UNLISTED
+    socket_type = stream
+    protocol = tcp
+    wait = no
+    user = root
+    bind = 127.0.0.1
+    port = $port
+    server = $service
+    $2
+}
+EOT
+    "$1" "$xinetd" -dontfork -f "$scratch/xinetd.conf" -filelog "$scratch/xinetd.log" -pidfile "$scratch/xinetd.pid"
+}
+
+field_xinetd()
+{
+    one_line
+    run_xinetd serve ''
+}
+
+field_xinetd-sole()
+{
+    local environment
+    one_line SAFECLOSE_INHERITED=sole
+    under "$mode"
+    run_xinetd alone "env = ${environment[*]}"
+}
+
+# Without systemd. It closes its own copy at once.
+field_activate-sole()
+{
+    local words
+    one_line
+    preloaded_service "$service"
+    alone systemd-socket-activate --accept --inetd -l "127.0.0.1:$port" "${words[0]}" "${words[@]:2}"
+}
+
+field_accept-yes()
+{
+    local words
+    one_line
+    preloaded_service "$service"
+    alone perl "$top/tests/field_manager.pl" "$port" "${words[0]}" "${words[@]:2}"
+}
+
+# A packet that says which repository a push is for; nobody may push there. (git itself waits for the answer before
+# it sends more, and is not reset.)
+refused_push()
+{
+    request='001fgit-receive-pack /field.git'
+    git init -q --bare "$scratch/repositories/field.git"
+    daemon=("$(git --exec-path)/git-daemon" --base-path="$scratch/repositories" --export-all)
+}
+
+field_git-daemon()
+{
+    local daemon
+    refused_push
+    serve "${daemon[@]}" --listen=127.0.0.1 --port="$port" --reuseaddr
+}
+
+# A process that exits waits until its answer has arrived, and a short one has at once.
+nothing_late()
+{
+    client=(-b 30000 -e 30000)
+}
+
+field_git-inetd()
+{
+    local daemon how=alone inside=() words
+    refused_push
+    nothing_late
+    preloaded_service "${daemon[@]}" --inetd
+    openbsd_inetd "${words[@]}"
+}
+
+# without_login: fills sshd=() with one that nobody can log in to, and inside=() with what gives it its directory.
+without_login()
+{
+    as_root
+    polite=(-s 'This is not SSH.\n')
+    ssh-keygen -q -t ed25519 -N '' -f "$scratch/key" <<<y >/dev/null
+    # shellcheck disable=SC2016 # for that shell
+    inside=(unshare -m sh -c 'mount -t tmpfs none /run && mkdir /run/sshd && exec "$@"' -)
+    sshd=(/usr/sbin/sshd -f none -o "HostKey=$scratch/key" -o UsePAM=no -o PidFile=none)
+}
+
+field_sshd()
+{
+    local sshd inside
+    without_login
+    serve "${inside[@]}" "${sshd[@]}" -D -e -p "$port" -o ListenAddress=127.0.0.1
+}
+
+field_sshd-inetd()
+{
+    local sshd inside how=alone words
+    without_login
+    nothing_late
+    preloaded_service "${sshd[@]}" -i
+    openbsd_inetd "${words[@]}"
+}
+
+field_cluster()
+{
+    serve node "$top/tests/field_node.js" cluster "$port"
+}
+
+field_cluster-none()
+{
+    serve env NODE_CLUSTER_SCHED_POLICY=none node "$top/tests/field_node.js" cluster "$port"
 }
 
 # The program under test is the client, and its peer says what came.
