@@ -59,3 +59,8 @@ gets_whole_answer_of()
 @test "redis over maxclients" { gets_whole_answer_of redis; }
 @test "redis, QUIT of a client that was there at BGSAVE" { gets_whole_answer_of redis-save; }
 @test "TLS 1.3 client that only sends: the server gets everything" { gets_whole_answer_of tls; }
+@test "socat EXEC,nofork, SAFECLOSE_INHERITED=sole" { gets_whole_answer_of inetd-sole; }
+@test "openbsd-inetd, SAFECLOSE_INHERITED=sole" { gets_whole_answer_of openbsd-sole; }
+@test "a manager that holds its copy until the service ends, likewise" { gets_whole_answer_of accept-yes; }
+@test "git daemon --inetd, a push that is refused, likewise" { gets_whole_answer_of git-inetd; }
+@test "Node cluster, scheduling policy none" { gets_whole_answer_of cluster-none; }

@@ -136,3 +136,71 @@ EOF
     same '1 ECONNRESET' "$aborted $end"
     told passed unknown owner-unknown
 }
+
+# The kernel says what became of a close, but not of an exit.
+@test "unknown: of a service that closes, the reset is told as one, and what helps" {
+    local mode=warn
+    program <<'EOF'
+while os.read(0, 1) != b"\n":
+    pass
+os.write(1, b"HTTP/1.1 413 Content Too Large\r\n\r\n")
+os.close(0)
+os.close(1)
+EOF
+    asks_service unknown "$program"
+    same '1 ECONNRESET' "$aborted $end"
+    told none rst ''
+    matches 'fix: .*closed its own copy: SAFECLOSE_INHERITED=sole SAFECLOSE_MODE=linger' "$(<"$stderr")"
+}
+
+@test "sole: an exec that fails changes nothing of a connection that is close-on-exec" {
+    local mode
+    for mode in drain linger; do
+        program <<'EOF'
+while os.read(0, 1) != b"\n":
+    pass
+os.set_inheritable(0, False)
+os.set_inheritable(1, False)
+try:
+    os.execv("/", ["nothing"])
+except OSError:
+    os.write(1, b"HTTP/1.1 200 no exec\r\n\r\n")
+EOF
+        asks_service sole "$program"
+        same '0 EOF HTTP/1.1 200 no exec' "$aborted $end $status"
+    done
+}
+
+# as_nobody MODE: nobody starts the service, which is a copy of Python of this mode, with settings of nobody's choice.
+# The library comes in by /etc/ld.so.preload, as the loader ignores LD_PRELOAD for a setuid program.
+as_nobody()
+{
+    cat >"$BATS_TEST_TMPDIR/as_nobody" <<'EOF'
+#!/bin/sh
+unset LD_PRELOAD
+mount -t overlay -o "lowerdir=$1:/etc" none /etc && mount -t tmpfs -o mode=755 none /mnt &&
+    cp "$2" /mnt/lib.so && cp "$3" /mnt/program && install -m "$4" "$(readlink -f /usr/bin/python3)" /mnt/python &&
+    exec setpriv --reuid=65534 --regid=65534 --clear-groups \
+        env SAFECLOSE_INHERITED=sole SAFECLOSE_LOG="$5" /mnt/python -I /mnt/program
+EOF
+    chmod +x "$BATS_TEST_TMPDIR/as_nobody"
+    asks_service unknown unshare -m "$BATS_TEST_TMPDIR/as_nobody" "$BATS_TEST_TMPDIR/etc" "$LIBSAFECLOSE" \
+        "$program" "$1" "$forbidden"
+}
+
+@test "sole: a setuid program doesn't take its caller's word, nor his log file" {
+    local mode=drain forbidden=$BATS_TEST_TMPDIR/etc/log
+    awk '$3 < 65536 { exit 1 }' /proc/self/uid_map || skip 'a setuid program needs root'
+    mkdir "$BATS_TEST_TMPDIR/etc"
+    echo /mnt/lib.so >"$BATS_TEST_TMPDIR/etc/ld.so.preload"
+    program <<'EOF'
+while os.read(0, 1) != b"\n":
+    pass
+os.write(1, b"HTTP/1.1 200 as %d, %s\r\n\r\n" % (os.geteuid(), os.environb.get(b"SAFECLOSE_INHERITED", b"none")))
+EOF
+    as_nobody 755
+    same '0 EOF HTTP/1.1 200 as 65534, none' "$aborted $end $status"
+    as_nobody 4755
+    same '1 ECONNRESET HTTP/1.1 200 as 0, none' "$aborted $end $status"
+    [[ ! -e $forbidden ]] || fail "it wrote a log where nobody can't: $(<"$forbidden")"
+}
