@@ -247,18 +247,18 @@ run_socat()
 field_socat()
 {
     one_line
-    run_socat serve "$top/tests/field_inetd.sh"
+    run_socat serve "$top/tests/servers/field_inetd.sh"
 }
 
 # The program has the connection itself, as its numbers 0 and 1.
 field_inetd()
 {
     one_line
-    run_socat serve "$top/tests/field_inetd.sh,nofork"
+    run_socat serve "$top/tests/servers/field_inetd.sh,nofork"
 }
 
 # It executes nothing: what a service executes does not get the word.
-service=$top/tests/field_inetd.pl
+service=$top/tests/servers/field_inetd.pl
 
 # preloaded_service COMMAND...: fills words=() with an inetd's words for a service, which is preloaded while its
 # inetd is not.
@@ -353,7 +353,7 @@ field_accept-yes()
     local words
     one_line
     preloaded_service "$service"
-    alone perl "$top/tests/field_manager.pl" "$port" "${words[0]}" "${words[@]:2}"
+    alone perl "$top/tests/servers/field_manager.pl" "$port" "${words[0]}" "${words[@]:2}"
 }
 
 # A packet that says which repository a push is for; nobody may push there. (git itself waits for the answer before
@@ -416,12 +416,12 @@ field_sshd-inetd()
 
 field_cluster()
 {
-    serve node "$top/tests/field_node.js" cluster "$port"
+    serve node "$top/tests/servers/field_node.js" cluster "$port"
 }
 
 field_cluster-none()
 {
-    serve env NODE_CLUSTER_SCHED_POLICY=none node "$top/tests/field_node.js" cluster "$port"
+    serve env NODE_CLUSTER_SCHED_POLICY=none node "$top/tests/servers/field_node.js" cluster "$port"
 }
 
 # The program under test is the client, and its peer says what came.

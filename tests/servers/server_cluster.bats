@@ -4,7 +4,7 @@
 # the scheduling policy "none" the workers accept by themselves. The witnesses are what the client read, and the
 # kernel's counter.
 
-load helper
+load ../support/helper
 load server_early
 
 setup()

@@ -3,7 +3,7 @@
 # and sshd whose client speaks no SSH. Who else holds the connection can't be known, so no mode touches it. What is
 # told of it, and advised, is the same for both. The witnesses are what the client read, and the kernel's counter.
 
-load helper
+load ../support/helper
 load server_early
 
 setup()
