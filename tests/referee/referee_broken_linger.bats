@@ -7,7 +7,7 @@
 load referee_broken
 
 @test "it is found when the lot closes at once" {
-    broken remedy/lot.c 'if (discard(lot, fd))' 'if (end(lot, fd, ENDED_PEER_FIN), true)'
+    broken remedy/lot_linger.c 'if (lot_discard(lot, fd))' 'if (lot_end(lot, fd, ENDED_PEER_FIN), true)'
     is_found 'the kernel reset a lingering connection' --mode linger --stop 100
 }
 
@@ -22,16 +22,16 @@ load referee_broken
 }
 
 @test "it is found when what the program opened lingers on for late data, all output being acknowledged" {
-    broken remedy/lot.c 'if (!(at(lot, fd)->flags & PARCEL_OPENED) ||' 'if (true ||'
+    broken remedy/lot_linger.c 'if (!(lot_at(lot, fd)->flags & PARCEL_OPENED) ||' 'if (true ||'
     is_found 'ended_by: expected "delivered", the event says "peer-fin"' --mode linger
 }
 
 @test "it is found when an exit waits for the peer" {
-    broken remedy/lot.c 'end_lingering(lot, ENDED_EXIT, false);' ';'
+    broken remedy/lot.c 'lot_end_lingering(lot, ENDED_EXIT, false);' ';'
     is_found 'a program that ends waits for a peer that has all output' --mode linger --stop 4 # each waits
 }
 
 @test "it is found when an exit does not wait for output" {
-    broken remedy/lot.c 'end_lingering(lot, ENDED_EXIT, false);' 'end_lingering(lot, ENDED_EXIT, true);'
+    broken remedy/lot.c 'lot_end_lingering(lot, ENDED_EXIT, false);' 'lot_end_lingering(lot, ENDED_EXIT, true);'
     is_found 'bytes in all, expected' --mode linger
 }
