@@ -54,7 +54,7 @@ STACKS = close dup exit range stream
 # All but the way from a hook to the stack of its caller is one unit for the optimizer, which then knows all
 # callers, and has no tables for unwinding (debuggers have their own): 16 kB. Objects are fat, because tests link
 # some of them by themselves.
-NO_LTO = hooks/% $(STACKS:%=doors/%) doors/start doors/closing remedy/streams tcp/pending report/event report/event_stack \
+NO_LTO = hooks/% $(STACKS:%=doors/%) doors/start doors/closing doors/tell remedy/streams tcp/pending report/event report/event_stack \
 	report/stack% ground/strings
 LTO := $(shell echo 'int a;' | $(CC) -flto=auto -flto-partition=one -shared -fPIC -xc -o /dev/null - 2>/dev/null && \
 	echo -flto=auto -flto-partition=one -ffat-lto-objects -fno-asynchronous-unwind-tables)

@@ -45,6 +45,14 @@ struct fd_note {
     uint64_t rings;  /* rings_count when no ring had it in an epoll set (holders/rings.h) */
 };
 
+/* Whether the note tells where the connection comes from, and that nothing unusual was asked of it. */
+static inline bool fdtable_is_plain(const struct fd_note *note)
+{
+    const uint32_t doubts = FD_MPTCP | FD_LISTENING | FD_ASK_LINGER;
+
+    return note->flags & (FD_BORN | FD_ARRIVED) && note->flags & FD_PEER && !(note->flags & doubts);
+}
+
 /* Replaces what is known of fd. A number beyond what the table covers is not remembered. */
 void fdtable_set(int fd, struct fd_note note);
 

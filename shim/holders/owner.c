@@ -24,12 +24,12 @@ bool owner_is_of_this_connection(const struct fd_note *note, const struct probe 
     return note->flags & FD_PEER && note->peer == owner_peer_hash(&probe->peer);
 }
 
-enum owner owner_of(struct giving_up *g)
+enum owner owner_of(struct close *c)
 {
-    if (g->held == HELD_HERE)
+    if (c->held == HELD_HERE)
         return OWNER_SHARED;
-    if (!(g->note->flags & FD_BORN) || !owner_is_of_this_connection(g->note, g->probe) ||
-        g->held == HELD_UNKNOWN)
+    if (!(c->note->flags & FD_BORN) || !owner_is_of_this_connection(c->note, c->probe) ||
+        c->held == HELD_UNKNOWN)
         return OWNER_UNKNOWN;
-    return g->held == HELD_ELSEWHERE ? OWNER_SHARED : OWNER_SOLE;
+    return c->held == HELD_ELSEWHERE ? OWNER_SHARED : OWNER_SOLE;
 }

@@ -17,8 +17,8 @@ enum owner {
     OWNER_UNKNOWN, /* can't be proven */
 };
 
-/* What is given up. */
-struct giving_up {
+/* A close: what is known of it, and what was decided. */
+struct close {
     int fd;
     struct fd_note *note;
     const struct probe *probe;
@@ -37,9 +37,15 @@ struct giving_up {
     bool exiting; /* the process ends, and soon its other threads and their calls */
 };
 
+/* Whether another number of this process, or another process, may hold the connection. */
+static inline bool owner_may_be_others(const struct close *c)
+{
+    return c->held == HELD_HERE || c->held == HELD_ELSEWHERE;
+}
+
 /* Who else holds the connection, once holders_give_up has answered for other numbers and processes. Threads are
  * the lot's to ask about. No question to the kernel. */
-enum owner owner_of(struct giving_up *g);
+enum owner owner_of(struct close *c);
 
 /* What fd_note.peer holds for this address; never 0 for a known one. */
 uint64_t owner_peer_hash(const struct endpoint *peer);

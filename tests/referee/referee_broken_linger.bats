@@ -12,12 +12,12 @@ load referee_broken
 }
 
 @test "it is found when what the program opened lingers without output" {
-    broken doors/closing.c 'return g->note->flags & FD_CONNECTED' 'return false'
+    broken remedy/plan.c 'return c->note->flags & FD_CONNECTED' 'return false'
     is_found 'action: expected "none", the event says "lingering"' --mode linger
 }
 
 @test "it is found when what the program opened does not linger for its output" {
-    broken doors/closing.c 'FD_CONNECTED && !probe' 'FD_CONNECTED \&\& 1 + probe'
+    broken remedy/plan.c 'FD_CONNECTED && !probe' 'FD_CONNECTED \&\& 1 + probe'
     is_found 'the event says "drained"' --mode linger
 }
 

@@ -22,7 +22,7 @@ load referee_broken
 }
 
 @test "it is found when a word is called confirmed that is none" {
-    broken doors/closing.c 'summary_count(e);' 'e->confirmed = true, summary_count(e);'
+    broken doors/tell.c 'summary_count(e);' 'e->confirmed = true, summary_count(e);'
     is_found 'confirmed, where the kernel could not be asked' --mode log
 }
 

@@ -1,0 +1,143 @@
+#include "safeclose.h"
+
+#include "ground/boundary.h"
+#include "ground/sys.h"
+#include "remedy/drain.h"
+#include "remedy/linger.h"
+#include "remedy/parcel.h"
+#include "remedy/plan.h"
+#include "remedy/streams.h"
+#include "settings/config.h"
+
+static enum note note_of(enum owner owner)
+{
+    switch (owner) {
+    case OWNER_SOLE:
+        return NOTE_NONE;
+    case OWNER_SHARED:
+        return NOTE_SHARED;
+    default:
+        return NOTE_OWNER_UNKNOWN;
+    }
+}
+
+/* From "the last close would do this" to what this one does, given who else holds the socket. Where that is
+ * unknown a remedy is declined; what comes of the close the kernel will say, but not at an exit. */
+void plan_for_owner(struct event *e, struct close *c)
+{
+    enum owner owner;
+
+    if (e->probe.facts.mptcp) {
+        e->note = NOTE_MPTCP;
+        return;
+    }
+    if (e->verdict.outcome == OUTCOME_NONE && !c->lingers)
+        return;
+    c->threads = !boundary_single_threaded();
+    owner = owner_of(c);
+    e->holder = c->held == HELD_HERE ? c->number : -1;
+    e->note = note_of(owner);
+    if (owner == OWNER_SHARED)
+        e->verdict.outcome = OUTCOME_NONE;
+    else if (owner == OWNER_UNKNOWN && c->exiting && e->verdict.outcome != OUTCOME_NONE)
+        e->verdict.outcome = OUTCOME_UNKNOWN;
+    else if (owner == OWNER_UNKNOWN && !c->acts)
+        e->note = NOTE_NONE;
+}
+
+/* A client that has had enough is owed that what it sent arrives; what the server would send on is not wanted. */
+static bool is_done_with(const struct event *e, const struct close *c)
+{
+    return c->note->flags & FD_CONNECTED && !probe_unacked(c->fd, e->probe.facts.state);
+}
+
+/* Whether what the peer may still send could do harm, and lingering can prevent it: after a
+ * shutdown for reading the kernel resets whatever is done, and what a stream has not flushed comes
+ * after us. */
+bool plan_lingers(const struct event *e, const struct close *c)
+{
+    bool streams = e->via == VIA_EXIT;
+    uint32_t doubts = FD_READ_SHUT | (streams ? FD_STREAM : 0);
+    const struct facts *facts = &e->probe.facts;
+
+    return c->mode == MODE_LINGER && verdict_peer_may_send(facts->state) && !facts->mptcp &&
+           !facts->zero_linger && !(c->note->flags & doubts) && !(streams && streams_hidden()) &&
+           !is_done_with(e, c);
+}
+
+/*
+ * Discards what is unread. An empty queue is what it looks like; where the drain ended otherwise,
+ * at its bound or because the peer ended or reset the connection, the kernel is asked again. (A
+ * thread that is cancelled in the real close leaves the descriptor open, and drained: the program
+ * was about to lose both.)
+ */
+static void drain_and_look(struct event *e, const struct fd_note *note)
+{
+    struct drained drained = drain(e->fd, config.discard_max);
+    struct probe after = e->probe;
+
+    e->action = ACTION_DRAINED;
+    e->discarded = drained.bytes;
+    after.facts.unread = false;
+    if (drained.end != DRAINED_EMPTY)
+        probe_facts(e->fd, PROBE_TCP, true, &after);
+    e->verdict.outcome = verdict_of(&after.facts).outcome;
+    if (drained.end == DRAINED_BOUND && e->verdict.outcome == OUTCOME_RST)
+        e->note = NOTE_BOUND;
+    else if (!fdtable_is_plain(note) || holders_were_others(note))
+        sys_linger_off(e->fd); /* with a time, FIN would wait for the peer; the reset did not */
+}
+
+static unsigned opened_flag(const struct fd_note *note)
+{
+    return note->flags & FD_CONNECTED ? PARCEL_OPENED : 0;
+}
+
+/* True where the lot has it. */
+static bool park(struct event *e, const struct close *c, bool told)
+{
+    struct facts clean = e->probe.facts;
+    enum outcome outcome;
+    unsigned flags = (c->threads ? PARCEL_THREADS : 0) | (c->exiting ? PARCEL_EXITING : 0) |
+                     (told ? PARCEL_LOGGED : 0);
+
+    clean.unread = false;
+    outcome = verdict_of(&clean).outcome;
+    if (c->lingers)
+        flags |=
+            PARCEL_LINGER | (outcome == OUTCOME_FIN ? PARCEL_HALF_CLOSE : 0) | opened_flag(c->note);
+    e->note = linger_park(e, c->note, flags);
+    if (e->note != NOTE_NONE)
+        return false;
+    e->action = c->lingers ? ACTION_LINGERING : ACTION_DRAINING;
+    e->verdict.outcome = c->threads ? OUTCOME_NONE : outcome;
+    e->confirmed = true; /* the lot holds it on, and FIN, if any, is sent */
+    return true;
+}
+
+/* A reset that the program asked for besides would come all the same. */
+void plan_act(struct event *e, const struct close *c, bool told)
+{
+    bool unread = e->verdict.cause == CAUSE_UNREAD_DATA;
+
+    if (c->mode < MODE_DRAIN || e->probe.facts.zero_linger || !(unread || c->lingers))
+        return;
+    if (e->note == NOTE_NONE) {
+        if ((c->lingers || c->threads) && park(e, c, told))
+            return;
+        if (!c->threads && unread)
+            drain_and_look(e, c->note);
+        else if (c->threads)
+            e->action = ACTION_PASSED;
+    } else if (unread || e->note == NOTE_OWNER_UNKNOWN) {
+        e->action = ACTION_PASSED;
+    }
+}
+
+/* What is to become of it where the others have given it up by then. */
+unsigned plan_kept_flags(const struct close *c)
+{
+    if (c->mode != MODE_LINGER || c->note->flags & FD_READ_SHUT)
+        return 0;
+    return PARCEL_LINGER | PARCEL_HALF_CLOSE | opened_flag(c->note);
+}
