@@ -94,7 +94,7 @@ BIG_PARTS = $(foreach big,$(BIG_TESTS),$(wildcard tests/*/$(big)_*.c))
 FUZZERS = $(patsubst tests/unit/fuzz_%.c,%,$(wildcard tests/unit/fuzz_*.c))
 REPLAYS = $(FUZZERS:%=$(BUILD)/tests/replay_%)
 FUZZ_FLAGS = -std=gnu11 -g -O1 -Ishim -Icli -fno-sanitize-recover=all
-TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(BUILD)/tests/net \
+TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(BUILD)/tests/net $(BUILD)/tests/play \
 	$(BUILD)/tests/replay $(FUZZERS:%=$(BUILD)/tests/fuzz_%) \
 	$(call BUILT_TESTS,$(BIG_PARTS)), $(call BUILT_TESTS,$(wildcard tests/*/*.c)))
 BENCH_LIB = $(BUILD)/scripts/bench_empty_lib.so
@@ -177,7 +177,9 @@ $(BUILD)/fuzz/%: tests/unit/fuzz_%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -MMD -MP -MF $@.d -o $@ $<
 
-$(BUILD)/tests/%: %.c tests/support/net.c
+PLAYERS = tests/support/net.c tests/support/play.c
+
+$(BUILD)/tests/%: %.c $(PLAYERS)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ $(sort $(filter %.c,$^))

@@ -4,6 +4,8 @@
  * number of the process that is meant.
  */
 #define _GNU_SOURCE
+#include "play.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,19 +24,6 @@ enum { WORKERS = 8, LINE = 256 };
 static int listener;
 static int set = -1;
 
-static _Noreturn void unable(const char *what)
-{
-    fprintf(stderr, "control_server: unable to %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static long check(long result, const char *what)
-{
-    if (result < 0)
-        unable(what);
-    return result;
-}
-
 static void say(const char *word, long number)
 {
     dprintf(STDOUT_FILENO, "%s %ld\n", word, number);
@@ -46,18 +35,11 @@ static void start_listening(void)
     socklen_t len = sizeof address;
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    listener = (int)check(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket");
-    check(bind(listener, (struct sockaddr *)&address, sizeof address), "bind");
-    check(listen(listener, 64), "listen");
-    check(getsockname(listener, (struct sockaddr *)&address, &len), "know the port");
+    listener = (int)must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket");
+    must(bind(listener, (struct sockaddr *)&address, sizeof address), "bind");
+    must(listen(listener, 64), "listen");
+    must(getsockname(listener, (struct sockaddr *)&address, &len), "know the port");
     say("port", ntohs(address.sin_port));
-}
-
-static void *pause_for_ever(void *unused)
-{
-    for (;;)
-        pause();
-    return unused;
 }
 
 static void watch(int fd)
@@ -65,22 +47,14 @@ static void watch(int fd)
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.fd = fd};
 
     if (set < 0)
-        set = (int)check(epoll_create1(EPOLL_CLOEXEC), "make an epoll set");
-    check(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), "watch");
+        set = (int)must(epoll_create1(EPOLL_CLOEXEC), "make an epoll set");
+    must(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), "watch");
 }
 
 static void close_many(int count)
 {
     for (int i = 0; i < count; i++)
-        close((int)check(open("/dev/null", O_RDONLY | O_CLOEXEC), "open /dev/null"));
-}
-
-static void start_thread(void)
-{
-    pthread_t thread;
-
-    errno = pthread_create(&thread, NULL, pause_for_ever, NULL);
-    check(-errno, "start a thread");
+        close((int)must(open("/dev/null", O_RDONLY | O_CLOEXEC), "open /dev/null"));
 }
 
 static void obey(char *line)
@@ -93,25 +67,25 @@ static void obey(char *line)
     if (!word)
         return;
     if (strcmp(word, "accept") == 0) {
-        say("fd", check(accept4(listener, NULL, NULL, SOCK_CLOEXEC), "accept"));
+        say("fd", must(accept4(listener, NULL, NULL, SOCK_CLOEXEC), "accept"));
         return;
     }
     if (strcmp(word, "events") == 0) {
-        say("events", check(epoll_wait(set, &event, 1, 0), "wait for events"));
+        say("events", must(epoll_wait(set, &event, 1, 0), "wait for events"));
         return;
     }
     if (strcmp(word, "close") == 0)
-        check(close(number), "close");
+        must(close(number), "close");
     else if (strcmp(word, "watch") == 0)
         watch(number);
     else if (strcmp(word, "many") == 0)
         close_many(number);
     else if (strcmp(word, "thread") == 0)
-        start_thread();
+        start_thread(sleep_for_ever, NULL);
     else if (strcmp(word, "chroot") == 0)
-        check(chroot(argument), "change its root");
+        must(chroot(argument), "change its root");
     else if (strcmp(word, "setuid") == 0)
-        check(setuid((uid_t)number), "drop its rights");
+        must(setuid((uid_t)number), "drop its rights");
     else
         unable(word);
     say("did", number);
@@ -131,8 +105,8 @@ static int start_worker(int *others, int count)
     int ends[2];
     FILE *from;
 
-    check(pipe2(ends, O_CLOEXEC), "make a pipe");
-    if (check(fork(), "fork") > 0) {
+    must(pipe2(ends, O_CLOEXEC), "make a pipe");
+    if (must(fork(), "fork") > 0) {
         close(ends[0]);
         return ends[1];
     }
@@ -159,7 +133,7 @@ static void command_workers(int count)
 
         if (worker < 0 || worker >= count)
             unable("find this worker");
-        check(write(pipes[worker], rest + 1, strlen(rest + 1)), "tell a worker");
+        must(write(pipes[worker], rest + 1, strlen(rest + 1)), "tell a worker");
     }
     for (int i = 0; i < count; i++)
         close(pipes[i]);

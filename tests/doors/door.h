@@ -190,9 +190,7 @@ static inline int make_socket(void)
 
 static inline struct sockaddr_in loopback_port(int port)
 {
-    return (struct sockaddr_in){.sin_family = AF_INET,
-                                .sin_port = htons((uint16_t)port),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    return net_loopback(port);
 }
 
 static inline void start_listening(int listener)

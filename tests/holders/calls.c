@@ -62,7 +62,7 @@ SCENE(reader, "reader")
 {
     fd = owner_takes_one();
     pthread_t thread = start_reader(fd, OWNER_BYTES, 0);
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     a_moment();
     owner_sends(OWNER_BYTES);
     say_what_came(thread);
@@ -73,10 +73,10 @@ SCENE(reader, "reader")
 SCENE(reader_by_second_number, "reader-by-second-number")
 {
     fd = owner_takes_one();
-    int other = owner_must(dup(fd), "duplicate");
+    int other = must(dup(fd), "duplicate");
     pthread_t thread = start_reader(other, OWNER_BYTES, 0);
-    owner_must(close(other), "close");
-    owner_must(close(fd), "close");
+    must(close(other), "close");
+    must(close(fd), "close");
     a_moment();
     owner_sends(OWNER_BYTES);
     say_what_came(thread);
@@ -89,13 +89,13 @@ static void read_more(bool by_second_number, useconds_t after)
     int least = OWNER_BYTES;
 
     fd = owner_takes_one();
-    int number = by_second_number ? owner_must(dup(fd), "duplicate") : fd;
-    owner_must(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least), "set a low mark");
+    int number = by_second_number ? must(dup(fd), "duplicate") : fd;
+    must(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least), "set a low mark");
     pthread_t thread = start_reader(number, OWNER_BYTES, 0);
     if (by_second_number)
-        owner_must(close(number), "close");
+        must(close(number), "close");
     owner_sends(FEW);
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     usleep(after);
     owner_sends(OWNER_BYTES - FEW);
     say_what_came(thread);
@@ -124,7 +124,7 @@ SCENE(peeker, "peeker")
     fd = owner_takes_one();
     owner_sends(FEW);
     pthread_t thread = start_reader(fd, OWNER_BYTES, MSG_PEEK | MSG_WAITALL);
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     a_moment();
     owner_sends(OWNER_BYTES - FEW);
     say_what_came(thread);
@@ -147,11 +147,11 @@ static long fill_pipe(void)
     long size = 0;
     ssize_t n;
 
-    owner_must(pipe2(filled, O_NONBLOCK), "make a pipe");
+    must(pipe2(filled, O_NONBLOCK), "make a pipe");
     while ((n = write(filled[1], block, sizeof block)) > 0)
         size += n;
     for (int i = 0; i < 2; i++)
-        owner_must(fcntl(filled[i], F_SETFL, 0), "set blocking");
+        must(fcntl(filled[i], F_SETFL, 0), "set blocking");
     return size;
 }
 
@@ -163,7 +163,7 @@ SCENE(splicer, "splicer")
     fd = owner_takes_one();
     owner_sends(OWNER_BYTES);
     pthread_t thread = calls_start_asleep(splice_all);
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     a_moment();
     while (in_pipe > 0)
         in_pipe -= read(filled[0], bytes, OWNER_BYTES < in_pipe ? OWNER_BYTES : (size_t)in_pipe);
@@ -192,7 +192,7 @@ static void *transmit(void *unused)
 static void close_beside(void *(*routine)(void *), const char *name)
 {
     pthread_t thread = calls_start_asleep(routine);
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     a_moment();
     struct owner_answer end = owner_ask('R', 0);
     pthread_join(thread, NULL);
@@ -214,17 +214,17 @@ static aio_context_t context_like_number(void)
     const uint64_t all = 1ULL << 32;
     aio_context_t context = 0;
 
-    owner_must((int)syscall(SYS_io_setup, 1, &context), "have a context");
+    must((int)syscall(SYS_io_setup, 1, &context), "have a context");
     /* As much as its head says: as many events, each as long as the head. */
     size_t size = (((const uint32_t *)context)[1] + 1) * sizeof(struct io_event);
     size = (size + 4095) & ~4095ULL;
     char *room =
         mmap(NULL, all + size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (room == MAP_FAILED)
-        owner_fail("have room");
+        unable("have room");
     char *there = room + (-(uintptr_t)room & (all - 1));
     if (mremap((void *)context, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, there) != there)
-        owner_fail("move a context");
+        unable("move a context");
     return (aio_context_t)there;
 }
 
@@ -242,8 +242,8 @@ static void *submit(void *unused)
     for (long i = 0; i < MUCH; i++)
         much[i] = owner_byte(i);
     calls_announce();
-    owner_must((int)syscall(SYS_io_submit, context, 1, orders), "submit");
-    owner_must((int)syscall(SYS_io_getevents, context, 1, 1, &done, NULL), "get what came of it");
+    must((int)syscall(SYS_io_submit, context, 1, orders), "submit");
+    must((int)syscall(SYS_io_getevents, context, 1, 1, &done, NULL), "get what came of it");
     result = (ssize_t)done.res;
     free(much);
     return unused;
@@ -273,7 +273,7 @@ static void *write_on(void *unused)
 SCENE(exit_beside_writer, "exit-beside-writer")
 {
     int status;
-    pid_t child = owner_must(fork(), "fork");
+    pid_t child = must(fork(), "fork");
 
     if (child == 0) {
         signal(SIGPIPE, SIG_DFL);
@@ -283,26 +283,18 @@ SCENE(exit_beside_writer, "exit-beside-writer")
         a_moment();
         exit(7);
     }
-    owner_must(waitpid(child, &status, 0), "wait for a child");
+    must(waitpid(child, &status, 0), "wait for a child");
     owner_say("child ended with status %#x\n", (unsigned)status);
     owner_hears();
 }
 
 /* ---- Those who are elsewhere ----------------------------------------------------------------- */
 
-static void *sleep_for_ever(void *unused)
-{
-    calls_announce();
-    for (;;)
-        pause();
-    return unused;
-}
-
 static void close_unread(void)
 {
     fd = owner_takes_one();
     owner_sends(OWNER_BYTES);
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     calls_say_end_and_when();
 }
 
@@ -315,7 +307,7 @@ SCENE(busy, "busy")
 SCENE(idle, "idle")
 {
     for (int i = 0; i < 200; i++)
-        calls_start_asleep(sleep_for_ever);
+        calls_start_asleep(calls_sleep);
     close_unread();
 }
 
@@ -337,7 +329,7 @@ SCENE(cancelled, "cancelled")
         owner_sends(FEW);
         pthread_t thread = start_reader(fd, OWNER_BYTES, MSG_PEEK | MSG_WAITALL);
         pthread_cancel(thread);
-        owner_must(close(fd), "close");
+        must(close(fd), "close");
         calls_tally_end(&tally);
         pthread_join(thread, NULL);
     }
@@ -354,7 +346,7 @@ static void *take_and_receive(void *unused)
 {
     while (!closed)
         ;
-    int number = owner_must(accept(listening, NULL, NULL), "accept");
+    int number = must(accept(listening, NULL, NULL), "accept");
     if (number != fd)
         owner_say("the number is %d, not %d\n", number, fd);
     calls_announce();
@@ -377,7 +369,7 @@ SCENE(reused_number, "reused-number")
         owner_sends(OWNER_BYTES);
         owner_ask('M', 1);
         pthread_t thread = calls_start(take_and_receive);
-        owner_must(close(fd), "close");
+        must(close(fd), "close");
         closed = true;
         calls_tally_end(&tally);
         owner_ask('m', OWNER_BYTES);
@@ -396,15 +388,15 @@ SCENE(reused_number, "reused-number")
 SCENE(in_epoll_set, "in-epoll-set")
 {
     struct epoll_event event = {.events = EPOLLIN};
-    int set = owner_must(epoll_create1(EPOLL_CLOEXEC), "make an epoll set");
+    int set = must(epoll_create1(EPOLL_CLOEXEC), "make an epoll set");
 
-    calls_start_asleep(sleep_for_ever);
+    calls_start_asleep(calls_sleep);
     fd = owner_takes_one();
-    int other = owner_must(dup(fd), "duplicate");
-    owner_must(epoll_ctl(set, EPOLL_CTL_ADD, other, &event), "add to an epoll set");
-    owner_must(close(other), "close");
+    int other = must(dup(fd), "duplicate");
+    must(epoll_ctl(set, EPOLL_CTL_ADD, other, &event), "add to an epoll set");
+    must(close(other), "close");
     owner_sends(OWNER_BYTES);
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     owner_say("%d events\n", epoll_wait(set, &event, 1, 0));
     calls_say_end_and_when();
 }
@@ -445,10 +437,10 @@ SCENE(interrupted, "interrupted")
 
     calls_take_many(many, CONNECTIONS, AT_A_TIME, FEW);
     sigaction(SIGUSR1, &action, NULL);
-    pthread_create(&other, NULL, interrupt, &self);
+    other = start_thread(interrupt, &self);
     for (int i = 0; i + 1 < CONNECTIONS; i += 2) {
         left_to_handler = many[i];
-        owner_must(close(many[i + 1]), "close");
+        must(close(many[i + 1]), "close");
         while (left_to_handler >= 0)
             sched_yield();
     }
@@ -508,7 +500,7 @@ static void close_with_handler(void (*handler)(int))
     pthread_t thread = calls_start(receive_when_told);
     owner_sends(FEW);
     sigaction(SIGUSR1, &action, NULL);
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     say_what_came(thread);
     owner_peer_reads();
 }
@@ -529,23 +521,23 @@ static void close_in_parent_and_child(bool parent_first)
 {
     struct owner_gate gate = owner_gate();
 
-    calls_start_asleep(sleep_for_ever);
+    calls_start_asleep(calls_sleep);
     calls_start_busy(1);
     fd = owner_takes_one();
     owner_sends(OWNER_BYTES);
-    pid_t child = owner_must(fork(), "fork");
+    pid_t child = must(fork(), "fork");
     if (child == 0) {
         owner_waits(gate);
-        owner_must(close(fd), "close");
+        must(close(fd), "close");
         _exit(0);
     }
     if (parent_first)
-        owner_must(close(fd), "close");
+        must(close(fd), "close");
     a_moment();
     owner_opens(gate);
     owner_reaps(child);
     if (!parent_first)
-        owner_must(close(fd), "close");
+        must(close(fd), "close");
     calls_say_end_and_when();
 }
 
@@ -566,17 +558,17 @@ SCENE(lingering_child, "lingering-child")
     socklen_t len = sizeof linger;
     struct owner_gate gate = owner_gate();
 
-    calls_start_asleep(sleep_for_ever);
+    calls_start_asleep(calls_sleep);
     fd = owner_takes_one();
-    owner_must(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, len), "set SO_LINGER");
-    pid_t child = owner_must(fork(), "fork");
+    must(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, len), "set SO_LINGER");
+    pid_t child = must(fork(), "fork");
     if (child == 0) {
         owner_waits(gate);
-        owner_must(getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len), "ask for SO_LINGER");
+        must(getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len), "ask for SO_LINGER");
         owner_say("child: linger %d %d\n", linger.l_onoff, linger.l_linger);
         _exit(0);
     }
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     a_moment();
     owner_opens(gate);
     owner_reaps(child);
@@ -589,14 +581,14 @@ SCENE(reader_beside_child, "reader-beside-child")
     struct owner_gate gate = owner_gate();
 
     fd = owner_takes_one();
-    pid_t child = owner_must(fork(), "fork");
+    pid_t child = must(fork(), "fork");
     if (child == 0) {
         owner_waits(gate);
-        owner_must(close(fd), "close");
+        must(close(fd), "close");
         _exit(0);
     }
     pthread_t thread = start_reader(fd, OWNER_BYTES, MSG_WAITALL);
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     owner_opens(gate);
     owner_reaps(child);
     owner_sends(OWNER_BYTES + FEW);

@@ -25,8 +25,8 @@ enum {
 /* Irrevocably; the kernel lets such a process look into none of its own threads any more. */
 static inline void calls_become_nobody(void)
 {
-    owner_must(setgid(CALLS_NOBODY), "setgid");
-    owner_must(setuid(CALLS_NOBODY), "setuid");
+    must(setgid(CALLS_NOBODY), "setgid");
+    must(setuid(CALLS_NOBODY), "setuid");
 }
 
 /* ---- Threads --------------------------------------------------------------------------------- */
@@ -42,7 +42,7 @@ static inline pthread_t calls_start(void *(*routine)(void *))
     pthread_attr_setstacksize(&small, 65536);
     errno = pthread_create(&thread, &small, routine, NULL);
     if (errno)
-        owner_fail("start a thread");
+        unable("start a thread");
     pthread_attr_destroy(&small);
     return thread;
 }
@@ -51,6 +51,13 @@ static inline pthread_t calls_start(void *(*routine)(void *))
 static inline void calls_announce(void)
 {
     calls_tid = gettid();
+}
+
+/* The body of a thread that is elsewhere for good. */
+static inline void *calls_sleep(void *unused)
+{
+    calls_announce();
+    return sleep_for_ever(unused);
 }
 
 /* Anybody may read this of his own threads. */
@@ -83,7 +90,7 @@ static inline pthread_t calls_start_asleep(void *(*routine)(void *))
     while ((tid = calls_tid) == 0)
         sched_yield();
     if (!net_wait_until(calls_sleeps, &tid))
-        owner_fail("have a thread sleep");
+        unable("have a thread sleep");
     return thread;
 }
 
@@ -123,7 +130,7 @@ static inline void *calls_poll(void *unused)
 static inline void *calls_epoll(void *unused)
 {
     struct epoll_event event;
-    int set = owner_must(epoll_create1(EPOLL_CLOEXEC), "make an epoll set");
+    int set = must(epoll_create1(EPOLL_CLOEXEC), "make an epoll set");
 
     calls_announce();
     for (;;)
@@ -148,7 +155,7 @@ static inline void *calls_lock(void *unused)
 
 static inline void *calls_accept(void *unused)
 {
-    int listener = owner_must(net_listen(NULL, 1), "listen");
+    int listener = must(net_listen(NULL, 1), "listen");
 
     calls_announce();
     for (;;)
@@ -161,9 +168,9 @@ static inline void *calls_read_pipe(void *unused)
     int ends[2];
     char byte;
 
-    owner_must(pipe2(ends, O_CLOEXEC), "make a pipe");
+    must(pipe2(ends, O_CLOEXEC), "make a pipe");
     calls_announce();
-    owner_must((int)read(ends[0], &byte, 1), "read");
+    must((int)read(ends[0], &byte, 1), "read");
     return unused;
 }
 
@@ -172,7 +179,7 @@ static inline void *calls_receive(void *unused)
     char byte;
 
     calls_announce();
-    owner_must((int)recv(calls_pairs[0].ours, &byte, 1, 0), "recv");
+    must((int)recv(calls_pairs[0].ours, &byte, 1, 0), "recv");
     return unused;
 }
 
@@ -184,7 +191,7 @@ static inline void *calls_send(void *unused)
         mmap(NULL, CALLS_MUCH, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     calls_announce();
-    owner_must((int)send(calls_pairs[1].ours, much, CALLS_MUCH, MSG_NOSIGNAL), "send");
+    must((int)send(calls_pairs[1].ours, much, CALLS_MUCH, MSG_NOSIGNAL), "send");
     return unused;
 }
 
@@ -197,7 +204,7 @@ static inline void calls_start_elsewhere(void)
     };
 
     for (int i = 0; i < 2; i++)
-        owner_must(net_pair_open(&calls_pairs[i], NULL), "open a pair");
+        must(net_pair_open(&calls_pairs[i], NULL), "open a pair");
     pthread_mutex_lock(&calls_mutex);
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
         calls_start_asleep(calls[i]);
@@ -210,7 +217,7 @@ static inline void calls_end_elsewhere(void)
     ssize_t n;
 
     for (long left = CALLS_MUCH; left > 0; left -= n)
-        n = owner_must((int)read(calls_pairs[1].peer, block, sizeof block), "read");
+        n = must((int)read(calls_pairs[1].peer, block, sizeof block), "read");
 }
 
 /* ---- How connections ended ------------------------------------------------------------------- */
@@ -254,9 +261,9 @@ static inline void calls_take_many(int fds[], int count, int at_a_time, int unre
     for (int i = 0; i < count; i++) {
         if (i % at_a_time == 0)
             owner_ask('M', count - i < at_a_time ? count - i : at_a_time);
-        fds[i] = owner_must(accept4(listener, NULL, NULL, SOCK_CLOEXEC), "accept");
+        fds[i] = must(accept4(listener, NULL, NULL, SOCK_CLOEXEC), "accept");
     }
-    owner_must(close(listener), "close the listening socket");
+    must(close(listener), "close the listening socket");
     owner_ask('m', unread);
 }
 

@@ -18,7 +18,7 @@ static long sleeps(void)
 {
     struct rusage usage;
 
-    owner_must(getrusage(RUSAGE_THREAD, &usage), "getrusage");
+    must(getrusage(RUSAGE_THREAD, &usage), "getrusage");
     return usage.ru_nvcsw;
 }
 
@@ -31,18 +31,10 @@ SCENE(switches, "switches")
     calls_start_busy(BUSY);
     for (int i = 0; i < CLOSES; i++) {
         long before = sleeps();
-        owner_must(close(fds[i]), "close");
+        must(close(fds[i]), "close");
         count += i ? sleeps() - before : 0;
     }
     owner_say("%ld voluntary context switches\n", count);
-}
-
-static void *sleep_for_ever(void *unused)
-{
-    calls_announce();
-    for (;;)
-        pause();
-    return unused;
 }
 
 static long now_ns(void)
@@ -62,7 +54,7 @@ static long until_fin(int listener)
     owner_begins_to_ask('T', 0);
     usleep(PAUSE_US); /* the peer waits for the end now, and what is asleep is */
     before = now_ns();
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     return owner_hears().bytes - before;
 }
 
@@ -82,7 +74,7 @@ SCENE(fin, "fin")
     int listener = owner_listens();
 
     for (int i = 0; i < 2; i++)
-        calls_start_asleep(sleep_for_ever);
+        calls_start_asleep(calls_sleep);
     for (int i = 0; i < samples; i++)
         ns[i] = until_fin(listener);
     qsort(ns, (size_t)samples, sizeof ns[0], by_size);

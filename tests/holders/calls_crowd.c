@@ -10,7 +10,7 @@
  * and then the end, and how many closes the kernel reset for unread data.
  */
 #define _GNU_SOURCE
-#include "net.h"
+#include "play.h"
 
 #include <err.h>
 #include <errno.h>
@@ -38,23 +38,6 @@ enum {
     NOBODY = 65534,
 };
 
-static int must(int result, const char *what)
-{
-    if (result < 0)
-        err(2, "%s", what);
-    return result;
-}
-
-static pthread_t start(void *(*routine)(void *), void *arg)
-{
-    pthread_t thread;
-
-    errno = pthread_create(&thread, NULL, routine, arg);
-    if (errno)
-        err(2, "start a thread");
-    return thread;
-}
-
 /* ---- The server ------------------------------------------------------------------------------ */
 
 static void become(const char *class)
@@ -77,13 +60,6 @@ static void become(const char *class)
     }
 }
 
-static void *sleep_for_ever(void *unused)
-{
-    for (;;)
-        pause();
-    return unused;
-}
-
 static void *serve_one(void *arg)
 {
     static const char answer[ANSWER];
@@ -103,11 +79,11 @@ static _Noreturn void serve(const char *class)
     become(class);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (int i = 0; i < 2; i++)
-        start(sleep_for_ever, NULL);
+        start_thread(sleep_for_ever, NULL);
     for (;;) {
         long fd = must(accept4(LISTENER, NULL, NULL, SOCK_CLOEXEC), "accept");
 
-        pthread_detach(start(serve_one, (void *)fd));
+        pthread_detach(start_thread(serve_one, (void *)fd));
     }
 }
 
@@ -161,7 +137,6 @@ static pid_t start_server(char **argv, int clients)
 {
     socklen_t size = sizeof address;
     int listener = must(net_listen(NULL, clients), "listen");
-    const char *library = getenv("LIBSAFECLOSE");
     pid_t pid;
 
     must(getsockname(listener, (struct sockaddr *)&address, &size), "know the port");
@@ -172,9 +147,7 @@ static pid_t start_server(char **argv, int clients)
     }
     /* From another number, so that it surely isn't close-on-exec any more. */
     must(dup2(must(fcntl(listener, F_DUPFD_CLOEXEC, LISTENER + 1), "dup"), LISTENER), "dup2");
-    if (library && *library)
-        setenv("LD_PRELOAD", library, 1);
-    unsetenv("LIBSAFECLOSE");
+    go_behind_library();
     execl("/proc/self/exe", argv[0], argv[1], (char *)NULL);
     err(2, "start the server");
 }
@@ -211,7 +184,7 @@ static int play(char **argv, int clients, int closes)
     busy = start_busy_one();
     to_do = closes;
     for (int i = 0; i < clients; i++)
-        threads[i] = start(be_clients, NULL);
+        threads[i] = start_thread(be_clients, NULL);
     for (int i = 0; i < clients; i++)
         pthread_join(threads[i], NULL);
     printf("%d of %d whole\nresets for unread data %ld\n", whole, closes,

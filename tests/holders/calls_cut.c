@@ -9,7 +9,7 @@
  * which is what their send() returned; and of how many the peer got every byte and then the end.
  */
 #define _GNU_SOURCE
-#include "net.h"
+#include "play.h"
 
 #include <err.h>
 #include <errno.h>
@@ -33,23 +33,6 @@ enum { LISTENER = 10, GATE = 20 };
 
 static int seconds;
 static int unread;
-
-static int must(int result, const char *what)
-{
-    if (result < 0)
-        err(2, "%s", what);
-    return result;
-}
-
-static pthread_t start(void *(*routine)(void *), void *arg)
-{
-    pthread_t thread;
-
-    errno = pthread_create(&thread, NULL, routine, arg);
-    if (errno)
-        err(2, "start a thread");
-    return thread;
-}
 
 /* ---- The server ------------------------------------------------------------------------------ */
 
@@ -111,8 +94,8 @@ static void serve_one(struct lane *lane)
     if (!net_wait_for(net_unread, lane->fd, unread))
         errx(2, "the peer sent nothing");
     for (int i = 0; i < OLDER; i++)
-        older[i] = start(end_when_told, lane);
-    writer = start(write_all, lane);
+        older[i] = start_thread(end_when_told, lane);
+    writer = start_thread(write_all, lane);
     while (net_unsent(lane->fd) <= 0)
         sched_yield();
     lane->over = true;
@@ -148,7 +131,7 @@ static int serve(void)
     for (int i = 0; i < LANES; i++) {
         lanes[i].number = i;
         lanes[i].seed = (unsigned)i + 1;
-        threads[i] = start(serve_lane, &lanes[i]);
+        threads[i] = start_thread(serve_lane, &lanes[i]);
     }
     for (int i = 0; i < LANES; i++) {
         pthread_join(threads[i], NULL);
@@ -205,8 +188,6 @@ static void prepare(struct peer *peer, int gate[2])
 
 static _Noreturn void become_server(char **argv, struct peer peers[], int gates[][2])
 {
-    const char *library = getenv("LIBSAFECLOSE");
-
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (int i = 0; i < LANES; i++) {
         /* Out of the way of the numbers wanted. */
@@ -217,9 +198,7 @@ static _Noreturn void become_server(char **argv, struct peer peers[], int gates[
         must(dup2(peers[i].listener, LISTENER + i), "dup2");
         must(dup2(gates[i][1], GATE + i), "dup2");
     }
-    if (library && *library)
-        setenv("LD_PRELOAD", library, 1);
-    unsetenv("LIBSAFECLOSE");
+    go_behind_library();
     execl("/proc/self/exe", argv[0], argv[1], argv[2], "serve", NULL);
     err(2, "start the server");
 }
@@ -240,7 +219,7 @@ static int play(char **argv)
         become_server(argv, peers, gates);
     for (int i = 0; i < LANES; i++) {
         close(gates[i][1]);
-        threads[i] = start(play_peer, &peers[i]);
+        threads[i] = start_thread(play_peer, &peers[i]);
     }
     for (int i = 0; i < LANES; i++) {
         pthread_join(threads[i], NULL);

@@ -12,14 +12,6 @@ static int fd;
 static ssize_t written;
 static const char *own_name;
 
-static void *sleep_for_ever(void *unused)
-{
-    calls_announce();
-    for (;;)
-        pause();
-    return unused;
-}
-
 static void *transmit(void *unused)
 {
     unsigned char *much = malloc(MUCH);
@@ -49,11 +41,11 @@ static void close_many(void (*before)(void))
     int fds[CONNECTIONS];
 
     for (int i = 0; i < 3; i++)
-        calls_start_asleep(sleep_for_ever);
+        calls_start_asleep(calls_sleep);
     calls_take_many(fds, CONNECTIONS, CONNECTIONS, FEW);
     before();
     for (int i = 0; i < CONNECTIONS; i++)
-        owner_must(close(fds[i]), "close");
+        must(close(fds[i]), "close");
 }
 
 /* Another thread is in the middle of a write. */
@@ -63,7 +55,7 @@ static pthread_t close_beside_writer(void (*before)(void))
     owner_sends(FEW);
     pthread_t thread = calls_start_asleep(transmit);
     before();
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     return thread;
 }
 
@@ -101,7 +93,7 @@ static _Noreturn void execute(const char *scene)
 
     snprintf(now, sizeof now, "%ld", net_now_ms());
     execl("/proc/self/exe", own_name, scene, now, (char *)NULL);
-    owner_fail("execute");
+    unable("execute");
 }
 
 SCENE(by_exec, "exec")

@@ -3,7 +3,7 @@
  * connection which somebody else still uses. What the other holder got is printed.
  */
 #define _GNU_SOURCE
-#include "net.h"
+#include "play.h"
 
 #include <err.h>
 #include <fcntl.h>
@@ -17,13 +17,6 @@
 #include <unistd.h>
 
 enum { REQUEST = 1000, HANDED_OVER = 1500, ANSWER = 8000000 };
-
-static int must(int ret, const char *what)
-{
-    if (ret < 0)
-        err(2, "%s", what);
-    return ret;
-}
 
 static struct net_pair open_pair(int requested)
 {
@@ -133,7 +126,7 @@ static void writer_blocked(void)
     char byte;
 
     must(pipe(gate), "pipe");
-    pthread_create(&writer, NULL, write_all, &ours);
+    writer = start_thread(write_all, &ours);
     net_wait_at_least(net_unsent, pair.ours, 100000);
     usleep(100000);
     helper = must(fork(), "fork");
@@ -146,7 +139,7 @@ static void writer_blocked(void)
     must(net_close_ours(&pair), "close");
     close(gate[1]);
     reap(helper);
-    pthread_create(&reader, NULL, read_all, &pair.peer);
+    reader = start_thread(read_all, &pair.peer);
     pthread_join(writer, NULL);
     pthread_join(reader, (void **)&end);
     printf("read: %ld\n", end->bytes);

@@ -22,14 +22,12 @@ static _Atomic long right, wrong, resets;
 
 static int connected(void)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in to = net_loopback(port);
     const struct timeval patience = {PATIENCE_S, 0};
-    int fd = owner_must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket");
+    int fd = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket");
 
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    owner_must(connect(fd, (struct sockaddr *)&to, sizeof to), "connect");
+    must(connect(fd, (struct sockaddr *)&to, sizeof to), "connect");
     return fd;
 }
 
@@ -81,19 +79,16 @@ static void *use_connections(void *unused)
 
 static pid_t start(char **command, int wire)
 {
-    const char *library = getenv("LIBSAFECLOSE");
     pid_t pid = fork();
 
     if (pid == 0) {
-        owner_must(dup2(wire, OWNER_PEER), "hand over the wire");
+        must(dup2(wire, OWNER_PEER), "hand over the wire");
         close_range(3, OWNER_PEER - 1, 0);
-        if (library && *library)
-            setenv("LD_PRELOAD", library, 1);
-        unsetenv("LIBSAFECLOSE");
+        go_behind_library();
         execv(command[0], command);
         _exit(127);
     }
-    return owner_must(pid, "fork");
+    return must(pid, "fork");
 }
 
 /* The server's only question. */
@@ -104,7 +99,7 @@ static void learn_port(int wire)
 
     if (recv(wire, &question, sizeof question, 0) != sizeof question ||
         send(wire, &answer, sizeof answer, MSG_NOSIGNAL) != sizeof answer)
-        owner_fail("learn the port");
+        unable("learn the port");
     port = (int)question.number;
 }
 
@@ -122,16 +117,16 @@ int main(int argc, char **argv)
     requests = atoi(argv[4]);
     unread = atoi(argv[5]);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    owner_must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, wires), "make a wire");
+    must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, wires), "make a wire");
     pid_t server = start(command, wires[1]);
     close(wires[1]);
     learn_port(wires[0]);
     clock_gettime(CLOCK_MONOTONIC, &began);
     for (int i = 0; i < AT_ONCE; i++)
-        pthread_create(&threads[i], NULL, use_connections, NULL);
+        threads[i] = start_thread(use_connections, NULL);
     for (int i = 0; i < AT_ONCE; i++)
         pthread_join(threads[i], NULL);
-    owner_must(waitpid(server, &status, 0), "wait for the server");
+    must(waitpid(server, &status, 0), "wait for the server");
     clock_gettime(CLOCK_MONOTONIC, &ended);
     owner_say("%ld right, %ld wrong, %ld resets\n", right, wrong, resets);
     owner_say("server ended with %#x\n", (unsigned)status);

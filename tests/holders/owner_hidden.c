@@ -54,7 +54,7 @@ static const char *number_text(int fd)
 static void close_unread(int fd)
 {
     owner_sends(OWNER_BYTES);
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     owner_opens(closed);
 }
 
@@ -94,8 +94,8 @@ static void send_descriptor(int wire, int fd, size_t size)
 /* A child that is there before the connection, and waits for it to be passed. */
 static pid_t receiver(int wires[2], int kind)
 {
-    owner_must(socketpair(AF_UNIX, kind, 0, wires), "make a wire");
-    pid_t pid = owner_must(fork(), "fork");
+    must(socketpair(AF_UNIX, kind, 0, wires), "make a wire");
+    pid_t pid = must(fork(), "fork");
     if (pid == 0) {
         int fd = net_receive_descriptor(wires[1], 0);
         owner_opens(ready);
@@ -109,7 +109,7 @@ static pid_t receiver(int wires[2], int kind)
 SCENE(plain_fork, "plain-fork")
 {
     int fd = owner_takes_one();
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
 
     if (pid == 0)
         hold(fd);
@@ -126,7 +126,7 @@ static void child_closes_after(void (*confine)(void))
     int fd = owner_takes_one();
 
     owner_sends(OWNER_BYTES);
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
     if (pid == 0) {
         confine();
         close(fd);
@@ -143,12 +143,12 @@ static void drop_capabilities(void)
     struct __user_cap_data_struct none[2];
 
     memset(none, 0, sizeof none);
-    owner_must(syscall(SYS_capset, &header, none), "drop capabilities");
+    must(syscall(SYS_capset, &header, none), "drop capabilities");
 }
 
 static void enter_user_namespace(void)
 {
-    owner_must(unshare(CLONE_NEWUSER), "make a user namespace");
+    must(unshare(CLONE_NEWUSER), "make a user namespace");
 }
 
 static void confine_by_landlock(void)
@@ -159,7 +159,7 @@ static void confine_by_landlock(void)
     if (rules < 0)
         return; /* this kernel has none: then it is a plain fork */
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    owner_must(syscall(SYS_landlock_restrict_self, rules, 0), "restrict itself");
+    must(syscall(SYS_landlock_restrict_self, rules, 0), "restrict itself");
     close(rules);
 }
 
@@ -191,7 +191,7 @@ static bool leader_is_gone(void *unused)
 
     (void)unused;
     if (fd < 0 || read(fd, line, sizeof line - 1) < 0)
-        owner_fail("read /proc");
+        unable("read /proc");
     close(fd);
     return strstr(line, ") Z ") != NULL;
 }
@@ -204,24 +204,22 @@ static void *hold_in_thread(void *unused)
 
 SCENE(leader_exits, "leader-exits")
 {
-    pthread_t thread;
-
     held = owner_takes_one();
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
     if (pid == 0) {
-        pthread_create(&thread, NULL, hold_in_thread, NULL);
+        start_thread(hold_in_thread, NULL);
         pthread_exit(NULL);
     }
     snprintf(leader, sizeof leader, "/proc/%d/stat", (int)pid);
     if (!net_wait_until(leader_is_gone, NULL))
-        owner_fail("see the first thread end");
+        unable("see the first thread end");
     close_unread(held);
     end_with(pid);
 }
 
 static void *hold_in_own_table(void *unused)
 {
-    owner_must(unshare(CLONE_FILES), "take a table of its own");
+    must(unshare(CLONE_FILES), "take a table of its own");
     owner_opens(away);
     hold(held);
     return unused;
@@ -232,9 +230,9 @@ SCENE(thread_unshares, "thread-unshares")
     pthread_t thread;
 
     held = owner_takes_one();
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
     if (pid == 0) {
-        pthread_create(&thread, NULL, hold_in_own_table, NULL);
+        thread = start_thread(hold_in_own_table, NULL);
         owner_waits(away);
         close(held);
         owner_opens(ready);
@@ -254,13 +252,13 @@ static void allow_everything(void)
     struct sock_fprog program = {1, &allow};
 
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    owner_must(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0), "install a filter");
+    must(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0), "install a filter");
 }
 
 SCENE(filtered_child_forks, "filtered-child-forks")
 {
     int fd = owner_takes_one();
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
 
     if (pid == 0) {
         allow_everything();
@@ -279,8 +277,8 @@ SCENE(filtered_child_passes, "filtered-child-passes")
     int wires[2];
     int fd = owner_takes_one();
 
-    owner_must(socketpair(AF_UNIX, SOCK_STREAM, 0, wires), "make a wire");
-    pid_t pid = owner_must(fork(), "fork");
+    must(socketpair(AF_UNIX, SOCK_STREAM, 0, wires), "make a wire");
+    pid_t pid = must(fork(), "fork");
     if (pid == 0) {
         allow_everything();
         send_descriptor(wires[0], fd, 1);
@@ -297,7 +295,7 @@ SCENE(filtered_child_passes, "filtered-child-passes")
 SCENE(child_execs_by_number, "child-execs-by-number")
 {
     int fd = owner_takes_one();
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
 
     if (pid == 0) {
         const char *const arguments[] = {self, "--leave", number_text(fd), NULL};
@@ -314,12 +312,12 @@ SCENE(child_execs_by_number, "child-execs-by-number")
 static void take_copy(bool by_number)
 {
     int fd = owner_takes_one();
-    int me = owner_must(syscall(SYS_pidfd_open, getpid(), 0), "open a pidfd");
+    int me = must(syscall(SYS_pidfd_open, getpid(), 0), "open a pidfd");
     int (*call)(int, int, unsigned) =
         (int (*)(int, int, unsigned))dlsym(RTLD_DEFAULT, "pidfd_getfd");
     int copy = by_number || !call ? (int)syscall(SYS_pidfd_getfd, me, fd, 0) : call(me, fd, 0);
 
-    owner_must(copy, "take a copy");
+    must(copy, "take a copy");
     close_unread(fd);
     owner_serves("holder", copy, copy);
     owner_peer_reads();
@@ -339,8 +337,8 @@ SCENE(pidfd_getfd_by_child, "pidfd-getfd-by-child")
 {
     int numbers[2];
 
-    owner_must(pipe(numbers), "make a pipe");
-    pid_t pid = owner_must(fork(), "fork");
+    must(pipe(numbers), "make a pipe");
+    pid_t pid = must(fork(), "fork");
     if (pid == 0) {
         int number, parent = (int)syscall(SYS_pidfd_open, getppid(), 0);
         if (read(numbers[0], &number, sizeof number) != sizeof number)
@@ -350,7 +348,7 @@ SCENE(pidfd_getfd_by_child, "pidfd-getfd-by-child")
         hold(number);
     }
     int fd = owner_takes_one();
-    owner_must(write(numbers[1], &fd, sizeof fd), "tell the number");
+    must(write(numbers[1], &fd, sizeof fd), "tell the number");
     owner_waits(ready);
     close_unread(fd);
     end_with(pid);
@@ -375,7 +373,7 @@ SCENE(pass_by_number, "pass-by-number")
     c->cmsg_type = SCM_RIGHTS;
     c->cmsg_len = CMSG_LEN(sizeof fd);
     memcpy(CMSG_DATA(c), &fd, sizeof fd);
-    owner_must(syscall(SYS_sendmmsg, wires[0], &message, 1, 0), "pass a connection");
+    must(syscall(SYS_sendmmsg, wires[0], &message, 1, 0), "pass a connection");
     owner_waits(ready);
     close_unread(fd);
     end_with(pid);
@@ -400,7 +398,7 @@ static void pass_in_long_message(bool cancelled)
 
     held = owner_takes_one();
     long_wire = wires[0];
-    pthread_create(&thread, NULL, send_long, NULL);
+    thread = start_thread(send_long, NULL);
     owner_waits(ready);
     if (cancelled) {
         pthread_cancel(thread);
@@ -480,7 +478,7 @@ static void vfork_execs(bool dup_by_number, bool exec_by_number)
     int fd = owner_takes_one();
     char *arguments[] = {(char *)self, "--hold", (char *)number_text(OWNER_NUMBER), NULL};
 
-    owner_must(fcntl(fd, F_SETFD, FD_CLOEXEC), "set close-on-exec");
+    must(fcntl(fd, F_SETFD, FD_CLOEXEC), "set close-on-exec");
     wanted_number = fd;
     pid_t pid = vfork();
     if (pid == 0) {
@@ -540,7 +538,7 @@ SCENE(vfork_and_thread, "vfork-and-thread")
     arguments[0] = (char *)self;
     arguments[1] = "--hold";
     arguments[2] = (char *)number_text(held);
-    pthread_create(&thread, NULL, close_meanwhile, NULL);
+    thread = start_thread(close_meanwhile, NULL);
     pid_t pid = vfork();
     if (pid == 0) {
         owner_opens(ready);
@@ -563,10 +561,10 @@ SCENE(prepared_actions, "prepared-actions")
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, OWNER_NUMBER, 0);
     int fd = owner_takes_one();
-    owner_must(dup3(fd, OWNER_NUMBER, O_CLOEXEC), "move the connection");
+    must(dup3(fd, OWNER_NUMBER, O_CLOEXEC), "move the connection");
     close(fd);
     if (posix_spawn(&pid, self, &actions, NULL, arguments, environ) != 0)
-        owner_fail("spawn");
+        unable("spawn");
     close_unread(OWNER_NUMBER);
     end_with(pid);
     posix_spawn_file_actions_destroy(&actions);
@@ -579,9 +577,9 @@ SCENE(word_expansion, "word-expansion")
     int fd = owner_takes_one();
 
     snprintf(text, sizeof text, "$(%s --hold %d 1>&9 &)", self, fd);
-    owner_must(dup2(1, 9), "keep stdout");
+    must(dup2(1, 9), "keep stdout");
     if (wordexp(text, &words, 0) != 0)
-        owner_fail("expand");
+        unable("expand");
     close_unread(fd);
     end();
 }
@@ -594,7 +592,7 @@ SCENE(fork_of_libc, "fork-of-libc")
     pid_t (*its_fork)(void) = libc ? (pid_t(*)(void))dlsym(libc, "fork") : NULL;
 
     pid_t pid = its_fork ? its_fork() : -1;
-    owner_must(pid, "find libc's fork and call it");
+    must(pid, "find libc's fork and call it");
     if (pid == 0)
         hold(fd);
     close_unread(fd);
@@ -615,7 +613,7 @@ static int exit_at_once(void *unused)
 SCENE(clone_exits, "clone-exits")
 {
     int fd = owner_takes_one();
-    pid_t child = owner_must(fork(), "fork");
+    pid_t child = must(fork(), "fork");
 
     if (child == 0) {
         owner_waits(ready);
@@ -624,7 +622,7 @@ SCENE(clone_exits, "clone-exits")
     }
     pid_t pid = clone(exit_at_once, clone_stack + sizeof clone_stack,
                       CLONE_VM | CLONE_FILES | SIGCHLD, NULL);
-    owner_reaps(owner_must(pid, "clone"));
+    owner_reaps(must(pid, "clone"));
     owner_sends(OWNER_BYTES);
     owner_opens(ready);
     owner_reaps(child);
@@ -640,7 +638,7 @@ static int clone_holds(void *fd)
 /* The process ends, and what it cloned lives on with its memory and its descriptors. */
 SCENE(clone_outlives, "clone-outlives")
 {
-    pid_t child = owner_must(fork(), "fork");
+    pid_t child = must(fork(), "fork");
 
     if (child == 0) {
         held = owner_takes_one();
@@ -685,7 +683,7 @@ static void in_prepare(void)
 
 static void dup_it(void)
 {
-    copy = owner_must(dup(held), "duplicate");
+    copy = must(dup(held), "duplicate");
 }
 
 static void accept_it(void)
@@ -698,7 +696,7 @@ SCENE(fork_dups, "fork-dups")
     held = owner_takes_one();
     prepare = dup_it;
     pthread_atfork(in_prepare, NULL, NULL);
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
     if (pid == 0) {
         close(held);
         owner_opens(ready);
@@ -716,18 +714,18 @@ static void fork_accepts(bool forks_again)
     listener = owner_listens();
     prepare = accept_it;
     pthread_atfork(in_prepare, NULL, NULL);
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
     if (pid == 0)
         hold(held);
     if (forks_again) {
-        pid_t second = owner_must(fork(), "fork");
+        pid_t second = must(fork(), "fork");
         if (second == 0) {
             close(held);
             _exit(0);
         }
         owner_reaps(second);
     } else {
-        close(owner_must(dup(held), "duplicate"));
+        close(must(dup(held), "duplicate"));
     }
     close_unread(held);
     end_with(pid);
@@ -752,12 +750,12 @@ static void close_it(void)
 SCENE(fork_closes, "fork-closes")
 {
     held = owner_takes_one();
-    pid_t holder = owner_must(fork(), "fork");
+    pid_t holder = must(fork(), "fork");
     if (holder == 0)
         hold(held);
     prepare = close_it;
     pthread_atfork(in_prepare, NULL, NULL);
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
     if (pid == 0)
         _exit(0);
     owner_reaps(pid);
@@ -772,10 +770,10 @@ SCENE(fork_fails, "fork-fails")
     held = owner_takes_one();
     prepare = dup_it;
     pthread_atfork(in_prepare, NULL, NULL);
-    owner_must(setresuid(65534, 65534, 65534), "become nobody");
-    owner_must(setrlimit(RLIMIT_NPROC, &none), "forbid forks");
+    must(setresuid(65534, 65534, 65534), "become nobody");
+    must(setrlimit(RLIMIT_NPROC, &none), "forbid forks");
     if (fork() != -1)
-        owner_fail("have a fork fail");
+        unable("have a fork fail");
     close_unread(held);
     owner_serves("holder", copy, copy);
     owner_peer_reads();
@@ -789,12 +787,12 @@ SCENE(exec_fails, "exec-fails")
     static char path[120000];
     int fd = owner_takes_one();
 
-    owner_must(fcntl(fd, F_SETFD, FD_CLOEXEC), "set close-on-exec");
+    must(fcntl(fd, F_SETFD, FD_CLOEXEC), "set close-on-exec");
     for (size_t i = 0; i + 3 < sizeof path; i += 3)
         memcpy(path + i, "/x:", 4);
     setenv("PATH", path, 1);
     owner_sends(OWNER_BYTES);
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
     if (pid == 0) {
         owner_waits(ready);
         close(fd);
@@ -813,12 +811,12 @@ SCENE(dup2_fails, "dup2-fails")
     struct rlimit low = {64, 64};
     int fd = owner_takes_one();
 
-    owner_must(fcntl(fd, F_DUPFD, OWNER_NUMBER), "move the connection");
+    must(fcntl(fd, F_DUPFD, OWNER_NUMBER), "move the connection");
     close(fd);
     owner_sends(OWNER_BYTES);
-    owner_must(setrlimit(RLIMIT_NOFILE, &low), "lower the limit");
+    must(setrlimit(RLIMIT_NOFILE, &low), "lower the limit");
     if (dup2(2, OWNER_NUMBER) >= 0 || errno != EBADF)
-        owner_fail("have a dup2 fail");
+        unable("have a dup2 fail");
     owner_serves("holder", OWNER_NUMBER, OWNER_NUMBER);
     owner_peer_reads();
 }
@@ -843,9 +841,8 @@ SCENE(io_uring_file, "io-uring-file")
     struct io_uring_sqe *sqe =
         mmap(NULL, sizeof *sqe, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES);
     if (queues == MAP_FAILED || sqe == MAP_FAILED || !(p.features & IORING_FEAT_SINGLE_MMAP))
-        owner_fail("map a ring");
-    owner_must(syscall(SYS_io_uring_register, ring, IORING_REGISTER_FILES, &fd, 1),
-               "register a file");
+        unable("map a ring");
+    must(syscall(SYS_io_uring_register, ring, IORING_REGISTER_FILES, &fd, 1), "register a file");
     close_unread(fd);
     memset(sqe, 0, sizeof *sqe);
     sqe->opcode = IORING_OP_RECV;
@@ -855,7 +852,7 @@ SCENE(io_uring_file, "io-uring-file")
     ((unsigned *)(void *)(queues + p.sq_off.array))[0] = 0;
     __atomic_store_n((unsigned *)(void *)(queues + p.sq_off.tail), 1, __ATOMIC_RELEASE);
     owner_ask('F', 0);
-    owner_must(syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0), "receive");
+    must(syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0), "receive");
     struct io_uring_cqe *cqe = (void *)(queues + p.cq_off.cqes);
     owner_say("ring read %d bytes, %s\n", cqe->res,
               owner_right(bytes, 0, OWNER_BYTES) ? "right" : "wrong");

@@ -19,7 +19,7 @@ static void take(int listener, int wanted)
     for (count = 0; count < wanted;) {
         owner_ask('M', AT_ONCE);
         for (int i = 0; i < AT_ONCE; i++)
-            fds[count++] = owner_must(accept(listener, NULL, NULL), "accept");
+            fds[count++] = must(accept(listener, NULL, NULL), "accept");
     }
 }
 
@@ -71,7 +71,7 @@ static void at_the_same_moment(int wanted)
         take(listener, BATCH);
         owner_ask('m', FEW);
         meeting->arrived = 0;
-        pid_t pid = owner_must(fork(), "fork");
+        pid_t pid = must(fork(), "fork");
         for (int i = 0; i < count; i++) {
             if (i % TOGETHER == 0)
                 meet(meeting, i / TOGETHER);
@@ -101,7 +101,7 @@ static void inherited(int wanted)
     owner_ask('m', FEW);
     for (int i = 0; i < 3; i++) {
         began = milliseconds();
-        pid_t pid = owner_must(fork(), "fork");
+        pid_t pid = must(fork(), "fork");
         if (pid == 0)
             exit(0);
         owner_reaps(pid);
@@ -138,7 +138,7 @@ static void beyond_counts(int wanted)
 
     take(listener, wanted);
     owner_ask('m', FEW);
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
     if (pid == 0) {
         owner_waits(closed);
         for (int i = 0; i < count; i++)

@@ -32,7 +32,7 @@ static _Noreturn void hold(int in, int out)
 static void close_unread(int fd)
 {
     owner_sends(OWNER_BYTES);
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     owner_opens(closed);
 }
 
@@ -46,7 +46,7 @@ static void end(void)
 static void close_alone(int fd)
 {
     owner_sends(OWNER_BYTES);
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     owner_peer_reads();
 }
 
@@ -60,7 +60,7 @@ static const char *number_text(int number)
 
 static void close_on_exec(int fd)
 {
-    owner_must(fcntl(fd, F_SETFD, FD_CLOEXEC), "set close-on-exec");
+    must(fcntl(fd, F_SETFD, FD_CLOEXEC), "set close-on-exec");
 }
 
 static void wait_for_holder(int fd, pid_t pid)
@@ -75,7 +75,7 @@ static void wait_for_holder(int fd, pid_t pid)
 static void fork_and_hold(pid_t (*forks)(void))
 {
     int fd = owner_takes_one();
-    pid_t pid = owner_must(forks(), "fork");
+    pid_t pid = must(forks(), "fork");
 
     if (pid == 0)
         hold(fd, fd);
@@ -129,7 +129,7 @@ static void clone_and_hold(int flags)
     int fd = owner_takes_one();
     pid_t pid = clone(hold_in_clone, clone_stack + sizeof clone_stack, flags | SIGCHLD, &fd);
 
-    wait_for_holder(fd, owner_must(pid, "clone"));
+    wait_for_holder(fd, must(pid, "clone"));
 }
 
 SCENE(with_clone, "clone")
@@ -145,7 +145,7 @@ SCENE(in_pid_namespace, "pid-namespace")
 SCENE(with_two_forks, "double-fork")
 {
     int fd = owner_takes_one();
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
 
     if (pid == 0) {
         if (fork() == 0)
@@ -160,11 +160,11 @@ SCENE(with_two_forks, "double-fork")
 /* What daemon() leaves behind is the only holder. */
 SCENE(with_daemon, "daemon")
 {
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
 
     if (pid == 0) {
         int fd = owner_takes_one();
-        owner_must(daemon(1, 1), "become a daemon");
+        must(daemon(1, 1), "become a daemon");
         owner_waits(closed);
         close_alone(fd);
         owner_opens(served);
@@ -186,14 +186,14 @@ static void serve_once(int fd)
     owner_say("child read %zd bytes, %s\n", n,
               n > 0 && owner_right(bytes, 0, n) ? "right" : "wrong");
     if (n > 0 && send(fd, bytes, (size_t)n, MSG_NOSIGNAL) != n)
-        owner_fail("answer");
+        unable("answer");
     owner_sends(MORE);
 }
 
 static void child_is_last(bool closes)
 {
     int fd = owner_takes_one();
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
 
     if (pid == 0) {
         owner_waits(closed);
@@ -223,11 +223,11 @@ SCENE(child_exits_first, "child-exits-first")
     int fd = owner_takes_one();
 
     owner_sends(OWNER_BYTES);
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
     if (pid == 0)
         exit(0);
     owner_reaps(pid);
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     owner_peer_reads();
 }
 
@@ -237,13 +237,13 @@ SCENE(child_is_killed, "child-is-killed")
     int fd = owner_takes_one();
 
     owner_sends(OWNER_BYTES);
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
     if (pid == 0)
         for (;;)
             pause();
-    owner_must(kill(pid, SIGKILL), "kill");
-    owner_must(waitpid(pid, NULL, 0), "wait");
-    owner_must(close(fd), "close");
+    must(kill(pid, SIGKILL), "kill");
+    must(waitpid(pid, NULL, 0), "wait");
+    must(close(fd), "close");
     owner_peer_reads();
 }
 
@@ -251,7 +251,7 @@ SCENE(child_is_killed, "child-is-killed")
 SCENE(child_is_killed_late, "child-is-killed-late")
 {
     for (int i = 0; i < 600; i++) {
-        pid_t pid = owner_must(fork(), "fork");
+        pid_t pid = must(fork(), "fork");
         if (pid == 0)
             _exit(0);
         owner_reaps(pid);
@@ -266,7 +266,7 @@ SCENE(many_children, "many-children")
     int fd = owner_takes_one();
 
     for (int i = 0; i < MANY; i++)
-        if ((pids[i] = owner_must(fork(), "fork")) == 0) {
+        if ((pids[i] = must(fork(), "fork")) == 0) {
             if (i == MANY - 1)
                 hold(fd, fd);
             for (;;)
@@ -276,7 +276,7 @@ SCENE(many_children, "many-children")
     owner_waits(served);
     for (int i = 0; i < MANY; i++) {
         kill(pids[i], SIGKILL);
-        owner_must(waitpid(pids[i], NULL, 0), "wait");
+        must(waitpid(pids[i], NULL, 0), "wait");
     }
     owner_peer_reads();
 }
@@ -285,13 +285,13 @@ SCENE(many_children, "many-children")
 static void become_nobody(void)
 {
     if (setgid(65534) != 0 || setuid(65534) != 0)
-        owner_fail("become nobody");
+        unable("become nobody");
 }
 
 SCENE(child_is_nobody, "child-is-nobody")
 {
     int fd = owner_takes_one();
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
 
     if (pid == 0) {
         become_nobody();
@@ -305,7 +305,7 @@ SCENE(nobody_closes, "nobody-closes")
     int fd = owner_takes_one();
 
     owner_sends(OWNER_BYTES);
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
     if (pid == 0) {
         become_nobody();
         close(fd);
@@ -324,15 +324,15 @@ SCENE(workers, "workers")
     pid_t pids[3];
 
     for (int i = 0; i < 3; i++)
-        if ((pids[i] = owner_must(fork(), "fork")) == 0) {
+        if ((pids[i] = must(fork(), "fork")) == 0) {
             owner_waits(closed);
             exit(0);
         }
     owner_ask('C', 0);
-    owner_must(close(listener), "close");
+    must(close(listener), "close");
     for (int i = 0; i < 3; i++) {
         owner_opens(closed);
-        owner_must(wait(NULL), "wait");
+        must(wait(NULL), "wait");
     }
     owner_peer_reads();
 }
@@ -355,7 +355,7 @@ static void inetd(bool preloaded)
     int fd = owner_takes_one();
 
     owner_sends(OWNER_BYTES);
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
     if (pid == 0) {
         dup2(1, OWNER_NUMBER); /* where it says what it read */
         for (int i = 0; i < 3; i++)
@@ -366,7 +366,7 @@ static void inetd(bool preloaded)
         execl(self, self, "--inetd", NULL);
         _exit(127);
     }
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     owner_opens(closed);
     end();
     owner_reaps(pid);
@@ -388,7 +388,7 @@ static pid_t spawn(posix_spawn_file_actions_t *actions, int number)
 
     errno = posix_spawn(&pid, self, actions, NULL, hold_arguments(number), environ);
     if (errno)
-        owner_fail("spawn");
+        unable("spawn");
     return pid;
 }
 
@@ -420,7 +420,7 @@ SCENE(spawn_closed, "spawn-closed")
 
     close_on_exec(fd);
     if (posix_spawnp(&pid, "true", NULL, NULL, arguments, environ) != 0)
-        owner_fail("spawn");
+        unable("spawn");
     close_alone(fd);
     owner_reaps(pid);
 }
@@ -536,7 +536,7 @@ SCENE(exec_failed_shared, "exec-failed-shared")
     pid_t pid;
 
     close_on_exec(fd);
-    pid = owner_must(fork(), "fork");
+    pid = must(fork(), "fork");
     if (pid == 0)
         hold(fd, fd);
     execl("/no/such/program", "no", NULL);
@@ -570,22 +570,22 @@ static void passed(bool to_child)
     int fd, wires[2];
     pid_t pid = 0;
 
-    owner_must(socketpair(AF_UNIX, SOCK_STREAM, 0, wires), "make a wire");
-    if (to_child && (pid = owner_must(fork(), "fork")) == 0) {
+    must(socketpair(AF_UNIX, SOCK_STREAM, 0, wires), "make a wire");
+    if (to_child && (pid = must(fork(), "fork")) == 0) {
         owner_waits(closed);
-        fd = owner_must(net_receive_descriptor(wires[1], 0), "receive");
+        fd = must(net_receive_descriptor(wires[1], 0), "receive");
         owner_opens(closed);
         hold(fd, fd);
     }
     fd = owner_takes_one();
-    owner_must(net_send_descriptor(wires[0], fd, 0) ? 0 : -1, "pass");
+    must(net_send_descriptor(wires[0], fd, 0) ? 0 : -1, "pass");
     close_unread(fd);
     if (pid) {
         end();
         owner_reaps(pid);
         return;
     }
-    fd = owner_must(net_receive_descriptor(wires[1], 0), "receive");
+    fd = must(net_receive_descriptor(wires[1], 0), "receive");
     owner_serves("holder", fd, fd);
     owner_peer_reads();
 }
@@ -605,7 +605,7 @@ SCENE(inherited, "inherited")
 {
     int fd = owner_takes_one();
 
-    owner_must(dup2(fd, OWNER_NUMBER), "move the connection");
+    must(dup2(fd, OWNER_NUMBER), "move the connection");
     close(fd);
     execl(self, self, "--activated", NULL);
     _exit(127);
@@ -614,7 +614,7 @@ SCENE(inherited, "inherited")
 /* Likewise, but a listening one; what it accepts is its own. */
 SCENE(inherited_listener, "inherited-listener")
 {
-    owner_must(dup2(owner_listens(), OWNER_NUMBER), "move the listening socket");
+    must(dup2(owner_listens(), OWNER_NUMBER), "move the listening socket");
     execl(self, self, "--activated-listener", NULL);
     _exit(127);
 }

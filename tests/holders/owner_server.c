@@ -66,8 +66,8 @@ static void serve(int fd)
 static void fork_each(int connections)
 {
     for (; connections > 0; connections--) {
-        int fd = owner_must(accept(listener, NULL, NULL), "accept");
-        pid_t pid = owner_must(fork(), "fork");
+        int fd = must(accept(listener, NULL, NULL), "accept");
+        pid_t pid = must(fork(), "fork");
         if (pid == 0) {
             close(listener);
             serve(fd);
@@ -89,9 +89,9 @@ static void prefork(int connections)
     enum { WORKERS = 4 };
 
     for (int i = 0; i < WORKERS; i++)
-        if (owner_must(fork(), "fork") == 0) {
+        if (must(fork(), "fork") == 0) {
             for (int n = 0; n < connections / WORKERS; n++) {
-                int fd = owner_must(accept(listener, NULL, NULL), "accept");
+                int fd = must(accept(listener, NULL, NULL), "accept");
                 serve(fd);
                 close(fd);
             }
@@ -163,7 +163,7 @@ static void *serve_in_thread(void *unused)
     int how;
 
     while ((how = --left) >= 0) {
-        int fd = owner_must(accept(listener, NULL, NULL), "accept");
+        int fd = must(accept(listener, NULL, NULL), "accept");
         serve_somehow(fd, how);
         while (waitpid(-1, NULL, WNOHANG) > 0)
             ;
@@ -177,7 +177,7 @@ static void mixed(int connections)
 
     left = connections;
     for (int i = 0; i < 3; i++)
-        pthread_create(&threads[i], NULL, serve_in_thread, NULL);
+        threads[i] = start_thread(serve_in_thread, NULL);
     for (int i = 0; i < 3; i++)
         pthread_join(threads[i], NULL);
     while (wait(NULL) > 0)

@@ -23,25 +23,15 @@ static ssize_t result;
 static int error;
 static unsigned char bytes[OWNER_BYTES];
 
-static pthread_t start(void *(*routine)(void *))
-{
-    pthread_t thread;
-
-    errno = pthread_create(&thread, NULL, routine, NULL);
-    if (errno)
-        owner_fail("start a thread");
-    return thread;
-}
-
 /* Returns when it sleeps in the call. */
 static pthread_t start_in(void *(*routine)(void *), long call)
 {
-    pthread_t thread = start(routine);
+    pthread_t thread = start_thread(routine, NULL);
 
     while (tid == 0)
         sched_yield();
     if (!net_wait_thread_in(tid, call))
-        owner_fail("have a thread in a call");
+        unable("have a thread in a call");
     return thread;
 }
 
@@ -71,7 +61,7 @@ SCENE(reader, "reader")
     fd = owner_takes_one();
     wanted = OWNER_BYTES;
     pthread_t thread = start_in(receive, SYS_recvfrom);
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     owner_sends(OWNER_BYTES);
     pthread_join(thread, NULL);
     say_result("reader");
@@ -84,11 +74,11 @@ SCENE(reader_of_more, "reader-of-more")
     int least = OWNER_BYTES;
 
     fd = owner_takes_one();
-    owner_must(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least), "set a low mark");
+    must(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least), "set a low mark");
     wanted = OWNER_BYTES;
     pthread_t thread = start_in(receive, SYS_recvfrom);
     owner_sends(FEW);
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     owner_sends(OWNER_BYTES - FEW);
     owner_ask('F', 0);
     pthread_join(thread, NULL);
@@ -104,7 +94,7 @@ SCENE(peeker, "peeker")
     receive_flags = MSG_PEEK | MSG_WAITALL;
     owner_sends(FEW);
     pthread_t thread = start_in(receive, SYS_recvfrom);
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     owner_sends(FEW);
     owner_ask('F', 0);
     pthread_join(thread, NULL);
@@ -130,7 +120,7 @@ static void pin(pthread_t thread, int processor)
     CPU_SET((size_t)processor, &set);
     errno = pthread_setaffinity_np(thread, sizeof set, &set);
     if (errno)
-        owner_fail("choose a processor");
+        unable("choose a processor");
 }
 
 static int first_processor(void)
@@ -138,7 +128,7 @@ static int first_processor(void)
     cpu_set_t set;
     int i = 0;
 
-    owner_must(sched_getaffinity(0, sizeof set, &set), "know the processors");
+    must(sched_getaffinity(0, sizeof set, &set), "know the processors");
     while (!CPU_ISSET((size_t)i, &set))
         i++;
     return i;
@@ -156,12 +146,12 @@ SCENE(reader_about_to_run, "reader-about-to-run")
     pthread_t thread = start_in(receive, SYS_recvfrom);
     pthread_setschedparam(thread, SCHED_IDLE, &none);
     pin(thread, processor);
-    pthread_t spinner = start(spin);
+    pthread_t spinner = start_thread(spin, NULL);
     pin(spinner, processor);
     while (!spinning)
         sched_yield();
     owner_sends(FEW);
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     spinning = false;
     owner_ask('F', 0);
     pthread_join(thread, NULL);
@@ -176,13 +166,13 @@ SCENE(reader_of_closed_number, "reader-of-closed-number")
     int other;
 
     fd = owner_takes_one();
-    other = owner_must(dup(fd), "duplicate");
-    owner_must(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least), "set a low mark");
+    other = must(dup(fd), "duplicate");
+    must(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least), "set a low mark");
     wanted = OWNER_BYTES;
     pthread_t thread = start_in(receive, SYS_recvfrom);
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     owner_sends(FEW);
-    owner_must(close(other), "close");
+    must(close(other), "close");
     owner_sends(OWNER_BYTES - FEW);
     owner_ask('F', 0);
     pthread_join(thread, NULL);
@@ -196,12 +186,12 @@ SCENE(reader_before_nonblocking, "reader-before-nonblocking")
     int least = OWNER_BYTES;
 
     fd = owner_takes_one();
-    owner_must(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least), "set a low mark");
+    must(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least), "set a low mark");
     wanted = OWNER_BYTES;
     pthread_t thread = start_in(receive, SYS_recvfrom);
-    owner_must(fcntl(fd, F_SETFL, O_NONBLOCK), "set non-blocking");
+    must(fcntl(fd, F_SETFL, O_NONBLOCK), "set non-blocking");
     owner_sends(FEW);
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     owner_sends(OWNER_BYTES - FEW);
     owner_ask('F', 0);
     pthread_join(thread, NULL);
@@ -231,7 +221,7 @@ SCENE(writer, "writer")
     fd = owner_takes_one();
     owner_sends(FEW);
     pthread_t thread = start_in(transmit, SYS_sendto);
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     struct owner_answer first = owner_ask('R', MUCH / 2);
     owner_say("peer read %ld bytes, %s\n", first.bytes, first.right ? "right" : "wrong");
     owner_ask('R', 0);
@@ -241,7 +231,7 @@ SCENE(writer, "writer")
 
 static void close_under(pthread_t thread)
 {
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     struct owner_answer all = owner_ask('R', 0);
     pthread_join(thread, NULL);
     owner_say("writer: %zd bytes\n", result);
@@ -291,7 +281,7 @@ SCENE(watcher, "watcher")
     fd = owner_takes_one();
     owner_sends(FEW);
     pthread_t thread = start_in(watch, SYS_poll);
-    owner_must(close(fd), "close");
+    must(close(fd), "close");
     owner_ask('F', 0);
     pthread_kill(thread, SIGUSR1);
     pthread_join(thread, NULL);

@@ -38,26 +38,26 @@ static bool over;
 
 static void open_tally(const char *path)
 {
-    int fd = owner_must(open(path, O_RDWR | O_CLOEXEC), "open the tally");
+    int fd = must(open(path, O_RDWR | O_CLOEXEC), "open the tally");
 
     attack_tally = mmap(NULL, sizeof *attack_tally, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (attack_tally == MAP_FAILED)
-        owner_fail("map the tally");
-    owner_must(close(fd), "close the tally");
+        unable("map the tally");
+    must(close(fd), "close the tally");
 }
 
 static void begin_to_listen(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = net_loopback(0);
     socklen_t len = sizeof address;
     int room = 4 * ANSWER;
 
-    listener = owner_must(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "listen");
+    listener = must(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "listen");
     /* Inherited by what is accepted: an answer goes in one write, however slow its reader. */
-    owner_must(setsockopt(listener, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room), "get room");
-    owner_must(bind(listener, (struct sockaddr *)&address, sizeof address), "bind");
-    owner_must(listen(listener, 128), "listen");
-    owner_must(getsockname(listener, (struct sockaddr *)&address, &len), "know the port");
+    must(setsockopt(listener, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room), "get room");
+    must(bind(listener, (struct sockaddr *)&address, sizeof address), "bind");
+    must(listen(listener, 128), "listen");
+    must(getsockname(listener, (struct sockaddr *)&address, &len), "know the port");
     owner_say("port %d\n", ntohs(address.sin_port));
 }
 
@@ -68,12 +68,12 @@ static void serve(int fd, const struct request *request)
 
     if (send(fd, answer, length, MSG_NOSIGNAL) != (ssize_t)length)
         owner_say("short\n");
-    owner_must(close(fd), "close a connection");
+    must(close(fd), "close a connection");
 }
 
 static void serve_in_child(int fd, const struct request *request)
 {
-    int pid = owner_must(fork(), "fork");
+    int pid = must(fork(), "fork");
 
     if (pid == 0) {
         close(listener);
@@ -81,7 +81,7 @@ static void serve_in_child(int fd, const struct request *request)
         exit(0);
     }
     owner_say("child %d\n", pid);
-    owner_must(close(fd), "close a connection");
+    must(close(fd), "close a connection");
 }
 
 static bool accept_one(bool may_fork)
@@ -119,7 +119,7 @@ static _Noreturn void work(int count, bool at_once)
 
 static void fork_worker(int count)
 {
-    int pid = owner_must(fork(), "fork");
+    int pid = must(fork(), "fork");
 
     if (pid == 0)
         work(count, count % 2);
@@ -128,9 +128,9 @@ static void fork_worker(int count)
 
 static void drop_rights(void)
 {
-    owner_must(setgroups(0, NULL), "drop groups");
-    owner_must(setgid(ATTACK_SERVER_USER), "drop its group");
-    owner_must(setuid(ATTACK_SERVER_USER), "drop its user");
+    must(setgroups(0, NULL), "drop groups");
+    must(setgid(ATTACK_SERVER_USER), "drop its group");
+    must(setuid(ATTACK_SERVER_USER), "drop its user");
     owner_say("dropped\n");
 }
 
@@ -144,7 +144,7 @@ static void obey(const char *line)
         order.variant = (enum attack_variant)variant;
         order.speed = (enum attack_speed)speed;
         order.manner = (enum attack_manner)manner;
-        owner_say("attacker %d\n", owner_must(attack_fork(&order, listener), "fork an attacker"));
+        owner_say("attacker %d\n", must(attack_fork(&order, listener), "fork an attacker"));
     } else if (sscanf(line, "worker %d", &count) == 1) {
         fork_worker(count);
     } else if (strcmp(line, "drop") == 0) {

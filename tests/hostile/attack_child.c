@@ -40,10 +40,10 @@ static void keep_only(uint32_t wanted)
 /* The library sees this change of user; capabilities that outlive it allow the next one. */
 static void become_by_libc(void)
 {
-    owner_must(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "keep its capabilities");
-    owner_must(setgroups(0, NULL), "drop groups");
-    owner_must(setgid(ATTACK_USER_BEFORE), "change its group");
-    owner_must(setuid(ATTACK_USER_BEFORE), "change its user");
+    must(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "keep its capabilities");
+    must(setgroups(0, NULL), "drop groups");
+    must(setgid(ATTACK_USER_BEFORE), "change its group");
+    must(setuid(ATTACK_USER_BEFORE), "change its user");
     keep_only(1 << CAP_SETUID | 1 << CAP_SETGID);
 }
 

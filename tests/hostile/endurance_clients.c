@@ -66,7 +66,7 @@ static void visit(struct kind *kind, unsigned i)
     int fd = hostile_socket(i, 0);
 
     memcpy(first, &kind->request, sizeof kind->request);
-    owner_must(hostile_connect(fd, port), "connect");
+    must(hostile_connect(fd, port), "connect");
     send(fd, first, sizeof kind->request + kind->more, MSG_NOSIGNAL);
     if (kind->says_no_more)
         shutdown(fd, SHUT_WR);
@@ -98,9 +98,7 @@ int main(int argc, char **argv)
     port = atoi(argv[1]);
     wanted = atol(argv[2]);
     for (int i = 0; i < THREADS; i++) {
-        errno = pthread_create(&threads[i], NULL, visit_often, NULL);
-        if (errno)
-            owner_fail("start a thread");
+        threads[i] = start_thread(visit_often, NULL);
     }
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);

@@ -1,4 +1,6 @@
 #define _GNU_SOURCE
+#include "net.h"
+
 #include "faults.h"
 
 #include "ground/sys.h"
@@ -111,7 +113,7 @@ struct answer ask_peer(enum peer_op op, int slot, int argument)
 
 void begin_listening(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = net_loopback(0);
     socklen_t len = sizeof(address);
 
     listening = (int)CALL("socket", socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -129,7 +131,7 @@ int accepted(int slot)
 
 int connected(int slot)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = net_loopback(0);
     int fd = (int)CALL("socket", socket(AF_INET, SOCK_STREAM, 0));
 
     address.sin_port = htons((uint16_t)ask_peer(PEER_PORT, 0, 0).value);

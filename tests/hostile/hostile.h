@@ -37,22 +37,22 @@ static inline void hostile_raise_limit(void)
 
     if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
         return;
-    owner_must(getrlimit(RLIMIT_NOFILE, &limit), "know the limit of descriptors");
+    must(getrlimit(RLIMIT_NOFILE, &limit), "know the limit of descriptors");
     limit.rlim_cur = limit.rlim_max;
-    owner_must(setrlimit(RLIMIT_NOFILE, &limit), "raise the limit of descriptors");
+    must(setrlimit(RLIMIT_NOFILE, &limit), "raise the limit of descriptors");
 }
 
 /* A socket with an address of its own, the I-th in 127.1.0.0/16 and what follows: ports of one
  * address don't suffice for many connections. */
 static inline int hostile_socket(unsigned i, int type)
 {
-    int fd = owner_must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | type, 0), "make a socket");
+    int fd = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | type, 0), "make a socket");
     int one = 1;
     struct sockaddr_in own = {.sin_family = AF_INET};
 
     own.sin_addr.s_addr = htonl(0x7f010001 + (i % 250) + (i / 250 % 250 << 8));
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
-    owner_must(bind(fd, (struct sockaddr *)&own, sizeof own), "bind to an address");
+    must(bind(fd, (struct sockaddr *)&own, sizeof own), "bind to an address");
     return fd;
 }
 

@@ -138,9 +138,7 @@ int main(int argc, char **argv)
     port = atoi(argv[1]);
     for (int sort = 0; sort < 2; sort++)
         for (int i = 0; i < atoi(argv[2 + sort]); i++) {
-            errno = pthread_create(&threads[count++], NULL, come_again, &sorts[sort]);
-            if (errno)
-                owner_fail("start a thread");
+            threads[count++] = start_thread(come_again, &sorts[sort]);
         }
     while (count)
         pthread_join(threads[--count], NULL);

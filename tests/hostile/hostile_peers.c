@@ -12,7 +12,6 @@
 
 #include <fcntl.h>
 #include <linux/filter.h>
-#include <linux/tcp.h>
 #include <sys/epoll.h>
 
 /* So many are on their way to the server at a time: more would be dropped by its backlog. */
@@ -65,15 +64,7 @@ static void watch(struct peer *p, uint32_t events, int how)
 {
     struct epoll_event event = {.events = events, .data.ptr = p};
 
-    owner_must(epoll_ctl(sets, how, p->fd, &event), "watch");
-}
-
-static uint64_t acknowledged(int fd)
-{
-    struct tcp_info info = {0};
-    socklen_t len = sizeof info;
-
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ? 0 : info.tcpi_bytes_acked;
+    must(epoll_ctl(sets, how, p->fd, &event), "watch");
 }
 
 static struct seen *seen_of(const struct peer *p)
@@ -88,7 +79,7 @@ static struct seen *seen_of(const struct peer *p)
 static void note_bytes(const struct peer *p)
 {
     struct seen *s = seen_of(p);
-    uint64_t n = acknowledged(p->fd);
+    uint64_t n = (uint64_t)net_acknowledged(p->fd);
 
     if (n > s->most)
         s->most = n;
@@ -176,7 +167,7 @@ static void vanish(struct peer *p)
     struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
     struct sock_fprog program = {1, &nothing};
 
-    owner_must(setsockopt(p->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program), "vanish");
+    must(setsockopt(p->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program), "vanish");
     watch(p, 0, EPOLL_CTL_MOD);
 }
 
@@ -206,7 +197,7 @@ static void begin(struct peer *p, int i, int port)
     if (size)
         setsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     if (hostile_connect(p->fd, port) < 0 && errno != EINPROGRESS)
-        owner_fail("connect");
+        unable("connect");
     pending++;
     watch(p, EPOLLOUT, EPOLL_CTL_ADD);
 }
@@ -219,7 +210,7 @@ static void ask(struct peer *p)
 
     memcpy(first, &request, sizeof request);
     if (send(p->fd, first, sizeof first, MSG_NOSIGNAL) != sizeof first)
-        owner_fail("ask");
+        unable("ask");
     p->connected = true;
     p->born = hostile_ms();
     pending--;
@@ -281,7 +272,7 @@ static const struct kind *find_kind(const char *name, size_t len)
         if (strlen(kinds[i].name) == len && strncmp(kinds[i].name, name, len) == 0)
             return &kinds[i];
     errno = EINVAL;
-    owner_fail("know that kind of peer");
+    unable("know that kind of peer");
 }
 
 /* "KIND:COUNT". */
@@ -323,9 +314,9 @@ int main(int argc, char **argv)
         add_kind(argv[i]);
     peers = calloc((size_t)peer_count, sizeof *peers);
     if (!peers)
-        owner_fail("remember so many peers");
+        unable("remember so many peers");
     mix();
-    sets = owner_must(epoll_create1(EPOLL_CLOEXEC), "make an epoll set");
+    sets = must(epoll_create1(EPOLL_CLOEXEC), "make an epoll set");
     play(atoi(argv[1]), atoi(argv[2]), atoi(argv[3]));
     for (int i = 0; i < peer_count; i++)
         if (peers[i].connected && !peers[i].over)

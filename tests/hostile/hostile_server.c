@@ -41,13 +41,13 @@ static void listen_anywhere(void)
     int room = 4 * HOSTILE_ANSWER_MOST;
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    listener = owner_must(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "listen");
+    listener = must(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "listen");
     /* Inherited by what is accepted, so that most answers go in one write. */
     if (setsockopt(listener, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) < 0)
         setsockopt(listener, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-    owner_must(bind(listener, (struct sockaddr *)&address, sizeof address), "bind");
-    owner_must(listen(listener, 4096), "listen");
-    owner_must(getsockname(listener, (struct sockaddr *)&address, &len), "know the port");
+    must(bind(listener, (struct sockaddr *)&address, sizeof address), "bind");
+    must(listen(listener, 4096), "listen");
+    must(getsockname(listener, (struct sockaddr *)&address, &len), "know the port");
     owner_say("%d\n", ntohs(address.sin_port));
 }
 
@@ -55,7 +55,7 @@ static void watch(int fd, uint32_t events, int how)
 {
     struct epoll_event event = {.events = events, .data.fd = fd};
 
-    owner_must(epoll_ctl(sets, how, fd, &event), "watch");
+    must(epoll_ctl(sets, how, fd, &event), "watch");
 }
 
 /* True when it is over. */
@@ -139,13 +139,8 @@ static void *be_busy(void *unused)
 
 static void start_threads(int count, void *(*routine)(void *))
 {
-    pthread_t thread;
-
-    while (count--) {
-        errno = pthread_create(&thread, NULL, routine, NULL);
-        if (errno)
-            owner_fail("start a thread");
-    }
+    while (count--)
+        start_thread(routine, NULL);
 }
 
 int main(int argc, char **argv)
@@ -161,10 +156,10 @@ int main(int argc, char **argv)
     sigaction(SIGTERM, &action, NULL);
     for (long i = 0; i < HOSTILE_ANSWER_MOST; i++)
         answer[i] = owner_byte(i);
-    sets = owner_must(epoll_create1(EPOLL_CLOEXEC), "make an epoll set");
+    sets = must(epoll_create1(EPOLL_CLOEXEC), "make an epoll set");
     listen_anywhere();
     if (argc == 3) {
-        owner_must(fcntl(listener, F_SETFL, 0), "wait for connections");
+        must(fcntl(listener, F_SETFL, 0), "wait for connections");
         start_threads(atoi(argv[1]), serve_blocking);
         start_threads(atoi(argv[2]), be_busy);
     } else {

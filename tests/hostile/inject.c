@@ -1,4 +1,6 @@
 #define _GNU_SOURCE
+#include "net.h"
+
 #include "inject.h"
 
 #include <errno.h>
@@ -48,7 +50,7 @@ static double now(void)
 
 static void connect_ends(int ends[2])
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = net_loopback(0);
     socklen_t len = sizeof(address);
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 

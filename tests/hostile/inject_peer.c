@@ -1,5 +1,7 @@
 /* The other side of a scene's connections (inject.h). */
 #define _GNU_SOURCE
+#include "net.h"
+
 #include "inject.h"
 
 #include <errno.h>
@@ -18,9 +20,7 @@ static int listener;
 
 static struct sockaddr_in loopback(int port)
 {
-    return (struct sockaddr_in){.sin_family = AF_INET,
-                                .sin_port = htons((uint16_t)port),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    return net_loopback(port);
 }
 
 static long own_port(void)

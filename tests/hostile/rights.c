@@ -5,7 +5,7 @@
  * What a scene finds is printed, a line each; the exit status is 0 unless the scene itself went wrong.
  */
 #define _GNU_SOURCE
-#include "net.h"
+#include "play.h"
 #include "remedy/parcel.h"
 #include "ground/sys.h"
 
@@ -28,13 +28,6 @@
 #include <unistd.h>
 
 enum { NOBODY = 65534, MANY = 300 };
-
-static int must(int ret, const char *what)
-{
-    if (ret < 0)
-        err(2, "%s", what);
-    return ret;
-}
 
 /* ---- Connections ----------------------------------------------------------------------------- */
 

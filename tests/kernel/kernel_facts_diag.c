@@ -555,7 +555,7 @@ OF_EACH_FAMILY(a_listening_socket_is_found_and_then_gone,
 FACT(of_several_listeners_on_a_port_one_is_found, "of several listeners on a port one is found")
 {
     design_says("not found: can't be asked: ..., one of several SO_REUSEPORT listeners");
-    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in name = net_loopback(0);
     socklen_t size = sizeof name;
     int found = 0;
     int one = 1;

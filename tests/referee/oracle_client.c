@@ -65,9 +65,7 @@ static bool has_connected(int fd)
 
 static int connect_to(int port, bool small)
 {
-    struct sockaddr_in server = {.sin_family = AF_INET,
-                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                 .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in server = net_loopback(port);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int size = 16384;
 

@@ -33,19 +33,6 @@ enum {
     CLIENT_REPORTS = 10, /* the descriptor on which the client does */
 };
 
-_Noreturn void unable(const char *what)
-{
-    fprintf(stderr, "linger_epoll: unable to %s: %s\n", what, strerror(errno));
-    _exit(70);
-}
-
-int check(int result, const char *what)
-{
-    if (result < 0)
-        unable(what);
-    return result;
-}
-
 /* ---- The client ---------------------------------------------------------------------------------- */
 
 struct report {
@@ -59,10 +46,10 @@ static int connect_one(uint16_t port, long which)
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons(port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK + which % 16)};
-    int fd = check(socket(AF_INET, SOCK_STREAM, 0), "make a socket");
+    int fd = must(socket(AF_INET, SOCK_STREAM, 0), "make a socket");
 
-    check(connect(fd, (struct sockaddr *)&to, sizeof to), "connect");
-    check(send(fd, "0123456789", REQUEST, MSG_NOSIGNAL), "send a request");
+    must(connect(fd, (struct sockaddr *)&to, sizeof to), "connect");
+    must(send(fd, "0123456789", REQUEST, MSG_NOSIGNAL), "send a request");
     return fd;
 }
 
@@ -113,10 +100,10 @@ static pid_t start_client(uint16_t port, long connections, int *reports)
     char port_text[16], count_text[24];
     int ends[2];
 
-    check(pipe(ends), "make a pipe");
+    must(pipe(ends), "make a pipe");
     snprintf(port_text, sizeof port_text, "%d", port);
     snprintf(count_text, sizeof count_text, "%ld", connections);
-    pid_t client = check(fork(), "fork");
+    pid_t client = must(fork(), "fork");
     if (client == 0) {
         dup2(ends[1], CLIENT_REPORTS);
         unsetenv("LD_PRELOAD");
@@ -145,7 +132,7 @@ void add(epoll_ctl_call *call, int set, int fd, uint32_t events, void *what)
 {
     struct epoll_event event = {.events = events, .data.ptr = what};
 
-    check(call(set, EPOLL_CTL_ADD, fd, &event), "register");
+    must(call(set, EPOLL_CTL_ADD, fd, &event), "register");
 }
 
 /* ---- Ways to register ----------------------------------------------------------------------------- */
@@ -185,7 +172,7 @@ static void three_sets(struct connection *c)
 /* Its number is gone by the time of the close, and the registration is not. */
 static void by_duplicate(struct connection *c)
 {
-    int copy = check(dup(c->fd), "duplicate");
+    int copy = must(dup(c->fd), "duplicate");
 
     add(epoll_ctl, sets[0], copy, EPOLLIN | EPOLLRDHUP, c);
     close(copy);
@@ -194,7 +181,7 @@ static void by_duplicate(struct connection *c)
 static void in_a_set_that_is_closed(struct connection *c)
 {
     level(c);
-    doomed = check(epoll_create1(EPOLL_CLOEXEC), "make an epoll set");
+    doomed = must(epoll_create1(EPOLL_CLOEXEC), "make an epoll set");
     add(epoll_ctl, doomed, c->fd, EPOLLIN, c);
     close(doomed);
 }
@@ -205,8 +192,8 @@ static void changed(struct connection *c)
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = c};
 
     edge(c);
-    check(epoll_ctl(sets[0], EPOLL_CTL_MOD, c->fd, &event), "change a registration");
-    check(epoll_ctl(sets[0], EPOLL_CTL_DEL, c->fd, NULL), "take out");
+    must(epoll_ctl(sets[0], EPOLL_CTL_MOD, c->fd, &event), "change a registration");
+    must(epoll_ctl(sets[0], EPOLL_CTL_DEL, c->fd, NULL), "take out");
     level(c);
 }
 
@@ -219,7 +206,7 @@ void close_it(struct connection *c)
 
 void take_out(struct connection *c)
 {
-    check(epoll_ctl(sets[0], EPOLL_CTL_DEL, c->fd, NULL), "take out");
+    must(epoll_ctl(sets[0], EPOLL_CTL_DEL, c->fd, NULL), "take out");
 }
 
 void take_out_and_close(struct connection *c)
@@ -232,7 +219,7 @@ void take_out_and_close(struct connection *c)
 static void close_another(struct connection *c)
 {
     shutdown(c->fd, SHUT_WR);
-    check(dup(c->fd), "duplicate");
+    must(dup(c->fd), "duplicate");
     close(c->fd);
 }
 
@@ -315,10 +302,10 @@ static uint16_t open_listener(void)
     socklen_t size = sizeof any;
 
     listener =
-        check(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "make a socket");
-    check(bind(listener, (struct sockaddr *)&any, size), "bind");
-    check(listen(listener, 2 * CROWD), "listen");
-    check(getsockname(listener, (struct sockaddr *)&any, &size), "ask for the port");
+        must(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "make a socket");
+    must(bind(listener, (struct sockaddr *)&any, size), "bind");
+    must(listen(listener, 2 * CROWD), "listen");
+    must(getsockname(listener, (struct sockaddr *)&any, &size), "ask for the port");
     return ntohs(any.sin_port);
 }
 
@@ -338,7 +325,7 @@ static void run(const struct way *way)
 
     connections = calloc(wanted, sizeof *connections);
     for (int i = 0; i < SETS; i++)
-        sets[i] = check(epoll_create1(EPOLL_CLOEXEC), "make an epoll set");
+        sets[i] = must(epoll_create1(EPOLL_CLOEXEC), "make an epoll set");
     if (way->prepare)
         way->prepare();
     pid_t client = start_client(open_listener(), wanted, &reports);

@@ -6,6 +6,8 @@
 #define _GNU_SOURCE
 #endif
 
+#include "play.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -27,9 +29,6 @@ struct way {
 
 extern const struct way ring_ways[], family_ways[];
 extern int sets[SETS];
-
-_Noreturn void unable(const char *what);
-int check(int result, const char *what);
 
 typedef int epoll_ctl_call(int set, int operation, int fd, struct epoll_event *event);
 void add(epoll_ctl_call *call, int set, int fd, uint32_t events, void *what);

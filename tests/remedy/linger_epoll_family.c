@@ -14,7 +14,7 @@ typedef void act(struct connection *c);
 
 void child_first(struct connection *c, act *part)
 {
-    pid_t child = check(fork(), "fork");
+    pid_t child = must(fork(), "fork");
 
     if (child == 0) {
         part(c);
@@ -30,8 +30,8 @@ static void child_last(struct connection *c, act *parents, act *childs)
     int go[2];
     char byte;
 
-    check(pipe(go), "make a pipe");
-    pid_t child = check(fork(), "fork");
+    must(pipe(go), "make a pipe");
+    pid_t child = must(fork(), "fork");
     if (child == 0) {
         close(go[1]);
         while (read(go[0], &byte, 1) > 0)
@@ -86,7 +86,7 @@ static void put_in_and_be_killed(struct connection *c)
 
 static void put_in_a_duplicate(struct connection *c)
 {
-    int copy = check(dup(c->fd), "duplicate");
+    int copy = must(dup(c->fd), "duplicate");
 
     add(epoll_ctl, sets[0], copy, EPOLLIN | EPOLLRDHUP, c);
     close(copy);
@@ -97,7 +97,7 @@ static void put_in_a_duplicate(struct connection *c)
 static void in_a_new_set(struct connection *c)
 {
     close(sets[0]);
-    if (check(epoll_create1(EPOLL_CLOEXEC), "make an epoll set") != sets[0])
+    if (must(epoll_create1(EPOLL_CLOEXEC), "make an epoll set") != sets[0])
         unable("get the same number");
     level(c);
     close(c->fd);

@@ -87,8 +87,8 @@ static int ask(struct io_uring_sqe request)
 {
     put_request(request);
     if (!ring.polled)
-        check((int)syscall(SYS_io_uring_enter, ring.fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0),
-              "enter the ring");
+        must((int)syscall(SYS_io_uring_enter, ring.fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0),
+             "enter the ring");
     return answer();
 }
 
@@ -139,7 +139,7 @@ static void by_polled_ring(struct connection *c)
 /* By the number of a duplicate, which is closed; by its own it is taken out. */
 static void by_duplicate_in_ring(struct connection *c)
 {
-    int copy = check(dup(c->fd), "duplicate");
+    int copy = must(dup(c->fd), "duplicate");
 
     open_ring(0);
     add(ring_epoll_ctl, sets[0], copy, EPOLLIN | EPOLLRDHUP, c);

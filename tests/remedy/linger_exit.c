@@ -83,18 +83,14 @@ static void *exits_at_once(void *unused)
 static void *closes_and_returns(void *argument)
 {
     pthread_join(main_thread, NULL);
-    owner_must(close(*(int *)argument), "close");
+    must(close(*(int *)argument), "close");
     return argument;
 }
 
 static void start(void *(*routine)(void *), void *argument)
 {
-    pthread_t thread;
-
     main_thread = pthread_self();
-    errno = pthread_create(&thread, NULL, routine, argument);
-    if (errno)
-        owner_fail("start a thread");
+    start_thread(routine, argument);
 }
 
 /* The main thread is a zombie by then. */
@@ -125,7 +121,7 @@ static int to_close;
 
 static void closes(void)
 {
-    owner_must(close(to_close), "close");
+    must(close(to_close), "close");
 }
 
 SCENE(close_in_handler, "close-in-handler")
@@ -142,7 +138,7 @@ SCENE(many, "many")
     for (int i = 0; i < 40; i++) {
         int fd = linger_at_risk(listener, 50000);
         if (i % 4)
-            owner_must(close(fd), "close");
+            must(close(fd), "close");
     }
     linger_asks(ASK_LATE, EVERY);
     exit(0);
@@ -157,7 +153,7 @@ SCENE(peer_waits, "peer-waits")
     for (int i = 0; i < 5; i++) {
         int fd = linger_at_risk(listener, MUCH);
         if (i > 2)
-            owner_must(close(fd), "close");
+            must(close(fd), "close");
     }
     linger_asks(ASK_HOLD, EVERY);
     exit(0);
@@ -167,7 +163,7 @@ SCENE(peer_waits, "peer-waits")
 SCENE(nothing_parked, "nothing-parked")
 {
     listener = owner_listens();
-    owner_must(close(linger_at_risk(listener, FEW)), "close");
+    must(close(linger_at_risk(listener, FEW)), "close");
     linger_asks(ASK_LATE, EVERY);
     linger_asks(ASK_WAIT, 0);
     exit(0);
@@ -204,7 +200,7 @@ SCENE(child_per_connection, "child-per-connection")
     listener = owner_listens();
     for (int i = 0; i < 12; i++) {
         int fd = linger_takes(listener);
-        pid_t pid = owner_must(fork(), "fork");
+        pid_t pid = must(fork(), "fork");
         if (pid == 0)
             serve_and_end(fd, i);
         close(fd);
@@ -224,13 +220,13 @@ static void parent_is_gone(bool had_lot)
     listener = owner_listens();
     if (had_lot)
         fd = linger_takes(listener);
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
     if (pid > 0)
         _exit(0);
     /* Until the other end of it is the last one's. */
     close(gone.ends[1]);
     if (read(gone.ends[0], &pid, 1) != 0)
-        owner_fail("see the parent end");
+        unable("see the parent end");
     if (!had_lot)
         fd = linger_takes(listener);
     linger_writes(fd, MUCH);
@@ -255,17 +251,17 @@ SCENE(child_accepts_after_parent, "child-accepts-after-parent")
     struct owner_gate gone = owner_gate();
 
     listener = owner_listens();
-    owner_must(close(linger_at_risk(listener, FEW)), "close");
+    must(close(linger_at_risk(listener, FEW)), "close");
     linger_asks(ASK_LATE, EVERY);
     linger_asks(ASK_WAIT, 0);
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
     if (pid > 0)
         exit(0);
     close(gone.ends[1]);
     if (read(gone.ends[0], &pid, 1) != 0)
-        owner_fail("see the parent end");
+        unable("see the parent end");
     for (int i = 0; i < 5; i++)
-        owner_must(close(linger_at_risk(listener, 100000)), "close");
+        must(close(linger_at_risk(listener, 100000)), "close");
     linger_asks(ASK_LATE, EVERY);
     linger_asks(ASK_WAIT, 0);
     exit(0);
@@ -290,7 +286,7 @@ static FILE *printed(void)
     listener = owner_listens();
     stream = fdopen(linger_takes(listener), "r+");
     if (!stream)
-        owner_fail("make a stream");
+        unable("make a stream");
     print(stream);
     return stream;
 }
@@ -304,7 +300,7 @@ SCENE(stream_at_exit, "stream-at-exit")
 SCENE(stream_at__exit, "stream-at-_exit")
 {
     if (fflush(printed()) != 0)
-        owner_fail("flush");
+        unable("flush");
     _exit(0);
 }
 
@@ -336,7 +332,7 @@ SCENE(stream_unread, "stream-unread")
     listener = owner_listens();
     stream = fdopen(linger_takes(listener), "r");
     if (!stream || getc(stream) < 0) /* the rest is in its buffer */
-        owner_fail("read a stream");
+        unable("read a stream");
     linger_writes(fileno(stream), MUCH);
     linger_asks(ASK_LATE, EVERY);
     owner_say("fclose %d\n", fclose(stream));
@@ -350,7 +346,7 @@ SCENE(many_streams, "many-streams")
     for (int i = 0; i < 100; i++) {
         FILE *stream = fdopen(linger_takes(listener), "w");
         if (!stream)
-            owner_fail("make a stream");
+            unable("make a stream");
         for (int j = 0; j < PRINTED; j++)
             putc(owner_byte(j), stream);
         linger_asks(ASK_EXPECT, PRINTED);
@@ -367,7 +363,7 @@ static void inetd(bool reopens)
 
     listener = owner_listens();
     fd = linger_takes(listener);
-    pid = owner_must(fork(), "fork");
+    pid = must(fork(), "fork");
     if (pid == 0) {
         dup2(fd, 0);
         dup2(fd, 1);
@@ -411,7 +407,7 @@ SCENE(stream_in_use, "stream-in-use")
     listener = owner_listens();
     stream = fdopen(linger_takes(listener), "r");
     if (!stream)
-        owner_fail("make a stream");
+        unable("make a stream");
     start(reads_for_ever, stream);
     linger_writes(fileno(stream), FEW);
     linger_asks(ASK_READ, EVERY);

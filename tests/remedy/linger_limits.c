@@ -18,15 +18,15 @@ static void limit(rlim_t most)
 {
     struct rlimit descriptors;
 
-    owner_must(getrlimit(RLIMIT_NOFILE, &descriptors), "know the limit");
+    must(getrlimit(RLIMIT_NOFILE, &descriptors), "know the limit");
     descriptors.rlim_cur = most;
-    owner_must(setrlimit(RLIMIT_NOFILE, &descriptors), "set the limit");
+    must(setrlimit(RLIMIT_NOFILE, &descriptors), "set the limit");
 }
 
 static void park(int count)
 {
     for (int i = 0; i < count; i++)
-        owner_must(close(linger_at_risk(listener, FEW)), "close");
+        must(close(linger_at_risk(listener, FEW)), "close");
 }
 
 static void wait_for(enum linger_question plan)
@@ -50,7 +50,7 @@ static int room(void)
         count++;
     }
     if (fd >= 0 || errno != EMFILE)
-        owner_fail("come to the limit");
+        unable("come to the limit");
     for (fd = first; fd < LIMIT; fd++) {
         struct stat stat;
         if (fstat(fd, &stat) == 0 && S_ISCHR(stat.st_mode))
@@ -93,7 +93,7 @@ SCENE(at_the_limit, "at-the-limit")
     while (open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0)
         ;
     while (count)
-        owner_must(close(fds[--count]), "close");
+        must(close(fds[--count]), "close");
     wait_for(ASK_LATE);
 }
 
@@ -124,11 +124,11 @@ SCENE(lowered, "lowered")
 SCENE(nothing_more_under_way, "nothing-more-under-way")
 {
     int pair[2];
-    int null = owner_must(open("/dev/null", O_RDONLY | O_CLOEXEC), "open /dev/null");
+    int null = must(open("/dev/null", O_RDONLY | O_CLOEXEC), "open /dev/null");
 
     listener = owner_listens();
     park(1);
-    owner_must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "make a pair");
+    must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "make a pair");
     limit(20);
     while (net_send_descriptor(pair[0], null, MSG_DONTWAIT))
         ;
@@ -151,7 +151,7 @@ SCENE(burst, "burst")
         fds[i] = linger_at_risk(listener, FEW);
     limit(20);
     for (int i = 0; i < MANY; i++)
-        owner_must(close(fds[i]), "close");
+        must(close(fds[i]), "close");
     wait_for(ASK_READ);
 }
 
@@ -177,13 +177,13 @@ static void close_every_number(enum by by)
                 syscall(SYS_close, fd);
         break;
     case BY_RANGE:
-        owner_must(close_range((unsigned)first, OWNER_PEER - 1, 0), "close a range");
-        owner_must(close_range(OWNER_PEER + 1, ~0U, 0), "close a range");
+        must(close_range((unsigned)first, OWNER_PEER - 1, 0), "close a range");
+        must(close_range(OWNER_PEER + 1, ~0U, 0), "close a range");
         break;
     default: /* there is no way around the wire */
-        owner_must(dup2(OWNER_PEER, listener + 1), "move the wire");
+        must(dup2(OWNER_PEER, listener + 1), "move the wire");
         closefrom(listener + 2);
-        owner_must(dup2(listener + 1, OWNER_PEER), "move the wire");
+        must(dup2(listener + 1, OWNER_PEER), "move the wire");
         close(listener + 1);
     }
 }
@@ -239,7 +239,7 @@ SCENE(child_closes_all, "child-closes-all")
             listener = owner_listens();
             park(5);
         }
-        pid_t pid = owner_must(fork(), "fork");
+        pid_t pid = must(fork(), "fork");
         if (pid == 0) {
             close_every_number(by);
             park(5);
@@ -255,17 +255,17 @@ SCENE(child_closes_all, "child-closes-all")
 /* A number that is not open, as far as the program knows. */
 SCENE(takes_every_number, "takes-every-number")
 {
-    int null = owner_must(open("/dev/null", O_RDWR | O_CLOEXEC), "open /dev/null");
+    int null = must(open("/dev/null", O_RDWR | O_CLOEXEC), "open /dev/null");
 
     listener = owner_listens();
     park(5);
     for (int fd = 500; fd < 1500; fd++)
         if (fd != OWNER_PEER)
-            owner_must(dup2(null, fd), "duplicate");
+            must(dup2(null, fd), "duplicate");
     park(5);
     for (int fd = 500; fd < 1500; fd++)
         if (fd != OWNER_PEER)
-            owner_must(close(fd), "close");
+            must(close(fd), "close");
     park(5);
     wait_for(ASK_READ);
 }
@@ -276,12 +276,12 @@ SCENE(takes_every_number_for_sockets, "takes-every-number-for-sockets")
     int pair[2];
     char rest[100];
 
-    owner_must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), "make a pair");
+    must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), "make a pair");
     listener = owner_listens();
     park(5);
     for (int fd = 500; fd < 1500; fd++)
         if (fd != OWNER_PEER)
-            owner_must(dup2(pair[0], fd), "duplicate");
+            must(dup2(pair[0], fd), "duplicate");
     park(5);
     owner_say("in the program's own socket: %zd\n", recv(pair[1], rest, sizeof rest, MSG_DONTWAIT));
     wait_for(ASK_READ);
@@ -302,8 +302,8 @@ SCENE(in_chroot, "chroot")
 
     listener = owner_listens();
     park(5);
-    owner_must(chroot(place ? place : ""), "change the root");
-    owner_must(chdir("/"), "go there");
+    must(chroot(place ? place : ""), "change the root");
+    must(chdir("/"), "go there");
     park(5);
     wait_for(ASK_LATE);
 }

@@ -30,7 +30,7 @@ static int listener;
 static void park(int count)
 {
     for (int i = 0; i < count; i++)
-        owner_must(close(linger_at_risk(listener, 50000)), "close");
+        must(close(linger_at_risk(listener, 50000)), "close");
 }
 
 static void wait_for(enum linger_question plan)
@@ -76,7 +76,7 @@ SCENE(descriptors, "descriptors")
 
     begin();
     say_descriptors("parent");
-    pid = owner_must(fork(), "fork");
+    pid = must(fork(), "fork");
     if (pid == 0) {
         say_descriptors("child");
         _exit(0);
@@ -91,7 +91,7 @@ SCENE(fork_storm, "fork-storm")
 {
     begin();
     for (int i = 0; i < 300; i++) {
-        pid_t pid = owner_must(fork(), "fork");
+        pid_t pid = must(fork(), "fork");
         if (pid == 0) {
             if (i % 3 == 0)
                 exit(0);
@@ -113,7 +113,7 @@ SCENE(workers, "workers")
     for (int i = 0; i < 20; i++) {
         int fd = linger_takes(listener);
         linger_writes(fd, 50000);
-        pids[i] = owner_must(fork(), "fork");
+        pids[i] = must(fork(), "fork");
         if (pids[i] == 0) {
             close(fd);
             exit(0);
@@ -128,7 +128,7 @@ SCENE(workers, "workers")
 SCENE(raw_fork, "raw-fork")
 {
     begin();
-    pid_t pid = owner_must(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0), "fork");
+    pid_t pid = must(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0), "fork");
     if (pid == 0) {
         park(5);
         exit(0);
@@ -142,9 +142,9 @@ SCENE(double_fork, "double-fork")
     struct owner_gate done = owner_gate();
 
     begin();
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
     if (pid == 0) {
-        if (owner_must(fork(), "fork") > 0)
+        if (must(fork(), "fork") > 0)
             _exit(0);
         park(5);
         owner_opens(done);
@@ -159,7 +159,7 @@ SCENE(becomes_daemon, "daemon")
 {
     begin();
     linger_asks(ASK_LATE, EVERY);
-    owner_must(daemon(1, 1), "become a daemon");
+    must(daemon(1, 1), "become a daemon");
     park(5);
     wait_for(ASK_LATE);
     exit(0);
@@ -181,9 +181,9 @@ SCENE(execs, "exec")
 
     begin();
     linger_asks(ASK_READ, EVERY);
-    owner_must(fcntl(listener, F_SETFD, FD_CLOEXEC), "close at exec");
+    must(fcntl(listener, F_SETFD, FD_CLOEXEC), "close at exec");
     execv(own_name, arguments);
-    owner_fail("execute");
+    unable("execute");
 }
 
 SCENE(exec_by_number, "exec-by-number")
@@ -193,7 +193,7 @@ SCENE(exec_by_number, "exec-by-number")
     begin();
     linger_asks(ASK_READ, EVERY);
     syscall(SYS_execve, own_name, arguments, environ);
-    owner_fail("execute");
+    unable("execute");
 }
 
 SCENE(exec_storm, "exec-storm")
@@ -212,7 +212,7 @@ SCENE(exec_storm, "exec-storm")
     snprintf(text, sizeof text, "%d", i - 1);
     setenv("LEFT", text, 1);
     execv(own_name, arguments);
-    owner_fail("execute");
+    unable("execute");
 }
 
 SCENE(exec_fails, "exec-fails")
@@ -233,7 +233,7 @@ SCENE(child_execs, "child-execs")
 
     begin();
     for (int i = 0; i < 20; i++) {
-        pid_t pid = owner_must(i % 2 ? vfork() : fork(), "fork");
+        pid_t pid = must(i % 2 ? vfork() : fork(), "fork");
         if (pid == 0) {
             execv(arguments[0], arguments);
             _exit(1);
@@ -253,13 +253,13 @@ SCENE(spawns, "spawns")
     for (int i = 0; i < 10; i++) {
         errno = posix_spawn(&pid, arguments[0], NULL, NULL, arguments, environ);
         if (errno)
-            owner_fail("spawn");
+            unable("spawn");
         owner_reaps(pid);
         owner_say("system %d\n", system("exit 3"));
         FILE *pipe = popen("echo said", "re");
         char line[20] = "";
         if (!pipe || !fgets(line, sizeof line, pipe))
-            owner_fail("hear");
+            unable("hear");
         owner_say("pclose %d after %s", pclose(pipe), line);
     }
     park(5);
@@ -358,7 +358,7 @@ static void say_rights(void)
     char line[300];
 
     if (!tasks)
-        owner_fail("list its threads");
+        unable("list its threads");
     while ((entry = readdir(tasks))) {
         snprintf(path, sizeof path, "/proc/self/task/%s/status", entry->d_name);
         FILE *status = entry->d_name[0] == '.' ? NULL : fopen(path, "re");
@@ -438,11 +438,11 @@ static _Atomic bool dropped;
 static void *parks_on(void *unused)
 {
     for (int i = 0; i < 100 || !dropped; i++) {
-        int fd = owner_must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket");
+        int fd = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket");
         struct sockaddr_in address;
         socklen_t len = sizeof address;
         getsockname(listener, (struct sockaddr *)&address, &len);
-        owner_must(connect(fd, (struct sockaddr *)&address, len), "connect");
+        must(connect(fd, (struct sockaddr *)&address, len), "connect");
         close(fd);
         close(accept(listener, NULL, NULL));
     }
@@ -456,14 +456,12 @@ SCENE(drops_while_others_park, "drops-while-others-park")
 
     begin();
     linger_asks(ASK_READ, EVERY);
-    errno = pthread_create(&thread, NULL, parks_on, NULL);
-    if (errno)
-        owner_fail("start a thread");
+    thread = start_thread(parks_on, NULL);
     for (int i = 0; i < 200; i++) {
-        owner_must(seteuid(i % 2 ? 0 : NOBODY), "change the user");
+        must(seteuid(i % 2 ? 0 : NOBODY), "change the user");
         usleep(100);
     }
-    owner_must(setuid(NOBODY), "change the user");
+    must(setuid(NOBODY), "change the user");
     dropped = true;
     pthread_join(thread, NULL);
     say_rights();
@@ -506,7 +504,7 @@ SCENE(enters_namespaces, "namespaces")
 
     listener = owner_listens();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        int fd = owner_must(open(names[i], O_RDONLY | O_CLOEXEC), "open a namespace");
+        int fd = must(open(names[i], O_RDONLY | O_CLOEXEC), "open a namespace");
         park(2);
         linger_asks(ASK_READ, EVERY);
         int ret = i == 2 ? (int)syscall(SYS_setns, fd, 0) : setns(fd, 0);
@@ -529,7 +527,7 @@ SCENE(seccomp_strict, "seccomp-strict")
     linger_asks(ASK_WAIT, 0);
     park(5);
     linger_asks(ASK_READ, EVERY);
-    owner_must(prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0), "be strict");
+    must(prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0), "be strict");
     if (write(STDOUT_FILENO, alive, sizeof alive - 1) < 0)
         syscall(SYS_exit, 1);
     syscall(SYS_exit, 0);
@@ -559,13 +557,13 @@ static void filtered(bool by_number, unsigned flags)
 {
     begin();
     linger_asks(ASK_READ, EVERY);
-    owner_must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "get no more rights");
+    must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "get no more rights");
     if (by_number)
-        owner_must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &filter), "filter");
+        must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &filter), "filter");
     else
-        owner_must(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0), "filter");
+        must(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0), "filter");
     say_rights();
-    owner_must(close(linger_takes(listener)), "close"); /* as bare from now on: a reset */
+    must(close(linger_takes(listener)), "close"); /* as bare from now on: a reset */
     linger_asks(ASK_READ, EVERY);
     linger_asks(ASK_WAIT, 0);
     owner_say("alive\n");

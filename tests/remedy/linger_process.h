@@ -43,9 +43,9 @@ static inline int linger_takes(int listener)
     int fd;
 
     linger_asks(ASK_CONNECT, 0);
-    fd = owner_must(accept(listener, NULL, NULL), "accept");
+    fd = must(accept(listener, NULL, NULL), "accept");
     if (!net_wait_for(net_unread, fd, OWNER_BYTES))
-        owner_fail("see what the peer sent");
+        unable("see what the peer sent");
     return fd;
 }
 
@@ -62,7 +62,7 @@ static inline void linger_writes(int fd, long most)
            (n = send(fd, bytes + sent, (size_t)(most - sent), MSG_DONTWAIT | MSG_NOSIGNAL)) > 0)
         sent += n;
     if (n < 0 && errno != EAGAIN)
-        owner_fail("write");
+        unable("write");
     free(bytes);
     linger_asks(ASK_EXPECT, sent);
 }

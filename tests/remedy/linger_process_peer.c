@@ -42,23 +42,21 @@ static _Atomic bool program_ended;
 static void connects(void)
 {
     static unsigned char bytes[OWNER_BYTES];
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in to = net_loopback(port);
     struct sockaddr_in own;
     socklen_t len = sizeof own;
     int small = 100000;
     struct side *s = &sides[count++];
 
     if (count == MOST)
-        owner_fail("count so many connections");
-    s->fd = owner_must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket");
+        unable("count so many connections");
+    s->fd = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket");
     setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-    owner_must(connect(s->fd, (struct sockaddr *)&to, sizeof to), "connect");
-    owner_must(getsockname(s->fd, (struct sockaddr *)&own, &len), "know the port");
+    must(connect(s->fd, (struct sockaddr *)&to, sizeof to), "connect");
+    must(getsockname(s->fd, (struct sockaddr *)&own, &len), "know the port");
     s->port = ntohs(own.sin_port);
     if (send(s->fd, bytes, sizeof bytes, MSG_NOSIGNAL) != sizeof bytes)
-        owner_fail("send");
+        unable("send");
 }
 
 /* ---- Plans ----------------------------------------------------------------------------------- */
@@ -91,7 +89,7 @@ static bool is_established(const struct side *s)
 
     if (fd < 0 || send(fd, &question, sizeof question, 0) != sizeof question ||
         recv(fd, &answer, sizeof answer, 0) <= 0)
-        owner_fail("ask the kernel of a socket");
+        unable("ask the kernel of a socket");
     close(fd);
     return answer.header.nlmsg_type == SOCK_DIAG_BY_FAMILY && said->idiag_state == TCP_ESTABLISHED;
 }
@@ -166,9 +164,7 @@ static void begin_plan(long number, enum linger_question plan)
         if (!sides[i].begun && (number == EVERY || number == i)) {
             sides[i].begun = true;
             sides[i].plan = plan;
-            errno = pthread_create(&sides[i].thread, NULL, follow_plan, &sides[i]);
-            if (errno)
-                owner_fail("start a thread");
+            sides[i].thread = start_thread(follow_plan, &sides[i]);
         }
 }
 
@@ -221,28 +217,25 @@ static void serve(int wire)
 
 static void have_mounts(void)
 {
-    owner_must(unshare(CLONE_NEWNS), "make a mount namespace");
-    owner_must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "have mounts of its own");
+    must(unshare(CLONE_NEWNS), "make a mount namespace");
+    must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "have mounts of its own");
 }
 
 static _Noreturn void become_program(char **command, int wire, const char *places)
 {
-    const char *library = getenv("LIBSAFECLOSE");
     const gid_t group = NOBODY;
 
-    owner_must(dup2(wire, OWNER_PEER), "hand over the wire");
+    must(dup2(wire, OWNER_PEER), "hand over the wire");
     close_range(3, OWNER_PEER - 1, 0);
-    if (library && *library)
-        setenv("LD_PRELOAD", library, 1);
-    unsetenv("LIBSAFECLOSE");
+    go_behind_library();
     if (strchr(places, 'n')) {
         have_mounts();
-        owner_must(mount("none", "/proc", "tmpfs", 0, NULL), "hide /proc");
+        must(mount("none", "/proc", "tmpfs", 0, NULL), "hide /proc");
     }
     if (strchr(places, 'u')) {
-        owner_must(setgroups(1, &group), "drop groups");
-        owner_must(setresgid(NOBODY, NOBODY, NOBODY), "drop the group");
-        owner_must(setresuid(NOBODY, NOBODY, NOBODY), "drop the user");
+        must(setgroups(1, &group), "drop groups");
+        must(setresgid(NOBODY, NOBODY, NOBODY), "drop the group");
+        must(setresuid(NOBODY, NOBODY, NOBODY), "drop the user");
     }
     execv(command[0], command);
     _exit(127);
@@ -289,11 +282,11 @@ int main(int argc, char **argv)
             places[strlen(places)] = (char)option;
     /* Whoever loses its parent comes to us, so that nobody is overlooked. */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    owner_must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, wires), "make a wire");
+    must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, wires), "make a wire");
     getrlimit(RLIMIT_NOFILE, &descriptors);
     descriptors.rlim_cur = descriptors.rlim_max;
     setrlimit(RLIMIT_NOFILE, &descriptors);
-    program = owner_must(fork(), "fork");
+    program = must(fork(), "fork");
     if (program == 0) {
         setpgid(0, 0);
         become_program(argv + optind, wires[1], places);

@@ -10,7 +10,7 @@
  *   signals   the child ends just after the close, and the peer sends on: how many SIGIOs there were
  */
 #define _GNU_SOURCE
-#include "net.h"
+#include "play.h"
 
 #include <err.h>
 #include <errno.h>
@@ -29,13 +29,6 @@
 enum { REMEMBERED = 64 };
 
 static const char answer[] = "the whole answer";
-
-static int must(int result, const char *what)
-{
-    if (result < 0)
-        err(2, "%s", what);
-    return result;
-}
 
 static void pass_ms(long ms)
 {
@@ -120,22 +113,6 @@ static void streams(const char *kind, int count)
 
 /* ---- In a program with threads ---------------------------------------------------------------- */
 
-static void *sleep_on(void *unused)
-{
-    for (;;)
-        pause();
-    return unused;
-}
-
-static void start_thread(void)
-{
-    pthread_t thread;
-
-    errno = pthread_create(&thread, NULL, sleep_on, NULL);
-    if (errno)
-        err(2, "start a thread");
-}
-
 /* By the instruction itself: no hook sees it. */
 static long unseen(long number, long a, long b, long c)
 {
@@ -185,7 +162,7 @@ static void another(int count)
 {
     int cut = 0;
 
-    start_thread();
+    start_thread(sleep_for_ever, NULL);
     for (int i = 0; i < count; i++)
         cut += !is_other_whole();
     printf("%d of %d cut\n", cut, count);
@@ -203,7 +180,7 @@ static void signals(int count)
 {
     struct net_pair pair;
 
-    start_thread();
+    start_thread(sleep_for_ever, NULL);
     signal(SIGIO, count_signal);
     for (int i = 0; i < count; i++) {
         must(net_pair_open(&pair, NULL), "connect");

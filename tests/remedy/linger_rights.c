@@ -33,7 +33,7 @@ static bool is_way(const char *name)
 static void park(int count)
 {
     for (int i = 0; i < count; i++)
-        owner_must(close(linger_at_risk(listener, 50000)), "close");
+        must(close(linger_at_risk(listener, 50000)), "close");
 }
 
 static void late_data_arrives(void)
@@ -73,7 +73,7 @@ static int threads(const char *called, char last[16])
     int count = 0;
 
     if (!tasks)
-        owner_fail("list its threads");
+        unable("list its threads");
     snprintf(number, sizeof number, "%d", gettid());
     rights_of(number, own);
     while ((entry = readdir(tasks))) {
@@ -110,22 +110,6 @@ static void tell_lot(const char *when)
     fprintf(stderr, "%s: %d lots, %s\n", when, count, tid);
 }
 
-static void *sleeps(void *unused)
-{
-    for (;;)
-        pause();
-    return unused;
-}
-
-static void start_thread(void *(*body)(void *))
-{
-    pthread_t thread;
-
-    errno = pthread_create(&thread, NULL, body, NULL);
-    if (errno)
-        owner_fail("start a thread");
-}
-
 /* ---- RLIMIT_NPROC ------------------------------------------------------------------------------ */
 
 static void forbid_processes(rlim_t soft)
@@ -137,17 +121,17 @@ static void forbid_processes(rlim_t soft)
     limit.rlim_cur = soft;
     limit64 = (struct rlimit64){soft, limit.rlim_max};
     if (is_way("setrlimit64"))
-        owner_must(setrlimit64(RLIMIT_NPROC, &limit64), "setrlimit64");
+        must(setrlimit64(RLIMIT_NPROC, &limit64), "setrlimit64");
     else if (is_way("prlimit"))
-        owner_must(prlimit(0, RLIMIT_NPROC, &limit, NULL), "prlimit");
+        must(prlimit(0, RLIMIT_NPROC, &limit, NULL), "prlimit");
     else if (is_way("prlimit64"))
-        owner_must(prlimit64(getpid(), RLIMIT_NPROC, &limit64, NULL), "prlimit64");
+        must(prlimit64(getpid(), RLIMIT_NPROC, &limit64, NULL), "prlimit64");
     else if (is_way("SYS_setrlimit"))
-        owner_must(syscall(SYS_setrlimit, RLIMIT_NPROC, &limit), "SYS_setrlimit");
+        must(syscall(SYS_setrlimit, RLIMIT_NPROC, &limit), "SYS_setrlimit");
     else if (is_way("SYS_prlimit64"))
-        owner_must(syscall(SYS_prlimit64, 0, RLIMIT_NPROC, &limit64, NULL), "SYS_prlimit64");
+        must(syscall(SYS_prlimit64, 0, RLIMIT_NPROC, &limit64, NULL), "SYS_prlimit64");
     else
-        owner_must(setrlimit(RLIMIT_NPROC, &limit), "setrlimit");
+        must(setrlimit(RLIMIT_NPROC, &limit), "setrlimit");
 }
 
 SCENE(limited, "limited")
@@ -165,7 +149,7 @@ static void *forbids(void *unused)
     pthread_barrier_wait(&all_at_once);
     forbid_processes(0);
     pthread_barrier_wait(&all_at_once);
-    return sleeps(unused);
+    return sleep_for_ever(unused);
 }
 
 /* As haproxy: each thread does. */
@@ -174,7 +158,7 @@ SCENE(limited_threads, "limited-threads")
     listener = owner_listens();
     pthread_barrier_init(&all_at_once, NULL, 5);
     for (int i = 0; i < 4; i++)
-        start_thread(forbids);
+        start_thread(forbids, NULL);
     pthread_barrier_wait(&all_at_once);
     pthread_barrier_wait(&all_at_once);
     park(5);
@@ -191,9 +175,9 @@ SCENE(limited_by_control, "limited-by-control")
     forbid_processes(0);
     control = fopen(getenv("SAFECLOSE_CONTROL"), "we");
     if (!control || fputs("linger", control) < 0 || fclose(control))
-        owner_fail("write the control file");
+        unable("write the control file");
     usleep(1200000); /* it is looked at once a second */
-    owner_must(close(linger_takes(listener)), "close");
+    must(close(linger_takes(listener)), "close");
     park(5);
     late_data_arrives();
 }
@@ -226,13 +210,13 @@ static void drop_all(void)
     const gid_t groups[] = {NOBODY, NOBODY - 1};
 
     if (is_way("initgroups"))
-        owner_must(initgroups("nobody", NOBODY), "initgroups");
+        must(initgroups("nobody", NOBODY), "initgroups");
     else
-        owner_must(setgroups(2, groups), "setgroups");
+        must(setgroups(2, groups), "setgroups");
     say_rights();
-    owner_must(setgid(NOBODY), "setgid");
+    must(setgid(NOBODY), "setgid");
     say_rights();
-    owner_must(setuid(NOBODY), "setuid");
+    must(setuid(NOBODY), "setuid");
     say_rights();
 }
 
@@ -243,7 +227,7 @@ static void keep_a_right(void)
     const struct __user_cap_data_struct caps[2] = {{.permitted = kept, .effective = kept}};
     int capset(void *, const void *);
 
-    owner_must(capset(&header, caps), "capset");
+    must(capset(&header, caps), "capset");
     say_rights();
 }
 
@@ -293,22 +277,22 @@ static void become(uid_t id)
     const gid_t groups[] = {id, id + 1, id + 2};
 
     if (id)
-        owner_must(setgroups(3, groups), "setgroups");
+        must(setgroups(3, groups), "setgroups");
     if (is_way("by number")) {
         if (id)
-            owner_must(syscall(SYS_setresgid, -1, id, -1), "SYS_setresgid");
-        owner_must(syscall(SYS_setresuid, -1, id, -1), "SYS_setresuid");
+            must(syscall(SYS_setresgid, -1, id, -1), "SYS_setresgid");
+        must(syscall(SYS_setresuid, -1, id, -1), "SYS_setresuid");
         if (!id)
-            owner_must(syscall(SYS_setresgid, -1, id, -1), "SYS_setresgid");
+            must(syscall(SYS_setresgid, -1, id, -1), "SYS_setresgid");
     } else {
         if (id)
-            owner_must(setegid(id), "setegid");
-        owner_must(seteuid(id), "seteuid");
+            must(setegid(id), "setegid");
+        must(seteuid(id), "seteuid");
         if (!id)
-            owner_must(setegid(id), "setegid");
+            must(setegid(id), "setegid");
     }
     if (!id)
-        owner_must(setgroups(0, NULL), "setgroups");
+        must(setgroups(0, NULL), "setgroups");
 }
 
 /* As vsftpd and samba do for each request. */
@@ -318,7 +302,7 @@ SCENE(per_request, "per-request")
 
     listener = owner_listens();
     if (is_way("threads"))
-        start_thread(sleeps);
+        start_thread(sleep_for_ever, NULL);
     park(5);
     tell_lot("before");
     for (int i = 0; i < 50; i++) {
@@ -354,7 +338,7 @@ SCENE(many_groups, "many-groups")
     listener = owner_listens();
     park(5);
     linger_asks(ASK_READ, EVERY);
-    owner_must(setgroups(100, groups), "setgroups");
+    must(setgroups(100, groups), "setgroups");
     say_rights();
     park(5);
     late_data_arrives();
@@ -364,9 +348,9 @@ SCENE(many_groups, "many-groups")
 SCENE(same_answer, "same-answer")
 {
     listener = owner_listens();
-    owner_must(setresuid(NOBODY, NOBODY - 1, 0), "setresuid");
+    must(setresuid(NOBODY, NOBODY - 1, 0), "setresuid");
     park(3);
-    owner_must(syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY), "SYS_setresuid");
+    must(syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY), "SYS_setresuid");
     say_rights();
     linger_asks(ASK_READ, EVERY);
     linger_asks(ASK_WAIT, 0);
@@ -376,11 +360,11 @@ SCENE(same_answer, "same-answer")
 SCENE(other_bits, "other-bits")
 {
     listener = owner_listens();
-    owner_must(prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0), "PR_SET_SECUREBITS");
+    must(prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0), "PR_SET_SECUREBITS");
     park(3);
     linger_asks(ASK_READ, EVERY);
-    owner_must(prctl(PR_SET_SECUREBITS, 0, 0, 0, 0), "PR_SET_SECUREBITS");
-    owner_must(seteuid(NOBODY), "seteuid");
+    must(prctl(PR_SET_SECUREBITS, 0, 0, 0, 0), "PR_SET_SECUREBITS");
+    must(seteuid(NOBODY), "seteuid");
     say_rights();
     linger_asks(ASK_WAIT, 0);
 }
@@ -388,26 +372,23 @@ SCENE(other_bits, "other-bits")
 /* By a thread for itself: what is left of the lot has nobody else's rights. */
 static void *changes_its_own(void *gate)
 {
-    owner_must(syscall(SYS_setresuid, -1, NOBODY, -1), "SYS_setresuid");
+    must(syscall(SYS_setresuid, -1, NOBODY, -1), "SYS_setresuid");
     owner_say("of other rights: %d\n",
-              threads(NULL, NULL)); /* the first, and the one that sleeps */
-    owner_must(syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY), "SYS_setresuid");
+              threads(NULL, NULL)); /* the first, and the one that sleep_for_ever */
+    must(syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY), "SYS_setresuid");
     owner_opens(*(struct owner_gate *)gate);
-    return sleeps(gate);
+    return sleep_for_ever(gate);
 }
 
 SCENE(one_thread_alone, "one-thread-alone")
 {
     struct owner_gate gate = owner_gate();
-    pthread_t thread;
 
     listener = owner_listens();
-    start_thread(sleeps);
+    start_thread(sleep_for_ever, NULL);
     park(3);
     linger_asks(ASK_READ, EVERY);
-    errno = pthread_create(&thread, NULL, changes_its_own, &gate);
-    if (errno)
-        owner_fail("start a thread");
+    start_thread(changes_its_own, &gate);
     owner_waits(gate);
     tell_lot("then");
     park(3);
@@ -418,7 +399,7 @@ SCENE(one_thread_alone, "one-thread-alone")
 static void change_in_handler(int signal)
 {
     (void)signal;
-    owner_must(seteuid(geteuid() ? 0 : NOBODY), "seteuid");
+    must(seteuid(geteuid() ? 0 : NOBODY), "seteuid");
 }
 
 SCENE(from_a_handler, "from-a-handler")
@@ -430,11 +411,11 @@ SCENE(from_a_handler, "from-a-handler")
     signal(SIGALRM, change_in_handler);
     setitimer(ITIMER_REAL, &often, NULL);
     for (int i = 0; i < 500; i++)
-        owner_must(setresuid((uid_t)-1, i % 2 ? 0 : NOBODY, (uid_t)-1), "setresuid");
+        must(setresuid((uid_t)-1, i % 2 ? 0 : NOBODY, (uid_t)-1), "setresuid");
     setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, {0, 0}}, NULL);
-    owner_must(seteuid(NOBODY), "seteuid");
+    must(seteuid(NOBODY), "seteuid");
     say_rights();
-    owner_must(seteuid(0), "seteuid");
+    must(seteuid(0), "seteuid");
     say_rights();
     park(3);
     linger_asks(ASK_READ, EVERY);
@@ -444,7 +425,7 @@ SCENE(from_a_handler, "from-a-handler")
 static void *toggles(void *unused)
 {
     for (int i = 0; i < 300; i++)
-        owner_must(seteuid(i % 2 ? 0 : NOBODY), "seteuid");
+        must(seteuid(i % 2 ? 0 : NOBODY), "seteuid");
     return unused;
 }
 
@@ -456,14 +437,13 @@ SCENE(from_threads, "from-threads")
     park(5);
     linger_asks(ASK_READ, EVERY);
     for (int i = 0; i < 3; i++)
-        if (pthread_create(&others[i], NULL, toggles, NULL))
-            owner_fail("start a thread");
+        others[i] = start_thread(toggles, NULL);
     toggles(NULL);
     for (int i = 0; i < 3; i++)
         pthread_join(others[i], NULL);
-    owner_must(seteuid(NOBODY), "seteuid");
+    must(seteuid(NOBODY), "seteuid");
     say_rights();
-    owner_must(seteuid(0), "seteuid");
+    must(seteuid(0), "seteuid");
     say_rights();
     park(3);
     linger_asks(ASK_READ, EVERY);
@@ -478,11 +458,11 @@ SCENE(in_a_child, "in-a-child")
     listener = owner_listens();
     park(5);
     pid = is_way("vfork") ? vfork() : fork();
-    owner_must(pid, "fork");
+    must(pid, "fork");
     if (pid == 0) {
-        owner_must(syscall(SYS_setresuid, -1, NOBODY, -1), "SYS_setresuid");
-        owner_must(seteuid(0), "seteuid");
-        owner_must(setuid(NOBODY), "setuid");
+        must(syscall(SYS_setresuid, -1, NOBODY, -1), "SYS_setresuid");
+        must(seteuid(0), "seteuid");
+        must(setuid(NOBODY), "setuid");
         _exit(0);
     }
     owner_reaps(pid);
@@ -501,7 +481,7 @@ SCENE(relabels, "relabels")
         library ? (int (*)(const char *, unsigned long))dlsym(RTLD_DEFAULT, way) : NULL;
 
     if (!call)
-        owner_fail("find the library of labels");
+        unable("find the library of labels");
     listener = owner_listens();
     park(5);
     linger_asks(ASK_READ, EVERY);
@@ -527,7 +507,7 @@ SCENE(closes_the_rest, "closes-the-rest")
 {
     listener = owner_listens();
     if (is_way("threads"))
-        start_thread(sleeps);
+        start_thread(sleep_for_ever, NULL);
     park(1);
     for (int i = 0; i < 2; i++) {
         close_range(100, OWNER_PEER - 1, 0);
@@ -546,9 +526,9 @@ static void wish(int fd)
     const char *what = getenv("WISH");
 
     if (strcmp(what ? what : "", "linger2") == 0)
-        owner_must(setsockopt(fd, IPPROTO_TCP, TCP_LINGER2, &never, sizeof never), "TCP_LINGER2");
+        must(setsockopt(fd, IPPROTO_TCP, TCP_LINGER2, &never, sizeof never), "TCP_LINGER2");
     else
-        owner_must(setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none), "SO_LINGER");
+        must(setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none), "SO_LINGER");
 }
 
 /* The connection that is given up last, for which somebody wished before. */
@@ -564,7 +544,7 @@ static int wished(void)
     if (is_way("inherited"))
         return fd;
     if (is_way("fork")) { /* the child's wish */
-        pid = owner_must(fork(), "fork");
+        pid = must(fork(), "fork");
         if (pid == 0) {
             wish(fd);
             _exit(0);
@@ -574,7 +554,7 @@ static int wished(void)
     }
     if (is_way("forked")) { /* the parent's, and the child gives it up last */
         wish(fd);
-        pid = owner_must(fork(), "fork");
+        pid = must(fork(), "fork");
         if (pid) {
             close(fd);
             owner_opens(gate);
@@ -590,7 +570,7 @@ static int wished(void)
            : is_way("dup3")  ? dup3(fd, fd + 20, O_CLOEXEC)
            : is_way("fcntl") ? fcntl(fd, F_DUPFD, 50)
                              : dup(fd);
-    owner_must(copy, "dup");
+    must(copy, "dup");
     if (is_way("dup, then"))
         wish(fd);
     close(fd);
@@ -610,8 +590,8 @@ SCENE(wishes, "wishes")
     if (getenv("WISH")) {
         unsigned char bytes[OWNER_BYTES];
 
-        owner_must(recv(fd, bytes, sizeof bytes, MSG_WAITALL), "read");
-        owner_must(shutdown(fd, SHUT_WR), "shut down");
+        must(recv(fd, bytes, sizeof bytes, MSG_WAITALL), "read");
+        must(shutdown(fd, SHUT_WR), "shut down");
         do {
             usleep(1000);
             getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);

@@ -190,13 +190,6 @@ static void *serve_many(void *argument)
     return NULL;
 }
 
-static void start(pthread_t *thread, void *(*routine)(void *), unsigned seed)
-{
-    errno = pthread_create(thread, NULL, routine, (void *)(intptr_t)seed);
-    if (errno)
-        owner_fail("start a thread");
-}
-
 /* At its end some connections are open still. */
 static int be_server(unsigned seed)
 {
@@ -208,7 +201,7 @@ static int be_server(unsigned seed)
         serve_many((void *)(intptr_t)seed);
     } else {
         for (unsigned i = 0; i < SERVERS; i++)
-            start(&threads[i], serve_many, seed + i);
+            threads[i] = start_thread(serve_many, (void *)(intptr_t)(seed + i));
         for (int i = 0; i < SERVERS; i++)
             pthread_join(threads[i], NULL);
     }
@@ -258,11 +251,11 @@ static void *ask_many(void *argument)
     while (atomic_fetch_add(&begun, 1) < connections) {
         uint32_t wanted = random_below(&state, 3) ? random_below(&state, 5000)
                                                   : random_below(&state, ANSWER_MOST);
-        int fd = owner_must(net_socket(&options), "make a socket");
+        int fd = must(net_socket(&options), "make a socket");
 
-        owner_must(net_connect(fd, listener, &options), "connect");
+        must(net_connect(fd, listener, &options), "connect");
         if (send(fd, &wanted, sizeof wanted, MSG_NOSIGNAL) != sizeof wanted)
-            owner_fail("ask");
+            unable("ask");
         send_rubbish(fd, &state);
         if (is_whole(fd, wanted, &state))
             atomic_fetch_add(&whole, 1);
@@ -274,11 +267,11 @@ static void *ask_many(void *argument)
 
 static pid_t start_server(char **arguments)
 {
-    pid_t pid = owner_must(fork(), "fork");
+    pid_t pid = must(fork(), "fork");
     const char *preload = getenv("PRELOAD");
 
     if (pid == 0) {
-        owner_must(dup2(listener, LISTENER), "hand over the listening socket");
+        must(dup2(listener, LISTENER), "hand over the listening socket");
         fcntl(LISTENER, F_SETFD, 0); /* it may have been this number */
         close_range(LISTENER + 1, ~0U, 0);
         setenv("SERVER", "1", 1);
@@ -298,14 +291,14 @@ static int be_peers(char **arguments, unsigned seed)
     pid_t server;
     int status;
 
-    listener = owner_must(net_listen(&options, 100), "listen");
-    owner_must(fcntl(listener, F_SETFL, O_NONBLOCK), "not wait for connections");
+    listener = must(net_listen(&options, 100), "listen");
+    must(fcntl(listener, F_SETFL, O_NONBLOCK), "not wait for connections");
     server = start_server(arguments);
     for (unsigned i = 0; i < PEERS; i++)
-        start(&threads[i], ask_many, seed * 31 + i);
+        threads[i] = start_thread(ask_many, (void *)(intptr_t)(seed * 31 + i));
     for (int i = 0; i < PEERS; i++)
         pthread_join(threads[i], NULL);
-    owner_must(waitpid(server, &status, 0), "wait for the server");
+    must(waitpid(server, &status, 0), "wait for the server");
     owner_say("server %#x\n", (unsigned)status);
     owner_say("whole %d of %d\n", atomic_load(&whole), connections);
     owner_say("resets %ld\n", net_resets_since(resets).sent);

@@ -26,7 +26,7 @@
  * written. (Of the closes of "streams" few have one.)
  */
 #define _GNU_SOURCE
-#include "net.h"
+#include "play.h"
 
 #include <arpa/inet.h>
 #include <err.h>
@@ -48,13 +48,6 @@
 
 enum { REQUEST = 10, BACKLOG = 50, NOBODY = 65534, PACE_MS = 25, QUICK_MS = 8, SPINS = 20000 };
 
-static int must(int result, const char *what)
-{
-    if (result < 0)
-        err(2, "%s", what);
-    return result;
-}
-
 static void say(const char *text)
 {
     puts(text);
@@ -70,9 +63,7 @@ static void wait_for_line(void)
 
 static struct sockaddr_in address_of(const char *port)
 {
-    return (struct sockaddr_in){.sin_family = AF_INET,
-                                .sin_port = htons((uint16_t)atoi(port)),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    return net_loopback(atoi(port));
 }
 
 static int bound_to(const char *port)
@@ -266,20 +257,9 @@ static void two_processes(int listener, int count, bool ends)
     }
 }
 
-static void *sleep_on(void *unused)
-{
-    for (;;)
-        pause();
-    return unused;
-}
-
 static void outlived(int listener, int count)
 {
-    pthread_t thread;
-
-    errno = pthread_create(&thread, NULL, sleep_on, NULL);
-    if (errno)
-        err(2, "start a thread");
+    start_thread(sleep_for_ever, NULL);
     for (int i = 0; i < count; i++) {
         int fd = accept_one(listener);
         pid_t pid = must(fork(), "fork");
@@ -347,9 +327,7 @@ static void two_threads(int listener, int count)
 
     share_memory();
     rounds.count = count;
-    errno = pthread_create(&thread, NULL, close_duplicates, NULL);
-    if (errno)
-        err(2, "start a thread");
+    thread = start_thread(close_duplicates, NULL);
     for (int i = 1; i <= count; i++) {
         int fd = accept_one(listener);
 

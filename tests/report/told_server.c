@@ -7,6 +7,8 @@
  * has ended.
  */
 #define _GNU_SOURCE
+#include "play.h"
+
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
@@ -27,23 +29,6 @@ enum { PART = 4000, BACKLOG = 100, SPAWN_NS = 3000000, NOBODY = 65534 };
 static char *answer;
 static size_t answer_size;
 static volatile sig_atomic_t calm;
-
-static int must(int result, const char *what)
-{
-    if (result < 0)
-        err(2, "%s", what);
-    return result;
-}
-
-static pthread_t start(void *(*routine)(void *), void *arg)
-{
-    pthread_t thread;
-
-    errno = pthread_create(&thread, NULL, routine, arg);
-    if (errno)
-        err(2, "start a thread");
-    return thread;
-}
 
 static void become(const char *class)
 {
@@ -99,20 +84,6 @@ static void *serve_one(void *arg)
     return NULL;
 }
 
-static int listen_on(int port)
-{
-    const struct sockaddr_in address = {.sin_family = AF_INET,
-                                        .sin_port = htons((uint16_t)port),
-                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int one = 1;
-    int fd = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket");
-
-    must(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one), "use the port again");
-    must(bind(fd, (const struct sockaddr *)&address, sizeof address), "bind");
-    must(listen(fd, BACKLOG), "listen");
-    return fd;
-}
-
 int main(int argc, char **argv)
 {
     static const char head[] = "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n\r\n";
@@ -126,17 +97,17 @@ int main(int argc, char **argv)
     if (!answer)
         err(2, "get memory");
     memcpy(answer, head, sizeof head - 1);
-    listener = listen_on(atoi(argv[1]));
+    listener = listen_here(atoi(argv[1]), BACKLOG);
     become(argv[2]);
     /* A change of rights clears it. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     must(sigaction(SIGUSR1, &on_calm, NULL), "handle SIGUSR1");
     if (argc > 4)
-        pthread_detach(start(spawn_on_and_on, NULL));
+        pthread_detach(start_thread(spawn_on_and_on, NULL));
     for (;;) {
 
         long fd = must(accept4(listener, NULL, NULL, SOCK_CLOEXEC), "accept");
 
-        pthread_detach(start(serve_one, (void *)fd));
+        pthread_detach(start_thread(serve_one, (void *)fd));
     }
 }

@@ -14,7 +14,7 @@
  *   end       eof, reset or timeout
  */
 #define _GNU_SOURCE /* memmem, strcasestr */
-#include "net.h"
+#include "play.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -80,12 +80,6 @@ static struct {
 static bool was_reset;
 static long long start_ms;
 
-static _Noreturn void fail(const char *what)
-{
-    fprintf(stderr, "field_client: unable to %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
 /* ---- The request ----------------------------------------------------------------------------- */
 
 static size_t put_head(char *to, const char *text)
@@ -116,7 +110,7 @@ static void make_request(void)
 
     request.bytes = malloc(room);
     if (!request.bytes)
-        fail("get memory");
+        unable("get memory");
     request.size = put_head(request.bytes, options.head);
     memset(request.bytes + request.size, 'b', (size_t)options.body);
     request.early =
@@ -152,7 +146,7 @@ static void send_some(int fd, long long now)
     } else if (errno == ECONNRESET || errno == EPIPE) {
         was_reset = request.broken = true;
     } else if (errno != EAGAIN && errno != EINTR) {
-        fail("send");
+        unable("send");
     }
 }
 
@@ -175,7 +169,7 @@ static void read_some(int fd)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n < 0 && errno != ECONNRESET && errno != EPIPE)
-        fail("read");
+        unable("read");
     if (!answer.begun_ms)
         answer.begun_ms = net_now_ms();
     if (n > 0) {
@@ -217,7 +211,7 @@ static int wait_for(int fd, short events, long long limit)
     struct pollfd waiting = {.fd = events ? fd : -1, .events = events};
 
     if (poll(&waiting, 1, limit > INT_MAX ? INT_MAX : (int)limit) < 0 && errno != EINTR)
-        fail("wait");
+        unable("wait");
     return waiting.revents;
 }
 
@@ -295,9 +289,9 @@ static int connect_to(const char *host, const char *port)
     /* Before connecting, when it still bounds the window. */
     if (fd < 0 ||
         (buffer > 0 && setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer)) < 0))
-        fail("make a socket");
+        unable("make a socket");
     if (connect(fd, found->ai_addr, found->ai_addrlen) < 0)
-        fail("connect");
+        unable("connect");
     freeaddrinfo(found);
     return fd;
 }

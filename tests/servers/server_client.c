@@ -10,7 +10,7 @@
  *     end EOF          how reading ended; or ECONNRESET
  */
 #define _GNU_SOURCE /* memmem */
-#include "net.h"
+#include "play.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,12 +27,6 @@ enum { RECEIVE_BUFFER = 16384 };
 enum { PATIENCE_S = 60 };
 
 static int server_port, own_port;
-
-static _Noreturn void fail(const char *what)
-{
-    fprintf(stderr, "server_client: unable to %s: %s\n", what, strerror(errno));
-    exit(1);
-}
 
 enum server_end {
     GONE,   /* not there: reset, or not seen because another line vanished meanwhile */
@@ -84,7 +78,7 @@ static void wait_until(bool (*done)(void *), void *arg, const char *what)
         if (net_wait_until(done, arg))
             return;
     errno = ETIMEDOUT;
-    fail(what);
+    unable(what);
 }
 
 static bool has_arrived(void *arg)
@@ -98,7 +92,7 @@ static void send_request(int fd, size_t body)
     char *request = malloc(size);
 
     if (!request)
-        fail("get memory");
+        unable("get memory");
     head = (size_t)snprintf(request, size,
                             "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
                             "Content-Type: application/octet-stream\r\nContent-Length: %zu\r\n\r\n",
@@ -108,7 +102,7 @@ static void send_request(int fd, size_t body)
     while (done < head + body) {
         ssize_t n = send(fd, request + done, head + body - done, MSG_NOSIGNAL);
         if (n < 0)
-            fail("send the request");
+            unable("send the request");
         done += (size_t)n;
     }
     free(request);
@@ -123,7 +117,7 @@ static int connect_to_server(void)
     server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer)) < 0 ||
         connect(fd, (struct sockaddr *)&server, sizeof(server)) < 0)
-        fail("connect");
+        unable("connect");
     return fd;
 }
 
@@ -161,7 +155,7 @@ static void read_answer(int fd)
     ssize_t n = 0;
 
     if (!answer)
-        fail("get memory");
+        unable("get memory");
     while (size < room && (n = recv(fd, answer + size, room - size, 0)) > 0)
         size += (size_t)n;
     n = n < 0 ? errno : 0;
@@ -184,7 +178,7 @@ int main(int argc, char **argv)
     server_port = atoi(argv[1]);
     fd = connect_to_server();
     if (net_name(fd, false, name) < 0)
-        fail("get my name");
+        unable("get my name");
     own_port = atoi(strrchr(name, ':') + 1);
     send_request(fd, strtoul(argv[2], NULL, 10));
     wait_until(has_arrived, &fd, "see the request arrive");

@@ -8,7 +8,7 @@
  *     bytes 6434000
  * body is a checksum of what is behind the head (of an answer without an empty line: of all of it).
  */
-#include "net.h"
+#include "play.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -82,12 +82,6 @@ static struct pollfd *waiting;
 static long started, done, held;
 static unsigned long long bytes;
 
-static _Noreturn void fail(const char *what)
-{
-    fprintf(stderr, "crowd: unable to %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
 /* ---- The request ----------------------------------------------------------------------------- */
 
 static char escaped(const char **text)
@@ -115,7 +109,7 @@ static void make_head(void)
 
     head = malloc(strlen(text) * 16 + 1);
     if (!head)
-        fail("get memory");
+        unable("get memory");
     for (; *text; text++) {
         if (text[0] == '%' && text[1] == 'b') {
             head_size += (size_t)sprintf(head + head_size, "%ld", options.body);
@@ -172,7 +166,7 @@ static void send_some(struct client *c, long long now)
     else if (errno == ECONNRESET || errno == EPIPE)
         c->was_reset = c->broken = true;
     else if (errno != EAGAIN && errno != EINTR)
-        fail("send");
+        unable("send");
 }
 
 /* ---- The answer ------------------------------------------------------------------------------ */
@@ -212,7 +206,7 @@ static void read_some(struct client *c, long long now)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n < 0 && errno != ECONNRESET && errno != EPIPE)
-        fail("read");
+        unable("read");
     if (!c->first_ms) {
         c->first_ms = now;
         held++;
@@ -302,9 +296,9 @@ static void start(struct client *c)
     /* Before connecting, when it still bounds the window. */
     if (c->fd < 0 ||
         (buffer && setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer)) < 0))
-        fail("make a socket");
+        unable("make a socket");
     if (connect(c->fd, (struct sockaddr *)&server, sizeof(server)) < 0 && errno != EINPROGRESS)
-        fail("connect");
+        unable("connect");
     started++;
 }
 
@@ -346,7 +340,7 @@ static void wait_for_all(long long now)
         waiting[i] = (struct pollfd){.fd = events ? c->fd : -1, .events = events};
     }
     if (poll(waiting, (nfds_t)options.at_a_time, 5) < 0 && errno != EINTR)
-        fail("wait");
+        unable("wait");
 }
 
 static void round_of_all(void)
@@ -434,14 +428,14 @@ static void get_ready(const char *address, const char *port)
     server.sin_port = htons((uint16_t)number(port, 1, 65535));
     if (inet_pton(AF_INET, address, &server.sin_addr) != 1) {
         errno = EINVAL;
-        fail("use that address");
+        unable("use that address");
     }
     if (options.hold || options.at_a_time > options.count)
         options.at_a_time = options.count;
     clients = calloc((size_t)options.at_a_time, sizeof(*clients));
     waiting = calloc((size_t)options.at_a_time, sizeof(*waiting));
     if (!clients || !waiting)
-        fail("get memory");
+        unable("get memory");
     for (long i = 0; i < options.at_a_time; i++)
         clients[i].fd = -1;
     make_head();

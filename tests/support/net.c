@@ -145,19 +145,23 @@ struct net_resets net_resets_since(struct net_resets before)
 
 /* ---- Addresses ------------------------------------------------------------------------------- */
 
+struct sockaddr_in net_loopback(int port)
+{
+    return (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)port),
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
 /* The loopback of a family as bind() and connect() want it. */
 static socklen_t loopback(enum net_family family, bool listening, int port,
                           struct sockaddr_storage *address)
 {
-    struct sockaddr_in *v4 = (struct sockaddr_in *)address;
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
 
     memset(address, 0, sizeof *address);
     if (family == NET_IPV4) {
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons(port);
-        v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        return sizeof *v4;
+        *(struct sockaddr_in *)address = net_loopback(port);
+        return sizeof(struct sockaddr_in);
     }
     v6->sin6_family = AF_INET6;
     v6->sin6_port = htons(port);
@@ -168,7 +172,7 @@ static socklen_t loopback(enum net_family family, bool listening, int port,
     return sizeof *v6;
 }
 
-static int port_of(int fd)
+int net_port(int fd)
 {
     struct sockaddr_in6 address;
     socklen_t size = sizeof address;
@@ -270,7 +274,7 @@ int net_connect(int fd, int listener, const struct net_options *options)
     options = options ? options : &no_options;
     struct sockaddr_storage address;
     socklen_t size =
-        loopback(family_of(options->we_connect, options), false, port_of(listener), &address);
+        loopback(family_of(options->we_connect, options), false, net_port(listener), &address);
 
     return connect(fd, (struct sockaddr *)&address, size);
 }
@@ -502,18 +506,29 @@ int net_backlog(int fd)
     return tcp_info(fd, &info) == 0 ? (int)info.tcpi_unacked : -1;
 }
 
-/* The C library's struct tcp_info ends before tcpi_bytes_received, which is ABI at this offset. */
-int net_received(int fd)
+/* The C library's struct tcp_info ends before these, whose offsets are ABI. */
+enum { BYTES_ACKED_AT = 120, BYTES_RECEIVED_AT = 128 };
+
+static long count_at(int fd, size_t offset)
 {
-    enum { BYTES_RECEIVED_AT = 128 };
     unsigned char info[BYTES_RECEIVED_AT + 8];
     socklen_t size = sizeof info;
-    unsigned long long bytes;
+    long bytes;
 
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &size) != 0 || size < sizeof info)
         return -1;
-    memcpy(&bytes, info + BYTES_RECEIVED_AT, sizeof bytes);
+    memcpy(&bytes, info + offset, sizeof bytes);
     return bytes;
+}
+
+int net_received(int fd)
+{
+    return (int)count_at(fd, BYTES_RECEIVED_AT);
+}
+
+long net_acknowledged(int fd)
+{
+    return count_at(fd, BYTES_ACKED_AT);
 }
 
 static int ask(int fd, unsigned long request)

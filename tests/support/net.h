@@ -100,6 +100,12 @@ int net_connect(int fd, int listener, const struct net_options *options);
 /* The next connection of LISTENER; fails with ETIMEDOUT at the deadline. */
 int net_accept(int listener);
 
+/* 127.0.0.1 and a port. */
+struct sockaddr_in net_loopback(int port);
+
+/* The port of FD's own end. */
+int net_port(int fd);
+
 /* The address of FD's own end, or of its peer, as in struct net_pair. */
 int net_name(int fd, bool peer, char name[64]);
 
@@ -135,11 +141,12 @@ int net_hear(int fd); /* ends net_drop */
 int net_state(int fd);    /* TCP_INFO's tcpi_state: TCP_ESTABLISHED, ... */
 int net_backlog(int fd);  /* TCP_INFO's tcpi_unacked: for a listener its accept queue's length */
 int net_received(int fd); /* TCP_INFO: bytes received in order, read or not, a FIN being one more */
-int net_unread(int fd);   /* FIONREAD, bytes */
-int net_at_mark(int fd);  /* SIOCATMARK, 0 or 1 */
-int net_unacked(int fd);  /* SIOCOUTQ, bytes */
-int net_unsent(int fd);   /* SIOCOUTQNSD, bytes */
-int net_rmem(int fd);     /* SO_MEMINFO: bytes of memory charged for what was received */
+long net_acknowledged(int fd); /* TCP_INFO: bytes of ours that the peer has */
+int net_unread(int fd);        /* FIONREAD, bytes */
+int net_at_mark(int fd);       /* SIOCATMARK, 0 or 1 */
+int net_unacked(int fd);       /* SIOCOUTQ, bytes */
+int net_unsent(int fd);        /* SIOCOUTQNSD, bytes */
+int net_rmem(int fd);          /* SO_MEMINFO: bytes of memory charged for what was received */
 int net_wmem(int fd);     /* SO_MEMINFO: bytes of memory queued for sending and retransmission */
 int net_protocol(int fd); /* SO_PROTOCOL */
 

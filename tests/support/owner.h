@@ -13,6 +13,7 @@
 #define SAFECLOSE_TESTS_OWNER_H
 
 #include "listed.h"
+#include "play.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -48,21 +49,6 @@ static inline unsigned char owner_byte(long at)
     return (unsigned char)(at * 31 + at / 251);
 }
 
-/* "program: unable to WHAT: reason of errno", and the end. */
-static inline _Noreturn void owner_fail(const char *what)
-{
-    fprintf(stderr, "owner: unable to %s: %s\n", what, strerror(errno));
-    _exit(99);
-}
-
-/* For what must not be -1. */
-static inline int owner_must(long result, const char *what)
-{
-    if (result == -1)
-        owner_fail(what);
-    return (int)result;
-}
-
 /* One line of what is compared with bare, in one write. */
 __attribute__((format(printf, 1, 2))) static inline void owner_say(const char *format, ...)
 {
@@ -82,7 +68,7 @@ static inline void owner_begins_to_ask(char what, long number)
     struct owner_question question = {what, number};
 
     if (send(OWNER_PEER, &question, sizeof question, MSG_NOSIGNAL) != sizeof question)
-        owner_fail("ask the peer");
+        unable("ask the peer");
 }
 
 static inline struct owner_answer owner_hears(void)
@@ -90,7 +76,7 @@ static inline struct owner_answer owner_hears(void)
     struct owner_answer answer;
 
     if (recv(OWNER_PEER, &answer, sizeof answer, 0) != sizeof answer)
-        owner_fail("hear the peer's answer");
+        unable("hear the peer's answer");
     return answer;
 }
 
@@ -103,14 +89,9 @@ static inline struct owner_answer owner_ask(char what, long number)
 /* A listening socket that the peer knows of. */
 static inline int owner_listens(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof address;
-    int fd = owner_must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket");
+    int fd = listen_here(0, 64);
 
-    owner_must(bind(fd, (struct sockaddr *)&address, len), "bind");
-    owner_must(listen(fd, 64), "listen");
-    owner_must(getsockname(fd, (struct sockaddr *)&address, &len), "know the port");
-    owner_ask('P', ntohs(address.sin_port));
+    owner_ask('P', net_port(fd));
     return fd;
 }
 
@@ -118,7 +99,7 @@ static inline int owner_listens(void)
 static inline int owner_takes(int listener)
 {
     owner_ask('C', 0);
-    return owner_must(accept(listener, NULL, NULL), "accept");
+    return must(accept(listener, NULL, NULL), "accept");
 }
 
 /* The first one, its listening socket out of the way. */
@@ -127,7 +108,7 @@ static inline int owner_takes_one(void)
     int listener = owner_listens();
     int fd = owner_takes(listener);
 
-    owner_must(close(listener), "close the listening socket");
+    must(close(listener), "close the listening socket");
     return fd;
 }
 
@@ -203,9 +184,9 @@ static inline struct owner_gate owner_gate(void)
     struct owner_gate gate;
     int ends[2];
 
-    owner_must(pipe(ends), "make a pipe");
+    must(pipe(ends), "make a pipe");
     for (int i = 0; i < 2; i++) {
-        gate.ends[i] = owner_must(dup2(ends[i], number++), "move a pipe");
+        gate.ends[i] = must(dup2(ends[i], number++), "move a pipe");
         close(ends[i]);
     }
     return gate;
@@ -213,7 +194,7 @@ static inline struct owner_gate owner_gate(void)
 
 static inline void owner_opens(struct owner_gate gate)
 {
-    owner_must(write(gate.ends[1], "", 1), "open a gate");
+    must(write(gate.ends[1], "", 1), "open a gate");
 }
 
 static inline void owner_waits(struct owner_gate gate)
@@ -221,7 +202,7 @@ static inline void owner_waits(struct owner_gate gate)
     char byte;
 
     if (read(gate.ends[0], &byte, 1) != 1)
-        owner_fail("wait at a gate");
+        unable("wait at a gate");
 }
 
 /* PID's end, if it is a regular one. */
@@ -231,7 +212,7 @@ static inline void owner_reaps(pid_t pid)
 
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
-            owner_fail("wait for a child");
+            unable("wait for a child");
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         owner_say("child ended with status %#x\n", (unsigned)status);
 }

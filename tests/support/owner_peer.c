@@ -27,14 +27,12 @@ static long sent;
 
 static void connects(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = net_loopback(port);
 
     if (connection >= 0)
         close(connection);
-    connection = owner_must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket");
-    owner_must(connect(connection, (struct sockaddr *)&address, sizeof address), "connect");
+    connection = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket");
+    must(connect(connection, (struct sockaddr *)&address, sizeof address), "connect");
     sent = 0;
 }
 
@@ -45,11 +43,11 @@ static void sends(long bytes)
     for (long i = 0; i < bytes; i++)
         data[i] = owner_byte(sent + i);
     if (send(connection, data, (size_t)bytes, MSG_NOSIGNAL) != bytes)
-        owner_fail("send");
+        unable("send");
     free(data);
     sent += bytes;
     if (!net_wait_for(net_unacked, connection, 0))
-        owner_fail("see the program's kernel take what was sent");
+        unable("see the program's kernel take what was sent");
 }
 
 static void finishes(void)
@@ -104,14 +102,12 @@ static int connect_from(int i)
     const int one = 1;
     struct sockaddr_in from = {.sin_family = AF_INET,
                                .sin_addr.s_addr = htonl(0x7f000002u + (unsigned)i % 250)};
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = owner_must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket");
+    struct sockaddr_in to = net_loopback(port);
+    int fd = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket");
 
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
-    owner_must(bind(fd, (struct sockaddr *)&from, sizeof from), "bind");
-    owner_must(connect(fd, (struct sockaddr *)&to, sizeof to), "connect");
+    must(bind(fd, (struct sockaddr *)&from, sizeof from), "bind");
+    must(connect(fd, (struct sockaddr *)&to, sizeof to), "connect");
     return fd;
 }
 
@@ -129,10 +125,10 @@ static void send_on_each(long bytes)
         data[i] = owner_byte(i);
     for (int i = 0; i < count; i++)
         if (send(many[i], data, (size_t)bytes, MSG_NOSIGNAL) != bytes)
-            owner_fail("send");
+            unable("send");
     for (int i = 0; i < count; i++)
         if (!net_wait_for(net_unacked, many[i], 0))
-            owner_fail("see the program's kernel take what was sent");
+            unable("see the program's kernel take what was sent");
 }
 
 /* Each to its end, and no more of them. The error is how many ended with one. */
@@ -232,14 +228,10 @@ static void serve(int wire)
 
 static _Noreturn void become_program(char **command, int wire)
 {
-    const char *library = getenv("LIBSAFECLOSE");
-
-    owner_must(dup2(wire, OWNER_PEER), "hand over the wire");
+    must(dup2(wire, OWNER_PEER), "hand over the wire");
     /* Nothing else that happens to be open, such as what bats talks through, is the program's. */
     close_range(3, OWNER_PEER - 1, 0);
-    if (library && *library)
-        setenv("LD_PRELOAD", library, 1);
-    unsetenv("LIBSAFECLOSE");
+    go_behind_library();
     execv(command[0], command);
     _exit(127);
 }
@@ -249,7 +241,7 @@ static void wait_as_init(pid_t pid)
 {
     int status = 0;
 
-    owner_must(waitpid(pid, &status, 0), "wait for the program");
+    must(waitpid(pid, &status, 0), "wait for the program");
     _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
@@ -259,36 +251,36 @@ static void hide_behind_wrong_proc(void)
 {
     pid_t pid;
 
-    owner_must(unshare(CLONE_NEWPID | CLONE_NEWNS), "make namespaces");
-    if ((pid = owner_must(fork(), "fork")) != 0)
+    must(unshare(CLONE_NEWPID | CLONE_NEWNS), "make namespaces");
+    if ((pid = must(fork(), "fork")) != 0)
         wait_as_init(pid);
-    owner_must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "have mounts of its own");
-    owner_must(mount("proc", "/proc", "proc", 0, NULL), "mount /proc");
+    must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "have mounts of its own");
+    must(mount("proc", "/proc", "proc", 0, NULL), "mount /proc");
     for (int i = 0; i < 20; i++)
         if (fork() == 0) {
             close_range(0, ~0U, 0);
             pause();
         }
-    owner_must(unshare(CLONE_NEWPID), "make a PID namespace");
+    must(unshare(CLONE_NEWPID), "make a PID namespace");
     for (int i = 0; i < 2; i++)
-        if ((pid = owner_must(fork(), "fork")) != 0)
+        if ((pid = must(fork(), "fork")) != 0)
             wait_as_init(pid);
 }
 
 /* For a program that looks for others where there is no /proc. */
 static void hide_proc(void)
 {
-    owner_must(unshare(CLONE_NEWNS), "make a mount namespace");
-    owner_must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "have mounts of its own");
-    owner_must(mount("none", "/proc", "tmpfs", 0, NULL), "hide /proc");
+    must(unshare(CLONE_NEWNS), "make a mount namespace");
+    must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "have mounts of its own");
+    must(mount("none", "/proc", "tmpfs", 0, NULL), "hide /proc");
 }
 
 /* A /proc in which nobody but root sees others' processes. */
 static void hide_pids(void)
 {
-    owner_must(unshare(CLONE_NEWNS), "make a mount namespace");
-    owner_must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "have mounts of its own");
-    owner_must(mount("proc", "/proc", "proc", 0, "hidepid=2"), "mount /proc");
+    must(unshare(CLONE_NEWNS), "make a mount namespace");
+    must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "have mounts of its own");
+    must(mount("proc", "/proc", "proc", 0, "hidepid=2"), "mount /proc");
 }
 
 static pid_t start(char **command, int wire, const char *places)
@@ -305,7 +297,7 @@ static pid_t start(char **command, int wire, const char *places)
             hide_pids();
         become_program(command, wire);
     }
-    return owner_must(pid, "fork");
+    return must(pid, "fork");
 }
 
 static pid_t program;
@@ -337,7 +329,7 @@ int main(int argc, char **argv)
     }
     /* Whoever loses its parent comes to us, so that nobody is overlooked. */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    owner_must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, wires), "make a wire");
+    must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, wires), "make a wire");
     /* As many descriptors as may be, for the program too. */
     getrlimit(RLIMIT_NOFILE, &descriptors);
     descriptors.rlim_cur = descriptors.rlim_max;

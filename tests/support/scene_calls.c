@@ -35,8 +35,7 @@ enum { NOT_OPEN = 9999 };
 
 static struct sockaddr_in loopback(int port)
 {
-    return (struct sockaddr_in){
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    return net_loopback(port);
 }
 
 /* ---- close, socket, listen, setsockopt ------------------------------------------------------------- */

@@ -75,7 +75,7 @@ VERB(do_unix_seqpacket, rest, "closes a UNIX seqpacket socket")
 
 VERB(do_udp, rest, "closes a UDP socket")
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = net_loopback(0);
     socklen_t size = sizeof address;
     int fd = socket(AF_INET, SOCK_DGRAM, 0), other = socket(AF_INET, SOCK_DGRAM, 0);
 

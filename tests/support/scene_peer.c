@@ -56,9 +56,7 @@ static void say_names(void)
 /* The peer of a mapped connection is an IPv4 socket. */
 static void connect_to_program(void)
 {
-    struct sockaddr_in v4 = {.sin_family = AF_INET,
-                             .sin_port = htons(peer_port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in v4 = net_loopback(peer_port);
     struct sockaddr_in6 v6 = {
         .sin6_family = AF_INET6, .sin6_port = htons(peer_port), .sin6_addr = in6addr_loopback};
     int fd = net_socket(peer_options);
