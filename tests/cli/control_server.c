@@ -31,15 +31,8 @@ static void say(const char *word, long number)
 
 static void start_listening(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t len = sizeof address;
-
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    listener = (int)must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket");
-    must(bind(listener, (struct sockaddr *)&address, sizeof address), "bind");
-    must(listen(listener, 64), "listen");
-    must(getsockname(listener, (struct sockaddr *)&address, &len), "know the port");
-    say("port", ntohs(address.sin_port));
+    listener = listen_here(0, 64);
+    say("port", net_port(listener));
 }
 
 static void watch(int fd)
@@ -47,14 +40,14 @@ static void watch(int fd)
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.fd = fd};
 
     if (set < 0)
-        set = (int)must(epoll_create1(EPOLL_CLOEXEC), "make an epoll set");
+        set = must(epoll_create1(EPOLL_CLOEXEC), "make an epoll set");
     must(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), "watch");
 }
 
 static void close_many(int count)
 {
     for (int i = 0; i < count; i++)
-        close((int)must(open("/dev/null", O_RDONLY | O_CLOEXEC), "open /dev/null"));
+        close(must(open("/dev/null", O_RDONLY | O_CLOEXEC), "open /dev/null"));
 }
 
 static void obey(char *line)

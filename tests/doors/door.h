@@ -188,21 +188,14 @@ static inline int make_socket(void)
     return fd;
 }
 
-static inline struct sockaddr_in loopback_port(int port)
-{
-    return net_loopback(port);
-}
-
 static inline void start_listening(int listener)
 {
-    struct sockaddr_in address = loopback_port(0);
-    socklen_t size = sizeof address;
+    struct sockaddr_in address = net_loopback(0);
 
-    if (bind(listener, (struct sockaddr *)&address, size) != 0 ||
-        by_listen(listener, DOOR_MOST) != 0 ||
-        getsockname(listener, (struct sockaddr *)&address, &size) != 0)
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) != 0 ||
+        by_listen(listener, DOOR_MOST) != 0)
         cannot("listen");
-    atomic_store(&door.wire->port, ntohs(address.sin_port));
+    atomic_store(&door.wire->port, net_port(listener));
 }
 
 static inline int take_connection(int listener)
@@ -217,7 +210,7 @@ static inline int take_connection(int listener)
 
 static inline int open_connection(void)
 {
-    struct sockaddr_in address = loopback_port(atomic_load(&door.wire->witness_port));
+    struct sockaddr_in address = net_loopback(atomic_load(&door.wire->witness_port));
     int fd = make_socket();
 
     long ret = by_connect(fd, (struct sockaddr *)&address, sizeof address);
@@ -381,7 +374,7 @@ static inline void meet_by_connecting(void)
     struct sockaddr_in address;
 
     wait_flag(&door.wire->port, "the program's port");
-    address = loopback_port(atomic_load(&door.wire->port));
+    address = net_loopback(atomic_load(&door.wire->port));
     for (int i = 0; i < door.count; i++) {
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
@@ -392,12 +385,9 @@ static inline void meet_by_connecting(void)
 
 static inline void meet_by_accepting(void)
 {
-    struct sockaddr_in address;
-    socklen_t size = sizeof address;
     int listener = net_listen(NULL, DOOR_MOST);
 
-    getsockname(listener, (struct sockaddr *)&address, &size);
-    atomic_store(&door.wire->witness_port, ntohs(address.sin_port));
+    atomic_store(&door.wire->witness_port, net_port(listener));
     for (int i = 0; i < door.count; i++)
         send_unread(&peers[i], net_accept(listener));
     close(listener);

@@ -35,30 +35,9 @@ enum {
     WINDOW = 65536,
     LATE = 1000,
     CLIENTS_MOST = 100,
-    NOBODY = 65534,
 };
 
 /* ---- The server ------------------------------------------------------------------------------ */
-
-static void become(const char *class)
-{
-    char directory[] = "/tmp/calls_crowd.XXXXXX";
-
-    if (strcmp(class, "chroot") == 0) {
-        /* Nobody has to tidy it up. */
-        if (!mkdtemp(directory) || chdir(directory) || rmdir(directory) || chroot("."))
-            err(2, "change the root");
-    } else if (strncmp(class, "setuid", 6) == 0) {
-        must(setgid(NOBODY), "setgid");
-        must(setuid(NOBODY), "setuid");
-        if (strcmp(class, "setuid-dumpable") == 0)
-            prctl(PR_SET_DUMPABLE, 1);
-    } else if (strcmp(class, "undumpable") == 0) {
-        prctl(PR_SET_DUMPABLE, 0);
-    } else if (strcmp(class, "plain") != 0) {
-        errx(2, "no class \"%s\"", class);
-    }
-}
 
 static void *serve_one(void *arg)
 {
@@ -76,7 +55,7 @@ static void *serve_one(void *arg)
 
 static _Noreturn void serve(const char *class)
 {
-    become(class);
+    become_class(class);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (int i = 0; i < 2; i++)
         start_thread(sleep_for_ever, NULL);

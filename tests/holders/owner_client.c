@@ -22,12 +22,10 @@ static _Atomic long right, wrong, resets;
 
 static int connected(void)
 {
-    struct sockaddr_in to = net_loopback(port);
     const struct timeval patience = {PATIENCE_S, 0};
-    int fd = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket");
+    int fd = connect_here(port);
 
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    must(connect(fd, (struct sockaddr *)&to, sizeof to), "connect");
     return fd;
 }
 
@@ -81,13 +79,8 @@ static pid_t start(char **command, int wire)
 {
     pid_t pid = fork();
 
-    if (pid == 0) {
-        must(dup2(wire, OWNER_PEER), "hand over the wire");
-        close_range(3, OWNER_PEER - 1, 0);
-        go_behind_library();
-        execv(command[0], command);
-        _exit(127);
-    }
+    if (pid == 0)
+        owner_becomes(command, wire);
     return must(pid, "fork");
 }
 

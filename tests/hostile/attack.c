@@ -49,7 +49,6 @@ static void open_tally(const char *path)
 static void begin_to_listen(void)
 {
     struct sockaddr_in address = net_loopback(0);
-    socklen_t len = sizeof address;
     int room = 4 * ANSWER;
 
     listener = must(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "listen");
@@ -57,8 +56,7 @@ static void begin_to_listen(void)
     must(setsockopt(listener, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room), "get room");
     must(bind(listener, (struct sockaddr *)&address, sizeof address), "bind");
     must(listen(listener, 128), "listen");
-    must(getsockname(listener, (struct sockaddr *)&address, &len), "know the port");
-    owner_say("port %d\n", ntohs(address.sin_port));
+    owner_say("port %d\n", net_port(listener));
 }
 
 /* Answered as soon as its head is read. */

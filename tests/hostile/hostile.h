@@ -58,9 +58,8 @@ static inline int hostile_socket(unsigned i, int type)
 
 static inline int hostile_connect(int fd, int port)
 {
-    struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in server = net_loopback(port);
 
-    server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     return connect(fd, (struct sockaddr *)&server, sizeof server);
 }
 

@@ -36,19 +36,16 @@ static void stop(int signal)
 
 static void listen_anywhere(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t len = sizeof address;
+    struct sockaddr_in address = net_loopback(0);
     int room = 4 * HOSTILE_ANSWER_MOST;
 
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     listener = must(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "listen");
     /* Inherited by what is accepted, so that most answers go in one write. */
     if (setsockopt(listener, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) < 0)
         setsockopt(listener, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
     must(bind(listener, (struct sockaddr *)&address, sizeof address), "bind");
     must(listen(listener, 4096), "listen");
-    must(getsockname(listener, (struct sockaddr *)&address, &len), "know the port");
-    owner_say("%d\n", ntohs(address.sin_port));
+    owner_say("%d\n", net_port(listener));
 }
 
 static void watch(int fd, uint32_t events, int how)

@@ -18,20 +18,6 @@
 static int slots[SLOTS];
 static int listener;
 
-static struct sockaddr_in loopback(int port)
-{
-    return net_loopback(port);
-}
-
-static long own_port(void)
-{
-    struct sockaddr_in address = loopback(0);
-    socklen_t len = sizeof(address);
-
-    getsockname(listener, (struct sockaddr *)&address, &len);
-    return ntohs(address.sin_port);
-}
-
 static void take(int slot, int fd)
 {
     if (slots[slot] >= 0)
@@ -41,7 +27,7 @@ static void take(int slot, int fd)
 
 static long connect_to(int slot, int port)
 {
-    struct sockaddr_in address = loopback(port);
+    struct sockaddr_in address = net_loopback(port);
     int on = 1;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -149,7 +135,7 @@ static struct answer act(const struct request *r, int fd)
         a.value = connect_to(r->slot, r->argument);
         break;
     case PEER_PORT:
-        a.value = own_port();
+        a.value = net_port(listener);
         break;
     case PEER_ACCEPT:
         take(r->slot, accept(listener, NULL, NULL));
@@ -182,7 +168,7 @@ static struct answer act(const struct request *r, int fd)
 
 static void start(void)
 {
-    struct sockaddr_in address = loopback(0);
+    struct sockaddr_in address = net_loopback(0);
 
     for (int i = 0; i < SLOTS; i++)
         slots[i] = -1;

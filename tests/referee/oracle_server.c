@@ -182,15 +182,13 @@ static void start_workers(void)
 static int listen_here(int which)
 {
     struct net_options options = {.family = NET_IPV4};
-    struct sockaddr_in address;
-    socklen_t size = sizeof address;
     int fd = net_listen(&options, 128);
 
-    if (fd < 0 || getsockname(fd, (struct sockaddr *)&address, &size) != 0)
+    if (fd < 0)
         fail("listen");
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     listeners[which] = fd;
-    return ntohs(address.sin_port);
+    return net_port(fd);
 }
 
 /* ---- Starts ---------------------------------------------------------------------------------- */

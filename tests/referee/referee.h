@@ -254,7 +254,6 @@ struct sockaddr_in6 wire_address(const struct scenario *s, bool ours, const stru
                                  int port);
 int wire_listen(const struct scenario *s, bool ours, const struct sockaddr_in6 *address);
 int wire_connect(int fd, const struct sockaddr_in6 *address);
-int wire_port(int fd);
 
 /* Once, before either of: */
 void stream_prepare(void);

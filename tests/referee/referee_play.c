@@ -16,7 +16,7 @@ static bool open_by_connecting(struct game *g, struct reply *reply)
 
     if (listener < 0)
         return game_trouble(g, "unable to listen: %s", strerror(errno));
-    if (!game_ask(g, program_channel(g), OP_OPEN, (uint32_t)wire_port(listener), 0, reply)) {
+    if (!game_ask(g, program_channel(g), OP_OPEN, (uint32_t)net_port(listener), 0, reply)) {
         close(listener);
         return false;
     }

@@ -82,7 +82,7 @@ static void open_connection(const struct command *command, struct reply *reply)
     program.listener = wire_listen(s, true, &command->address);
     if (program.listener < 0)
         die("listen");
-    reply->result = wire_port(program.listener);
+    reply->result = net_port(program.listener);
     if (s->listening) {
         program.fd = program.listener;
         drop(true);

@@ -81,16 +81,6 @@ int wire_connect(int fd, const struct sockaddr_in6 *address)
     return connect(fd, (const struct sockaddr *)address, size_of(address));
 }
 
-int wire_port(int fd)
-{
-    struct sockaddr_in6 address;
-    socklen_t size = sizeof address;
-
-    if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
-        return -1;
-    return ntohs(address.sin6_port); /* at the same place in both families */
-}
-
 /* ---- Bytes ----------------------------------------------------------------------------------- */
 
 enum { MOST = 1 << 20, PERIOD = 1 << 16 };

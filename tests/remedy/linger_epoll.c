@@ -309,15 +309,6 @@ static uint16_t open_listener(void)
     return ntohs(any.sin_port);
 }
 
-static void raise_limit(void)
-{
-    struct rlimit limit;
-
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static void run(const struct way *way)
 {
     struct report report = {-1, -1};

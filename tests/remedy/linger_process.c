@@ -438,12 +438,7 @@ static _Atomic bool dropped;
 static void *parks_on(void *unused)
 {
     for (int i = 0; i < 100 || !dropped; i++) {
-        int fd = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket");
-        struct sockaddr_in address;
-        socklen_t len = sizeof address;
-        getsockname(listener, (struct sockaddr *)&address, &len);
-        must(connect(fd, (struct sockaddr *)&address, len), "connect");
-        close(fd);
+        close(connect_here(net_port(listener)));
         close(accept(listener, NULL, NULL));
     }
     return unused;

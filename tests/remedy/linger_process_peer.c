@@ -43,8 +43,6 @@ static void connects(void)
 {
     static unsigned char bytes[OWNER_BYTES];
     struct sockaddr_in to = net_loopback(port);
-    struct sockaddr_in own;
-    socklen_t len = sizeof own;
     int small = 100000;
     struct side *s = &sides[count++];
 
@@ -53,8 +51,7 @@ static void connects(void)
     s->fd = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket");
     setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     must(connect(s->fd, (struct sockaddr *)&to, sizeof to), "connect");
-    must(getsockname(s->fd, (struct sockaddr *)&own, &len), "know the port");
-    s->port = ntohs(own.sin_port);
+    s->port = net_port(s->fd);
     if (send(s->fd, bytes, sizeof bytes, MSG_NOSIGNAL) != sizeof bytes)
         unable("send");
 }
@@ -215,21 +212,12 @@ static void serve(int wire)
 
 /* ---- The program ----------------------------------------------------------------------------- */
 
-static void have_mounts(void)
-{
-    must(unshare(CLONE_NEWNS), "make a mount namespace");
-    must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "have mounts of its own");
-}
-
 static _Noreturn void become_program(char **command, int wire, const char *places)
 {
     const gid_t group = NOBODY;
 
-    must(dup2(wire, OWNER_PEER), "hand over the wire");
-    close_range(3, OWNER_PEER - 1, 0);
-    go_behind_library();
     if (strchr(places, 'n')) {
-        have_mounts();
+        have_own_mounts();
         must(mount("none", "/proc", "tmpfs", 0, NULL), "hide /proc");
     }
     if (strchr(places, 'u')) {
@@ -237,8 +225,7 @@ static _Noreturn void become_program(char **command, int wire, const char *place
         must(setresgid(NOBODY, NOBODY, NOBODY), "drop the group");
         must(setresuid(NOBODY, NOBODY, NOBODY), "drop the user");
     }
-    execv(command[0], command);
-    _exit(127);
+    owner_becomes(command, wire);
 }
 
 static pid_t program;
@@ -273,7 +260,6 @@ int main(int argc, char **argv)
 {
     char places[16] = "";
     struct net_resets resets = net_resets_now();
-    struct rlimit descriptors;
     int wires[2];
     int option, whole;
 
@@ -283,9 +269,7 @@ int main(int argc, char **argv)
     /* Whoever loses its parent comes to us, so that nobody is overlooked. */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, wires), "make a wire");
-    getrlimit(RLIMIT_NOFILE, &descriptors);
-    descriptors.rlim_cur = descriptors.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &descriptors);
+    raise_limit();
     program = must(fork(), "fork");
     if (program == 0) {
         setpgid(0, 0);

@@ -24,26 +24,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PART = 4000, BACKLOG = 100, SPAWN_NS = 3000000, NOBODY = 65534 };
+enum { PART = 4000, BACKLOG = 100, SPAWN_NS = 3000000 };
 
 static char *answer;
 static size_t answer_size;
 static volatile sig_atomic_t calm;
-
-static void become(const char *class)
-{
-    char directory[] = "/tmp/told_server.XXXXXX";
-
-    if (strcmp(class, "chroot") == 0) {
-        if (!mkdtemp(directory) || chdir(directory) || rmdir(directory) || chroot("."))
-            err(2, "change the root");
-    } else if (strcmp(class, "setuid") == 0) {
-        must(setgid(NOBODY), "setgid");
-        must(setuid(NOBODY), "setuid");
-    } else if (strcmp(class, "plain") != 0) {
-        errx(2, "no class \"%s\"", class);
-    }
-}
 
 static void be_calm(int number)
 {
@@ -98,7 +83,7 @@ int main(int argc, char **argv)
         err(2, "get memory");
     memcpy(answer, head, sizeof head - 1);
     listener = listen_here(atoi(argv[1]), BACKLOG);
-    become(argv[2]);
+    become_class(argv[2]);
     /* A change of rights clears it. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     must(sigaction(SIGUSR1, &on_calm, NULL), "handle SIGUSR1");

@@ -110,11 +110,10 @@ static void send_request(int fd, size_t body)
 
 static int connect_to_server(void)
 {
-    struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server_port)};
+    struct sockaddr_in server = net_loopback(server_port);
     int buffer = RECEIVE_BUFFER;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-    server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer)) < 0 ||
         connect(fd, (struct sockaddr *)&server, sizeof(server)) < 0)
         unable("connect");

@@ -62,6 +62,17 @@ __attribute__((format(printf, 1, 2))) static inline void owner_say(const char *f
         _exit(98);
 }
 
+/* In the peer's child: becomes the program, with the library in front of it and the wire to its peer. Nothing else
+ * that happens to be open, such as what bats talks through, is the program's. */
+static inline _Noreturn void owner_becomes(char **command, int wire)
+{
+    must(dup2(wire, OWNER_PEER), "hand over the wire");
+    close_range(3, OWNER_PEER - 1, 0);
+    go_behind_library();
+    execv(command[0], command);
+    _exit(127);
+}
+
 /* A question whose answer is to be waited for later: the peer gets on with it. */
 static inline void owner_begins_to_ask(char what, long number)
 {

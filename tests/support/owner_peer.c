@@ -27,12 +27,9 @@ static long sent;
 
 static void connects(void)
 {
-    struct sockaddr_in address = net_loopback(port);
-
     if (connection >= 0)
         close(connection);
-    connection = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "make a socket");
-    must(connect(connection, (struct sockaddr *)&address, sizeof address), "connect");
+    connection = connect_here(port);
     sent = 0;
 }
 
@@ -226,16 +223,6 @@ static void serve(int wire)
     }
 }
 
-static _Noreturn void become_program(char **command, int wire)
-{
-    must(dup2(wire, OWNER_PEER), "hand over the wire");
-    /* Nothing else that happens to be open, such as what bats talks through, is the program's. */
-    close_range(3, OWNER_PEER - 1, 0);
-    go_behind_library();
-    execv(command[0], command);
-    _exit(127);
-}
-
 /* The first process of a PID namespace, whose end is the end of them all. */
 static void wait_as_init(pid_t pid)
 {
@@ -270,16 +257,14 @@ static void hide_behind_wrong_proc(void)
 /* For a program that looks for others where there is no /proc. */
 static void hide_proc(void)
 {
-    must(unshare(CLONE_NEWNS), "make a mount namespace");
-    must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "have mounts of its own");
+    have_own_mounts();
     must(mount("none", "/proc", "tmpfs", 0, NULL), "hide /proc");
 }
 
 /* A /proc in which nobody but root sees others' processes. */
 static void hide_pids(void)
 {
-    must(unshare(CLONE_NEWNS), "make a mount namespace");
-    must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "have mounts of its own");
+    have_own_mounts();
     must(mount("proc", "/proc", "proc", 0, "hidepid=2"), "mount /proc");
 }
 
@@ -295,7 +280,7 @@ static pid_t start(char **command, int wire, const char *places)
             hide_proc();
         if (strchr(places, 'h'))
             hide_pids();
-        become_program(command, wire);
+        owner_becomes(command, wire);
     }
     return must(pid, "fork");
 }
@@ -318,7 +303,6 @@ int main(int argc, char **argv)
     bool quiet = false;
     struct net_resets before;
     int wires[2];
-    struct rlimit descriptors;
     int option, status, worst = 0;
     pid_t pid;
 
@@ -330,10 +314,7 @@ int main(int argc, char **argv)
     /* Whoever loses its parent comes to us, so that nobody is overlooked. */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, wires), "make a wire");
-    /* As many descriptors as may be, for the program too. */
-    getrlimit(RLIMIT_NOFILE, &descriptors);
-    descriptors.rlim_cur = descriptors.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &descriptors);
+    raise_limit(); /* for the program too */
     before = net_resets_now();
     program = start(argv + optind, wires[1], places);
     close(wires[1]);

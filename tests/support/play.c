@@ -1,10 +1,15 @@
 #define _GNU_SOURCE
 #include "play.h"
 
+#include <err.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -66,4 +71,40 @@ void go_behind_library(void)
     if (library && *library)
         setenv("LD_PRELOAD", library, 1);
     unsetenv("LIBSAFECLOSE");
+}
+
+void raise_limit(void)
+{
+    struct rlimit limit;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void have_own_mounts(void)
+{
+    must(unshare(CLONE_NEWNS), "make a mount namespace");
+    must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "have mounts of its own");
+}
+
+void become_class(const char *class)
+{
+    enum { NOBODY = 65534 };
+    char directory[] = "/tmp/safeclose-test-XXXXXX";
+
+    if (strcmp(class, "chroot") == 0) {
+        /* Nobody has to tidy it up. */
+        if (!mkdtemp(directory) || chdir(directory) || rmdir(directory) || chroot("."))
+            unable("change the root");
+    } else if (strncmp(class, "setuid", 6) == 0) {
+        must(setgid(NOBODY), "setgid");
+        must(setuid(NOBODY), "setuid");
+        if (strcmp(class, "setuid-dumpable") == 0)
+            prctl(PR_SET_DUMPABLE, 1);
+    } else if (strcmp(class, "undumpable") == 0) {
+        prctl(PR_SET_DUMPABLE, 0);
+    } else if (strcmp(class, "plain") != 0) {
+        errx(99, "no class \"%s\"", class);
+    }
 }

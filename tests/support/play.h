@@ -29,4 +29,14 @@ int connect_here(int port);
 /* What is executed next has $LIBSAFECLOSE in front of it, unless that is empty. */
 void go_behind_library(void);
 
+/* As many descriptors as may be. */
+void raise_limit(void);
+
+/* Mounts that nobody else sees. */
+void have_own_mounts(void);
+
+/* What a CLASS of programs does before it begins: "plain" nothing; "setuid", "setuid-dumpable": it becomes nobody;
+ * "chroot": changes to a root without /proc; "undumpable". */
+void become_class(const char *class);
+
 #endif

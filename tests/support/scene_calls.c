@@ -33,11 +33,6 @@ extern char **environ;
 
 enum { NOT_OPEN = 9999 };
 
-static struct sockaddr_in loopback(int port)
-{
-    return net_loopback(port);
-}
-
 /* ---- close, socket, listen, setsockopt ------------------------------------------------------------- */
 
 VERB(do_call_close, rest, "calls close")
@@ -189,7 +184,7 @@ static int tcp_socket(void)
 
 VERB(do_call_connect, rest, "calls connect")
 {
-    struct sockaddr_in closed = loopback(1), open, nobody = {.sin_family = AF_UNSPEC};
+    struct sockaddr_in closed = net_loopback(1), open, nobody = {.sin_family = AF_UNSPEC};
     struct sockaddr *to_open = (struct sockaddr *)&open, *to_closed = (struct sockaddr *)&closed;
     socklen_t size = sizeof open;
     int fd = tcp_socket();

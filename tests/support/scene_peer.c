@@ -79,13 +79,10 @@ PEER_VERB(do_connect, rest, "connects")
 
 PEER_VERB(do_listen, rest, "listens")
 {
-    struct sockaddr_in6 address;
-    socklen_t size = sizeof address;
-
     listener = net_listen(peer_options, 64);
-    if (listener < 0 || getsockname(listener, (struct sockaddr *)&address, &size) != 0)
+    if (listener < 0)
         scene_fail("listen");
-    peer_port = ntohs(address.sin6_port); /* at the same place in both families */
+    peer_port = net_port(listener);
 }
 
 PEER_VERB(do_accept, rest, "accepts")

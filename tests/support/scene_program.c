@@ -55,14 +55,10 @@ void program_drops(int fd)
 
 VERB(do_listen, rest, "listens")
 {
-    struct sockaddr_in6 address;
-    socklen_t size = sizeof address;
-
     program.listener = net_listen(&options, *rest ? (int)scene_number(rest) : 64);
-    if (program.listener < 0 ||
-        getsockname(program.listener, (struct sockaddr *)&address, &size) != 0)
+    if (program.listener < 0)
         scene_fail("listen");
-    scene_say("~port=%d", ntohs(address.sin6_port)); /* at the same place in both families */
+    scene_say("~port=%d", net_port(program.listener));
 }
 
 VERB(do_accept, rest, "accepts")
