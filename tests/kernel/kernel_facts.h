@@ -72,6 +72,9 @@ static inline void need_counters(void)
         skip();
 }
 
+/* A pair that is closed where the test ends. */
+#define SCOPED_PAIR __attribute__((cleanup(net_pair_close))) struct net_pair
+
 static inline struct net_pair connected(const struct net_options *options)
 {
     struct net_pair pair;

@@ -48,28 +48,26 @@ static struct net_pair pair_at(const struct place *place, const char *unread)
 static void unread_data_resets(void **state)
 {
     design_says("unread -> RST (TCPAbortOnClose), in every other state, LAST_ACK and CLOSING too");
-    struct net_pair pair = pair_at(*state, "hello");
+    SCOPED_PAIR pair = pair_at(*state, "hello");
 
     close_and_expect(&pair, resets_for_unread);
     expect_peer_reset(&pair);
-    net_pair_close(&pair);
 }
 
 static void unread_after_both_fins_sends_nothing(void **state)
 {
     design_says("unread after both FINs are acknowledged (CLOSE) does not");
-    struct net_pair pair = pair_at(*state, "hello");
+    SCOPED_PAIR pair = pair_at(*state, "hello");
 
     fact_is(net_unread(pair.ours), 5);
     close_and_expect(&pair, sends_no_reset);
     expect_peer_eof(&pair, 0);
-    net_pair_close(&pair);
 }
 
 FACT(unread_after_the_peers_reset_sends_nothing, "unread data after the peer's reset sends nothing")
 {
     design_says("state CLOSE -> nothing is sent");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
 
     peer_sends(&pair, "hello");
     must(net_zero_linger(pair.peer) == 0 && close(pair.peer) == 0);
@@ -77,13 +75,12 @@ FACT(unread_after_the_peers_reset_sends_nothing, "unread data after the peer's r
     must(net_wait_for(net_state, pair.ours, TCP_CLOSE));
     fact_is(net_unread(pair.ours), 5);
     close_and_expect(&pair, sends_no_reset);
-    net_pair_close(&pair);
 }
 
 FACT(shut_rd_changes_nothing, "SHUT_RD does not stop data from queueing and resetting")
 {
     design_says("SHUT_RD changes nothing: data is still queued and still resets");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
 
     must(shutdown(pair.ours, SHUT_RD) == 0);
     peer_sends(&pair, "late");
@@ -91,13 +88,12 @@ FACT(shut_rd_changes_nothing, "SHUT_RD does not stop data from queueing and rese
     fact_is(net_unread(pair.ours), 4);
     close_and_expect(&pair, resets_for_unread);
     expect_peer_reset(&pair);
-    net_pair_close(&pair);
 }
 
 FACT(one_unread_byte_of_a_segment_resets, "one unread byte of a half-read segment resets")
 {
     design_says("Unread bytes are counted to copied_seq");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     char buffer[4];
 
     peer_sends(&pair, "hello");
@@ -105,19 +101,17 @@ FACT(one_unread_byte_of_a_segment_resets, "one unread byte of a half-read segmen
     fact_is(net_unread(pair.ours), 1);
     close_and_expect(&pair, resets_for_unread);
     expect_peer_reset(&pair);
-    net_pair_close(&pair);
 }
 
 static void everything_read_ends_in_fin(void **state)
 {
     design_says("otherwise FIN");
-    struct net_pair pair = pair_at(*state, "hello");
+    SCOPED_PAIR pair = pair_at(*state, "hello");
     char buffer[8];
 
     must(recv(pair.ours, buffer, sizeof buffer, 0) == 5);
     close_and_expect(&pair, sends_no_reset);
     expect_peer_eof(&pair, 0);
-    net_pair_close(&pair);
 }
 
 /* The loss that hurts: output that write() took and the kernel had not sent. */
@@ -125,7 +119,7 @@ FACT(a_reset_throws_away_what_was_not_sent, "a reset throws away what was not se
 {
     design_says("The loss that always happens is the closer's own unsent queue");
     const struct net_options small = {.our_send_buffer = 8192, .peer_receive_buffer = 4096};
-    struct net_pair pair = connected(&small);
+    SCOPED_PAIR pair = connected(&small);
     long written = net_fill(pair.ours);
 
     peer_sends(&pair, "hello");
@@ -137,7 +131,6 @@ FACT(a_reset_throws_away_what_was_not_sent, "a reset throws away what was not se
     design_says("A Linux peer still reads what was already in its own queue, then ECONNRESET");
     fact(end.bytes > 0);
     fact_is(end.error, ECONNRESET);
-    net_pair_close(&pair);
 }
 
 /* ---- SO_LINGER {1,0} ------------------------------------------------------------------------- */
@@ -146,57 +139,52 @@ static void zero_linger_resets(void **state)
 {
     design_says("SO_LINGER {1,0} -> RST in ESTABLISHED, CLOSE_WAIT, FIN_WAIT1/2, SYN_RECV "
                 "(TCPAbortOnData)");
-    struct net_pair pair = pair_at(*state, NULL);
+    SCOPED_PAIR pair = pair_at(*state, NULL);
 
     must(net_zero_linger(pair.ours) == 0);
     close_and_expect(&pair, resets_for_linger);
     expect_peer_reset(&pair);
-    net_pair_close(&pair);
 }
 
 static void zero_linger_resets_with_unsent_data(void **state)
 {
     design_says("and in LAST_ACK/CLOSING with unsent data");
-    struct net_pair pair = pair_at(*state, NULL);
+    SCOPED_PAIR pair = pair_at(*state, NULL);
     const struct fate fate = {true, 0, 1, "TCP_DISCONNECT_WITH_DATA"};
 
     must(net_zero_linger(pair.ours) == 0);
     close_and_expect(&pair, fate);
     expect_peer_reset(&pair);
-    net_pair_close(&pair);
 }
 
 /* TCPAbortOnData counts the abort all the same: as a witness of a reset it is wrong here. */
 static void zero_linger_aborts_in_silence(void **state)
 {
     design_says("and in LAST_ACK/CLOSING with unsent data; otherwise FIN");
-    struct net_pair pair = pair_at(*state, NULL);
+    SCOPED_PAIR pair = pair_at(*state, NULL);
     const struct fate fate = {false, 0, 1, ""};
 
     must(net_zero_linger(pair.ours) == 0);
     close_and_expect(&pair, fate);
-    net_pair_close(&pair);
 }
 
 static void zero_linger_after_both_fins_sends_nothing(void **state)
 {
     design_says("state CLOSE -> nothing is sent");
-    struct net_pair pair = pair_at(*state, NULL);
+    SCOPED_PAIR pair = pair_at(*state, NULL);
 
     must(net_zero_linger(pair.ours) == 0);
     close_and_expect(&pair, sends_no_reset);
-    net_pair_close(&pair);
 }
 
 FACT(zero_linger_and_unread_counts_as_unread, "zero linger and unread data count as unread data")
 {
     design_says("Zero linger *and* unread counts as unread");
-    struct net_pair pair = pair_at(&established, "hello");
+    SCOPED_PAIR pair = pair_at(&established, "hello");
 
     must(net_zero_linger(pair.ours) == 0);
     close_and_expect(&pair, resets_for_unread);
     expect_peer_reset(&pair);
-    net_pair_close(&pair);
 }
 
 FACT(zero_linger_in_syn_sent_sends_nothing, "zero linger in SYN_SENT sends nothing")
@@ -242,7 +230,7 @@ FACT(an_accepted_socket_inherits_zero_linger,
 FACT(negative_linger2_resets_in_fin_wait2, "TCP_LINGER2 below 0 resets in FIN_WAIT2")
 {
     design_says("not a line yet: TCP_LINGER2 below 0 -> RST in FIN_WAIT2 (TCPAbortOnLinger)");
-    struct net_pair pair = pair_at(&fin_wait2, NULL);
+    SCOPED_PAIR pair = pair_at(&fin_wait2, NULL);
     struct net_resets before = net_resets_now();
     int never = -1;
 
@@ -251,7 +239,6 @@ FACT(negative_linger2_resets_in_fin_wait2, "TCP_LINGER2 below 0 resets in FIN_WA
     fact_is(net_resets_since(before).on_linger, 1);
     expect_fate(&pair, before, (struct fate){true, 0, 0, "TCP_ABORT_ON_LINGER"});
     expect_peer_reset(&pair);
-    net_pair_close(&pair);
 }
 
 FACT(closing_a_listener_resets_who_waits, "closing a listener resets the connections that wait")
@@ -292,7 +279,7 @@ FACT(closing_a_listener_resets_who_waits, "closing a listener resets the connect
 static void expect_reset_when_child(void (*leave)(int fd))
 {
     design_says("dup2 over a socket, exec with CLOEXEC, exit, SIGKILL reset without any close()");
-    struct net_pair pair = pair_at(&established, "hello");
+    SCOPED_PAIR pair = pair_at(&established, "hello");
     int go[2], done[2];
     char byte = 0;
 
@@ -322,7 +309,6 @@ static void expect_reset_when_child(void (*leave)(int fd))
     close(go[0]);
     close(go[1]);
     close(done[0]);
-    net_pair_close(&pair);
 }
 
 static void leave_by_exit(int fd)

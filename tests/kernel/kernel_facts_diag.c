@@ -172,39 +172,36 @@ static const struct net_options *options_of(void **state)
 OF_EACH_FAMILY(an_open_connection_is_found, "an open connection is found")
 {
     design_says("one socket (SOCK_DIAG_BY_FAMILY: both addresses, ..., SO_COOKIE; no dump)");
-    struct net_pair pair = connected(options_of(state));
+    SCOPED_PAIR pair = connected(options_of(state));
     struct question q = question_of(pair.ours);
     struct stat st;
 
     must(fstat(pair.ours, &st) == 0);
     expect_held(&q, TCP_ESTABLISHED);
     fact_is(ask(&q).inode, (long)st.st_ino);
-    net_pair_close(&pair);
 }
 
 FACT(a_mapped_connection_is_found_as_ipv4_too, "a mapped connection is found as IPv4 too")
 {
     design_says("Tried: ..., IPv4-mapped");
     const struct net_options mapped = {.family = NET_MAPPED};
-    struct net_pair pair = connected(&mapped);
+    SCOPED_PAIR pair = connected(&mapped);
     struct question q = as_ipv4(question_of(pair.ours));
 
     expect_held(&q, TCP_ESTABLISHED);
     peer_sends(&pair, "hello");
     must(net_close_ours(&pair) == 0);
     expect_gone(&q);
-    net_pair_close(&pair);
 }
 
 FACT(a_cookie_is_needed_and_must_be_its_own, "another cookie is not found")
 {
     design_says("4-tuple reuse gives ENOENT for the old cookie");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     struct question q = question_of(pair.ours);
 
     q.body.id.idiag_cookie[0]++;
     expect_gone(&q);
-    net_pair_close(&pair);
 }
 
 /* Resets the first, and connects a second one from and to the same ports. */
@@ -213,7 +210,7 @@ FACT(the_old_cookie_is_not_found_once_the_ports_are_used_again,
 {
     design_says("4-tuple reuse gives ENOENT for the old cookie");
     const struct net_options we_connect = {.we_connect = true};
-    struct net_pair pair = connected(&we_connect);
+    SCOPED_PAIR pair = connected(&we_connect);
     struct question before = question_of(pair.ours);
     struct sockaddr_in name;
     socklen_t size = sizeof name;
@@ -233,18 +230,16 @@ FACT(the_old_cookie_is_not_found_once_the_ports_are_used_again,
     expect_gone(&before);
     expect_held(&after, TCP_ESTABLISHED);
     must(close(again) == 0);
-    net_pair_close(&pair);
 }
 
 FACT(what_is_closed_already_is_not_found_though_open, "in state CLOSE it is not found though open")
 {
     design_says("not found: can't be asked: ..., state CLOSE");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     struct question q = question_of(pair.ours);
 
     must(net_bring_to(&pair, TCP_CLOSE) == 0);
     expect_gone(&q);
-    net_pair_close(&pair);
 }
 
 /* ---- Held ------------------------------------------------------------------------------------ */
@@ -252,7 +247,7 @@ FACT(what_is_closed_already_is_not_found_though_open, "in state CLOSE it is not 
 OF_EACH_FAMILY(a_duplicate_holds_it, "a duplicate holds it")
 {
     design_says("found, idiag_inode not 0: held: somebody has it still, nothing was sent");
-    struct net_pair pair = connected(options_of(state));
+    SCOPED_PAIR pair = connected(options_of(state));
     struct question q = question_of(pair.ours);
     int duplicate = dup(pair.ours);
 
@@ -261,14 +256,13 @@ OF_EACH_FAMILY(a_duplicate_holds_it, "a duplicate holds it")
     expect_held(&q, TCP_ESTABLISHED);
     must(close(duplicate) == 0);
     expect_gone(&q);
-    net_pair_close(&pair);
 }
 
 OF_EACH_FAMILY(half_closed_before_the_inode_tells_and_not_the_state,
                "half-closed before, the inode tells and not the state")
 {
     design_says("The state doesn't tell (half-closed before, it is FIN_WAIT); the inode does");
-    struct net_pair pair = connected(options_of(state));
+    SCOPED_PAIR pair = connected(options_of(state));
     struct question q = question_of(pair.ours);
     int duplicate = dup(pair.ours);
 
@@ -278,14 +272,13 @@ OF_EACH_FAMILY(half_closed_before_the_inode_tells_and_not_the_state,
     expect_held(&q, TCP_FIN_WAIT2);
     must(close(duplicate) == 0);
     expect_orphan(&q, TCP_FIN_WAIT2);
-    net_pair_close(&pair);
 }
 
 OF_EACH_FAMILY(half_closed_before_and_unread_it_is_gone,
                "half-closed before, and unread, it is gone")
 {
     design_says("not found: gone: with a cause, it was reset");
-    struct net_pair pair = connected(options_of(state));
+    SCOPED_PAIR pair = connected(options_of(state));
     struct question q = question_of(pair.ours);
 
     must(shutdown(pair.ours, SHUT_WR) == 0);
@@ -293,13 +286,12 @@ OF_EACH_FAMILY(half_closed_before_and_unread_it_is_gone,
     peer_sends(&pair, "hello");
     close_and_expect(&pair, resets_for_unread);
     expect_gone(&q);
-    net_pair_close(&pair);
 }
 
 FACT(a_fork_child_holds_it, "a fork child holds it")
 {
     design_says("Tried: another process");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     struct question q = question_of(pair.ours);
     int hold[2];
     char byte;
@@ -319,13 +311,12 @@ FACT(a_fork_child_holds_it, "a fork child holds it")
     fact_is(wait_child(child), 0);
     expect_gone(&q);
     must(close(hold[0]) == 0);
-    net_pair_close(&pair);
 }
 
 FACT(a_message_in_flight_holds_it, "a message in flight holds it")
 {
     design_says("found, idiag_inode not 0: held: somebody has it still");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     struct question q = question_of(pair.ours);
     int channel[2];
 
@@ -336,7 +327,6 @@ FACT(a_message_in_flight_holds_it, "a message in flight holds it")
     expect_held(&q, TCP_ESTABLISHED);
     must(close(channel[1]) == 0 && close(channel[0]) == 0);
     expect_gone(&q);
-    net_pair_close(&pair);
 }
 
 /* A thread inside one call on the connection. */
@@ -378,7 +368,7 @@ FACT(a_thread_blocked_in_send_holds_it, "a thread blocked in send holds it")
 {
     design_says("found, idiag_inode not 0: held; a call in progress is a reference");
     const struct net_options small = {.our_send_buffer = 8192, .peer_receive_buffer = 4096};
-    struct net_pair pair = connected(&small);
+    SCOPED_PAIR pair = connected(&small);
     struct question q = question_of(pair.ours);
     struct caller writer = {.fd = pair.ours, .sends = true};
     pthread_t thread;
@@ -390,13 +380,12 @@ FACT(a_thread_blocked_in_send_holds_it, "a thread blocked in send holds it")
     net_read_to_end(pair.peer);
     must(pthread_join(thread, NULL) == 0);
     expect_gone(&q);
-    net_pair_close(&pair);
 }
 
 FACT(a_thread_blocked_in_recv_holds_it, "a thread blocked in recv holds it")
 {
     design_says("Tried: ..., a thread blocked in recv");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     struct question q = question_of(pair.ours);
     struct caller reader = {.fd = pair.ours};
     pthread_t thread = block_in(&reader);
@@ -406,7 +395,6 @@ FACT(a_thread_blocked_in_recv_holds_it, "a thread blocked in recv holds it")
     must(send(pair.peer, "hello", 5, MSG_NOSIGNAL) == 5);
     must(pthread_join(thread, NULL) == 0);
     expect_orphan(&q, TCP_FIN_WAIT2);
-    net_pair_close(&pair);
 }
 
 /* ---- Closed in order ------------------------------------------------------------------------- */
@@ -414,7 +402,7 @@ FACT(a_thread_blocked_in_recv_holds_it, "a thread blocked in recv holds it")
 OF_EACH_FAMILY(after_an_orderly_close_it_is_an_orphan, "after an orderly close it is an orphan")
 {
     design_says("found, idiag_inode 0: FIN: an orphan");
-    struct net_pair pair = connected(options_of(state));
+    SCOPED_PAIR pair = connected(options_of(state));
     struct question q = question_of(pair.ours);
 
     close_and_expect(&pair, sends_no_reset);
@@ -423,25 +411,23 @@ OF_EACH_FAMILY(after_an_orderly_close_it_is_an_orphan, "after an orderly close i
     must(close(pair.peer) == 0);
     pair.peer = -1;
     expect_orphan(&q, TCP_TIME_WAIT);
-    net_pair_close(&pair);
 }
 
 FACT(with_output_waiting_it_is_an_orphan_in_fin_wait1,
      "with output waiting it is an orphan in FIN_WAIT1")
 {
     design_says("found, idiag_inode 0: FIN: an orphan");
-    struct net_pair pair = connected_with_output_waiting();
+    SCOPED_PAIR pair = connected_with_output_waiting();
     struct question q = question_of(pair.ours);
 
     must(net_close_ours(&pair) == 0);
     expect_orphan(&q, TCP_FIN_WAIT1);
-    net_pair_close(&pair);
 }
 
 OF_EACH_FAMILY(ended_by_both_it_is_in_time_wait, "ended by both it is in TIME_WAIT")
 {
     design_says("found, idiag_inode 0: ... or TIME_WAIT");
-    struct net_pair pair = connected(options_of(state));
+    SCOPED_PAIR pair = connected(options_of(state));
     struct question q = question_of(pair.ours);
 
     must(net_bring_to(&pair, TCP_FIN_WAIT2) == 0);
@@ -451,14 +437,13 @@ OF_EACH_FAMILY(ended_by_both_it_is_in_time_wait, "ended by both it is in TIME_WA
     expect_orphan(&q, TCP_TIME_WAIT);
     must(net_close_ours(&pair) == 0);
     expect_orphan(&q, TCP_TIME_WAIT);
-    net_pair_close(&pair);
 }
 
 OF_EACH_FAMILY(after_the_peers_fin_an_orderly_close_is_gone_once_acknowledged,
                "after the peer's FIN an orderly close is gone once acknowledged")
 {
     design_says("without one, in CLOSE_WAIT, FIN was sent and acknowledged");
-    struct net_pair pair = connected(options_of(state));
+    SCOPED_PAIR pair = connected(options_of(state));
     struct question q = question_of(pair.ours);
 
     must(net_bring_to(&pair, TCP_CLOSE_WAIT) == 0);
@@ -466,21 +451,19 @@ OF_EACH_FAMILY(after_the_peers_fin_an_orderly_close_is_gone_once_acknowledged,
     close_and_expect(&pair, sends_no_reset);
     expect_peer_eof(&pair, 0);
     expect_gone(&q);
-    net_pair_close(&pair);
 }
 
 FACT(after_the_peers_fin_it_is_an_orphan_until_acknowledged,
      "after the peer's FIN it is an orphan until acknowledged")
 {
     design_says("found, idiag_inode 0: FIN: an orphan");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     struct question q = question_of(pair.ours);
 
     must(net_bring_to(&pair, TCP_CLOSE_WAIT) == 0);
     must(net_drop(pair.peer, NET_LOSE_FIN) == 0);
     close_and_expect(&pair, sends_no_reset);
     expect_orphan(&q, TCP_LAST_ACK);
-    net_pair_close(&pair);
 }
 
 /* ---- Reset ----------------------------------------------------------------------------------- */
@@ -488,39 +471,36 @@ FACT(after_the_peers_fin_it_is_an_orphan_until_acknowledged,
 OF_EACH_FAMILY(reset_for_unread_data_it_is_gone, "reset for unread data it is gone")
 {
     design_says("not found: gone: with a cause, it was reset");
-    struct net_pair pair = connected(options_of(state));
+    SCOPED_PAIR pair = connected(options_of(state));
     struct question q = question_of(pair.ours);
 
     peer_sends(&pair, "hello");
     close_and_expect(&pair, resets_for_unread);
     expect_gone(&q);
     expect_peer_reset(&pair);
-    net_pair_close(&pair);
 }
 
 OF_EACH_FAMILY(reset_for_zero_linger_it_is_gone, "reset for zero linger it is gone")
 {
     design_says("Tried: ..., zero linger");
-    struct net_pair pair = connected(options_of(state));
+    SCOPED_PAIR pair = connected(options_of(state));
     struct question q = question_of(pair.ours);
 
     must(net_zero_linger(pair.ours) == 0);
     close_and_expect(&pair, resets_for_linger);
     expect_gone(&q);
-    net_pair_close(&pair);
 }
 
 OF_EACH_FAMILY(reset_after_the_peers_fin_it_is_gone, "reset after the peer's FIN it is gone")
 {
     design_says("not found: gone: with a cause, it was reset");
-    struct net_pair pair = connected(options_of(state));
+    SCOPED_PAIR pair = connected(options_of(state));
     struct question q = question_of(pair.ours);
 
     peer_sends(&pair, "hello");
     must(net_bring_to(&pair, TCP_CLOSE_WAIT) == 0);
     close_and_expect(&pair, resets_for_unread);
     expect_gone(&q);
-    net_pair_close(&pair);
 }
 
 /* ---- Listening sockets ----------------------------------------------------------------------- */
@@ -583,7 +563,7 @@ FACT(of_several_listeners_on_a_port_one_is_found, "of several listeners on a por
 OF_EACH_FAMILY(bound_to_a_device_it_is_found_by_that, "bound to a device it is found by that")
 {
     design_says("both addresses, idiag_if where it is bound to a device");
-    struct net_pair pair = connected(options_of(state));
+    SCOPED_PAIR pair = connected(options_of(state));
     struct question q = question_of(pair.ours);
 
     must(setsockopt(pair.ours, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) == 0);
@@ -592,13 +572,12 @@ OF_EACH_FAMILY(bound_to_a_device_it_is_found_by_that, "bound to a device it is f
     expect_held(&q, TCP_ESTABLISHED);
     must(net_close_ours(&pair) == 0);
     expect_orphan(&q, TCP_FIN_WAIT2);
-    net_pair_close(&pair);
 }
 
 OF_EACH_FAMILY(bound_to_a_device_and_reset_it_is_gone, "bound to a device, and reset, it is gone")
 {
     design_says("not found: gone: with a cause, it was reset");
-    struct net_pair pair = connected(options_of(state));
+    SCOPED_PAIR pair = connected(options_of(state));
     struct question q = question_of(pair.ours);
 
     must(setsockopt(pair.ours, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) == 0);
@@ -607,7 +586,6 @@ OF_EACH_FAMILY(bound_to_a_device_and_reset_it_is_gone, "bound to a device, and r
     peer_sends(&pair, "hello");
     close_and_expect(&pair, resets_for_unread);
     expect_gone(&q);
-    net_pair_close(&pair);
 }
 
 /* What a child finds, as its exit status. */
@@ -626,7 +604,7 @@ FACT(in_another_network_namespace_it_is_not_found,
      "in another network namespace it is not found, but through a socket made before")
 {
     design_says("not found: can't be asked: another network namespace");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     struct question q = question_of(pair.ours);
     int kept = new_asker();
     int status;
@@ -644,14 +622,13 @@ FACT(in_another_network_namespace_it_is_not_found,
     must(WIFEXITED(status) && WEXITSTATUS(status) != 99);
     fact_is(WEXITSTATUS(status), CHILD_NOT_FOUND * 10 + CHILD_FOUND);
     close(kept);
-    net_pair_close(&pair);
 }
 
 FACT(nobody_may_ask, "nobody may ask")
 {
     design_says("unprivileged; Tried: ..., as nobody");
     enum { NOBODY = 65534 };
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     struct question q = question_of(pair.ours);
 
     if (geteuid() != 0)
@@ -672,13 +649,12 @@ FACT(nobody_may_ask, "nobody may ask")
     int status = wait_child(child);
     must(WIFEXITED(status));
     fact_is(WEXITSTATUS(status), CHILD_FOUND * 10 + CHILD_NOT_FOUND);
-    net_pair_close(&pair);
 }
 
 FACT(an_answer_is_there_when_the_question_is_sent, "an answer is there when the question is sent")
 {
     design_says("NETLINK_SOCK_DIAG can be asked about one socket (...; no dump; ...)");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     struct question q = question_of(pair.ours);
     const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
     char reply[512];
@@ -689,7 +665,6 @@ FACT(an_answer_is_there_when_the_question_is_sent, "an answer is there when the 
                 sizeof kernel) == (ssize_t)sizeof q);
     fact(recv(asker, reply, sizeof reply, MSG_DONTWAIT) > 0);
     close(asker);
-    net_pair_close(&pair);
 }
 
 facts_main()

@@ -25,7 +25,7 @@ FACT(late_data_cuts_a_response_after_a_clean_close, "late data cuts a response a
 {
     design_says("Late data resets also after a perfectly clean close");
     const struct net_options small = {.our_send_buffer = 8192, .peer_receive_buffer = 4096};
-    struct net_pair pair = connected(&small);
+    SCOPED_PAIR pair = connected(&small);
     struct net_resets before = net_resets_now();
     long written = net_fill(pair.ours);
 
@@ -36,7 +36,6 @@ FACT(late_data_cuts_a_response_after_a_clean_close, "late data cuts a response a
     struct net_end end = net_read_to_end(pair.peer);
     fact_is(end.error, ECONNRESET);
     fact(end.bytes < written);
-    net_pair_close(&pair);
 }
 
 struct awaited_reason {
@@ -67,7 +66,7 @@ FACT(late_data_after_our_fin_was_acknowledged,
      "late data resets after our FIN was acknowledged, uncounted")
 {
     design_says("once our FIN was acknowledged, TIMEWAIT_SOCKET with no counter; later TCP_FLAGS");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     struct net_resets before = net_resets_now();
 
     must(net_bring_to(&pair, TCP_FIN_WAIT2) == 0);
@@ -88,7 +87,6 @@ FACT(late_data_after_our_fin_was_acknowledged,
 
     struct net_resets counted = net_resets_since(before);
     fact_is(counted.on_close + counted.on_data, 0);
-    net_pair_close(&pair);
 }
 
 /* ---- After a shutdown ------------------------------------------------------------------------ */
@@ -97,7 +95,7 @@ FACT(late_data_after_shut_rdwr_resets_an_open_descriptor,
      "late data after SHUT_RDWR resets an open descriptor")
 {
     design_says("After shutdown(fd, SHUT_RDWR) late data resets even while the descriptor is open");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     struct net_resets before = net_resets_now();
 
     must(shutdown(pair.ours, SHUT_RDWR) == 0);
@@ -107,33 +105,30 @@ FACT(late_data_after_shut_rdwr_resets_an_open_descriptor,
     expect_fate(&pair, before, (struct fate){true, 0, 1, "TCP_ABORT_ON_DATA"});
     fact(net_wait_for(net_state, pair.ours, TCP_CLOSE));
     expect_peer_reset(&pair);
-    net_pair_close(&pair);
 }
 
 FACT(unread_data_before_shut_rdwr_still_resets, "unread data before SHUT_RDWR still resets")
 {
     design_says("unread -> RST (TCPAbortOnClose), in every other state");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
 
     peer_sends(&pair, "hello");
     must(shutdown(pair.ours, SHUT_RDWR) == 0);
     fact_is(net_unread(pair.ours), 5);
     close_and_expect(&pair, resets_for_unread);
     expect_peer_reset(&pair);
-    net_pair_close(&pair);
 }
 
 FACT(late_data_after_a_half_close_is_queued, "late data after a half-close is queued")
 {
     design_says("linger: half-close (SHUT_WR), go on discarding until the peer is done");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     struct net_resets before = net_resets_now();
 
     must(shutdown(pair.ours, SHUT_WR) == 0);
     must(net_wait_for(net_state, pair.ours, TCP_FIN_WAIT2));
     peer_sends(&pair, "late");
     fact_is(net_resets_since(before).sent, 0);
-    net_pair_close(&pair);
 }
 
 /* ---- Before the handshake is complete -------------------------------------------------------- */
@@ -170,7 +165,7 @@ FACT(a_fast_open_connection_in_syn_recv_hides_its_unread_data,
      "a Fast Open connection in SYN_RECV hides its unread data from FIONREAD")
 {
     design_says("not a line yet: in SYN_RECV (Fast Open) FIONREAD is 0, whatever is queued");
-    struct net_pair pair = fast_open();
+    SCOPED_PAIR pair = fast_open();
     char buffer[8];
 
     fact_is(net_state(pair.ours), TCP_SYN_RECV);
@@ -179,20 +174,18 @@ FACT(a_fast_open_connection_in_syn_recv_hides_its_unread_data,
     fact_is(net_at_mark(pair.ours), 0);
     fact_is(recv(pair.ours, buffer, sizeof buffer, MSG_PEEK | MSG_DONTWAIT), 5);
     close_and_expect(&pair, resets_for_unread);
-    net_pair_close(&pair);
 }
 
 FACT(zero_linger_resets_in_syn_recv, "zero linger resets in SYN_RECV")
 {
     design_says("SO_LINGER {1,0} -> RST in ESTABLISHED, CLOSE_WAIT, FIN_WAIT1/2, SYN_RECV");
-    struct net_pair pair = fast_open();
+    SCOPED_PAIR pair = fast_open();
     char buffer[8];
 
     must(recv(pair.ours, buffer, sizeof buffer, 0) == 5);
     must(net_zero_linger(pair.ours) == 0);
     fact_is(net_state(pair.ours), TCP_SYN_RECV);
     close_and_expect(&pair, resets_for_linger);
-    net_pair_close(&pair);
 }
 
 facts_main()

@@ -21,7 +21,7 @@ static void expect_nothing_sent(const struct net_pair *pair, struct net_resets b
 FACT(only_the_last_duplicate_resets, "only the last duplicate's close resets")
 {
     design_says("dup, ...: only the last reference resets");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     int duplicate = dup(pair.ours);
 
     peer_sends(&pair, "hello");
@@ -30,13 +30,12 @@ FACT(only_the_last_duplicate_resets, "only the last duplicate's close resets")
     expect_nothing_sent(&pair, before);
     close_and_expect(&pair, resets_for_unread);
     expect_peer_reset(&pair);
-    net_pair_close(&pair);
 }
 
 FACT(a_fork_child_holds_the_connection, "a fork child holds the connection")
 {
     design_says("fork, ...: only the last reference resets");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     int hold[2];
     char byte;
 
@@ -57,13 +56,12 @@ FACT(a_fork_child_holds_the_connection, "a fork child holds the connection")
     expect_fate(&pair, before, resets_for_unread);
     expect_peer_reset(&pair);
     must(close(hold[0]) == 0);
-    net_pair_close(&pair);
 }
 
 FACT(a_message_in_flight_holds_the_connection, "a message in flight holds the connection")
 {
     design_says("SCM_RIGHTS (in flight too: no process shows it then)");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     int channel[2];
 
     peer_sends(&pair, "hello");
@@ -75,7 +73,6 @@ FACT(a_message_in_flight_holds_the_connection, "a message in flight holds the co
     must(close(channel[1]) == 0 && close(channel[0]) == 0);
     expect_fate(&pair, before, resets_for_unread);
     expect_peer_reset(&pair);
-    net_pair_close(&pair);
 }
 
 /* ---- Calls in progress ----------------------------------------------------------------------- */
@@ -130,7 +127,7 @@ FACT(a_blocked_reader_holds_the_connection, "a thread blocked in recv holds the 
     design_says(
         "One thread blocked in recv, another closes: nothing is sent, the reader still gets "
         "its data");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     char buffer[8];
     struct caller reader = {.fd = pair.ours, .data = buffer, .size = sizeof buffer};
 
@@ -143,7 +140,6 @@ FACT(a_blocked_reader_holds_the_connection, "a thread blocked in recv holds the 
     fact_is(reader.result, 5);
     expect_fate(&pair, before, sends_no_reset);
     expect_peer_eof(&pair, 0);
-    net_pair_close(&pair);
 }
 
 /* How often a thread has gone to sleep. */
@@ -202,7 +198,7 @@ FACT(a_blocked_writer_holds_the_connection, "a thread blocked in send holds the 
     design_says(
         "One thread blocked in write ..., another closes with 5 unread: all of them arrive");
     const struct net_options small = {.our_send_buffer = 8192, .peer_receive_buffer = 4096};
-    struct net_pair pair = connected(&small);
+    SCOPED_PAIR pair = connected(&small);
     struct caller writer = {.fd = pair.ours, .data = calloc(1, MUCH), .size = MUCH};
     int send_buffer;
     socklen_t size = sizeof send_buffer;
@@ -223,7 +219,6 @@ FACT(a_blocked_writer_holds_the_connection, "a thread blocked in send holds the 
     fact_is(end.error, ECONNRESET);
     expect_fate(&pair, before, resets_for_unread);
     free(writer.data);
-    net_pair_close(&pair);
 }
 
 FACT(a_half_close_on_a_duplicate_cuts_a_blocked_writer,
@@ -231,7 +226,7 @@ FACT(a_half_close_on_a_duplicate_cuts_a_blocked_writer,
 {
     design_says("with a half-close on a duplicate 3,919,872 did");
     const struct net_options small = {.our_send_buffer = 8192, .peer_receive_buffer = 4096};
-    struct net_pair pair = connected(&small);
+    SCOPED_PAIR pair = connected(&small);
     struct caller writer = {.fd = pair.ours, .data = calloc(1, MUCH), .size = MUCH};
 
     must(writer.data);
@@ -240,7 +235,6 @@ FACT(a_half_close_on_a_duplicate_cuts_a_blocked_writer,
     must(pthread_join(writer.thread, NULL) == 0);
     fact(writer.result < MUCH);
     free(writer.data);
-    net_pair_close(&pair);
 }
 
 /* ---- Which process is this ------------------------------------------------------------------- */

@@ -10,7 +10,7 @@
 FACT(rmem_0_means_nothing_unread, "rmem 0 means nothing unread")
 {
     design_says("SO_MEMINFO's rmem 0 means surely nothing unread");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     char buffer[8];
 
     fact_is(net_rmem(pair.ours), 0);
@@ -21,7 +21,6 @@ FACT(rmem_0_means_nothing_unread, "rmem 0 means nothing unread")
     must(recv(pair.ours, buffer, 1, 0) == 1);
     fact_is(net_rmem(pair.ours), 0);
     close_and_expect(&pair, sends_no_reset);
-    net_pair_close(&pair);
 }
 
 /* rmem above 0, FIONREAD 0, not at the mark: nothing is lost by the close. */
@@ -65,25 +64,23 @@ FACT(out_of_order_data_is_nothing_unread, "out-of-order data is nothing unread")
 FACT(fionread_does_not_count_the_fin, "FIONREAD does not count the FIN")
 {
     design_says("unread: bytes in the receive queue that the program never read");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
 
     peer_sends(&pair, "hello");
     must(net_bring_to(&pair, TCP_CLOSE_WAIT) == 0);
     fact_is(net_unread(pair.ours), 5);
-    net_pair_close(&pair);
 }
 
 FACT(a_peek_is_not_a_read, "a peek is not a read")
 {
     design_says("MSG_PEEK never counts as reading");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     char buffer[8];
 
     peer_sends(&pair, "hello");
     fact_is(recv(pair.ours, buffer, sizeof buffer, MSG_PEEK), 5);
     fact_is(net_unread(pair.ours), 5);
     close_and_expect(&pair, resets_for_unread);
-    net_pair_close(&pair);
 }
 
 FACT(a_peek_moves_so_peek_off, "a peek moves SO_PEEK_OFF")
@@ -135,19 +132,18 @@ FACT(a_peek_takes_a_pending_error, "a peek takes a pending error")
 {
     design_says(
         "after a peer's RST, our peek got the ECONNRESET and the program's next read saw EOF");
-    struct net_pair pair = reset_by_peer();
+    SCOPED_PAIR pair = reset_by_peer();
     char byte;
 
     fact_is(recv(pair.ours, &byte, 1, MSG_PEEK | MSG_DONTWAIT), -1);
     fact_is(errno, ECONNRESET);
     fact_is(recv(pair.ours, &byte, 1, MSG_DONTWAIT), 0);
-    net_pair_close(&pair);
 }
 
 FACT(so_error_takes_a_pending_error, "SO_ERROR takes a pending error")
 {
     design_says("never ask SO_ERROR");
-    struct net_pair pair = reset_by_peer();
+    SCOPED_PAIR pair = reset_by_peer();
     int error = 0;
     socklen_t size = sizeof error;
     char byte;
@@ -155,14 +151,13 @@ FACT(so_error_takes_a_pending_error, "SO_ERROR takes a pending error")
     must(getsockopt(pair.ours, SOL_SOCKET, SO_ERROR, &error, &size) == 0);
     fact_is(error, ECONNRESET);
     fact_is(recv(pair.ours, &byte, 1, MSG_DONTWAIT), 0);
-    net_pair_close(&pair);
 }
 
 FACT(the_other_questions_leave_a_pending_error,
      "the other questions leave a pending error to the program")
 {
     design_says("only read-only questions are asked");
-    struct net_pair pair = reset_by_peer();
+    SCOPED_PAIR pair = reset_by_peer();
     struct linger linger;
     socklen_t size = sizeof linger;
     char name[64], byte;
@@ -180,7 +175,6 @@ FACT(the_other_questions_leave_a_pending_error,
     fact_is(errno, ENOTCONN);
     fact_is(recv(pair.ours, &byte, 1, MSG_DONTWAIT), -1);
     fact_is(errno, ECONNRESET);
-    net_pair_close(&pair);
 }
 
 /* ---- A listener ------------------------------------------------------------------------------ */
@@ -213,7 +207,7 @@ FACT(a_listener_tells_its_accept_queue,
 FACT(siocoutq_counts_our_fin, "SIOCOUTQ counts our FIN until it is acknowledged")
 {
     design_says("SIOCOUTQ, which after our own half-close counts the FIN as one more");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
 
     fact_is(net_unacked(pair.ours), 0);
     must(net_bring_to(&pair, TCP_FIN_WAIT1) == 0);
@@ -223,32 +217,29 @@ FACT(siocoutq_counts_our_fin, "SIOCOUTQ counts our FIN until it is acknowledged"
     must(net_wait_for(net_state, pair.ours, TCP_FIN_WAIT2));
     /* Once acknowledged it is counted no more: subtracting it then would give -1. */
     fact_is(net_unacked(pair.ours), 0);
-    net_pair_close(&pair);
 }
 
 FACT(siocoutqnsd_counts_an_unsent_fin_too, "SIOCOUTQNSD counts an unsent FIN too")
 {
     design_says("unsent: the part of it that never left (SIOCOUTQNSD)");
-    struct net_pair pair = connected_with_output_waiting();
+    SCOPED_PAIR pair = connected_with_output_waiting();
     int unacked = net_unacked(pair.ours), unsent = net_unsent(pair.ours);
 
     fact(unsent > 0 && unsent <= unacked);
     must(net_bring_to(&pair, TCP_FIN_WAIT1) == 0);
     fact_is(net_unacked(pair.ours), unacked + 1);
     fact_is(net_unsent(pair.ours), unsent + 1);
-    net_pair_close(&pair);
 }
 
 FACT(unsent_is_at_most_unacked, "what is sent and unacknowledged is not unsent")
 {
     design_says("unsent: the part of it that never left (SIOCOUTQNSD)");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
 
     must(net_drop(pair.peer, NET_LOSE_MARKED) == 0);
     must(send(pair.ours, "!lost", 5, 0) == 5);
     fact_is(net_unacked(pair.ours), 5);
     fact_is(net_unsent(pair.ours), 0);
-    net_pair_close(&pair);
 }
 
 FACT(wmem_is_0_only_when_all_is_acknowledged,
@@ -256,7 +247,7 @@ FACT(wmem_is_0_only_when_all_is_acknowledged,
 {
     design_says("not a line yet: SO_MEMINFO's wmem_queued is 0 exactly when all output is "
                 "acknowledged");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
 
     fact_is(net_wmem(pair.ours), 0);
     must(net_drop(pair.peer, NET_LOSE_MARKED) == 0);
@@ -272,7 +263,6 @@ FACT(wmem_is_0_only_when_all_is_acknowledged,
     must(net_hear(pair.peer) == 0);
     must(net_wait_for(net_state, pair.ours, TCP_FIN_WAIT2));
     fact_is(net_wmem(pair.ours), 0);
-    net_pair_close(&pair);
 }
 
 /* In CLOSE the queue has been thrown away: only SIOCOUTQ still remembers what was lost. */
@@ -280,7 +270,7 @@ FACT(after_the_peers_reset_wmem_is_0_and_siocoutq_is_not,
      "after the peer's reset wmem_queued is 0, SIOCOUTQ is not")
 {
     design_says("not a line yet: after a peer's RST wmem_queued is 0, SIOCOUTQ the output it lost");
-    struct net_pair pair = connected_with_output_waiting();
+    SCOPED_PAIR pair = connected_with_output_waiting();
     int unacked = net_unacked(pair.ours);
 
     must(net_zero_linger(pair.peer) == 0 && close(pair.peer) == 0);
@@ -288,7 +278,6 @@ FACT(after_the_peers_reset_wmem_is_0_and_siocoutq_is_not,
     must(net_wait_for(net_state, pair.ours, TCP_CLOSE));
     fact_is(net_wmem(pair.ours), 0);
     fact_is(net_unacked(pair.ours), unacked);
-    net_pair_close(&pair);
 }
 
 /* A reset leaves SIOCOUTQ as it was, our FIN in it; in CLOSE nothing tells any more that there was
@@ -297,14 +286,13 @@ FACT(after_the_peers_reset_siocoutq_counts_our_fin,
      "after the peer's reset SIOCOUTQ counts our FIN")
 {
     design_says("SIOCOUTQ, which after our own half-close counts the FIN as one more");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
 
     must(net_bring_to(&pair, TCP_FIN_WAIT1) == 0);
     must(net_zero_linger(pair.peer) == 0 && close(pair.peer) == 0);
     pair.peer = -1;
     must(net_wait_for(net_state, pair.ours, TCP_CLOSE));
     fact_is(net_unacked(pair.ours), 1);
-    net_pair_close(&pair);
 }
 
 /* ---- What kind of socket --------------------------------------------------------------------- */
@@ -312,7 +300,7 @@ FACT(after_the_peers_reset_siocoutq_counts_our_fin,
 FACT(so_protocol_tells_tcp_from_the_rest, "SO_PROTOCOL tells TCP from everything else")
 {
     design_says("SO_PROTOCOL on TCP 202, on a file 100 (ENOTSOCK)");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     int udp = socket(AF_INET, SOCK_DGRAM, 0), local = socket(AF_UNIX, SOCK_STREAM, 0);
     int file = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -325,7 +313,6 @@ FACT(so_protocol_tells_tcp_from_the_rest, "SO_PROTOCOL tells TCP from everything
     must(close(file) == 0 && close(local) == 0 && close(udp) == 0);
     fact_is(net_protocol(file), -1);
     fact_is(errno, EBADF);
-    net_pair_close(&pair);
 }
 
 static struct net_pair multipath(struct net_options options)
@@ -344,14 +331,13 @@ static struct net_pair multipath(struct net_options options)
 FACT(mptcp_is_another_protocol, "SO_PROTOCOL of MPTCP is 262")
 {
     design_says("MPTCP (SO_PROTOCOL 262, ...)");
-    struct net_pair pair = multipath((struct net_options){.listener_protocol = IPPROTO_MPTCP,
-                                                          .connecting_protocol = IPPROTO_MPTCP});
+    SCOPED_PAIR pair = multipath((struct net_options){.listener_protocol = IPPROTO_MPTCP,
+                                                      .connecting_protocol = IPPROTO_MPTCP});
 
     fact_is(net_protocol(pair.ours), 262);
     fact_is(net_protocol(pair.peer), 262);
     fact_is(net_protocol(pair.listener), 262);
     fact_is(net_at_mark(pair.ours), -1);
-    net_pair_close(&pair);
 }
 
 FACT(mptcp_fallen_back_keeps_its_number_and_does_not_reset,
@@ -375,14 +361,13 @@ FACT(an_mptcp_listener_gives_plain_tcp_to_a_plain_client,
 {
     design_says(
         "not a line yet: a plain client's connection to an MPTCP listener has SO_PROTOCOL 6");
-    struct net_pair pair = multipath((struct net_options){.listener_protocol = IPPROTO_MPTCP});
+    SCOPED_PAIR pair = multipath((struct net_options){.listener_protocol = IPPROTO_MPTCP});
 
     fact_is(net_protocol(pair.listener), 262);
     fact_is(net_protocol(pair.ours), 6);
     peer_sends(&pair, "hello");
     close_and_expect(&pair, resets_for_unread);
     expect_peer_reset(&pair);
-    net_pair_close(&pair);
 }
 
 facts_main()

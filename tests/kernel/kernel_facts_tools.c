@@ -35,7 +35,7 @@ FACT(one_call_discards_what_is_queued, "one call discards all that is queued")
 {
     design_says(discarding);
     static char block[32768];
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
 
     peer_sends(&pair, "hello");
     must(send(pair.peer, block, sizeof block, 0) == sizeof block);
@@ -46,14 +46,13 @@ FACT(one_call_discards_what_is_queued, "one call discards all that is queued")
     discards(pair.ours, 0);
     close_and_expect(&pair, sends_no_reset);
     expect_peer_eof(&pair, 0);
-    net_pair_close(&pair);
 }
 
 FACT(discarding_goes_on_after_the_mark,
      "discarding stops at the urgent mark and goes on when repeated")
 {
     design_says("urgent data makes it stop at the mark, so repeat to EAGAIN");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
 
     peer_sends_with(&pair, "abcU", MSG_OOB);
     peer_sends(&pair, "de");
@@ -62,7 +61,6 @@ FACT(discarding_goes_on_after_the_mark,
     discard_fails(pair.ours, EAGAIN);
     close_and_expect(&pair, sends_no_reset);
     expect_peer_eof(&pair, 0);
-    net_pair_close(&pair);
 }
 
 /* The answer is the same as when there was nothing, but the byte is gone. */
@@ -70,7 +68,7 @@ FACT(a_lone_urgent_byte_is_discarded_too,
      "a lone urgent byte is discarded although the call says EAGAIN")
 {
     design_says("urgent data makes it stop at the mark, so repeat to EAGAIN");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
 
     peer_sends_with(&pair, "U", MSG_OOB);
     fact(net_rmem(pair.ours) > 0);
@@ -78,25 +76,23 @@ FACT(a_lone_urgent_byte_is_discarded_too,
     fact_is(net_rmem(pair.ours), 0);
     close_and_expect(&pair, sends_no_reset);
     expect_peer_eof(&pair, 0);
-    net_pair_close(&pair);
 }
 
 FACT(discarding_ignores_so_rcvlowat, "discarding does not wait for SO_RCVLOWAT")
 {
     design_says("SO_RCVLOWAT 1000 with 10 bytes queued: no event");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     int bytes = 1000;
 
     must(setsockopt(pair.ours, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes) == 0);
     peer_sends(&pair, "hello");
     discards(pair.ours, 5);
-    net_pair_close(&pair);
 }
 
 FACT(discarding_meets_the_peers_reset_last, "discarding meets the peer's reset after the data")
 {
     design_says("ECONNRESET while draining means the peer gave up: treat as EOF");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
 
     peer_sends(&pair, "hello");
     must(net_zero_linger(pair.peer) == 0 && close(pair.peer) == 0);
@@ -105,7 +101,6 @@ FACT(discarding_meets_the_peers_reset_last, "discarding meets the peer's reset a
     discards(pair.ours, 5);
     discard_fails(pair.ours, ECONNRESET);
     discards(pair.ours, 0);
-    net_pair_close(&pair);
 }
 
 /* ---- Writing without waiting ----------------------------------------------------------------- */

@@ -84,7 +84,7 @@ FACT(urgent_data_in_the_middle, "FIONREAD stops at an urgent byte in the middle"
 FACT(a_read_past_the_mark, "a read past the mark leaves nothing unread")
 {
     design_says("urgent data makes it stop at the mark, so repeat");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     char buffer[8];
 
     peer_sends_with(&pair, "U", MSG_OOB);
@@ -94,13 +94,12 @@ FACT(a_read_past_the_mark, "a read past the mark leaves nothing unread")
     fact_is(net_rmem(pair.ours), 0);
     close_and_expect(&pair, sends_no_reset);
     expect_peer_eof(&pair, 0);
-    net_pair_close(&pair);
 }
 
 FACT(urgent_data_read_inline, "with SO_OOBINLINE FIONREAD counts urgent data too")
 {
     design_says("FIONREAD stops at the mark");
-    struct net_pair pair = connected(NULL);
+    SCOPED_PAIR pair = connected(NULL);
     int yes = 1;
 
     must(setsockopt(pair.ours, SOL_SOCKET, SO_OOBINLINE, &yes, sizeof yes) == 0);
@@ -108,7 +107,6 @@ FACT(urgent_data_read_inline, "with SO_OOBINLINE FIONREAD counts urgent data too
     peer_sends(&pair, "de");
     fact_is(net_unread(pair.ours), 6);
     close_and_expect(&pair, resets_for_unread);
-    net_pair_close(&pair);
 }
 
 /* The other way round the mark can be wrong: announced, but not here yet, and something out of
@@ -119,7 +117,7 @@ FACT(an_urgent_byte_that_is_still_missing,
     design_says("not a line yet: SIOCATMARK is also true for an announced urgent byte that is "
                 "missing");
     const struct net_options small_segments = {.segment_size = 1000};
-    struct net_pair pair = connected(&small_segments);
+    SCOPED_PAIR pair = connected(&small_segments);
     char data[1500];
     int segment = 0;
     socklen_t size = sizeof segment;
@@ -138,7 +136,6 @@ FACT(an_urgent_byte_that_is_still_missing,
     fact_is(net_unread(pair.ours), 0);
     fact_is(net_at_mark(pair.ours), 1);
     close_and_expect(&pair, sends_no_reset);
-    net_pair_close(&pair);
 }
 
 /* ---- All short histories --------------------------------------------------------------------- */
