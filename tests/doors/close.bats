@@ -7,11 +7,6 @@
 load ../support/helper
 load ../support/scene
 
-setup()
-{
-    end='peer reads to the end'
-}
-
 # ---- How much is unread ----------------------------------------------------------------------------
 
 @test "nothing unread: FIN in every mode" {
@@ -291,17 +286,13 @@ lost_what_it_says()
 
 @test "a connection that the program opened: FIN when drained" {
     scene drain --program-connects 'peer sends 1024' 'program closes' "$end"
-    resets_nobody
-    tells_who
-    tells cause unread-data outcome fin action drained
+    was_drained
 }
 
 @test "a connection that the program opened without waiting: FIN when drained" {
     scene drain --alone 'peer listens' 'program connects without waiting' 'peer accepts' \
         'peer sends 1024' 'program closes' "$end"
-    resets_nobody
-    tells_who
-    tells cause unread-data outcome fin action drained
+    was_drained
 }
 
 # ---- Addresses -------------------------------------------------------------------------------------
@@ -316,9 +307,7 @@ lost_what_it_says()
 
 @test "IPv6: FIN when drained" {
     scene drain --family ipv6 'peer sends 1024' 'program closes' "$end"
-    resets_nobody
-    tells_who
-    tells cause unread-data outcome fin action drained
+    was_drained
 }
 
 @test "IPv4 on an IPv6 socket: a reset, told with IPv4 addresses" {
@@ -331,17 +320,13 @@ lost_what_it_says()
 
 @test "IPv4 on an IPv6 socket: FIN when drained" {
     scene drain --family mapped 'peer sends 1024' 'program closes' "$end"
-    resets_nobody
-    tells_who
-    tells cause unread-data outcome fin action drained
+    was_drained
 }
 
 @test "IPv6 and IPv4 on an IPv6 socket, opened by the program: FIN when drained" {
     local family
     for family in ipv6 mapped; do
         scene drain --family "$family" --program-connects 'peer sends 1024' 'program closes' "$end"
-        resets_nobody
-        tells_who
-        tells cause unread-data outcome fin action drained
+        was_drained
     done
 }

@@ -6,10 +6,7 @@
 load ../support/helper
 load ../support/scene
 
-setup()
-{
-    untraced=yes
-}
+untraced=yes
 
 # as_bare STEP...: the program's calls return, leave in errno and do what they do without the library.
 as_bare()

@@ -5,11 +5,6 @@
 load ../support/helper
 load ../support/scene
 
-setup()
-{
-    end='peer reads to the end'
-}
-
 @test "drained, then late data: reset, which the log does not deny" {
     scene drain 'peer sends 1024' 'program closes' 'peer sends late 4' "$end"
     saw resets 1 on_close 0

@@ -5,11 +5,6 @@
 load ../support/helper
 load ../support/scene
 
-setup()
-{
-    end='peer reads to the end'
-}
-
 @test "SO_LINGER {1,0} is a reset that the program asks for: told, and left alone in every mode" {
     never_changed 'program lingers 0' 'program closes' "$end"
     resets_for TCP_STATE on_data

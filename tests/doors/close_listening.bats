@@ -4,11 +4,6 @@
 load ../support/helper
 load ../support/scene
 
-setup()
-{
-    end='peer reads to the end'
-}
-
 @test "a listening socket that nobody waits for: nothing is sent in any mode" {
     SAFECLOSE_EVENTS=all never_changed --alone 'program listens' 'program closes the listener'
     saw resets 0

@@ -7,11 +7,7 @@
 load ../support/helper
 load ../support/scene
 
-setup()
-{
-    end='peer reads to the end'
-    untraced=yes
-}
+untraced=yes
 
 # ---- What can't be judged ---------------------------------------------------------------------------------
 

@@ -6,11 +6,7 @@
 load ../support/helper
 load ../support/scene
 
-setup()
-{
-    untraced=yes
-    end='peer reads to the end'
-}
+untraced=yes
 
 # judged_and_drained [OPTION...] STEP...: in this place too, off, log and warn change nothing and log
 # tells the reset of 1024 unread bytes; drain prevents it.

@@ -4,11 +4,6 @@
 load ../support/helper
 load ../support/scene
 
-setup()
-{
-    end='peer reads to the end'
-}
-
 # urgent_resets UNREAD STEP...: a reset that off, log and warn leave as it is; told as urgent.
 urgent_resets()
 {

@@ -4,9 +4,6 @@
 
 load ../support/scene
 
-# The program of tests/ that knows the doors of a file: setup() sets it.
-player=door_number
-
 # What is asked of libc's names is asked of syscall(2) too (door_calls.h):
 #     for by_number in "${both[@]}"; do is_a_door "$(named close)" close; done
 both=('' --syscall)
@@ -16,23 +13,6 @@ by_number=''
 named()
 {
     if [[ $by_number ]]; then echo syscall; else echo "$1"; fi
-}
-
-# In scene.bash's place: plays MODE [OPTION...] ACT of this file's program.
-play()
-{
-    local mode=$1 without=(-u LIBSAFECLOSE)
-    shift
-    seen=()
-    rm -f "$log" "$stderr"
-    [[ $mode == none ]] || without=()
-    # bats talks through number 3; a program that is left behind would keep bats waiting.
-    env "${without[@]}" SAFECLOSE_MODE="$mode" SAFECLOSE_LOG="${SAFECLOSE_LOG-$log}" \
-        SAFECLOSE_EXIT_WAIT="${SAFECLOSE_EXIT_WAIT-0}" \
-        timeout 100 "$programs/$player" ${untraced:+--untraced} ${by_number:+--syscall} "$@" \
-        >"$log.seen" 2>"$stderr" 3>&- ||
-        fail "mode $mode, door: $by_number $*" "$(cat "$log.seen" "$stderr")"
-    untraced_by_bats read_seen
 }
 
 # one_event KEY VALUE...: there is one close event, of the door's connection, and it says this.

@@ -7,11 +7,8 @@
 load ../support/helper
 load doors
 
-setup()
-{
-    player=door_exit
-    words='words that were never flushed;'
-}
+player=door_exit
+words='words that were never flushed;'
 
 # ends_with VIA STATUS [OPTION...] ACT: a door that ends the process.
 ends_with()

@@ -6,10 +6,7 @@
 load ../support/helper
 load doors
 
-setup()
-{
-    player=door_filter
-}
+player=door_filter
 
 # passes_through WHY CLOSES [OPTION...] ACT: to its end as bare in every mode, drain too, but for closes
 # before; the log ends with one summary of CLOSES closes that says why it is the last.

@@ -8,10 +8,7 @@
 load ../support/helper
 load doors
 
-setup()
-{
-    player=door_number
-}
+player=door_number
 
 # ---- close -------------------------------------------------------------------------------------------
 

@@ -5,11 +5,8 @@
 load ../support/helper
 load doors
 
-setup()
-{
-    player=door_stream
-    words='words that were never flushed;'
-}
+player=door_stream
+words='words that were never flushed;'
 
 # flushes_first VIA [OPTION...] ACT: a door through which the buffered output goes to the peer before.
 flushes_first()

@@ -6,10 +6,7 @@
 load ../support/helper
 load doors
 
-setup()
-{
-    player=door_syscall
-}
+player=door_syscall
 
 @test "syscall with rubbish in the upper halves of its longs: the same doors" {
     is_a_door syscall 'wide close'

@@ -44,9 +44,9 @@ end=('peer read 0 bytes, right, then the end' 'soon' 'resets for unread data 0')
 told()
 {
     played "$1" "${@:4}"
-    tells 'len(unread) == 1' "unread[0]['action'] == '$2'" 'unread[0]["outcome"] == "none"' \
-        '[e["ended_by"] for e in events if e["event"] == "linger-end"] == ["'"$3"'"]' \
-        'all(e["cookie"] == unread[0]["cookie"] for e in events if e["event"] == "linger-end")'
+    asserts 'len(unread) == 1' "unread[0]['action'] == '$2'" 'unread[0]["outcome"] == "none"' \
+        '[e["ended_by"] for e in ends] == ["'"$3"'"]' \
+        'all(e["cookie"] == unread[0]["cookie"] for e in ends)'
 }
 
 # ---- In a call on it -----------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ none_cut_off()
 
 @test "the close tells draining, and later what came of it" {
     told drain draining drained calls busy
-    tells '[e["outcome"] for e in events if e["event"] == "linger-end"] == ["fin"]'
+    asserts '[e["outcome"] for e in ends] == ["fin"]'
 }
 
 @test "beside a thread that was cancelled in a call on it just before: mended" {
@@ -143,7 +143,7 @@ none_cut_off()
 
 @test "in an epoll set that it can't be taken out of: left as it is, and told" {
     theirs in-epoll-set
-    tells 'unread[0]["note"] == "epoll"' 'unread[0]["action"] == "passed"'
+    asserts 'unread[0]["note"] == "epoll"' 'unread[0]["action"] == "passed"'
 }
 
 @test "a signal handler that closes in the middle of a close: all are mended" {
@@ -213,7 +213,7 @@ none_cut_off()
     export SAFECLOSE_PORTS=1
     for mode in drain linger; do
         as_bare "$mode" -- calls reader-beside-child
-        tells 'closes == []' 'all(e["event"] != "linger-end" for e in events)'
+        asserts 'closes == []' 'all(e["event"] != "linger-end" for e in events)'
     done
 }
 

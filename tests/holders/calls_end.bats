@@ -35,9 +35,9 @@ untouched()
 {
     at_once drain "$1"
     mv "$BATS_TEST_TMPDIR/drain" "$BATS_TEST_TMPDIR/acted"
-    tells 'unread[0]["action"] == "draining"' \
-        '[e["ended_by"] in ("in-use", "exit", "stopped") for e in events if e["event"] == "linger-end"] == [True]' \
-        '[e["discarded"] for e in events if e["event"] == "linger-end"] == [0]'
+    asserts 'unread[0]["action"] == "draining"' \
+        '[e["ended_by"] in ("in-use", "exit", "stopped") for e in ends] == [True]' \
+        '[e["discarded"] for e in ends] == [0]'
     played bare calls_end "$1"
     same "$(<"$BATS_TEST_TMPDIR/bare")" "$(<"$BATS_TEST_TMPDIR/acted")"
 }

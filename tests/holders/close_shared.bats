@@ -7,13 +7,9 @@
 load ../support/helper
 load ../support/scene
 
-setup()
-{
-    untraced=yes
-    end='peer reads to the end'
-    unread=('peer sends 20000')
-    echo=('program closes' 'program lets the holder echo 20000' "$end")
-}
+untraced=yes
+unread=('peer sends 20000')
+echo=('program closes' 'program lets the holder echo 20000' "$end")
 
 # echoed: every byte came back, and the last holder's close was an orderly end.
 echoed()

@@ -8,11 +8,7 @@
 load ../support/helper
 load ../support/scene
 
-setup()
-{
-    untraced=yes
-    end='peer reads to the end'
-}
+untraced=yes
 
 # settles MODE DISCARDED STEP...: the lot gets the connection, and drains so much of it when the call is over.
 settles()

@@ -134,7 +134,7 @@ held()
     # shellcheck disable=SC2034 # played reads it
     knowable=yes
     held owner_hidden fork-closes
-    tells 'len(unread) == 1' 'unread[0]["note"] == "shared"' '"holder_pid" not in unread[0]'
+    asserts 'len(unread) == 1' 'unread[0]["note"] == "shared"' '"holder_pid" not in unread[0]'
 }
 
 @test "holder: a duplicate made while a fork failed" {

@@ -18,7 +18,7 @@ load ../support/owner
 @test "10,000 inherited by a child that exits: the parent reads every byte" {
     as_bare drain -- owner_many inherited 10000
     # What the parent still holds is no close of the child's: not a line, and nothing to sum up.
-    tells 'len(unread) == 0'
+    asserts 'len(unread) == 0'
     # How long fork, exit and wait took is for whoever reads this: a busy machine has its own idea.
     played bare owner_many inherited 10000
     echo "# fork, exit and wait: $(<"$BATS_TEST_TMPDIR/stderr") ms bare" >&3

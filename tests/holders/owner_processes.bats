@@ -16,7 +16,7 @@ held_by()
 {
     never_touched owner_processes "$1"
     matches "$held" "$(<"$BATS_TEST_TMPDIR/drain")"
-    tells 'len(unread) > 0' "all(e['note'] in '$2'.split() for e in unread)" \
+    asserts 'len(unread) > 0' "all(e['note'] in '$2'.split() for e in unread)" \
         'all(e["action"] == "passed" for e in unread)' \
         'all(e["outcome"] == "none" and e["confirmed"] for e in unread)' \
         'not any(e["confirmed"] for e in events if e["event"] == "close-end")'
@@ -30,10 +30,10 @@ sole()
     unchanged owner_processes "$1"
     matches 'resets for unread data 1' "$(<"$BATS_TEST_TMPDIR/bare")"
     # A program that was just started may be closing what is close-on-exec: then the reset is told behind that.
-    tells "unread[-1]['via'] == '$2'" "(unread[-1]['note'], unread[-1]['outcome']) == ('', 'rst') or \
+    asserts "unread[-1]['via'] == '$2'" "(unread[-1]['note'], unread[-1]['outcome']) == ('', 'rst') or \
         (unread[-1]['note'], unread[-1]['outcome'], ${late}[-1]['outcome']) == ('held', 'none', 'rst')"
     drained owner_processes "$1" "${@:3}" "$no_reset"
-    tells 'unread[-1]["action"] == "drained"' \
+    asserts 'unread[-1]["action"] == "drained"' \
         'unread[-1]["outcome"] == "fin" or (unread[-1]["note"], unread[-1]["outcome"]) == ("held", "none")'
 }
 
@@ -77,7 +77,7 @@ sole()
 
 @test "a child that drops its privileges closes, the parent serves" {
     never_touched owner_processes nobody-closes
-    tells 'unread == []'
+    asserts 'unread == []'
 }
 
 @test "inetd style, the service preloaded" {
@@ -130,16 +130,16 @@ sole()
 
 @test "a listening socket is shared: a worker's exit sends nothing, the last one's resets who waits" {
     never_touched owner_processes workers
-    tells '[e["outcome"] for e in closes if e["cause"] == "pending-accepts"].count("rst") == 1'
+    asserts '[e["outcome"] for e in closes if e["cause"] == "pending-accepts"].count("rst") == 1'
     matches 'then ECONNRESET' "$(<"$BATS_TEST_TMPDIR/drain")"
 }
 
 @test "a connection inherited at start: nobody knows who else has it, so it is left alone" {
     never_touched owner_processes inherited
     # Nobody says that it is the program's own (LISTEN_FDS), which does nothing else with TCP.
-    tells 'unread == []'
+    asserts 'unread == []'
     LISTEN_FDS=1003 never_touched owner_processes inherited
-    tells 'unread[-1]["note"] == "owner-unknown"' 'unread[-1]["outcome"] == "rst" and unread[-1]["confirmed"]'
+    asserts 'unread[-1]["note"] == "owner-unknown"' 'unread[-1]["outcome"] == "rst" and unread[-1]["confirmed"]'
 }
 
 @test "signals, whose handler duplicates and closes, while it forks: the child serves" {
@@ -150,12 +150,12 @@ sole()
 
 @test "fork per connection: the child's exit is the last reference" {
     sole child-exits-last exit 'child read 1000 bytes, right' 'peer read 1000 bytes, right, then the end'
-    tells 'unread[0]["note"] == "shared"' 'unread[0]["action"] == "passed"' 'unread[0]["outcome"] == "none"'
+    asserts 'unread[0]["note"] == "shared"' 'unread[0]["action"] == "passed"' 'unread[0]["outcome"] == "none"'
 }
 
 @test "fork per connection: the child's close is the last reference" {
     sole child-closes-last close 'child read 1000 bytes, right' 'peer read 1000 bytes, right, then the end'
-    tells 'unread[0]["note"] == "shared"' 'unread[0]["action"] == "passed"' 'unread[0]["outcome"] == "none"'
+    asserts 'unread[0]["note"] == "shared"' 'unread[0]["action"] == "passed"' 'unread[0]["outcome"] == "none"'
 }
 
 @test "the child has ended: the parent's close is the last reference" {
@@ -200,7 +200,7 @@ sole()
 
 @test "two streams on one connection: the first fclose names the other number, the last is the last" {
     sole stream-halves fclose 'unread 1000' 'peer has 1000' 'then the end'
-    tells 'len(unread) == 2' 'unread[0]["note"] == "shared"' 'unread[0]["action"] == "passed"'
+    asserts 'len(unread) == 2' 'unread[0]["note"] == "shared"' 'unread[0]["action"] == "passed"'
     SAFECLOSE_FORMAT=text played log owner_processes stream-halves
     matches 'fclose.*shared with descriptor [0-9]+' "$(grep -am 1 'fclose' "$log")"
 }

@@ -11,7 +11,7 @@ load ../support/owner
 settled()
 {
     drained "$1" "$2" "${@:4}"
-    tells 'len(unread) == 1' 'unread[0]["action"] == "draining"' 'unread[0]["note"] == ""' \
+    asserts 'len(unread) == 1' 'unread[0]["action"] == "draining"' 'unread[0]["note"] == ""' \
         'unread[0]["outcome"] == "none"' 'unread[0]["discarded"] == 0' \
         "[e['ended_by'] for e in events if e['event'] == 'linger-end'] == ['$3']"
 }
@@ -41,7 +41,7 @@ settled()
 
 @test "a thread that writes 20 MB while another closes with 5 bytes unread: its call succeeds" {
     as_bare log -- owner_threads writer
-    tells 'len(unread) == 1' 'unread[0]["note"] == "held"' \
+    asserts 'len(unread) == 1' 'unread[0]["note"] == "held"' \
         'unread[0]["outcome"] == "none" and unread[0]["confirmed"]'
 }
 
@@ -59,9 +59,9 @@ settled()
     as_bare log drain -- owner_threads writer-at-exit
     matches 'resets for unread data 1' "$(<"$BATS_TEST_TMPDIR/bare")"
     settled owner_threads writer-at-exit in-use 'resets for unread data 1'
-    tells '[e for e in events if e["event"] == "linger-end"][0]["outcome"] == "unknown"'
+    asserts 'ends[0]["outcome"] == "unknown"'
     played log owner_threads writer-at-exit
-    tells 'unread[0]["note"] == ""' 'unread[0]["outcome"] == "rst"'
+    asserts 'unread[0]["note"] == ""' 'unread[0]["outcome"] == "rst"'
 }
 
 @test "a thread in poll takes nothing: its end resets, which off, log and warn leave as it is" {

@@ -10,14 +10,10 @@
 load ../support/helper
 load ../support/scene
 
-setup()
-{
-    untraced=yes
-    end='peer reads to the end'
-    late=('program closes' 'peer sends 4')
-    # The peer has all, then ends its side; the process waits for that.
-    bye=("$end" 'peer closes' 'program ends')
-}
+untraced=yes
+late=('program closes' 'peer sends 4')
+# The peer has all, then ends its side; the process waits for that.
+bye=("$end" 'peer closes' 'program ends')
 
 # all_delivered: nothing was reset, and the peer has what the program wrote.
 all_delivered()

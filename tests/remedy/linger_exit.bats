@@ -12,7 +12,7 @@ load linger_process
 
 @test "exit: every byte arrives" {
     output_arrives 1 linger_exit exit
-    tells '[e["action"] for e in closes] == ["lingering"]' 'ends[0]["ended_by"] in ("exit", "peer-fin")'
+    asserts '[e["action"] for e in closes] == ["lingering"]' 'ends[0]["ended_by"] in ("exit", "peer-fin")'
 }
 
 @test "_exit and _Exit: every byte arrives" {
@@ -54,12 +54,12 @@ load linger_process
 # The peer would wait for the program's end as long as the program for the peer's.
 @test "SAFECLOSE_EXIT_WAIT=0: nobody is waited for, and what was written still arrives" {
     SAFECLOSE_EXIT_WAIT=0 all_arrives 5 linger_exit peer-waits
-    tells 'len(ends) == 5' 'all(e["ended_by"] == "exit" and e["outcome"] == "fin" for e in ends)'
+    asserts 'len(ends) == 5' 'all(e["ended_by"] == "exit" and e["outcome"] == "fin" for e in ends)'
 }
 
 @test "SAFECLOSE_EXIT_WAIT is over: what was written still arrives" {
     SAFECLOSE_EXIT_WAIT=300ms all_arrives 5 linger_exit peer-waits
-    tells 'len(ends) == 5' 'all(e["ended_by"] == "exit" and e["outcome"] == "fin" for e in ends)'
+    asserts 'len(ends) == 5' 'all(e["ended_by"] == "exit" and e["outcome"] == "fin" for e in ends)'
 }
 
 @test "nothing parked: nothing is waited for" {

@@ -18,7 +18,7 @@ nothing_lost()
 @test "RLIMIT_NOFILE 64: 120 connections, of which those that find no room make some" {
     nothing_lost 120 linger_limits few-descriptors
     # A peer that is quicker than the lot is done before it would have to make room.
-    tells 'summaries[0]["linger_ends"]["evicted"] > 0' 'summaries[0]["actions"]["lingering"] == 120' \
+    asserts 'summaries[0]["linger_ends"]["evicted"] > 0' 'summaries[0]["actions"]["lingering"] == 120' \
         'sum(summaries[0]["linger_ends"].values()) == 120' \
         'all(e["outcome"] == "fin" for e in ends)'
 }
@@ -47,7 +47,7 @@ nothing_lost()
 
 @test "RLIMIT_NOFILE lowered below what is parked" {
     nothing_lost 120 linger_limits lowered
-    tells 'summaries[0]["linger_ends"]["evicted"] >= 50' 'summaries[0]["actions"]["lingering"] == 120'
+    asserts 'summaries[0]["linger_ends"]["evicted"] >= 50' 'summaries[0]["actions"]["lingering"] == 120'
 }
 
 # ---- A lot that can't be fed -------------------------------------------------------------------------------
@@ -56,13 +56,13 @@ nothing_lost()
     nothing_lost 11 -u linger_limits nothing-more-under-way
     same 'sendmsg: ETOOMANYREFS' "$(of_program linger | head -n 1)"
     # What was under way to the lot itself when the limit was met has arrived since: one or two more fit.
-    tells 'sum(e["note"] == "lot-full" and e["action"] == "drained" for e in closes) >= 8' \
+    asserts 'sum(e["note"] == "lot-full" and e["action"] == "drained" for e in closes) >= 8' \
         'all(e["action"] == "lingering" or e["note"] == "lot-full" for e in closes)'
 }
 
 @test "100 closes at once by a user who may have 20 under way" {
     nothing_lost 101 -u linger_limits burst
-    tells 'all(e["action"] == "lingering" or e["note"] == "lot-full" for e in closes)' \
+    asserts 'all(e["action"] == "lingering" or e["note"] == "lot-full" for e in closes)' \
         'summaries[0]["actions"]["lingering"] + summaries[0]["actions"]["drained"] == 101'
 }
 
@@ -81,9 +81,9 @@ nothing_lost()
 
 @test "a program that closes every number by close or syscall: all the others still linger" {
     linger linger linger_limits closes-all-by-close
-    tells 'all(e["action"] == "lingering" for e in closes)'
+    asserts 'all(e["action"] == "lingering" for e in closes)'
     linger linger linger_limits closes-all-by-syscall
-    tells 'all(e["action"] == "lingering" for e in closes)'
+    asserts 'all(e["action"] == "lingering" for e in closes)'
 }
 
 @test "children that close every number and go on accepting" {

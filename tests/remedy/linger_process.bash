@@ -13,21 +13,17 @@ export SAFECLOSE_EXIT_WAIT=${SAFECLOSE_EXIT_WAIT-90s}
 # $BATS_TEST_TMPDIR/MODE, the library's events in $log. MODE "bare" is no library at all.
 linger()
 {
-    local mode=$1 library=$LIBSAFECLOSE options=()
-    shift
-    while [[ $1 == -* ]]; do
-        options+=("$1")
-        shift
-    done
+    local mode=$1 library=$LIBSAFECLOSE options arguments
+    take_options "${@:2}"
     [[ $mode != bare ]] || library=''
     # For a user who could not create it.
     rm -f "$log"
     install -m 666 /dev/null "$log"
     chmod a+x "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test" "$BATS_TEST_TMPDIR"
     LIBSAFECLOSE=$library SAFECLOSE_MODE=$mode SAFECLOSE_LOG=$log \
-        timeout 110 "$programs/linger_process_peer" "${options[@]}" "$programs/$1" "${@:2}" \
+        timeout 110 "$programs/linger_process_peer" "${options[@]}" "$programs/${arguments[0]}" "${arguments[@]:1}" \
         >"$BATS_TEST_TMPDIR/$mode" 2>"$BATS_TEST_TMPDIR/$mode.stderr" 3>&- ||
-        fail "mode $mode: $*" "$(cat "$BATS_TEST_TMPDIR/$mode" "$BATS_TEST_TMPDIR/$mode.stderr")"
+        fail "mode $*" "$(cat "$BATS_TEST_TMPDIR/$mode" "$BATS_TEST_TMPDIR/$mode.stderr")"
 }
 
 # The program's own lines in a run; and the peers' verdict.
@@ -75,14 +71,4 @@ output_arrives()
     lost=$(grep '^peer ' "$BATS_TEST_TMPDIR/linger.stderr" |
         grep -Ev '^peer [0-9]+: ([0-9]+) of \1 bytes, right, ' || true)
     same '' "$lost"
-}
-
-# tells STATEMENT...: Python on the events of the log (helper.bash); `ends` are those of lingering.
-tells()
-{
-    local statement text='ends = [e for e in events if e["event"] == "linger-end"]'
-    for statement in "$@"; do
-        text+=$'\n'"assert $statement, events"
-    done
-    json "$log" "$text"
 }

@@ -135,7 +135,7 @@ gives_up()
     linger linger linger_process "$3"
     same "$(of_program bare)" "$(of_program linger)"
     matches "^whole $1 of [0-9]+ resets $2, for" "$(of_peers linger)"
-    tells 'summaries[-1]["given_up"] == "the program installs a seccomp filter"'
+    asserts 'summaries[-1]["given_up"] == "the program installs a seccomp filter"'
 }
 
 @test "seccomp, strict: the program lives, and what lingered is drained" {

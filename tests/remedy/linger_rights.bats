@@ -22,10 +22,10 @@ setup()
 @test "RLIMIT_NPROC 0 in a program with threads: drain drains, and linger lingers" {
     for _ in 1 2 3 4 5; do
         all_arrives 5 -u linger_rights limited-threads
-        tells 'all(e["action"] == "lingering" for e in closes)'
+        asserts 'all(e["action"] == "lingering" for e in closes)'
     done
     linger drain -u linger_rights limited-threads
-    tells 'all(e["action"] == "draining" for e in closes)' 'len(ends) == 5' 'all(e["ended_by"] == "drained" for e in ends)'
+    asserts 'all(e["action"] == "draining" for e in closes)' 'len(ends) == 5' 'all(e["ended_by"] == "drained" for e in ends)'
 }
 
 @test "RLIMIT_NPROC 0 in log, with a control file that says linger later: connections linger" {
@@ -144,7 +144,7 @@ keeps_its_lot()
 
 @test "a program that closes the way to the lot while something lingers: all lingers, before and after" {
     all_arrives 7 linger_rights closes-the-rest
-    tells 'all(e["action"] == "lingering" for e in closes)'
+    asserts 'all(e["action"] == "lingering" for e in closes)'
     WAY=threads linger linger linger_rights closes-the-rest
     matches '^whole 7 of 7 ' "$(of_peers linger)"
 }

@@ -5,6 +5,7 @@
 # kernel's count in a network namespace of that run alone.
 
 load ../support/helper
+load field
 
 # Those that no mode helps (limits in field_servers.bash) are no test: server_inetd.bats is about them.
 setup_file()
@@ -21,15 +22,6 @@ setup_file()
 servers_shown()
 {
     sed -n 's/^@test ".*" { gets_whole_answer_of \(.*\); }$/\1/p' "$BATS_TEST_FILENAME"
-}
-
-# result_of NAME MODE: fills received, written, end, resets.
-result_of()
-{
-    local line
-    line=$(grep "^$1|$2|" "$BATS_FILE_TMPDIR/results") ||
-        fail "no result of $1, $2: $(<"$BATS_FILE_TMPDIR/errors")"
-    IFS='|' read -r _ _ received written end _ resets <<<"$line"
 }
 
 gets_whole_answer_of()

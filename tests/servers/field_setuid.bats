@@ -5,6 +5,7 @@
 # kernel's count in a network namespace of that run alone.
 
 load ../support/helper
+load field
 
 setup_file()
 {
@@ -12,15 +13,6 @@ setup_file()
     # What is wrong with a result is each test's to say.
     "$top/scripts/servers" --plain --only memcached --only mariadbd --only tinyproxy --only haproxy \
         >"$BATS_FILE_TMPDIR/results" 2>"$BATS_FILE_TMPDIR/errors" 3>&- || true
-}
-
-# result_of NAME MODE: fills received, written, end, resets.
-result_of()
-{
-    local line
-    line=$(grep "^$1|$2|" "$BATS_FILE_TMPDIR/results") ||
-        fail "no result of $1, $2: $(<"$BATS_FILE_TMPDIR/errors")"
-    IFS='|' read -r _ _ received written end _ resets <<<"$line"
 }
 
 # mends NAME MODE: all that are reset as is.

@@ -149,7 +149,7 @@ finish()
 
 # json FILE STATEMENTS: runs Python statements on the events in FILE, each line of which must be one
 # JSON object of at most 2048 bytes, no key twice. They are in `events`, those of each kind in
-# `closes`, `starts` and `summaries`.
+# `closes`, `starts`, `summaries` and `ends` (of lingering); `unread` are the closes with that cause.
 json()
 {
     python3 - "$@" <<'EOF'
@@ -167,10 +167,28 @@ for line in open(sys.argv[1], "rb").read().splitlines(True):
         events.append(json.loads(line.decode("utf-8"), object_pairs_hook=distinct))
     except Exception as error:
         sys.exit("no event: %r: %s" % (line, error))
-closes, starts, summaries = (
-    [e for e in events if e["event"] == kind] for kind in ("close", "start", "summary"))
+closes, starts, summaries, ends = (
+    [e for e in events if e["event"] == kind] for kind in ("close", "start", "summary", "linger-end"))
+unread = [e for e in closes if e["cause"] == "unread-data"]
 exec(sys.argv[2])
 EOF
+}
+
+# asserts STATEMENT...: what is true of the events in $log, in Python as for json.
+asserts()
+{
+    json "$log" "$(printf 'assert %s, events\n' "$@")"
+}
+
+# take_options ARG...: what begins with - goes to options=(), the rest to arguments=().
+take_options()
+{
+    options=()
+    while [[ $1 == -* ]]; do
+        options+=("$1")
+        shift
+    done
+    arguments=("$@")
 }
 
 # listens PORT: whether somebody does, told without being connected to.

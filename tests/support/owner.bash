@@ -10,14 +10,10 @@ log=$BATS_TEST_TMPDIR/events
 # $knowable is set the library is to find out who holds what, and gets five tries at it.
 played()
 {
-    local mode=$1 library=$LIBSAFECLOSE options=()
-    shift
-    while [[ $1 == -* ]]; do
-        options+=("$1")
-        shift
-    done
+    local mode=$1 library=$LIBSAFECLOSE options arguments
+    take_options "${@:2}"
     [[ $mode != bare ]] || library=''
-    ${knowable:+until_known "$log"} play_owner "$@"
+    ${knowable:+until_known "$log"} play_owner "${arguments[@]}"
 }
 
 play_owner()
@@ -64,14 +60,4 @@ drained()
 {
     played drain "$1" "$2"
     same "$(printf '%s\n' "${@:3}")" "$(<"$BATS_TEST_TMPDIR/drain")"
-}
-
-# tells STATEMENT...: Python on the events of the log (helper.bash); `unread` are those with that cause.
-tells()
-{
-    local statement text='unread = [e for e in closes if e["cause"] == "unread-data"]'
-    for statement in "$@"; do
-        text+=$'\n'"assert $statement, events"
-    done
-    json "$log" "$text"
 }

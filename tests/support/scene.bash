@@ -9,6 +9,10 @@ declare -gA seen told ended summed
 declare -g closes ends cookies summaries
 log=$BATS_TEST_TMPDIR/log
 stderr=$BATS_TEST_TMPDIR/stderr
+# The last step of most scenes.
+end='peer reads to the end'
+# Who plays them.
+player=scene
 
 # read_log FILE: fills them.
 read_log()
@@ -46,8 +50,9 @@ play()
     # No peer of a scene ends its side unless told to, and no exit shall wait for that.
     env "${without[@]}" SAFECLOSE_MODE="$mode" SAFECLOSE_LOG="${SAFECLOSE_LOG-$log}" \
         SAFECLOSE_EXIT_WAIT="${SAFECLOSE_EXIT_WAIT-0}" \
-        "$programs/scene" ${untraced:+--untraced} "$@" >"$log.seen" 2>"$stderr" 3>&- ||
-        fail "mode $mode, scene: $*" "$(cat "$log.seen" "$stderr")"
+        timeout 200 "$programs/$player" ${untraced:+--untraced} ${by_number:+--syscall} "$@" \
+        >"$log.seen" 2>"$stderr" 3>&- ||
+        fail "mode $mode, $player: ${by_number-} $*" "$(cat "$log.seen" "$stderr")"
     untraced_by_bats read_seen
 }
 
@@ -159,6 +164,14 @@ resets_nobody()
 {
     saw resets 0 on_close 0 on_data 0 on_linger 0 peer_end EOF peer_pending 0
     ! traced || saw reason ''
+}
+
+# was_drained: it ended in order, and is told so.
+was_drained()
+{
+    resets_nobody
+    tells_who
+    tells cause unread-data outcome fin action drained
 }
 
 # Whether the kernel's own reasons are known: as root, and on kernels that give them.
