@@ -138,7 +138,8 @@ assert all(s['suppressed'] == 0 for s in summaries)
 assert max(by_cookie.values()) == 1
 assert len(told) == resets
 assert not [e for e in closes if e['outcome'] == 'unknown']
-assert sum(s['outcomes']['rst'] + s['rst_later'] for s in summaries) == resets, summaries"
+unsure = [e for e in told if not e['confirmed']]  # held by a stranger: told, and counted as held
+assert sum(s['outcomes']['rst'] + s['rst_later'] for s in summaries) + len(unsure) == resets, summaries"
 }
 
 @test "two processes close each connection at once: each reset is told once" {
