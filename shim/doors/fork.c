@@ -5,6 +5,7 @@
 #include "remedy/linger.h"
 #include "holders/family.h"
 #include "holders/holders.h"
+#include "doors/doors.h"
 #include "doors/fork.h"
 #include "doors/giveup.h"
 
@@ -19,6 +20,8 @@ enum forking fork_begin(void)
             family_distrust();
         return FORK_UNWATCHED;
     }
+    if (exec_under_way()) /* in a signal handler: the child outlives the program that it is a child of */
+        holders_lose_kept();
     boundary_fork_begin();
     family_fork_begin();
     return FORK_WATCHED;

@@ -120,6 +120,10 @@ sole()
     held_by exec-failed-shared shared
 }
 
+@test "an exec that failed, and one that did not: the program serves" {
+    held_by exec-second owner-unknown
+}
+
 @test "SCM_RIGHTS: the receiver serves" {
     held_by passed-to-child owner-unknown
 }
@@ -192,6 +196,14 @@ sole()
 
 @test "an exec that failed is none" {
     sole exec-failed close 'exec: ENOENT' 'peer read 0 bytes, right, then the end'
+}
+
+@test "an exec that failed, of a program that was to keep the connection, is none" {
+    sole exec-failed-kept close 'exec: ENOENT' 'peer read 0 bytes, right, then the end'
+}
+
+@test "a child's exec that failed, of a program that was to keep the connection, is none" {
+    sole exec-failed-in-child close 'exec: ENOENT' 'peer read 0 bytes, right, then the end'
 }
 
 @test "what was accepted from an inherited listening socket" {

@@ -544,6 +544,51 @@ SCENE(exec_failed_shared, "exec-failed-shared")
     wait_for_holder(fd, pid);
 }
 
+/* The program was to keep the connection. */
+SCENE(exec_failed_kept, "exec-failed-kept")
+{
+    int fd = owner_takes_one();
+
+    execl("/no/such/program", "no", NULL);
+    owner_say("exec: %s\n", strerrorname_np(errno));
+    close_alone(fd);
+}
+
+SCENE(exec_failed_in_child, "exec-failed-in-child")
+{
+    int fd = owner_takes_one();
+    pid_t pid = must(fork(), "fork");
+
+    if (pid == 0) {
+        execl("/no/such/program", "no", NULL);
+        owner_say("exec: %s\n", strerrorname_np(errno));
+        _exit(0);
+    }
+    owner_reaps(pid);
+    close_alone(fd);
+}
+
+/* As an execvp that looks along PATH by itself. */
+SCENE(exec_second, "exec-second")
+{
+    int fd = owner_takes_one();
+    char **arguments = hold_arguments(fd);
+    int executed[2];
+    pid_t pid;
+
+    must(pipe2(executed, O_CLOEXEC), "pipe");
+    pid = must(fork(), "fork");
+    if (pid == 0) {
+        execl("/no/such/program", "no", NULL);
+        execv(self, arguments);
+        _exit(127);
+    }
+    close(executed[1]);
+    must((int)read(executed[0], executed, 1), "wait for the exec");
+    close(executed[0]);
+    wait_for_holder(fd, pid);
+}
+
 /* ---- In one process -------------------------------------------------------------------------- */
 
 SCENE(stream_halves, "stream-halves")
