@@ -8,8 +8,6 @@
 load ../support/helper
 
 safeclose=$top/safeclose
-speaker=$programs/speaker
-
 setup()
 {
     cd "$BATS_TEST_TMPDIR" || return

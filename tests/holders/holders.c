@@ -240,19 +240,6 @@ static bool fork_over(bool killed)
     return mended;
 }
 
-static long resident_kb(void)
-{
-    char line[256];
-    long size = 0;
-    FILE *file = fopen("/proc/self/status", "r");
-
-    while (file && fgets(line, sizeof line, file))
-        sscanf(line, "VmRSS: %ld", &size);
-    if (file)
-        fclose(file);
-    return size;
-}
-
 static void many_forks(long forks)
 {
     pid_t workers[WORKERS];
@@ -265,10 +252,10 @@ static void many_forks(long forks)
     for (long i = 0; i < forks; i++) {
         mended += fork_over(i % 2);
         if (i == forks / 10)
-            before = resident_kb();
+            before = status_kb("VmRSS");
     }
     printf("%ld of %ld mended, memory flat: %s\n", mended, forks,
-           resident_kb() - before < 512 ? "yes" : "no");
+           status_kb("VmRSS") - before < 512 ? "yes" : "no");
     close(gate[1]);
     for (int i = 0; i < WORKERS; i++)
         reap(workers[i]);

@@ -6,7 +6,7 @@
  */
 #define _GNU_SOURCE
 #include "net.h"
-#include "owner.h"
+#include "owner_hold.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -26,44 +26,9 @@
 #include <wordexp.h>
 
 static const char *self;              /* this program's name */
-static struct owner_gate closed;      /* opens when the program has closed its number */
-static struct owner_gate served;      /* opens when the holder has done its part */
 static struct owner_gate ready, away; /* of a scene's own */
 
 /* ---- Parts of scenes ------------------------------------------------------------------------- */
-
-/* The holder's whole life from here on. */
-static _Noreturn void hold(int fd)
-{
-    owner_waits(closed);
-    owner_serves("holder", fd, fd);
-    owner_opens(served);
-    _exit(0);
-}
-
-/* The same as the program started as "owner_hidden --hold FD". */
-static const char *number_text(int fd)
-{
-    static char text[16];
-
-    snprintf(text, sizeof text, "%d", fd);
-    return text;
-}
-
-/* The moment of every scene: unread bytes, and the program's own close. */
-static void close_unread(int fd)
-{
-    owner_sends(OWNER_BYTES);
-    must(close(fd), "close");
-    owner_opens(closed);
-}
-
-/* The holder may be an orphan, which can't be waited for. */
-static void end(void)
-{
-    owner_waits(served);
-    owner_peer_reads();
-}
 
 /* Somebody who is done before the holder's turn comes, or after it. */
 static void end_with(pid_t holder)
@@ -99,7 +64,7 @@ static pid_t receiver(int wires[2], int kind)
     if (pid == 0) {
         int fd = net_receive_descriptor(wires[1], 0);
         owner_opens(ready);
-        hold(fd);
+        hold(fd, fd);
     }
     return pid;
 }
@@ -112,7 +77,7 @@ SCENE(plain_fork, "plain-fork")
     pid_t pid = must(fork(), "fork");
 
     if (pid == 0)
-        hold(fd);
+        hold(fd, fd);
     close_unread(fd);
     end_with(pid);
 }
@@ -198,7 +163,7 @@ static bool leader_is_gone(void *unused)
 
 static void *hold_in_thread(void *unused)
 {
-    hold(held);
+    hold(held, held);
     return unused;
 }
 
@@ -221,7 +186,7 @@ static void *hold_in_own_table(void *unused)
 {
     must(unshare(CLONE_FILES), "take a table of its own");
     owner_opens(away);
-    hold(held);
+    hold(held, held);
     return unused;
 }
 
@@ -263,7 +228,7 @@ SCENE(filtered_child_forks, "filtered-child-forks")
     if (pid == 0) {
         allow_everything();
         if (fork() == 0)
-            hold(fd);
+            hold(fd, fd);
         _exit(0);
     }
     owner_reaps(pid);
@@ -345,7 +310,7 @@ SCENE(pidfd_getfd_by_child, "pidfd-getfd-by-child")
             _exit(1);
         number = (int)syscall(SYS_pidfd_getfd, parent, number, 0);
         owner_opens(ready);
-        hold(number);
+        hold(number, number);
     }
     int fd = owner_takes_one();
     must(write(numbers[1], &fd, sizeof fd), "tell the number");
@@ -432,7 +397,7 @@ SCENE(vfork_forks, "vfork-forks")
 
     if (pid == 0) {
         if (fork() == 0)
-            hold(fd);
+            hold(fd, fd);
         _exit(0);
     }
     owner_reaps(pid);
@@ -594,7 +559,7 @@ SCENE(fork_of_libc, "fork-of-libc")
     pid_t pid = its_fork ? its_fork() : -1;
     must(pid, "find libc's fork and call it");
     if (pid == 0)
-        hold(fd);
+        hold(fd, fd);
     close_unread(fd);
     end_with(pid);
 }
@@ -632,7 +597,7 @@ SCENE(clone_exits, "clone-exits")
 
 static int clone_holds(void *fd)
 {
-    hold(*(int *)fd);
+    hold(*(int *)fd, *(int *)fd);
 }
 
 /* The process ends, and what it cloned lives on with its memory and its descriptors. */
@@ -661,7 +626,7 @@ SCENE(clone_by_number, "clone-by-number")
     if (pid == 0) {
         unshare(CLONE_FILES);
         owner_opens(ready);
-        hold(fd);
+        hold(fd, fd);
     }
     owner_waits(ready);
     close_unread(fd);
@@ -700,7 +665,7 @@ SCENE(fork_dups, "fork-dups")
     if (pid == 0) {
         close(held);
         owner_opens(ready);
-        hold(copy);
+        hold(copy, copy);
     }
     owner_waits(ready);
     close(copy);
@@ -716,7 +681,7 @@ static void fork_accepts(bool forks_again)
     pthread_atfork(in_prepare, NULL, NULL);
     pid_t pid = must(fork(), "fork");
     if (pid == 0)
-        hold(held);
+        hold(held, held);
     if (forks_again) {
         pid_t second = must(fork(), "fork");
         if (second == 0) {
@@ -752,7 +717,7 @@ SCENE(fork_closes, "fork-closes")
     held = owner_takes_one();
     pid_t holder = must(fork(), "fork");
     if (holder == 0)
-        hold(held);
+        hold(held, held);
     prepare = close_it;
     pthread_atfork(in_prepare, NULL, NULL);
     pid_t pid = must(fork(), "fork");
@@ -858,27 +823,18 @@ SCENE(io_uring_file, "io-uring-file")
               owner_right(bytes, 0, OWNER_BYTES) ? "right" : "wrong");
 }
 
-/* The gates' numbers are the same in every program that a scene starts. */
 int main(int argc, char **argv)
 {
-    static const struct owner_gate first = {{OWNER_NUMBER + 10, OWNER_NUMBER + 11}};
-    static const struct owner_gate second = {{OWNER_NUMBER + 12, OWNER_NUMBER + 13}};
-
     self = argv[0];
     if (argc == 3 && strcmp(argv[1], "--hold") == 0) {
-        closed = first;
-        served = second;
-        hold(atoi(argv[2]));
+        hold(atoi(argv[2]), atoi(argv[2]));
     }
     if (argc == 3 && strcmp(argv[1], "--leave") == 0) {
-        closed = first;
-        served = second;
         if (fork() == 0)
-            hold(atoi(argv[2]));
+            hold(atoi(argv[2]), atoi(argv[2]));
         _exit(0);
     }
-    closed = owner_gate();
-    served = owner_gate();
+    owner_makes_gates();
     ready = owner_gate();
     away = owner_gate();
     return owner_plays(argv[1]);

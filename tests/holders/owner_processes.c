@@ -5,7 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "net.h"
-#include "owner.h"
+#include "owner_hold.h"
 
 #include <fcntl.h>
 #include <pty.h>
@@ -19,28 +19,6 @@
 enum { MORE = 500 };
 
 static const char *self;
-static struct owner_gate closed, served; /* as in owner_hidden.c */
-
-static _Noreturn void hold(int in, int out)
-{
-    owner_waits(closed);
-    owner_serves("holder", in, out);
-    owner_opens(served);
-    _exit(0);
-}
-
-static void close_unread(int fd)
-{
-    owner_sends(OWNER_BYTES);
-    must(close(fd), "close");
-    owner_opens(closed);
-}
-
-static void end(void)
-{
-    owner_waits(served);
-    owner_peer_reads();
-}
 
 /* Closed as the only holder: bare resets, drained doesn't. */
 static void close_alone(int fd)
@@ -48,14 +26,6 @@ static void close_alone(int fd)
     owner_sends(OWNER_BYTES);
     must(close(fd), "close");
     owner_peer_reads();
-}
-
-static const char *number_text(int number)
-{
-    static char text[16];
-
-    snprintf(text, sizeof text, "%d", number);
-    return text;
 }
 
 static void close_on_exec(int fd)
@@ -711,13 +681,8 @@ SCENE(signals_while_forking, "signals-while-forking")
 
 int main(int argc, char **argv)
 {
-    static const struct owner_gate first = {{OWNER_NUMBER + 10, OWNER_NUMBER + 11}};
-    static const struct owner_gate second = {{OWNER_NUMBER + 12, OWNER_NUMBER + 13}};
-
     self = argv[0];
     if (argc > 1 && strncmp(argv[1], "--", 2) == 0) {
-        closed = first;
-        served = second;
         if (strcmp(argv[1], "--hold") == 0 && argc > 2)
             hold(atoi(argv[2]), atoi(argv[2]));
         if (strcmp(argv[1], "--inetd") == 0) {
@@ -728,7 +693,6 @@ int main(int argc, char **argv)
         close_alone(strcmp(argv[1], "--activated") == 0 ? OWNER_NUMBER : owner_takes(OWNER_NUMBER));
         return 0;
     }
-    closed = owner_gate();
-    served = owner_gate();
+    owner_makes_gates();
     return owner_plays(argv[1]);
 }

@@ -68,22 +68,34 @@ SCENE(reader, "reader")
     owner_peer_reads();
 }
 
-/* Blocked while a part of what it waits for is there. */
-SCENE(reader_of_more, "reader-of-more")
+/* Blocked until all of OWNER_BYTES are there. */
+static pthread_t start_reader_of_more(void)
 {
     int least = OWNER_BYTES;
 
-    fd = owner_takes_one();
     must(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least), "set a low mark");
     wanted = OWNER_BYTES;
-    pthread_t thread = start_in(receive, SYS_recvfrom);
-    owner_sends(FEW);
-    must(close(fd), "close");
+    return start_in(receive, SYS_recvfrom);
+}
+
+/* FEW of them are there. */
+static void end_of_more(pthread_t reader)
+{
     owner_sends(OWNER_BYTES - FEW);
     owner_ask('F', 0);
-    pthread_join(thread, NULL);
+    pthread_join(reader, NULL);
     say_result("reader");
     owner_peer_reads();
+}
+
+/* Blocked while a part of what it waits for is there. */
+SCENE(reader_of_more, "reader-of-more")
+{
+    fd = owner_takes_one();
+    pthread_t thread = start_reader_of_more();
+    owner_sends(FEW);
+    must(close(fd), "close");
+    end_of_more(thread);
 }
 
 /* Looks at the beginning, which stays in the queue, and waits for the rest. */
@@ -162,41 +174,24 @@ SCENE(reader_about_to_run, "reader-about-to-run")
 /* Its number was closed before: the call goes on, and no list of numbers shows it. */
 SCENE(reader_of_closed_number, "reader-of-closed-number")
 {
-    int least = OWNER_BYTES;
-    int other;
-
     fd = owner_takes_one();
-    other = must(dup(fd), "duplicate");
-    must(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least), "set a low mark");
-    wanted = OWNER_BYTES;
-    pthread_t thread = start_in(receive, SYS_recvfrom);
+    int other = must(dup(fd), "duplicate");
+    pthread_t thread = start_reader_of_more();
     must(close(fd), "close");
     owner_sends(FEW);
     must(close(other), "close");
-    owner_sends(OWNER_BYTES - FEW);
-    owner_ask('F', 0);
-    pthread_join(thread, NULL);
-    say_result("reader");
-    owner_peer_reads();
+    end_of_more(thread);
 }
 
 /* Blocked in a call that began while the connection was a blocking one. */
 SCENE(reader_before_nonblocking, "reader-before-nonblocking")
 {
-    int least = OWNER_BYTES;
-
     fd = owner_takes_one();
-    must(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least), "set a low mark");
-    wanted = OWNER_BYTES;
-    pthread_t thread = start_in(receive, SYS_recvfrom);
+    pthread_t thread = start_reader_of_more();
     must(fcntl(fd, F_SETFL, O_NONBLOCK), "set non-blocking");
     owner_sends(FEW);
     must(close(fd), "close");
-    owner_sends(OWNER_BYTES - FEW);
-    owner_ask('F', 0);
-    pthread_join(thread, NULL);
-    say_result("reader");
-    owner_peer_reads();
+    end_of_more(thread);
 }
 
 /* ---- Writers --------------------------------------------------------------------------------- */

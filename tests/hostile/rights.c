@@ -592,26 +592,13 @@ static int reader(const char *number)
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
-static long address_space_kb(void)
-{
-    char line[256];
-    long size = 0;
-    FILE *file = fopen("/proc/self/status", "r");
-
-    while (file && fgets(line, sizeof line, file))
-        sscanf(line, "VmSize: %ld", &size);
-    if (file)
-        fclose(file);
-    return size;
-}
-
 static void memory(void)
 {
-    long before = address_space_kb();
+    long before = status_kb("VmSize");
 
     close_and_tell("first");
     printf("lot: %d, below 1 MB: %s\n", each_lot(NULL, NULL),
-           address_space_kb() - before < 1024 ? "yes" : "no");
+           status_kb("VmSize") - before < 1024 ? "yes" : "no");
 }
 
 /* Mappings that a fork child shares with its parent and may write to. */

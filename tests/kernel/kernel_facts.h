@@ -14,8 +14,10 @@
 #include "test.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -184,6 +186,22 @@ static inline int wait_child(pid_t pid)
 
     must(waitpid(pid, &status, 0) == pid);
     return status;
+}
+
+/* A child that has all that is open until HOLD[1] is closed. */
+static inline pid_t fork_holder(int hold[2])
+{
+    char byte;
+
+    must(pipe(hold) == 0);
+    pid_t child = fork();
+    must(child >= 0);
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        close(hold[1]);
+        _exit(read(hold[0], &byte, 1) != 0);
+    }
+    return child;
 }
 
 /* ---- Running --------------------------------------------------------------------------------- */

@@ -294,17 +294,9 @@ FACT(a_fork_child_holds_it, "a fork child holds it")
     SCOPED_PAIR pair = connected(NULL);
     struct question q = question_of(pair.ours);
     int hold[2];
-    char byte;
 
     peer_sends(&pair, "hello");
-    must(pipe(hold) == 0);
-    pid_t child = fork();
-    must(child >= 0);
-    if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        close(hold[1]);
-        _exit(read(hold[0], &byte, 1) != 0);
-    }
+    pid_t child = fork_holder(hold);
     must(net_close_ours(&pair) == 0);
     expect_held(&q, TCP_ESTABLISHED);
     must(close(hold[1]) == 0);

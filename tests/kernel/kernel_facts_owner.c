@@ -37,17 +37,9 @@ FACT(a_fork_child_holds_the_connection, "a fork child holds the connection")
     design_says("fork, ...: only the last reference resets");
     SCOPED_PAIR pair = connected(NULL);
     int hold[2];
-    char byte;
 
     peer_sends(&pair, "hello");
-    must(pipe(hold) == 0);
-    pid_t child = fork();
-    must(child >= 0);
-    if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        close(hold[1]);
-        _exit(read(hold[0], &byte, 1) != 0);
-    }
+    pid_t child = fork_holder(hold);
     struct net_resets before = net_resets_now();
     must(net_close_ours(&pair) == 0);
     expect_nothing_sent(&pair, before);

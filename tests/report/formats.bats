@@ -5,8 +5,6 @@
 
 load ../support/helper
 
-speaker=$programs/speaker
-
 setup()
 {
     log=$BATS_TEST_TMPDIR/log

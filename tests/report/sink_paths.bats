@@ -7,7 +7,6 @@
 
 load ../support/helper
 
-speaker=$programs/speaker
 user=1234  # whom the program runs as, where not as root
 other=4321 # who is up to something
 

@@ -4,8 +4,6 @@
 
 load ../support/helper
 
-speaker=$programs/speaker
-
 setup()
 {
     dir=$BATS_TEST_TMPDIR

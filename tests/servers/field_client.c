@@ -298,19 +298,6 @@ static int connect_to(const char *host, const char *port)
 
 /* ---- Arguments ------------------------------------------------------------------------------- */
 
-static long number(const char *text, long least, long most)
-{
-    char *end;
-    long value = strtol(text, &end, 10);
-
-    if (end == text || *end || value < least || value > most) {
-        fprintf(stderr, "field_client: unable to use \"%s\": allowed is %ld to %ld\n%s", text,
-                least, most, usage);
-        exit(2);
-    }
-    return value;
-}
-
 static void read_option(int option)
 {
     enum { MOST_BYTES = 100000000, MOST_MS = 3600000 };
@@ -320,28 +307,28 @@ static void read_option(int option)
         options.head = optarg;
         break;
     case 'b':
-        options.body = number(optarg, 0, MOST_BYTES);
+        options.body = number_between(0, MOST_BYTES, optarg, usage);
         break;
     case 'e':
-        options.early = number(optarg, 0, MOST_BYTES);
+        options.early = number_between(0, MOST_BYTES, optarg, usage);
         break;
     case 'l':
-        options.late_ms = number(optarg, 0, MOST_MS);
+        options.late_ms = number_between(0, MOST_MS, optarg, usage);
         break;
     case 'L':
-        options.latest_ms = number(optarg, 0, MOST_MS);
+        options.latest_ms = number_between(0, MOST_MS, optarg, usage);
         break;
     case 'r':
-        options.buffer = number(optarg, 0, MOST_BYTES);
+        options.buffer = number_between(0, MOST_BYTES, optarg, usage);
         break;
     case 'c':
-        options.chunk = number(optarg, 1, READ_ROOM);
+        options.chunk = number_between(1, READ_ROOM, optarg, usage);
         break;
     case 'd':
-        options.pause_ms = number(optarg, 0, MOST_MS);
+        options.pause_ms = number_between(0, MOST_MS, optarg, usage);
         break;
     case 't':
-        options.limit_ms = number(optarg, 1, MOST_MS);
+        options.limit_ms = number_between(1, MOST_MS, optarg, usage);
         break;
     default:
         fputs(usage, option == 'h' ? stdout : stderr);

@@ -372,47 +372,34 @@ static void hold(void)
 
 /* ---- Arguments ------------------------------------------------------------------------------- */
 
-static long number(const char *text, long least, long most)
-{
-    char *end;
-    long value = strtol(text, &end, 10);
-
-    if (end == text || *end || value < least || value > most) {
-        fprintf(stderr, "crowd: unable to use \"%s\": allowed is %ld to %ld\n%s", text, least, most,
-                usage);
-        exit(2);
-    }
-    return value;
-}
-
 static void read_option(int option)
 {
     enum { MOST_BYTES = 100000000, MOST_MS = 3600000, MOST_CLIENTS = 10000000 };
 
     switch (option) {
     case 'n':
-        options.count = number(optarg, 1, MOST_CLIENTS);
+        options.count = number_between(1, MOST_CLIENTS, optarg, usage);
         break;
     case 'c':
-        options.at_a_time = number(optarg, 1, 20000);
+        options.at_a_time = number_between(1, 20000, optarg, usage);
         break;
     case 's':
         options.head = optarg;
         break;
     case 'b':
-        options.body = number(optarg, 0, MOST_BYTES);
+        options.body = number_between(0, MOST_BYTES, optarg, usage);
         break;
     case 'e':
-        options.early = number(optarg, 0, MOST_BYTES);
+        options.early = number_between(0, MOST_BYTES, optarg, usage);
         break;
     case 'l':
-        options.late_ms = number(optarg, 0, MOST_MS);
+        options.late_ms = number_between(0, MOST_MS, optarg, usage);
         break;
     case 'r':
-        options.buffer = number(optarg, 0, MOST_BYTES);
+        options.buffer = number_between(0, MOST_BYTES, optarg, usage);
         break;
     case 't':
-        options.limit_ms = number(optarg, 1, MOST_MS);
+        options.limit_ms = number_between(1, MOST_MS, optarg, usage);
         break;
     case 'H':
         options.hold = true;
@@ -425,7 +412,7 @@ static void read_option(int option)
 
 static void get_ready(const char *address, const char *port)
 {
-    server.sin_port = htons((uint16_t)number(port, 1, 65535));
+    server.sin_port = htons((uint16_t)number_between(1, 65535, port, usage));
     if (inet_pton(AF_INET, address, &server.sin_addr) != 1) {
         errno = EINVAL;
         unable("use that address");

@@ -7,6 +7,8 @@ bats_require_minimum_version 1.5.0
 top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 export LIBSAFECLOSE=${LIBSAFECLOSE:-$top/libsafeclose.so}
 export programs=${BUILD:-$top/build}/tests
+# Closes connections, and does between the closes what programs do (speaker.c).
+speaker=$programs/speaker
 export LC_ALL=C
 
 # Settings of whoever runs the tests are none of the tests'.

@@ -73,6 +73,21 @@ void go_behind_library(void)
     unsetenv("LIBSAFECLOSE");
 }
 
+long status_kb(const char *name)
+{
+    char line[256];
+    size_t length = strlen(name);
+    long size = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+
+    while (file && fgets(line, sizeof line, file))
+        if (strncmp(line, name, length) == 0 && line[length] == ':')
+            size = atol(line + length + 1);
+    if (file)
+        fclose(file);
+    return size;
+}
+
 void raise_limit(void)
 {
     struct rlimit limit;
@@ -107,4 +122,17 @@ void become_class(const char *class)
     } else if (strcmp(class, "plain") != 0) {
         errx(99, "no class \"%s\"", class);
     }
+}
+
+long number_between(long least, long most, const char *text, const char *usage)
+{
+    char *end;
+    long value = strtol(text, &end, 10);
+
+    if (end == text || *end || value < least || value > most) {
+        fprintf(stderr, "%s: unable to use \"%s\": allowed is %ld to %ld\n%s",
+                program_invocation_short_name, text, least, most, usage);
+        exit(2);
+    }
+    return value;
 }

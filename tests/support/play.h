@@ -29,6 +29,9 @@ int connect_here(int port);
 /* What is executed next has $LIBSAFECLOSE in front of it, unless that is empty. */
 void go_behind_library(void);
 
+/* A size that /proc/self/status has: "VmRSS". */
+long status_kb(const char *name);
+
 /* As many descriptors as may be. */
 void raise_limit(void);
 
@@ -38,5 +41,8 @@ void have_own_mounts(void);
 /* What a CLASS of programs does before it begins: "plain" nothing; "setuid", "setuid-dumpable": it becomes nobody;
  * "chroot": changes to a root without /proc; "undumpable". */
 void become_class(const char *class);
+
+/* An option's value; without one that is allowed the program ends, with its USAGE and status 2. */
+long number_between(long least, long most, const char *text, const char *usage);
 
 #endif
