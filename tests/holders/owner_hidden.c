@@ -86,22 +86,6 @@ SCENE(plain_fork, "plain-fork")
  * them ------------------------------------------------------------------------------------------
  */
 
-static void child_closes_after(void (*confine)(void))
-{
-    int fd = owner_takes_one();
-
-    owner_sends(OWNER_BYTES);
-    pid_t pid = must(fork(), "fork");
-    if (pid == 0) {
-        confine();
-        close(fd);
-        _exit(0);
-    }
-    owner_reaps(pid);
-    owner_serves("holder", fd, fd);
-    owner_peer_reads();
-}
-
 static void drop_capabilities(void)
 {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};

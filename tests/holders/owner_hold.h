@@ -51,4 +51,21 @@ static const char *number_text(int number)
     return text;
 }
 
+/* A child closes, its parent has it still. */
+static void child_closes_after(void (*confine)(void))
+{
+    int fd = owner_takes_one();
+
+    owner_sends(OWNER_BYTES);
+    pid_t pid = must(fork(), "fork");
+    if (pid == 0) {
+        confine();
+        close(fd);
+        _exit(0);
+    }
+    owner_reaps(pid);
+    owner_serves("holder", fd, fd);
+    owner_peer_reads();
+}
+
 #endif

@@ -272,18 +272,7 @@ SCENE(child_is_nobody, "child-is-nobody")
 
 SCENE(nobody_closes, "nobody-closes")
 {
-    int fd = owner_takes_one();
-
-    owner_sends(OWNER_BYTES);
-    pid_t pid = must(fork(), "fork");
-    if (pid == 0) {
-        become_nobody();
-        close(fd);
-        _exit(0);
-    }
-    owner_reaps(pid);
-    owner_serves("holder", fd, fd);
-    owner_peer_reads();
+    child_closes_after(become_nobody);
 }
 
 /* ---- Workers that share a listening socket --------------------------------------------------- */

@@ -212,7 +212,7 @@ static void serve(int wire)
 
 /* ---- The program ----------------------------------------------------------------------------- */
 
-static _Noreturn void become_program(char **command, int wire, const char *places)
+static void prepare(const char *places)
 {
     const gid_t group = NOBODY;
 
@@ -225,19 +225,6 @@ static _Noreturn void become_program(char **command, int wire, const char *place
         must(setresgid(NOBODY, NOBODY, NOBODY), "drop the group");
         must(setresuid(NOBODY, NOBODY, NOBODY), "drop the user");
     }
-    owner_becomes(command, wire);
-}
-
-static pid_t program;
-
-static void out_of_patience(int signal)
-{
-    static const char text[] = "the program does not end\n";
-
-    (void)signal;
-    if (write(STDOUT_FILENO, text, sizeof text - 1) > 0)
-        kill(-program, SIGKILL);
-    _exit(1);
 }
 
 /* All that the program left behind, too. */
@@ -247,9 +234,9 @@ static void wait_for_all(void)
     pid_t pid;
 
     while ((pid = wait(&status)) > 0)
-        if (pid == program && WIFSIGNALED(status))
+        if (pid == owner_program && WIFSIGNALED(status))
             owner_say("killed by signal %d\n", WTERMSIG(status));
-        else if (pid == program)
+        else if (pid == owner_program)
             owner_say("exit status %d\n", WEXITSTATUS(status));
         else if (status != 0)
             owner_say("a child of its ended with status %#x\n", (unsigned)status);
@@ -260,25 +247,12 @@ int main(int argc, char **argv)
 {
     char places[16] = "";
     struct net_resets resets = net_resets_now();
-    int wires[2];
     int option, whole;
 
     while ((option = getopt(argc, argv, "+nu")) != -1)
         if (strlen(places) + 1 < sizeof places)
             places[strlen(places)] = (char)option;
-    /* Whoever loses its parent comes to us, so that nobody is overlooked. */
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
-    must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, wires), "make a wire");
-    raise_limit();
-    program = must(fork(), "fork");
-    if (program == 0) {
-        setpgid(0, 0);
-        become_program(argv + optind, wires[1], places);
-    }
-    close(wires[1]);
-    signal(SIGALRM, out_of_patience);
-    alarm(PATIENCE_S);
-    serve(wires[0]);
+    serve(owner_starts(argv + optind, prepare, places, PATIENCE_S));
     wait_for_all();
     whole = join_plans();
     resets = net_resets_since(resets);

@@ -17,11 +17,13 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -71,6 +73,41 @@ static inline _Noreturn void owner_becomes(char **command, int wire)
     go_behind_library();
     execv(command[0], command);
     _exit(127);
+}
+
+/* The peer's program. */
+static pid_t owner_program;
+
+static inline void owner_loses_patience(int signal)
+{
+    static const char text[] = "the program does not end\n";
+
+    (void)signal;
+    if (write(STDOUT_FILENO, text, sizeof text - 1) > 0)
+        kill(-owner_program, SIGKILL);
+    _exit(1);
+}
+
+/* Starts the program, which has PREPARE(PLACES) done first and ends within so many seconds; returns the wire to it. */
+static inline int owner_starts(char **command, void (*prepare)(const char *places),
+                               const char *places, unsigned seconds)
+{
+    int wires[2];
+
+    /* Whoever loses its parent comes to us, so that nobody is overlooked. */
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, wires), "make a wire");
+    raise_limit(); /* for the program too */
+    owner_program = must(fork(), "fork");
+    if (owner_program == 0) {
+        setpgid(0, 0);
+        prepare(places);
+        owner_becomes(command, wires[1]);
+    }
+    close(wires[1]);
+    signal(SIGALRM, owner_loses_patience);
+    alarm(seconds);
+    return wires[0];
 }
 
 /* A question whose answer is to be waited for later: the peer gets on with it. */

@@ -268,33 +268,14 @@ static void hide_pids(void)
     must(mount("proc", "/proc", "proc", 0, "hidepid=2"), "mount /proc");
 }
 
-static pid_t start(char **command, int wire, const char *places)
+static void prepare(const char *places)
 {
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        setpgid(0, 0);
-        if (strchr(places, 'p'))
-            hide_behind_wrong_proc();
-        if (strchr(places, 'n'))
-            hide_proc();
-        if (strchr(places, 'h'))
-            hide_pids();
-        owner_becomes(command, wire);
-    }
-    return must(pid, "fork");
-}
-
-static pid_t program;
-
-static void out_of_patience(int signal)
-{
-    static const char text[] = "the program does not end\n";
-
-    (void)signal;
-    if (write(STDOUT_FILENO, text, sizeof text - 1) > 0)
-        kill(-program, SIGKILL);
-    _exit(1);
+    if (strchr(places, 'p'))
+        hide_behind_wrong_proc();
+    if (strchr(places, 'n'))
+        hide_proc();
+    if (strchr(places, 'h'))
+        hide_pids();
 }
 
 int main(int argc, char **argv)
@@ -302,7 +283,6 @@ int main(int argc, char **argv)
     char places[16] = "";
     bool quiet = false;
     struct net_resets before;
-    int wires[2];
     int option, status, worst = 0;
     pid_t pid;
 
@@ -311,18 +291,10 @@ int main(int argc, char **argv)
         if (strlen(places) + 1 < sizeof places)
             places[strlen(places)] = (char)option;
     }
-    /* Whoever loses its parent comes to us, so that nobody is overlooked. */
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
-    must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, wires), "make a wire");
-    raise_limit(); /* for the program too */
     before = net_resets_now();
-    program = start(argv + optind, wires[1], places);
-    close(wires[1]);
-    signal(SIGALRM, out_of_patience);
-    alarm(PATIENCE_S);
-    serve(wires[0]);
+    serve(owner_starts(argv + optind, prepare, places, PATIENCE_S));
     while ((pid = wait(&status)) > 0) {
-        if (pid == program && may_end_at)
+        if (pid == owner_program && may_end_at)
             say_how_program_ended();
         if (status != 0) {
             owner_say("a process ended with status %#x\n", (unsigned)status);
