@@ -4,6 +4,8 @@
 #ifndef SAFECLOSE_TESTS_LISTED_H
 #define SAFECLOSE_TESTS_LISTED_H
 
+#include <stdlib.h>
+
 #define LISTED_JOIN_NOW(a, b) a##b
 #define LISTED_JOIN(a, b) LISTED_JOIN_NOW(a, b)
 
@@ -16,6 +18,8 @@
         type *listed = (list);                                                                     \
         while (*(const char **)listed)                                                             \
             listed++;                                                                              \
+        if (listed + 1 == (list) + sizeof(list) / sizeof *(list))                                  \
+            abort(); /* it has no room for one more and the end */                                 \
         *listed = (type){__VA_ARGS__};                                                             \
     }
 

@@ -5,13 +5,9 @@
  */
 #include "report/names.h"
 #include "tcp/outcome.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
-
-#include <cmocka.h>
 
 enum cell {
     NOTHING,   /* nothing was sent, for sure */
@@ -107,9 +103,8 @@ static void in_this_row(void **state)
 }
 
 /* Not asked before or after, or not found before: then there is only the verdict. */
-static void without_two_answers_the_verdict_is_told_and_not_confirmed(void **state)
+TEST(without_two_answers_the_verdict_is_told_and_not_confirmed)
 {
-    (void)state;
     for (int i = 0; i < ROWS; i++) {
         const struct told word = {table[i].last.outcome, false, false};
 
@@ -126,9 +121,8 @@ static void without_two_answers_the_verdict_is_told_and_not_confirmed(void **sta
     }
 }
 
-static void only_a_reset_is_claimed(void **state)
+TEST(only_a_reset_is_claimed)
 {
-    (void)state;
     for (int i = 0; i < ROWS; i++)
         for (enum diag after = DIAG_UNASKED; after <= DIAG_ORPHAN; after++)
             for (uint8_t s = STATE_ESTABLISHED; s <= STATE_CLOSING; s++) {
@@ -141,14 +135,13 @@ static void only_a_reset_is_claimed(void **state)
 int main(void)
 {
     static char names[ROWS][64];
-    struct CMUnitTest tests[ROWS + 2] = {
-        cmocka_unit_test(without_two_answers_the_verdict_is_told_and_not_confirmed),
-        cmocka_unit_test(only_a_reset_is_claimed),
-    };
+    struct CMUnitTest *test = test_list;
 
+    while (test->name)
+        test++;
     for (int i = 0; i < ROWS; i++) {
         snprintf(names[i], sizeof(names[i]), "the row \"%s\" is as in the table", table[i].name);
-        tests[2 + i] = (struct CMUnitTest){names[i], in_this_row, NULL, NULL, (void *)&table[i]};
+        *test++ = (struct CMUnitTest){names[i], in_this_row, NULL, NULL, (void *)&table[i]};
     }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(test_list, NULL, NULL);
 }

@@ -3,15 +3,12 @@
  * what is left in its queues. The kernel's side of it is pinned by kernel_facts_close.c.
  */
 #include "report/names.h"
+#include "test.h"
 #include "tcp/verdict.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
 #include <netinet/tcp.h>
 
 enum cell {
@@ -99,9 +96,8 @@ static void in_this_state(void **state)
 }
 
 /* Output that was never sent is lost by a reset, and causes none. */
-static void unsent_output_changes_nothing_but_a_zero_linger(void **state)
+TEST(unsent_output_changes_nothing_but_a_zero_linger)
 {
-    (void)state;
     for (int i = 0; i < ROWS; i++) {
         const uint8_t s = table[i].state;
         const uint32_t much = UINT32_MAX;
@@ -113,9 +109,8 @@ static void unsent_output_changes_nothing_but_a_zero_linger(void **state)
     }
 }
 
-static void a_waiting_client_is_the_only_thing_a_listening_socket_resets(void **state)
+TEST(a_waiting_client_is_the_only_thing_a_listening_socket_resets)
 {
-    (void)state;
     for (int bits = 0; bits < 8; bits++) {
         struct facts f = {
             .state = STATE_LISTEN,
@@ -129,9 +124,8 @@ static void a_waiting_client_is_the_only_thing_a_listening_socket_resets(void **
     }
 }
 
-static void the_outcome_of_an_mptcp_close_is_unknown_in_every_state(void **state)
+TEST(the_outcome_of_an_mptcp_close_is_unknown_in_every_state)
 {
-    (void)state;
     for (int s = 0; s <= STATE_CLOSING; s++) {
         for (int bits = 0; bits < 16; bits++) {
             struct facts f = {
@@ -150,9 +144,8 @@ static void the_outcome_of_an_mptcp_close_is_unknown_in_every_state(void **state
     }
 }
 
-static void the_states_are_numbered_as_the_kernel_numbers_them(void **state)
+TEST(the_states_are_numbered_as_the_kernel_numbers_them)
 {
-    (void)state;
     assert_int_equal(STATE_ESTABLISHED, TCP_ESTABLISHED);
     assert_int_equal(STATE_SYN_SENT, TCP_SYN_SENT);
     assert_int_equal(STATE_SYN_RECV, TCP_SYN_RECV);
@@ -166,9 +159,8 @@ static void the_states_are_numbered_as_the_kernel_numbers_them(void **state)
     assert_int_equal(STATE_CLOSING, TCP_CLOSING);
 }
 
-static void causes_and_outcomes_have_the_names_that_scripts_read(void **state)
+TEST(causes_and_outcomes_have_the_names_that_scripts_read)
 {
-    (void)state;
     assert_string_equal(names_cause(CAUSE_NONE), "none");
     assert_string_equal(names_cause(CAUSE_UNREAD_DATA), "unread-data");
     assert_string_equal(names_cause(CAUSE_ZERO_LINGER), "zero-linger");
@@ -182,17 +174,13 @@ static void causes_and_outcomes_have_the_names_that_scripts_read(void **state)
 int main(void)
 {
     static char names[ROWS][64];
-    struct CMUnitTest tests[ROWS + 5] = {
-        cmocka_unit_test(unsent_output_changes_nothing_but_a_zero_linger),
-        cmocka_unit_test(a_waiting_client_is_the_only_thing_a_listening_socket_resets),
-        cmocka_unit_test(the_outcome_of_an_mptcp_close_is_unknown_in_every_state),
-        cmocka_unit_test(the_states_are_numbered_as_the_kernel_numbers_them),
-        cmocka_unit_test(causes_and_outcomes_have_the_names_that_scripts_read),
-    };
+    struct CMUnitTest *test = test_list;
 
+    while (test->name)
+        test++;
     for (int i = 0; i < ROWS; i++) {
         snprintf(names[i], sizeof(names[i]), "the row of %s is as in the table", table[i].name);
-        tests[5 + i] = (struct CMUnitTest){names[i], in_this_state, NULL, NULL, (void *)&table[i]};
+        *test++ = (struct CMUnitTest){names[i], in_this_state, NULL, NULL, (void *)&table[i]};
     }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(test_list, NULL, NULL);
 }
