@@ -140,21 +140,13 @@ static inline const char *errno_text(int error)
         say("%s=%ld %s", name, call_result, errno_text(errno));                                    \
     } while (0)
 
-static inline int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static inline void wait_flag(_Atomic int *flag, const char *what)
 {
-    int64_t end = now_ms() + DOOR_TIME;
+    int64_t end = net_now_ms() + DOOR_TIME;
 
     while (!atomic_load(flag)) {
         errno = ETIMEDOUT;
-        if (now_ms() > end)
+        if (net_now_ms() > end)
             cannot("wait for %s", what);
         usleep(100); /* leaves the processor to the one who is waited for */
     }
@@ -430,10 +422,10 @@ static inline bool has_ended(pid_t program)
 
 static inline void await_door(pid_t program)
 {
-    int64_t end = now_ms() + DOOR_TIME;
+    int64_t end = net_now_ms() + DOOR_TIME;
 
     while (!atomic_load(&door.wire->through) && !has_ended(program)) {
-        if (now_ms() > end) {
+        if (net_now_ms() > end) {
             kill(program, SIGKILL);
             errno = ETIMEDOUT;
             cannot("see the program pass the door");

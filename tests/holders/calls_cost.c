@@ -37,14 +37,6 @@ SCENE(switches, "switches")
     owner_say("%ld voluntary context switches\n", count);
 }
 
-static long now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000L + now.tv_nsec;
-}
-
 static long until_fin(int listener)
 {
     int fd = owner_takes(listener);
@@ -53,7 +45,7 @@ static long until_fin(int listener)
     owner_sends(FEW);
     owner_begins_to_ask('T', 0);
     usleep(PAUSE_US); /* the peer waits for the end now, and what is asleep is */
-    before = now_ns();
+    before = net_now_ns();
     must(close(fd), "close");
     return owner_hears().bytes - before;
 }

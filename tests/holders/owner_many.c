@@ -37,14 +37,6 @@ static void peers_read(const char *what)
               all.right ? "right" : "wrong", all.error);
 }
 
-static double milliseconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
 /* ---- Both close at the same moment ----------------------------------------------------------- */
 
 /* Both wait for each other, on the processor, now and then: between they race. */
@@ -100,13 +92,13 @@ static void inherited(int wanted)
     take(listener, wanted);
     owner_ask('m', FEW);
     for (int i = 0; i < 3; i++) {
-        began = milliseconds();
+        began = (double)net_now_ns() / 1e6;
         pid_t pid = must(fork(), "fork");
         if (pid == 0)
             exit(0);
         owner_reaps(pid);
-        if (milliseconds() - began < best)
-            best = milliseconds() - began;
+        if ((double)net_now_ns() / 1e6 - began < best)
+            best = (double)net_now_ns() / 1e6 - began;
     }
     fprintf(stderr, "%.3f\n", best);
     for (int i = 0; i < count; i++)

@@ -41,14 +41,6 @@ static bool take_port(int fd)
     return false;
 }
 
-static long now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* On a machine with more to do than it can, one connect in some 50,000 was not told that its connection was
  * there, though the server had it, before the server lost its patience and closed it. */
 static bool has_connected(int fd)
@@ -84,10 +76,10 @@ static int connect_to(int port, bool small)
 static int connect_in_time(int port, bool small)
 {
     for (;;) {
-        long start = now_ms();
+        long start = net_now_ms();
         int fd = connect_to(port, small);
 
-        if (now_ms() - start < board->patience_ms / 2)
+        if (net_now_ms() - start < board->patience_ms / 2)
             return fd;
         close(fd);
     }

@@ -18,32 +18,24 @@
 
 _Thread_local volatile int for_handler = -1;
 
-static long now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 void spin(int microseconds)
 {
-    long until = now_us() + microseconds;
+    long until = net_now_ns() / 1000 + microseconds;
 
-    while (now_us() < until)
+    while (net_now_ns() / 1000 < until)
         ;
 }
 
 bool wait_for(_Atomic int *value, int wanted)
 {
-    long until = now_us() + board->patience_ms * 1000L;
+    long until = net_now_ns() / 1000 + board->patience_ms * 1000L;
 
     for (int i = 0; atomic_load(value) < wanted; i++) {
         if (i < 20)
             sched_yield();
         else
             usleep(50);
-        if (now_us() > until)
+        if (net_now_ns() / 1000 > until)
             return false;
     }
     return true;
@@ -59,9 +51,9 @@ static void interrupt(const struct act *a)
 void wait_unread(const struct act *a)
 {
     int wanted = a->s.request - a->s.early;
-    long until = now_us() + board->patience_ms * 1000L;
+    long until = net_now_ns() / 1000 + board->patience_ms * 1000L;
 
-    while (net_unread(a->fd) < wanted && now_us() < until)
+    while (net_unread(a->fd) < wanted && net_now_ns() / 1000 < until)
         usleep(30);
 }
 
@@ -160,7 +152,7 @@ static enum read_end check(const struct act *a, const unsigned char *bytes, int 
 void read_request(struct act *a, int size, int flags)
 {
     unsigned char bytes[4096];
-    long until = now_us() + board->patience_ms * 1000L;
+    long until = net_now_ns() / 1000 + board->patience_ms * 1000L;
     enum read_end end = READ_ALL;
 
     for (int left = size; left > 0 && end == READ_ALL;) {
@@ -177,7 +169,7 @@ void read_request(struct act *a, int size, int flags)
         }
         if (got > 0)
             left -= got;
-        else if (end == READ_ALL && now_us() > until)
+        else if (end == READ_ALL && net_now_ns() / 1000 > until)
             end = READ_TIMEOUT;
     }
     if (end != READ_ALL)

@@ -31,22 +31,14 @@ struct tally {
     int problems; /* a round that could not be played */
 };
 
-static long now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000L + now.tv_nsec;
-}
-
 static void *shoot(void *context)
 {
     struct shot *shot = context;
     long start;
 
     pthread_barrier_wait(&shot->go);
-    start = now_ns();
-    while (now_ns() - start < shot->delay_ns)
+    start = net_now_ns();
+    while (net_now_ns() - start < shot->delay_ns)
         ;
     send(shot->fd, "!", 1, MSG_NOSIGNAL);
     return NULL;
@@ -155,7 +147,7 @@ static int race_in(enum run_mode mode, bool resets_only, int rounds, const struc
 {
     struct stage *stage = stage_open(mode, resets_only, SETTING_PLAIN, place);
     struct tally t = {0};
-    uint64_t random = (uint64_t)now_ns();
+    uint64_t random = (uint64_t)net_now_ns();
     const long span_ns = 150000; /* from the command to after the close, on a slow machine too */
 
     if (!stage)

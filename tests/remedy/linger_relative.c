@@ -30,13 +30,6 @@ enum { REMEMBERED = 64 };
 
 static const char answer[] = "the whole answer";
 
-static void pass_ms(long ms)
-{
-    const struct timespec time = {ms / 1000, ms % 1000 * 1000000L};
-
-    nanosleep(&time, NULL);
-}
-
 static bool is_whole(int peer)
 {
     char got[sizeof answer];
@@ -140,7 +133,7 @@ static bool is_other_whole(void)
     must(net_pair_open(&old, NULL), "connect");
     must(net_pair_open(&new, NULL), "connect");
     if (must(fork(), "fork") == 0) {
-        pass_ms(5);
+        net_pass_ms(5);
         _exit(0);
     }
     kept = (int)unseen(SYS_fcntl, new.ours, F_DUPFD, 100);
@@ -148,7 +141,7 @@ static bool is_other_whole(void)
     unseen(SYS_close, new.ours, 0, 0);
     close(old.ours); /* the note says the old one, and the number is the new one's */
     must(wait(NULL), "wait");
-    pass_ms(30);
+    net_pass_ms(30);
     send(kept, answer, sizeof answer - 1, MSG_NOSIGNAL);
     unseen(SYS_close, kept, 0, 0);
     whole = is_whole(new.peer);
@@ -187,15 +180,15 @@ static void signals(int count)
         must(fcntl(pair.ours, F_SETOWN, getpid()), "own");
         must(fcntl(pair.ours, F_SETFL, O_ASYNC | O_RDWR), "ask for signals");
         if (must(fork(), "fork") == 0) {
-            pass_ms(2);
+            net_pass_ms(2);
             _exit(0);
         }
         net_close_ours(&pair);
         must(wait(NULL), "wait");
-        pass_ms(10);
+        net_pass_ms(10);
         told = 0;
         send(pair.peer, "late", 4, MSG_NOSIGNAL);
-        pass_ms(5);
+        net_pass_ms(5);
         if (told)
             break;
         net_pair_close(&pair);

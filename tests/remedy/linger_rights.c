@@ -36,6 +36,14 @@ static void park(int count)
         must(close(linger_at_risk(listener, 50000)), "close");
 }
 
+/* They linger until their peers have read all. */
+static void park_to_the_end(int count)
+{
+    park(count);
+    linger_asks(ASK_READ, EVERY);
+    linger_asks(ASK_WAIT, 0);
+}
+
 static void late_data_arrives(void)
 {
     linger_asks(ASK_LATE, EVERY);
@@ -161,9 +169,7 @@ SCENE(limited_threads, "limited-threads")
         start_thread(forbids, NULL);
     pthread_barrier_wait(&all_at_once);
     pthread_barrier_wait(&all_at_once);
-    park(5);
-    linger_asks(ASK_READ, EVERY);
-    linger_asks(ASK_WAIT, 0);
+    park_to_the_end(5);
 }
 
 /* The control file said another mode when the limit was set. */
@@ -262,9 +268,7 @@ SCENE(limited_for_a_while, "limited-for-a-while")
     getrlimit(RLIMIT_NPROC, &before);
     forbid_processes(0);
     listener = owner_listens();
-    park(3);
-    linger_asks(ASK_READ, EVERY);
-    linger_asks(ASK_WAIT, 0);
+    park_to_the_end(3);
     forbid_processes(before.rlim_max);
     park(5);
     late_data_arrives();
@@ -391,9 +395,7 @@ SCENE(one_thread_alone, "one-thread-alone")
     start_thread(changes_its_own, &gate);
     owner_waits(gate);
     tell_lot("then");
-    park(3);
-    linger_asks(ASK_READ, EVERY);
-    linger_asks(ASK_WAIT, 0);
+    park_to_the_end(3);
 }
 
 static void change_in_handler(int signal)
@@ -417,9 +419,7 @@ SCENE(from_a_handler, "from-a-handler")
     say_rights();
     must(seteuid(0), "seteuid");
     say_rights();
-    park(3);
-    linger_asks(ASK_READ, EVERY);
-    linger_asks(ASK_WAIT, 0);
+    park_to_the_end(3);
 }
 
 static void *toggles(void *unused)
@@ -445,9 +445,7 @@ SCENE(from_threads, "from-threads")
     say_rights();
     must(seteuid(0), "seteuid");
     say_rights();
-    park(3);
-    linger_asks(ASK_READ, EVERY);
-    linger_asks(ASK_WAIT, 0);
+    park_to_the_end(3);
 }
 
 /* A child's rights are its own, in its parent's memory too. */

@@ -95,13 +95,6 @@ static int accept_one(int listener)
     return fd;
 }
 
-static void keep_pace(int ms)
-{
-    const struct timespec pace = {0, ms * 1000000L};
-
-    nanosleep(&pace, NULL);
-}
-
 static void end_child(pid_t pid)
 {
     int status;
@@ -158,7 +151,7 @@ static void be_clients(const char *port, int count, const char *how)
         end = net_read_to_end(fd);
         if (strcmp(how, "late") == 0) {
             send(fd, "0123456789", REQUEST, MSG_NOSIGNAL);
-            keep_pace(2);
+            net_pass_ms(2);
         }
         eof += end.error == 0;
         reset += end.error == ECONNRESET;
@@ -202,7 +195,7 @@ static void streams(int listener, int count, bool nobody)
         if (fclose(in) != 0)
             err(2, "close a stream");
         end_child(pid);
-        keep_pace(QUICK_MS);
+        net_pass_ms(QUICK_MS);
     }
 }
 
@@ -235,7 +228,7 @@ static void fork_each(int listener, int count)
         close(go[1]);
         close(go[0]);
         end_child(pid);
-        keep_pace(PACE_MS);
+        net_pass_ms(PACE_MS);
     }
 }
 
@@ -253,7 +246,7 @@ static void two_processes(int listener, int count, bool ends)
         if (pid == 0)
             _exit(0);
         end_child(pid);
-        keep_pace(PACE_MS);
+        net_pass_ms(PACE_MS);
     }
 }
 
@@ -265,13 +258,13 @@ static void outlived(int listener, int count)
         pid_t pid = must(fork(), "fork");
 
         if (pid == 0) {
-            keep_pace(i % 4);
+            net_pass_ms(i % 4);
             _exit(0);
         }
         close(fd);
         end_child(pid);
     }
-    keep_pace(200); /* the last one lingers until this process ends */
+    net_pass_ms(200); /* the last one lingers until this process ends */
 }
 
 static void given(int listener, int count)
@@ -295,7 +288,7 @@ static void given(int listener, int count)
         meet(i);
         close(fd);
         if (pid != 0)
-            keep_pace(PACE_MS);
+            net_pass_ms(PACE_MS);
     }
     if (pid == 0)
         exit(0);
@@ -337,7 +330,7 @@ static void two_threads(int listener, int count)
         close(fd);
         while (atomic_load(&rounds.ended) < i)
             sched_yield();
-        keep_pace(PACE_MS);
+        net_pass_ms(PACE_MS);
     }
     pthread_join(thread, NULL);
 }
@@ -364,7 +357,7 @@ static void prefork(int listener, int workers)
         prctl(PR_SET_PDEATHSIG, SIGTERM);
         for (;;) {
             leave_unread(accept_one(listener));
-            keep_pace(PACE_MS);
+            net_pass_ms(PACE_MS);
         }
     }
     say("serves");

@@ -25,12 +25,24 @@ static const struct net_options no_options;
 
 /* ---- Small things ---------------------------------------------------------------------------- */
 
-long net_now_ms(void)
+long net_now_ns(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+long net_now_ms(void)
+{
+    return net_now_ns() / 1000000;
+}
+
+void net_pass_ms(long ms)
+{
+    const struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+
+    nanosleep(&time, NULL);
 }
 
 static int write_text(const char *path, const char *text)

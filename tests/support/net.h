@@ -155,8 +155,11 @@ int net_protocol(int fd); /* SO_PROTOCOL */
 bool net_wait_at_least(int (*question)(int fd), int fd, int wanted);
 bool net_wait_for(int (*question)(int fd), int fd, int wanted);
 
-/* Milliseconds of CLOCK_MONOTONIC. */
+/* CLOCK_MONOTONIC. */
 long net_now_ms(void);
+long net_now_ns(void);
+
+void net_pass_ms(long ms);
 
 /* Calls DONE(ARG) until it is true; false at the deadline. */
 bool net_wait_until(bool (*done)(void *arg), void *arg);
