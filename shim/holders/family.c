@@ -14,20 +14,27 @@
 #define EXECUTED FUTEX_OWNER_DIED
 #define SERIAL_BITS 48
 #define SERIAL_MASK ((1ULL << SERIAL_BITS) - 1)
+#define MOST_READS 4
 #define ASKED 8 /* of those that seem to live, whenever a place is looked for */
 #define SEVERAL UINT32_MAX
 #define NESTED                                                                                     \
     3 /* forks of one thread, by handlers of signals that come in the middle of another */
 
-struct member {
-    _Atomic uint32_t
-        place; /* 0: free; DEAD: its process is, and what is known of it stays until the next */
+/* What is known of a process. Never changed in place: a new one is written beside it, and then is the current one. */
+struct record {
+    _Atomic uint32_t place;
     _Atomic uint32_t parent;
     _Atomic uint64_t begin;
     _Atomic uint64_t end;
     _Atomic uint64_t pid_ns; /* inode of the namespace that pid is of; 0 while that is not known */
     _Atomic int pid;
-    _Atomic uint64_t seal;      /* make_seal */
+    _Atomic uint64_t seal; /* make_seal */
+};
+
+struct member {
+    _Atomic uint32_t place;   /* 0: free; the record's; with DEAD: its process is; or TAKEN */
+    _Atomic uint32_t current; /* record, modulo 2 */
+    struct record records[2];
     _Atomic uint32_t executing; /* a robust futex: the thread that executes, then EXECUTED */
     _Atomic uint64_t ending;    /* ending_seal; anything else: it is not */
 };
@@ -100,7 +107,7 @@ uint32_t family_forks(void)
 
 /* ---- Places ---------------------------------------------------------------------------------- */
 
-static uint64_t make_seal(const struct relative *r, uint64_t ns)
+static uint64_t make_seal(const struct relative *r)
 {
     const uint64_t odd = 0x9e3779b97f4a7c15;
     uint64_t seal = secret;
@@ -109,7 +116,7 @@ static uint64_t make_seal(const struct relative *r, uint64_t ns)
     seal = (seal ^ ((uint64_t)r->parent << 32 | (uint32_t)r->pid)) * odd;
     seal = (seal ^ seal >> 32 ^ r->begin) * odd;
     seal = (seal ^ seal >> 32 ^ r->end) * odd;
-    return (seal ^ seal >> 32 ^ ns) * odd;
+    return (seal ^ seal >> 32 ^ r->pid_ns) * odd;
 }
 
 /* A place that this process has seen given to a later one is not given back. */
@@ -148,39 +155,57 @@ static void raise_top(uint32_t index)
         ;
 }
 
-static struct relative read_member(uint32_t index)
+static struct relative read_record(const struct member *m, uint32_t index, uint32_t which)
 {
-    struct member *m = &family->members[index % PLACES];
+    const struct record *of = &m->records[which % 2];
+    uint64_t seal = atomic_load(&of->seal);
     struct relative r = {
-        .index = index % PLACES,
-        .place = atomic_load(&m->place),
-        .parent = atomic_load(&m->parent),
-        .begin = atomic_load(&m->begin),
-        .end = atomic_load(&m->end),
-        .pid = atomic_load(&m->pid),
+        .index = index,
+        .place = atomic_load(&of->place),
+        .parent = atomic_load(&of->parent),
+        .begin = atomic_load(&of->begin),
+        .end = atomic_load(&of->end),
+        .pid_ns = atomic_load(&of->pid_ns),
+        .pid = atomic_load(&of->pid),
     };
 
+    r.sound = seal == make_seal(&r) && atomic_load(&of->seal) == seal && is_latest(index, r.place);
     return r;
 }
 
-/* What is written just now does not fit its seal. */
+/* Unsound is what somebody else has written; or was written twice while it was read, again and again. */
 static struct relative view(uint32_t index)
 {
     struct member *m = &family->members[index % PLACES];
-    uint64_t seal = atomic_load(&m->seal);
-    struct relative r = read_member(index);
+    struct relative r;
+    uint32_t which;
 
-    r.sound = seal == make_seal(&r, atomic_load(&m->pid_ns)) && atomic_load(&m->seal) == seal &&
-              is_latest(r.index, r.place & ~DEAD);
+    for (int i = 0; i < MOST_READS; i++) {
+        which = atomic_load(&m->current);
+        r = read_record(m, index % PLACES, which);
+        if (r.sound || atomic_load(&m->current) == which)
+            break;
+    }
+    if (r.sound && r.place && atomic_load(&m->place) == (r.place | DEAD))
+        r.place |= DEAD;
     return r;
 }
 
-static void seal_member(uint32_t index)
+static void write_record(struct relative *r)
 {
-    struct member *m = &family->members[index % PLACES];
-    struct relative r = read_member(index);
+    struct member *m = &family->members[r->index];
+    uint32_t next = atomic_load(&m->current) + 1;
+    struct record *to = &m->records[next % 2];
 
-    atomic_store(&m->seal, make_seal(&r, atomic_load(&m->pid_ns)));
+    r->place &= ~DEAD;
+    atomic_store(&to->place, r->place);
+    atomic_store(&to->parent, r->parent);
+    atomic_store(&to->begin, r->begin);
+    atomic_store(&to->end, r->end);
+    atomic_store(&to->pid_ns, r->pid_ns);
+    atomic_store(&to->pid, r->pid);
+    atomic_store(&to->seal, make_seal(r));
+    atomic_store(&m->current, next);
 }
 
 /* Before the first fork nobody shares it. */
@@ -190,7 +215,11 @@ static void seal_all(void)
         return;
     latest = sys_map(PLACES * sizeof(latest[0]));
     for (uint32_t i = 1; i < PLACES; i++)
-        seal_member(i);
+        if (!atomic_load(&family->members[i].place)) {
+            struct relative none = {.index = i};
+
+            write_record(&none);
+        }
 }
 
 struct relative family_find(uint32_t place)
@@ -227,7 +256,7 @@ bool family_is_gone(const struct relative *r)
         return false;
     if (atomic_load(&m->executing) == EXECUTED)
         return true;
-    if (r->pid <= 0 || !pid_ns || atomic_load(&m->pid_ns) != pid_ns)
+    if (r->pid <= 0 || !pid_ns || r->pid_ns != pid_ns)
         return false;
     dead = sys2(SYS_kill, r->pid, 0) == -ESRCH ||
            (r->parent == self ? pid_can_be_waited_for(r->pid) : pid_has_ended(r->pid));
@@ -244,10 +273,10 @@ static uint64_t ending_seal(uint32_t place, uint64_t begin)
 
 void family_end(void)
 {
-    struct member *m = family && self ? member_of(self) : NULL;
+    struct relative own = family_find(self);
 
-    if (m)
-        atomic_store(&m->ending, ending_seal(self, atomic_load(&m->begin)));
+    if (own.place)
+        atomic_store(&member_of(self)->ending, ending_seal(self, own.begin));
 }
 
 bool family_is_ending(const struct relative *r)
@@ -263,15 +292,12 @@ static uint32_t claim(uint32_t index, bool ask)
 {
     struct member *m = &family->members[index];
     struct relative r = view(index);
-    uint32_t was = r.place;
+    uint32_t was;
 
-    if (!r.sound || (was && was == self))
+    if (!r.sound || (r.place && r.place == self) ||
+        (r.place && !(r.place & DEAD) && (!ask || !family_is_gone(&r))))
         return 0;
-    if (was && !(was & DEAD)) {
-        if (!ask || !family_is_gone(&r))
-            return 0;
-        was = atomic_load(&m->place);
-    }
+    was = atomic_load(&m->place);
     if ((was & ~DEAD) != (r.place & ~DEAD) ||
         !atomic_compare_exchange_strong(&m->place, &was, TAKEN))
         return 0;
@@ -279,19 +305,16 @@ static uint32_t claim(uint32_t index, bool ask)
 }
 
 /* All that is known of a child before it is born. */
-static uint32_t fill(uint32_t index, uint32_t place)
+static uint32_t fill(uint32_t index, uint32_t place, uint64_t end)
 {
     struct member *m = &family->members[index];
+    struct relative r = {
+        .index = index, .place = place, .parent = self, .begin = family_serial(), .end = end};
 
-    atomic_store(&m->pid_ns, 0);
-    atomic_store(&m->pid, 0);
     atomic_store(&m->executing, 0);
     atomic_store(&m->ending, 0);
-    atomic_store(&m->parent, self);
-    atomic_store(&m->end, UINT64_MAX);
-    atomic_store(&m->begin, family_serial());
+    write_record(&r);
     atomic_store(&m->place, place);
-    seal_member(index);
     raise_top(index);
     return place;
 }
@@ -304,7 +327,7 @@ static uint32_t find_place(uint32_t from, uint32_t count, uint32_t most, bool as
         uint32_t place = claim(index, ask);
 
         if (place)
-            return fill(index, place);
+            return fill(index, place, UINT64_MAX);
     }
     return 0;
 }
@@ -346,8 +369,7 @@ void family_start(void)
     secret = make_secret();
     atomic_store(&family->clock, secret & ~SERIAL_MASK);
     atomic_store(&family->top, seal_top(0));
-    self = fill(1, 1 + PLACES);
-    atomic_store(&member_of(self)->end, 0);
+    self = fill(1, 1 + PLACES, 0);
 }
 
 /* ---- Forks ----------------------------------------------------------------------------------- */
@@ -369,9 +391,9 @@ void family_fork_begin(void)
     atomic_fetch_add(&forking, 1);
     if (!family)
         return;
+    seal_all();
     if (!pid_ns)
         family_fork_self(); /* before the first fork nobody asks */
-    seal_all();
     place = self && depth < NESTED ? reserve() : 0;
     if (place)
         unborn.places[depth] = place;
@@ -390,20 +412,24 @@ static uint32_t take_unborn(void)
     return place;
 }
 
-static void set_pid(uint32_t place, int pid)
+/* end: of the fork that it was born in; 0: as it was. */
+static void set_pid(uint32_t place, int pid, uint64_t end)
 {
-    struct member *m = member_of(place);
+    struct relative r = family_find(place);
 
-    atomic_store(&m->pid, pid);
-    atomic_store(&m->pid_ns, pid_ns);
-    seal_member(place);
+    if (!r.place)
+        return;
+    r.pid = pid;
+    r.pid_ns = pid_ns;
+    r.end = end ? end : r.end;
+    write_record(&r);
 }
 
 void family_fork_self(void)
 {
     pid_ns = ask_pid_ns();
     if (self)
-        set_pid(self, atomic_load(&process->pid));
+        set_pid(self, atomic_load(&process->pid), 0);
 }
 
 void family_fork_parent(int child)
@@ -416,9 +442,7 @@ void family_fork_parent(int child)
     if (m && child < 0)
         atomic_store(&m->place, place | DEAD); /* nobody was born */
     else if (m)
-        atomic_store(&m->end, end);
-    if (m)
-        set_pid(place, child > 0 ? child : 0);
+        set_pid(place, child > 0 ? child : 0, end);
     while (last < end && !atomic_compare_exchange_weak(&forked, &last, end))
         ; /* another thread's fork may have been over later */
     atomic_fetch_sub(&forking, 1);

@@ -76,13 +76,13 @@ uint32_t family_forks(void);
 
 /* A process of the family, as the question who may hold something needs it. */
 struct relative {
-    uint32_t index; /* of its place in the memory; 0: none */
-    bool
-        sound; /* what follows is what somebody of the family wrote, and no other is being written */
+    uint32_t index;  /* of its place in the memory; 0: none */
+    bool sound;      /* what follows is what somebody of the family wrote */
     uint32_t place;  /* 0: none, or nobody's any more */
     uint32_t parent; /* its parent's place, which may be another's by now */
     uint64_t begin;
     uint64_t end;
+    uint64_t pid_ns;
     int pid; /* 0 where unknown */
 };
 
