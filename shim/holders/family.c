@@ -22,12 +22,7 @@
 
 /* What is known of a process. Never changed in place: a new one is written beside it, and then is the current one. */
 struct record {
-    _Atomic uint32_t place;
-    _Atomic uint32_t parent;
-    _Atomic uint64_t begin;
-    _Atomic uint64_t end;
-    _Atomic uint64_t pid_ns; /* inode of the namespace that pid is of; 0 while that is not known */
-    _Atomic int pid;
+    _Atomic uint64_t words[RELATIVE_WORDS];
     _Atomic uint64_t seal; /* make_seal */
 };
 
@@ -109,14 +104,11 @@ uint32_t family_forks(void)
 
 static uint64_t make_seal(const struct relative *r)
 {
-    const uint64_t odd = 0x9e3779b97f4a7c15;
-    uint64_t seal = secret;
+    uint64_t seal = secret ^ r->index;
 
-    seal = (seal ^ ((uint64_t)r->index << 32 | (r->place & ~DEAD))) * odd;
-    seal = (seal ^ ((uint64_t)r->parent << 32 | (uint32_t)r->pid)) * odd;
-    seal = (seal ^ seal >> 32 ^ r->begin) * odd;
-    seal = (seal ^ seal >> 32 ^ r->end) * odd;
-    return (seal ^ seal >> 32 ^ r->pid_ns) * odd;
+    for (unsigned i = 0; i < RELATIVE_WORDS; i++)
+        seal = (seal ^ seal >> 32 ^ r->words[i]) * 0x9e3779b97f4a7c15;
+    return seal;
 }
 
 /* A place that this process has seen given to a later one is not given back. */
@@ -155,21 +147,14 @@ static void raise_top(uint32_t index)
         ;
 }
 
-static struct relative read_record(const struct member *m, uint32_t index, uint32_t which)
+static struct relative read_record(const struct record *of, uint32_t index)
 {
-    const struct record *of = &m->records[which % 2];
     uint64_t seal = atomic_load(&of->seal);
-    struct relative r = {
-        .index = index,
-        .place = atomic_load(&of->place),
-        .parent = atomic_load(&of->parent),
-        .begin = atomic_load(&of->begin),
-        .end = atomic_load(&of->end),
-        .pid_ns = atomic_load(&of->pid_ns),
-        .pid = atomic_load(&of->pid),
-    };
+    struct relative r = {.index = index};
 
-    r.sound = seal == make_seal(&r) && atomic_load(&of->seal) == seal && is_latest(index, r.place);
+    for (unsigned i = 0; i < RELATIVE_WORDS; i++)
+        r.words[i] = atomic_load(&of->words[i]);
+    r.sound = seal == make_seal(&r) && is_latest(index, r.place);
     return r;
 }
 
@@ -182,7 +167,7 @@ static struct relative view(uint32_t index)
 
     for (int i = 0; i < MOST_READS; i++) {
         which = atomic_load(&m->current);
-        r = read_record(m, index % PLACES, which);
+        r = read_record(&m->records[which % 2], index % PLACES);
         if (r.sound || atomic_load(&m->current) == which)
             break;
     }
@@ -198,12 +183,8 @@ static void write_record(struct relative *r)
     struct record *to = &m->records[next % 2];
 
     r->place &= ~DEAD;
-    atomic_store(&to->place, r->place);
-    atomic_store(&to->parent, r->parent);
-    atomic_store(&to->begin, r->begin);
-    atomic_store(&to->end, r->end);
-    atomic_store(&to->pid_ns, r->pid_ns);
-    atomic_store(&to->pid, r->pid);
+    for (unsigned i = 0; i < RELATIVE_WORDS; i++)
+        atomic_store(&to->words[i], r->words[i]);
     atomic_store(&to->seal, make_seal(r));
     atomic_store(&m->current, next);
 }
@@ -258,8 +239,8 @@ bool family_is_gone(const struct relative *r)
         return true;
     if (r->pid <= 0 || !pid_ns || r->pid_ns != pid_ns)
         return false;
-    dead = sys2(SYS_kill, r->pid, 0) == -ESRCH ||
-           (r->parent == self ? pid_can_be_waited_for(r->pid) : pid_has_ended(r->pid));
+    dead = sys2(SYS_kill, (int)r->pid, 0) == -ESRCH ||
+           (r->parent == self ? pid_can_be_waited_for((int)r->pid) : pid_has_ended((int)r->pid));
     if (dead)
         atomic_compare_exchange_strong(&m->place, &place, place | DEAD);
     return dead;

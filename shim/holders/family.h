@@ -75,15 +75,21 @@ bool family_trusts(uint64_t serial);
 uint32_t family_forks(void);
 
 /* A process of the family, as the question who may hold something needs it. */
+#define RELATIVE_WORDS 5
 struct relative {
-    uint32_t index;  /* of its place in the memory; 0: none */
-    bool sound;      /* what follows is what somebody of the family wrote */
-    uint32_t place;  /* 0: none, or nobody's any more */
-    uint32_t parent; /* its parent's place, which may be another's by now */
-    uint64_t begin;
-    uint64_t end;
-    uint64_t pid_ns;
-    int pid; /* 0 where unknown */
+    uint32_t index; /* of its place in the memory; 0: none */
+    bool sound;     /* what follows is what somebody of the family wrote */
+    union {
+        uint64_t words[RELATIVE_WORDS]; /* as it lies in the memory */
+        struct {
+            uint32_t place;  /* 0: none, or nobody's any more */
+            uint32_t parent; /* its parent's place, which may be another's by now */
+            uint64_t begin;
+            uint64_t end;
+            uint64_t pid_ns; /* inode of the namespace that pid is of; 0 while that is not known */
+            int64_t pid;     /* 0 where unknown */
+        };
+    };
 };
 
 /* The relative at this place; place 0 where another has it by now. */

@@ -78,6 +78,17 @@ static bool may_hold(const struct entry *e, uint64_t serial, const struct relati
            !given_when(serial, r->place) && (r->place == family_self() || !family_is_gone(r));
 }
 
+/* What a process that is dead has given up says nothing that its death does not, but to those that it forked
+ * afterwards: they count as holders then. Each child of a server gives up its listening socket. */
+static bool is_of_the_dead(const struct entry *e)
+{
+    uint32_t place = atomic_load(&e->place);
+    struct relative r = family_find(place);
+
+    return !(place & OUT) && !atomic_load(&e->in_epoll) && r.sound &&
+           (!r.place || family_is_gone(&r));
+}
+
 /* What no process of the family can hold any more, because all who could are gone without a word, makes
  * room: nobody will ever ask for it. */
 static void tidy(struct entry *bucket, uint64_t except)
@@ -85,11 +96,15 @@ static void tidy(struct entry *bucket, uint64_t except)
     for (int i = 0; i < ENTRIES; i++) {
         uint64_t serial = atomic_load(&bucket[i].serial);
         struct relative r = family_find(family_self());
-        bool held;
+        bool held = serial == except;
 
-        if (serial == 0 || serial == BUSY || serial == except)
+        if (serial == 0 || serial == BUSY)
             continue;
-        held = may_hold(&bucket[i], serial, &r);
+        if (is_of_the_dead(&bucket[i])) {
+            erase(&bucket[i], serial);
+            continue;
+        }
+        held = held || may_hold(&bucket[i], serial, &r);
         r.index = 0;
         while (!held && (r = family_next(r.index)).index)
             held = may_hold(&bucket[i], serial, &r);
