@@ -36,3 +36,10 @@ gets()
             "$(SAFECLOSE_LOG=none preloaded "$mode" timeout 120 "$programs/holders" many-forks 3000)"
     done
 }
+
+@test "what nine dead children have given up leaves room: the last holder acts" {
+    for mode in drain linger; do
+        same '50 of 50 mended' \
+            "$(SAFECLOSE_LOG=none preloaded "$mode" timeout 60 "$programs/holders" given-by-many)"
+    done
+}

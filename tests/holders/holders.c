@@ -261,6 +261,65 @@ static void many_forks(long forks)
         reap(workers[i]);
 }
 
+/* ---- Given up by many that are dead ---------------------------------------------------------- */
+
+enum { KEPT = 2200, FORKERS = 9, ROUNDS = 50 };
+
+/* Each child gives up all that it has inherited: more than the family's table has room for, if what the dead have
+ * given up stays there as long as somebody holds it. */
+static void fork_and_give_up(const int kept[KEPT])
+{
+    pid_t child = must(fork(), "fork");
+
+    if (child == 0) {
+        for (int i = 0; i < KEPT; i++)
+            close(kept[i]);
+        _exit(0);
+    }
+    reap(child);
+}
+
+/* The parent gives it up first, and its child last. */
+static bool give_up_first(void)
+{
+    struct net_pair pair = open_pair(6);
+    int gate[2];
+    pid_t child;
+    bool mended;
+    char byte;
+
+    must(pipe(gate), "pipe");
+    child = must(fork(), "fork");
+    if (child == 0) {
+        close(gate[1]);
+        (void)!read(gate[0], &byte, 1);
+        close(pair.ours);
+        _exit(0);
+    }
+    must(net_close_ours(&pair), "close");
+    close(gate[0]);
+    close(gate[1]);
+    mended = net_read_to_end(pair.peer).error == 0;
+    reap(child);
+    net_pair_close(&pair);
+    return mended;
+}
+
+static void given_by_many(void)
+{
+    static int kept[KEPT];
+    int mended = 0;
+
+    raise_limit();
+    for (int i = 0; i < KEPT; i++)
+        kept[i] = must(socket(AF_INET, SOCK_STREAM, 0), "open a socket");
+    for (int i = 0; i < FORKERS; i++)
+        fork_and_give_up(kept);
+    for (int i = 0; i < ROUNDS; i++)
+        mended += give_up_first();
+    printf("%d of %d mended\n", mended, ROUNDS);
+}
+
 int main(int argc, char **argv)
 {
     const char *scene = argc >= 2 ? argv[1] : "";
@@ -275,7 +334,9 @@ int main(int argc, char **argv)
         after_vfork();
     else if (strcmp(scene, "many-forks") == 0 && argc == 3)
         many_forks(atol(argv[2]));
+    else if (strcmp(scene, "given-by-many") == 0)
+        given_by_many();
     else
-        errx(2, "usage: holders many-forks N|handed-over|writer-blocked|after-vfork");
+        errx(2, "usage: holders many-forks N|given-by-many|handed-over|writer-blocked|after-vfork");
     return 0;
 }
