@@ -85,7 +85,7 @@ static inline long sys_getsockopt(int fd, int level, int name, void *value, unsi
 }
 
 /* The int that this ioctl stores, or -errno. (Part of each caller, so that each call has a place of its own in
- * tests/faults.table.) */
+ * tests/hostile/faults.table.) */
 static inline __attribute__((always_inline)) long sys_ioctl_int(int fd, unsigned long request)
 {
     int value = 0;

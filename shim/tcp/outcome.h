@@ -1,6 +1,6 @@
 /*
  * What a close did, from what it would do as the last one (the verdict) and what the kernel says afterwards.
- * Pure (tests/unit_outcome.c).
+ * Pure (tests/unit/unit_outcome.c).
  *
  *   afterwards    it was
  *   held          not the last: nothing was sent. The state doesn't tell, the socket's inode does

@@ -1,6 +1,6 @@
 /*
  * From what the kernel says of a socket to what it will do at the last close. Pure: no question is
- * asked here, so the whole of it can be tested as a table (tests/unit_verdict.c).
+ * asked here, so the whole of it can be tested as a table (tests/unit/unit_verdict.c).
  */
 #ifndef SAFECLOSE_VERDICT_H
 #define SAFECLOSE_VERDICT_H
