@@ -69,4 +69,8 @@ void linger_note_owner(void);
 /* True where fd is a descriptor of ours, which the program can't have meant. */
 bool linger_owns(int fd);
 
+/* The lot of this process that the feed leads to, as long as it takes parcels; else NULL. For linger.c. */
+struct lot_control;
+struct lot_control *linger_own_lot(uint64_t target);
+
 #endif
