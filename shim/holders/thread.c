@@ -1,0 +1,188 @@
+#include "safeclose.h"
+
+#include "ground/boundary.h"
+#include "ground/format.h"
+#include "ground/proc.h"
+#include "ground/sys.h"
+#include "holders/thread.h"
+
+#define RUN_NS                                                                                     \
+    3000000 /* more than one burst of what arrives takes of whoever runs: netdev_budget_usecs is 2000 */
+#define ANSWER 128 /* bytes of a file in /proc that are of use */
+
+/* The kernel's functions in which a thread sleeps that is in no call on a connection, or takes nothing of it:
+ * epoll_wait, poll and select, futex, sleeping, accept, waiting for a child or a signal, or stopped on its
+ * way into a call or out of it; pipes, UNIX and datagram sockets, locks of files, and the like; io_uring's
+ * threads while idle. Names of older kernels beside those of newer ones. */
+static const char elsewhere[] =
+    "do_epoll_wait\0ep_poll\0poll_schedule_timeout\0futex_do_wait\0"
+    "futex_wait_queue\0futex_wait_queue_me\0hrtimer_nanosleep\0do_nanosleep\0"
+    "inet_csk_accept\0do_wait\0do_sigtimedwait\0sigsuspend\0__do_sys_pause\0sys_pause\0"
+    "ptrace_stop\0do_signal_stop\0anon_pipe_read\0anon_pipe_write\0pipe_read\0pipe_write\0"
+    "unix_stream_read_generic\0sock_alloc_send_pskb\0__skb_wait_for_more_packets\0"
+    "eventfd_read\0signalfd_read_iter\0signalfd_dequeue\0timerfd_read_iter\0"
+    "do_wait_intr_irq\0inotify_read\0__do_semtimedop\0do_semtimedop\0n_tty_read\0wq_sleep\0"
+    "do_msgrcv\0locks_lock_inode_wait\0io_wq_worker\0io_sq_thread\0";
+
+/* What the compiler made of a function has a suffix. */
+static bool is_function(const char *answer, const char *name)
+{
+    size_t len = strlen(name);
+
+    return strncmp(answer, name, len) == 0 && (answer[len] == '\0' || answer[len] == '.');
+}
+
+static bool is_elsewhere(const char *answer)
+{
+    for (const char *name = elsewhere; *name; name += strlen(name) + 1)
+        if (is_function(answer, name))
+            return true;
+    return false;
+}
+
+/* Reads the file of this name of one thread, as much as there is room for; the bytes, or -errno. */
+static long read_file(int tasks, const char *tid, const char *name, char *answer, long room)
+{
+    char path_bytes[32];
+    struct text path = text_over(path_bytes, sizeof(path_bytes) - 1);
+    long file;
+    long n;
+
+    text_put(&path, "%s/%s", tid, name);
+    path_bytes[path.len] = '\0';
+    file = sys4(SYS_openat, tasks, SYS_ARG(path_bytes), O_RDONLY | O_CLOEXEC, 0);
+    if (file < 0)
+        return file;
+    n = sys3(SYS_read, file, SYS_ARG(answer), room - 1);
+    sys1(SYS_close, file);
+    answer[n > 0 ? n : 0] = '\0';
+    return n;
+}
+
+/* "NR 0xARG 0xARG ...", as proc_pid_syscall(5) has it. */
+static uint64_t next_number(const char **s)
+{
+    unsigned base = 10;
+    uint64_t n = 0;
+
+    while (**s == ' ')
+        (*s)++;
+    if ((*s)[0] == '0' && (*s)[1] == 'x') {
+        base = 16;
+        *s += 2;
+    }
+    for (;; (*s)++) {
+        unsigned digit = **s >= '0' && **s <= '9'   ? (unsigned)(**s - '0')
+                         : **s >= 'a' && **s <= 'f' ? (unsigned)(**s - 'a') + 10
+                                                    : 16;
+        if (digit >= base)
+            return n;
+        n = n * base + digit;
+    }
+}
+
+/* By the call that it is in. False where that can't be told; a thread that is in none (it waits for a page
+ * of memory, or is one of io_uring's) says -1. */
+static bool look_at_call(struct threads *t, struct thread *seen, const char *tid)
+{
+    char answer[ANSWER];
+    const char *s = answer;
+    uint64_t nr;
+    long n = t->shut ? -EACCES : read_file(t->tasks, tid, "syscall", answer, sizeof(answer));
+
+    t->shut = n == -EACCES || n == -EPERM;
+    if (n <= 0 || answer[0] == '-')
+        return false;
+    if (answer[0] == 'r') {
+        seen->where = RUNNING;
+        return true;
+    }
+    nr = next_number(&s);
+    /* Which are on two numbers, and on any. */
+    if (nr != SYS_splice && nr != SYS_io_uring_enter && nr != SYS_io_submit)
+        seen->number = (int)next_number(&s);
+    return true;
+}
+
+/* The letter of its state, as proc_pid_stat(5) has it, behind its name in parentheses; 0: unknown. */
+static char state_of(const struct threads *t, const char *tid)
+{
+    char answer[ANSWER];
+    long n = read_file(t->tasks, tid, "stat", answer, sizeof(answer));
+
+    while (n > 2 && answer[n - 1] != ')')
+        n--;
+    return n > 2 && answer[n] == ' ' ? answer[n + 1] : 0;
+}
+
+/* By where in the kernel it sleeps; "0" where it doesn't, or where that is hidden. The first thread stays
+ * listed, dead, until the others have ended. */
+void thread_look(struct threads *t, struct thread *seen, const char *tid)
+{
+    char function[ANSWER];
+    long n = read_file(t->tasks, tid, "wchan", function, sizeof(function));
+
+    seen->number = -1;
+    seen->where = OPAQUE;
+    if (n > 0 && is_elsewhere(function)) {
+        seen->where = ELSEWHERE;
+        return;
+    }
+    if (n > 0 && is_function(function, "wait_woken"))
+        seen->where = ASLEEP;
+    if (look_at_call(t, seen, tid) || n != 1)
+        return;
+    switch (state_of(t, tid)) {
+    case 'R':
+        seen->where = RUNNING;
+        break;
+    case 'Z':
+    case 'X':
+        seen->where = ELSEWHERE;
+        break;
+    default: /* hidden */
+        break;
+    }
+}
+
+/* The time that a thread has spent on a CPU (CPUCLOCK_SCHED in linux/posix-timers.h); -1 where the kernel
+ * does not tell. */
+static int64_t cpu_ns(int tid)
+{
+    struct timespec used = {0, 0};
+
+    if (sys2(SYS_clock_gettime, (int)(~(unsigned)tid << 3 | 6), SYS_ARG(&used)) < 0)
+        return -1;
+    return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+}
+
+/* How often a thread has gone to sleep, as proc_pid_status(5) has it; -1 where the kernel does not tell. The time that
+ * it has run for does not do: in a virtual machine, what the host took meanwhile is taken from that, down to 0. */
+static int64_t sleeps(struct threads *t, const char *tid)
+{
+    static const char key[] = "\nvoluntary_ctxt_switches:\t";
+    long n = read_file(t->tasks, tid, "status", t->status, sizeof(t->status));
+
+    for (long at = n - (long)sizeof(key); at >= 0; at--)
+        if (strncmp(t->status + at, key, sizeof(key) - 1) == 0) {
+            const char *digits = t->status + at + sizeof(key) - 1;
+
+            return (int64_t)next_number(&digits);
+        }
+    return -1;
+}
+
+/* same: it was in this state in the walk before. */
+void thread_count(struct threads *t, struct thread *seen, const char *tid, bool same)
+{
+    bool running = seen->where == RUNNING;
+    int64_t now = running ? cpu_ns(seen->tid) : seen->counted ? sleeps(t, tid) : -1;
+    bool known = same && now >= 0 && seen->count >= 0;
+
+    if (known && (running ? now - seen->count <= RUN_NS : now == seen->count))
+        return;
+    if (known && running)
+        seen->ran = seen->lap;
+    seen->lap = t->walk;
+    seen->count = now;
+}
