@@ -6,14 +6,14 @@
  */
 #include "safeclose.h"
 
+#include "doors/doors.h"
 #include "ground/boundary.h"
-#include "report/event.h"
-#include "settings/config.h"
 #include "remedy/linger.h"
+#include "report/event.h"
 #include "report/ledger.h"
 #include "report/sink.h"
+#include "settings/config.h"
 #include "tcp/diag.h"
-#include "doors/doors.h"
 
 bool alone_begin(void)
 {

@@ -1,11 +1,11 @@
 #include "safeclose.h"
 
-#include "ground/boundary.h"
 #include "doors/closing.h"
+#include "doors/doors.h"
+#include "ground/boundary.h"
 #include "remedy/linger.h"
 #include "report/sink.h"
 #include "tcp/diag.h"
-#include "doors/doors.h"
 
 bool close_begin(int fd, enum via via, const void *call_site)
 {

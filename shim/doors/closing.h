@@ -4,8 +4,8 @@
 #ifndef SAFECLOSE_CLOSING_H
 #define SAFECLOSE_CLOSING_H
 
-#include "settings/config.h"
 #include "report/event.h"
+#include "settings/config.h"
 
 /*
  * fd is about to be given up through this door, called from call_site: asks the kernel what that

@@ -10,9 +10,9 @@
 #ifndef SAFECLOSE_DOORS_H
 #define SAFECLOSE_DOORS_H
 
-#include "report/event.h"
 #include "doors/giveup.h"
 #include "remedy/linger.h"
+#include "report/event.h"
 
 #include <signal.h>
 #include <spawn.h>

@@ -4,13 +4,13 @@
  */
 #include "safeclose.h"
 
-#include "ground/boundary.h"
 #include "doors/closing.h"
-#include "holders/holders.h"
-#include "remedy/linger.h"
-#include "ground/sys.h"
 #include "doors/doors.h"
 #include "doors/track.h"
+#include "ground/boundary.h"
+#include "ground/sys.h"
+#include "holders/holders.h"
+#include "remedy/linger.h"
 
 #include <sys/resource.h>
 

@@ -4,15 +4,15 @@
  */
 #include "safeclose.h"
 
-#include "ground/boundary.h"
 #include "doors/closing.h"
+#include "doors/doors.h"
+#include "ground/boundary.h"
 #include "holders/holders.h"
 #include "remedy/linger.h"
-#include "tcp/pending.h"
 #include "remedy/streams.h"
 #include "report/summary.h"
 #include "settings/control.h"
-#include "doors/doors.h"
+#include "tcp/pending.h"
 
 /* Not in a vfork child: everything there is its parent's. Only exit flushes stdio afterwards. */
 void exit_begin(enum via via, const void *call_site)

@@ -1,13 +1,13 @@
 #include "safeclose.h"
 
-#include "ground/boundary.h"
-#include "report/event_json.h"
-#include "remedy/linger.h"
-#include "holders/family.h"
-#include "holders/holders.h"
 #include "doors/doors.h"
 #include "doors/fork.h"
 #include "doors/giveup.h"
+#include "ground/boundary.h"
+#include "holders/family.h"
+#include "holders/holders.h"
+#include "remedy/linger.h"
+#include "report/event_json.h"
 
 #include <sched.h>
 

@@ -1,12 +1,12 @@
 #include "safeclose.h"
 
+#include "doors/giveup.h"
 #include "ground/boundary.h"
-#include "settings/config.h"
-#include "remedy/linger.h"
 #include "holders/family.h"
 #include "holders/holders.h"
+#include "remedy/linger.h"
 #include "report/summary.h"
-#include "doors/giveup.h"
+#include "settings/config.h"
 #include "settings/control.h"
 
 static void tell(enum giveup reason)

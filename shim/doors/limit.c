@@ -4,12 +4,12 @@
  */
 #include "safeclose.h"
 
-#include "ground/boundary.h"
-#include "report/event.h"
-#include "ground/fdtable.h"
-#include "remedy/linger.h"
-#include "ground/sys.h"
 #include "doors/doors.h"
+#include "ground/boundary.h"
+#include "ground/fdtable.h"
+#include "ground/sys.h"
+#include "remedy/linger.h"
+#include "report/event.h"
 
 #include <sys/resource.h>
 

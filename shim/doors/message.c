@@ -4,14 +4,14 @@
  */
 #include "safeclose.h"
 
-#include "ground/boundary.h"
-#include "report/event.h"
-#include "ground/fdtable.h"
-#include "holders/holders.h"
 #include "doors/doors.h"
 #include "doors/track.h"
+#include "ground/boundary.h"
+#include "ground/fdtable.h"
 #include "ground/sys.h"
+#include "holders/holders.h"
 #include "remedy/linger.h"
+#include "report/event.h"
 #include "tcp/first_use.h"
 
 #include <linux/sockios.h>

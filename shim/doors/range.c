@@ -1,11 +1,11 @@
 /* Many numbers at once. What it costs is a matter of the sockets among them, not of the range. */
 #include "safeclose.h"
 
-#include "ground/boundary.h"
 #include "doors/closing.h"
-#include "ground/real.h"
 #include "doors/doors.h"
 #include "doors/giveup.h"
+#include "ground/boundary.h"
+#include "ground/real.h"
 
 #include <linux/close_range.h>
 

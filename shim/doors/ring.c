@@ -1,10 +1,10 @@
 /* io_uring: what it does with a connection we don't see. */
 #include "safeclose.h"
 
+#include "doors/doors.h"
 #include "ground/boundary.h"
 #include "holders/holders.h"
 #include "holders/rings.h"
-#include "doors/doors.h"
 
 #include <linux/io_uring.h>
 

@@ -1,17 +1,17 @@
 /* What a program does to itself that ends our work in it (giveup.h). */
 #include "safeclose.h"
 
+#include "doors/doors.h"
 #include "ground/boundary.h"
-#include "settings/config.h"
-#include "report/event_json.h"
+#include "ground/real.h"
+#include "ground/sys.h"
 #include "holders/threads.h"
 #include "remedy/linger.h"
-#include "ground/real.h"
+#include "report/event_json.h"
 #include "report/sink.h"
-#include "ground/sys.h"
-#include "tcp/diag.h"
-#include "doors/doors.h"
+#include "settings/config.h"
 #include "settings/control.h"
+#include "tcp/diag.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>

@@ -1,18 +1,18 @@
 /* Where TCP sockets come from, and what is asked of them. These doors only watch. */
 #include "safeclose.h"
 
-#include "ground/boundary.h"
-#include "report/event.h"
-#include "remedy/linger.h"
-#include "holders/owner.h"
-#include "tcp/pending.h"
-#include "tcp/probe.h"
-#include "holders/family.h"
-#include "holders/holders.h"
-#include "holders/rings.h"
 #include "doors/doors.h"
 #include "doors/track.h"
+#include "ground/boundary.h"
+#include "holders/family.h"
+#include "holders/holders.h"
+#include "holders/owner.h"
+#include "holders/rings.h"
+#include "remedy/linger.h"
+#include "report/event.h"
 #include "tcp/first_use.h"
+#include "tcp/pending.h"
+#include "tcp/probe.h"
 
 #include <linux/tcp.h>
 #include <sys/epoll.h>

@@ -1,11 +1,11 @@
 /* How programs are started: they keep every descriptor that is not close-on-exec. */
 #include "safeclose.h"
 
+#include "doors/doors.h"
 #include "ground/boundary.h"
 #include "holders/family.h"
-#include "report/ledger.h"
 #include "holders/holders.h"
-#include "doors/doors.h"
+#include "report/ledger.h"
 
 /* The numbers that some list of file actions copies: what stands there when it is used is kept by
  * the program started, close-on-exec or not. Never taken back; one for the numbers beyond. */

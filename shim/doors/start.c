@@ -1,18 +1,18 @@
 /* Where it begins: the constructor; and the handlers for the end of the process. */
 #include "safeclose.h"
 
-#include "ground/boundary.h"
-#include "settings/config.h"
 #include "doors/doors.h"
 #include "doors/fork.h"
 #include "doors/track.h"
-#include "remedy/linger.h"
+#include "ground/boundary.h"
 #include "ground/real.h"
 #include "holders/family.h"
 #include "holders/holders.h"
 #include "holders/rings.h"
+#include "remedy/linger.h"
 #include "report/ledger.h"
 #include "report/sink.h"
+#include "settings/config.h"
 #include "settings/control.h"
 
 /*

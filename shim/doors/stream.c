@@ -4,10 +4,10 @@
  */
 #include "safeclose.h"
 
-#include "ground/boundary.h"
 #include "doors/closing.h"
-#include "remedy/streams.h"
 #include "doors/doors.h"
+#include "ground/boundary.h"
+#include "remedy/streams.h"
 
 int stream_begin(FILE *stream, enum via via, const void *call_site, int *fd)
 {

@@ -1,13 +1,13 @@
 #include "safeclose.h"
 
-#include "ground/boundary.h"
-#include "settings/config.h"
-#include "holders/owner.h"
-#include "tcp/probe.h"
-#include "ground/proc.h"
-#include "holders/holders.h"
-#include "ground/sys.h"
 #include "doors/track.h"
+#include "ground/boundary.h"
+#include "ground/proc.h"
+#include "ground/sys.h"
+#include "holders/holders.h"
+#include "holders/owner.h"
+#include "settings/config.h"
+#include "tcp/probe.h"
 
 /* What was noted of the number before was closed unseen. Nobody is told that this process has given it up:
  * it may as well have been moved. */

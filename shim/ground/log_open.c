@@ -1,8 +1,8 @@
 #include "safeclose.h"
 
 #include "ground/error.h"
-#include "ground/sys.h"
 #include "ground/log_open.h"
+#include "ground/sys.h"
 
 #include <linux/magic.h>
 #include <sys/vfs.h>

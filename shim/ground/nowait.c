@@ -1,7 +1,7 @@
 #include "safeclose.h"
 
-#include "ground/nowait.h"
 #include "ground/file.h"
+#include "ground/nowait.h"
 #include "ground/sys.h"
 
 #include <linux/fs.h>

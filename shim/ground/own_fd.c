@@ -1,7 +1,7 @@
 #include "safeclose.h"
 
-#include "ground/own_fd.h"
 #include "ground/file.h"
+#include "ground/own_fd.h"
 #include "ground/sys.h"
 
 #include <sys/resource.h>

@@ -1,7 +1,7 @@
 #include "safeclose.h"
 
-#include "ground/wait.h"
 #include "ground/sys.h"
+#include "ground/wait.h"
 
 #define MOMENT_NS 20000
 #define MOMENTS 500

@@ -2,9 +2,9 @@
 
 #include "ground/boundary.h"
 #include "ground/pid.h"
-#include "holders/family.h"
 #include "ground/real.h"
 #include "ground/sys.h"
+#include "holders/family.h"
 
 #include <linux/futex.h>
 #include <sys/wait.h>

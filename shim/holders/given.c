@@ -1,8 +1,8 @@
 #include "safeclose.h"
 
+#include "ground/sys.h"
 #include "holders/family.h"
 #include "holders/given.h"
-#include "ground/sys.h"
 
 #define BUCKETS 2048
 #define ENTRIES 8

@@ -1,11 +1,11 @@
 #include "safeclose.h"
 
 #include "ground/boundary.h"
+#include "ground/sys.h"
 #include "holders/family.h"
 #include "holders/given.h"
 #include "holders/holders.h"
 #include "holders/rings.h"
-#include "ground/sys.h"
 
 #define MOST_LOOKS 3      /* at a family that goes on forking */
 #define MOST_ANCESTORS 32 /* of a relative; more count as one that holds it */

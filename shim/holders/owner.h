@@ -6,10 +6,10 @@
 #ifndef SAFECLOSE_OWNER_H
 #define SAFECLOSE_OWNER_H
 
-#include "settings/config.h"
 #include "ground/fdtable.h"
-#include "tcp/probe.h"
 #include "holders/holders.h"
+#include "settings/config.h"
+#include "tcp/probe.h"
 
 enum owner {
     OWNER_SOLE,    /* proven: no one else can hold it */

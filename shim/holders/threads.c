@@ -1,10 +1,10 @@
 #include "safeclose.h"
 
 #include "ground/boundary.h"
-#include "holders/thread.h"
 #include "ground/own_fd.h"
 #include "ground/proc.h"
 #include "ground/sys.h"
+#include "holders/thread.h"
 
 #define MOST 4096 /* threads; of more nothing is known */
 

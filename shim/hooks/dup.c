@@ -1,7 +1,7 @@
 #include "safeclose.h"
 
-#include "ground/boundary.h"
 #include "doors/doors.h"
+#include "ground/boundary.h"
 #include "ground/real.h"
 
 EXPORT int dup(int fd)

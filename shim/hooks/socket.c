@@ -1,8 +1,8 @@
 /* Where TCP sockets come from, and what is asked of them. These hooks only watch. */
 #include "safeclose.h"
 
-#include "ground/boundary.h"
 #include "doors/doors.h"
+#include "ground/boundary.h"
 #include "ground/real.h"
 
 EXPORT int socket(int domain, int type, int protocol)

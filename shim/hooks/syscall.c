@@ -4,9 +4,9 @@
  */
 #include "safeclose.h"
 
-#include "ground/boundary.h"
 #include "doors/doors.h"
 #include "doors/fork.h"
+#include "ground/boundary.h"
 #include "ground/real.h"
 #include "ground/sys.h"
 

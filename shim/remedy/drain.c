@@ -1,7 +1,7 @@
 #include "safeclose.h"
 
-#include "remedy/drain.h"
 #include "ground/sys.h"
+#include "remedy/drain.h"
 
 /*
  * MSG_TRUNC discards on TCP (tcp(7)), so no buffer is needed. One call takes what is queued then

@@ -2,8 +2,8 @@
 
 #include "ground/boundary.h"
 #include "ground/own_fd.h"
-#include "remedy/feed.h"
 #include "ground/sys.h"
+#include "remedy/feed.h"
 
 static struct own_fd feed = OWN_FD_NONE; /* feed_keep */
 static _Atomic uint64_t cookie;          /* with feed */

@@ -5,8 +5,8 @@
 #ifndef SAFECLOSE_LINGER_H
 #define SAFECLOSE_LINGER_H
 
-#include "report/event.h"
 #include "ground/fdtable.h"
+#include "report/event.h"
 
 #include <stdbool.h>
 

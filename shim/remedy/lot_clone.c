@@ -1,7 +1,7 @@
 #include "safeclose.h"
 
-#include "remedy/lot_clone.h"
 #include "ground/sys.h"
+#include "remedy/lot_clone.h"
 
 /*
  * clone(2) with a stack of its own for the child, which must not return into the caller's frame:

@@ -1,12 +1,12 @@
 #include "safeclose.h"
 
-#include "ground/wait.h"
-#include "remedy/lots.h"
-#include "remedy/handing.h"
-#include "remedy/nudge.h"
-#include "remedy/parcel.h"
 #include "ground/rights.h"
 #include "ground/sys.h"
+#include "ground/wait.h"
+#include "remedy/handing.h"
+#include "remedy/lots.h"
+#include "remedy/nudge.h"
+#include "remedy/parcel.h"
 
 #include <linux/futex.h>
 

@@ -8,8 +8,8 @@
 #define SAFECLOSE_LOTS_H
 
 #include "ground/boundary.h"
-#include "report/ledger.h"
 #include "remedy/lot.h"
+#include "report/ledger.h"
 
 #include <stdbool.h>
 #include <stdint.h>

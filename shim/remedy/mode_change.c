@@ -1,12 +1,12 @@
 #include "safeclose.h"
 
 #include "ground/boundary.h"
+#include "remedy/mode_change.h"
 #include "report/event.h"
 #include "report/event_json.h"
-#include "remedy/mode_change.h"
 #include "report/event_text.h"
-#include "settings/options.h"
 #include "report/sink.h"
+#include "settings/options.h"
 #include "tcp/first_use.h"
 
 static void put_json(struct text *t, const struct control_news *news)

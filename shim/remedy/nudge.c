@@ -2,9 +2,9 @@
 
 #include "ground/boundary.h"
 #include "ground/signals.h"
+#include "ground/sys.h"
 #include "ground/wait.h"
 #include "remedy/nudge.h"
-#include "ground/sys.h"
 
 #define MOMENT_NS 20000
 #define OWN_BIT (1ULL << (NUDGE_SIGNAL - 1))

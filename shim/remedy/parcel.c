@@ -1,8 +1,8 @@
 #include "safeclose.h"
 
-#include "report/event.h"
-#include "remedy/parcel.h"
 #include "ground/sys.h"
+#include "remedy/parcel.h"
+#include "report/event.h"
 
 #define QUEUE_BYTES (8 << 20) /* as much of it as the machine allows */
 

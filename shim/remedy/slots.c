@@ -1,7 +1,7 @@
 #include "safeclose.h"
 
-#include "remedy/slots.h"
 #include "ground/sys.h"
+#include "remedy/slots.h"
 
 #define HEAD SLOTS /* the number that stands for the head of an order */
 

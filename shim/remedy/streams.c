@@ -1,8 +1,8 @@
 #include "safeclose.h"
 
-#include "settings/config.h"
 #include "ground/fdtable.h"
 #include "remedy/streams.h"
+#include "settings/config.h"
 #include "settings/control.h"
 
 /* Those that fdopen made on a connection. A program seldom has many; what finds no room keeps

@@ -1,16 +1,16 @@
 #include "safeclose.h"
 
 #include "ground/boundary.h"
-#include "settings/config.h"
+#include "ground/sys.h"
 #include "report/event.h"
 #include "report/event_json.h"
 #include "report/event_stack.h"
 #include "report/event_text.h"
-#include "settings/options.h"
 #include "report/ledger.h"
-#include "settings/control.h"
 #include "report/sink.h"
-#include "ground/sys.h"
+#include "settings/config.h"
+#include "settings/control.h"
+#include "settings/options.h"
 
 /* One more event in this second? The second stands in the upper half of the word, the events below.
  */

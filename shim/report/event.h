@@ -5,12 +5,12 @@
 #define SAFECLOSE_EVENT_H
 
 #include "ground/boundary.h"
-#include "report/ledger.h"
-#include "tcp/content.h"
-#include "report/meaning.h"
 #include "holders/owner.h"
-#include "tcp/probe.h"
+#include "report/ledger.h"
+#include "report/meaning.h"
 #include "report/sink.h"
+#include "tcp/content.h"
+#include "tcp/probe.h"
 #include "tcp/verdict.h"
 
 #include <stdbool.h>

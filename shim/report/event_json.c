@@ -1,14 +1,14 @@
 #include "safeclose.h"
 
 #include "ground/boundary.h"
-#include "settings/config.h"
-#include "report/event_json.h"
 #include "ground/clock.h"
-#include "report/event_stack.h"
-#include "settings/options.h"
-#include "report/names.h"
 #include "ground/sys.h"
+#include "report/event_json.h"
+#include "report/event_stack.h"
+#include "report/names.h"
+#include "settings/config.h"
 #include "settings/control.h"
+#include "settings/options.h"
 
 static void put_head(struct text *t, const char *event_name, int pid, int64_t at)
 {

@@ -2,8 +2,8 @@
 #ifndef SAFECLOSE_EVENT_JSON_H
 #define SAFECLOSE_EVENT_JSON_H
 
-#include "report/event.h"
 #include "ground/format.h"
+#include "report/event.h"
 #include "report/stack.h"
 
 /* {"v":1,"time":...,"event":NAME,"pid":N and no more: what every line begins with. */

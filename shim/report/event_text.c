@@ -1,12 +1,12 @@
 #include "safeclose.h"
 
 #include "ground/boundary.h"
-#include "settings/config.h"
-#include "report/event_text.h"
 #include "ground/clock.h"
+#include "ground/sys.h"
+#include "report/event_text.h"
 #include "report/names.h"
 #include "report/sink.h"
-#include "ground/sys.h"
+#include "settings/config.h"
 
 static void put_head(struct text *t, int pid, int64_t at)
 {

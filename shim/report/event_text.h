@@ -2,8 +2,8 @@
 #ifndef SAFECLOSE_EVENT_TEXT_H
 #define SAFECLOSE_EVENT_TEXT_H
 
-#include "report/event.h"
 #include "ground/format.h"
+#include "report/event.h"
 
 /* "safeclose: 06:31:07.123Z legacy_server[4242]: ", which begins every line that says something
  * new. */

@@ -3,9 +3,9 @@
 #include "ground/boundary.h"
 #include "ground/pid.h"
 #include "ground/rights.h"
+#include "ground/sys.h"
 #include "holders/family.h"
 #include "report/ledger.h"
-#include "ground/sys.h"
 
 struct ledger *ledger; /* constructor; what is there may be another one later */
 static _Atomic uint64_t too_early;

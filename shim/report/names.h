@@ -6,8 +6,8 @@
 #ifndef SAFECLOSE_NAMES_H
 #define SAFECLOSE_NAMES_H
 
-#include "tcp/content.h"
 #include "report/event.h"
+#include "tcp/content.h"
 #include "tcp/verdict.h"
 
 #include <stdint.h>

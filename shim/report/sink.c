@@ -1,15 +1,15 @@
 #include "safeclose.h"
 
 #include "ground/boundary.h"
-#include "settings/config.h"
 #include "ground/signals.h"
+#include "ground/sys.h"
 #include "ground/wait.h"
 #include "report/ledger.h"
 #include "report/sink.h"
 #include "report/sink_file.h"
 #include "report/sink_stderr.h"
 #include "report/sink_syslog.h"
-#include "ground/sys.h"
+#include "settings/config.h"
 
 #define LINES 32 /* threads that write at a time, on a machine with more to do than it can */
 #define OPEN (-1)

@@ -1,13 +1,13 @@
 #include "safeclose.h"
 
 #include "ground/boundary.h"
-#include "settings/config.h"
 #include "ground/error.h"
 #include "ground/file.h"
-#include "ground/own_fd.h"
 #include "ground/log_open.h"
-#include "report/sink_file.h"
+#include "ground/own_fd.h"
 #include "ground/sys.h"
+#include "report/sink_file.h"
+#include "settings/config.h"
 
 #include <sys/utsname.h>
 

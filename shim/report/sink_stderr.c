@@ -3,8 +3,8 @@
 #include "ground/boundary.h"
 #include "ground/file.h"
 #include "ground/nowait.h"
-#include "report/sink_stderr.h"
 #include "ground/sys.h"
+#include "report/sink_stderr.h"
 
 #include <sys/prctl.h>
 

@@ -1,11 +1,11 @@
 #include "safeclose.h"
 
 #include "ground/boundary.h"
-#include "settings/config.h"
 #include "ground/error.h"
 #include "ground/own_fd.h"
-#include "report/sink_syslog.h"
 #include "ground/sys.h"
+#include "report/sink_syslog.h"
+#include "settings/config.h"
 
 #include <sys/uio.h>
 

@@ -1,9 +1,9 @@
 #include "safeclose.h"
 
-#include "settings/config.h"
 #include "ground/real.h"
-#include "report/stack.h"
 #include "ground/sys.h"
+#include "report/stack.h"
+#include "settings/config.h"
 
 /* ---- What is in memory ----------------------------------------------------------------------- */
 

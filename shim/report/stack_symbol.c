@@ -1,7 +1,7 @@
 #include "safeclose.h"
 
-#include "report/stack_symbol.h"
 #include "ground/sys.h"
+#include "report/stack_symbol.h"
 
 #define MOST_SECTIONS 4096
 

@@ -1,7 +1,7 @@
 #include "safeclose.h"
 
-#include "report/stack_unwind.h"
 #include "ground/sys.h"
+#include "report/stack_unwind.h"
 
 /* Where one word of a page can be read all can. */
 static bool load(struct unwind *u, uintptr_t address, uintptr_t *value)

@@ -1,17 +1,17 @@
 #include "safeclose.h"
 
 #include "ground/boundary.h"
-#include "settings/config.h"
+#include "ground/real.h"
 #include "report/event.h"
 #include "report/event_json.h"
 #include "report/event_text.h"
-#include "settings/options.h"
-#include "ground/real.h"
 #include "report/ledger.h"
 #include "report/names.h"
 #include "report/sink.h"
 #include "report/summary.h"
+#include "settings/config.h"
 #include "settings/control.h"
+#include "settings/options.h"
 
 static unsigned long long get(_Atomic uint64_t *counter)
 {

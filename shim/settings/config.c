@@ -1,10 +1,10 @@
 #include "safeclose.h"
 
-#include "settings/config.h"
 #include "ground/format.h"
-#include "settings/options.h"
-#include "report/stack.h"
 #include "ground/sys.h"
+#include "report/stack.h"
+#include "settings/config.h"
+#include "settings/options.h"
 
 #include <sys/prctl.h>
 

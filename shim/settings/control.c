@@ -3,13 +3,13 @@
 #include "ground/boundary.h"
 #include "ground/clock.h"
 #include "ground/file.h"
-#include "ground/signals.h"
-#include "settings/options.h"
+#include "ground/log_open.h"
 #include "ground/nowait.h"
 #include "ground/real.h"
-#include "ground/log_open.h"
-#include "settings/control.h"
+#include "ground/signals.h"
 #include "ground/sys.h"
+#include "settings/control.h"
+#include "settings/options.h"
 
 #define LONGEST 63 /* bytes of a file that are read */
 #define TROUBLE 1280

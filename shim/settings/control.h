@@ -17,8 +17,8 @@
 #ifndef SAFECLOSE_CONTROL_H
 #define SAFECLOSE_CONTROL_H
 
-#include "settings/config.h"
 #include "ground/format.h"
+#include "settings/config.h"
 
 #include <stdatomic.h>
 

@@ -1,5 +1,5 @@
-#include "settings/options.h"
 #include "report/stack.h"
+#include "settings/options.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
-#include "tcp/content.h"
 #include "ground/format.h"
+#include "tcp/content.h"
 
 #include <stdbool.h>
 #include <string.h>

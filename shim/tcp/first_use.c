@@ -3,13 +3,13 @@
 #include "tcp/first_use.h"
 
 #include "ground/boundary.h"
-#include "settings/config.h"
-#include "report/event.h"
 #include "ground/signals.h"
 #include "ground/wait.h"
+#include "report/event.h"
 #include "report/ledger.h"
-#include "settings/control.h"
 #include "report/sink.h"
+#include "settings/config.h"
+#include "settings/control.h"
 #include "tcp/diag.h"
 
 /* The log, and the socket for questions. Both take a high number, for which the kernel's table of a program with

@@ -1,15 +1,15 @@
 #include "safeclose.h"
 
 #include "ground/boundary.h"
-#include "settings/config.h"
 #include "ground/clock.h"
-#include "report/ledger.h"
-#include "settings/control.h"
-#include "tcp/pending.h"
-#include "report/summary.h"
 #include "ground/sys.h"
+#include "report/ledger.h"
+#include "report/summary.h"
+#include "settings/config.h"
+#include "settings/control.h"
 #include "tcp/diag.h"
 #include "tcp/outcome.h"
+#include "tcp/pending.h"
 
 #define RECORDS 128 /* a close_range may need as many as the limit of events lets pass */
 #define AGAIN_NS (10 * (NS_PER_S / 1000)) /* what is held is asked about so often */

@@ -13,8 +13,8 @@
 #ifndef SAFECLOSE_PENDING_H
 #define SAFECLOSE_PENDING_H
 
-#include "report/event.h"
 #include "holders/owner.h"
+#include "report/event.h"
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 #include "safeclose.h"
 
-#include "tcp/probe.h"
 #include "ground/sys.h"
+#include "tcp/probe.h"
 
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
