@@ -18,7 +18,7 @@ static long own_filters(void)
 }
 
 /* A filter that the program installs makes the library stand down and end its thread
- * (shim/doors/giveup.c). One from outside does no harm. False if nothing works for certain. */
+ * (shim/doors/standdown.c). One from outside does no harm. False if nothing works for certain. */
 static bool judge_filter(struct findings *f, const struct loaded *p)
 {
     long mode = process_number(p->status, "Seccomp"),

@@ -77,7 +77,7 @@ static bool give_up(struct close *c, enum via via, const void *call_site)
         return true;
     /* For a connection seen from its beginning the peer's address, compared before anything is
      * done, proves as much. */
-    if (!(fdtable_is_plain(c->note) && c->note->flags & FD_BORN) || config.all_events)
+    if (!(fdtable_is_plain(c->note) && c->note->flags & FD_CREATED) || config.all_events)
         kind = probe_kind(c->fd);
     if (kind != PROBE_TCP && kind != PROBE_MPTCP)
         return false;
@@ -145,7 +145,7 @@ enum mode closing_mode(void)
 static void close_one(int fd, enum via via, const void *call_site, enum mode mode, unsigned first,
                       unsigned last)
 {
-    struct fd_note note;
+    struct fd_info note;
     struct close c = {.fd = fd, .note = &note, .mode = mode, .first = first, .last = last};
 
     if (in_door == fd + 1 && depth_of(via) > door_depth)
@@ -211,7 +211,7 @@ void closing_range(unsigned first, unsigned last, enum via via, const void *call
 /* Where another thread is closing it, that thread tells. */
 static void end_with(int fd, enum via via, const void *call_site, enum mode mode)
 {
-    struct fd_note note = fdtable_take(fd);
+    struct fd_info note = fdtable_take(fd);
     struct close c = {.fd = fd, .note = &note, .mode = mode, .exiting = true};
 
     if (!(note.flags & FD_TCP))

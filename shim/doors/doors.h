@@ -10,7 +10,7 @@
 #ifndef SAFECLOSE_DOORS_H
 #define SAFECLOSE_DOORS_H
 
-#include "doors/giveup.h"
+#include "doors/standdown.h"
 #include "remedy/linger.h"
 #include "report/event.h"
 
@@ -30,9 +30,9 @@ bool close_begin(int fd, enum via via, const void *call_site);
 long close_end(int fd, long ret);
 
 /* close_range, closefrom. */
-enum giveup range_begin(unsigned first, unsigned last, int flags, enum via via,
-                        const void *call_site);
-long range_end(enum giveup gave_up, unsigned first, unsigned last, int flags, long ret);
+enum standdown range_begin(unsigned first, unsigned last, int flags, enum via via,
+                           const void *call_site);
+long range_end(enum standdown reason, unsigned first, unsigned last, int flags, long ret);
 
 /* dup2, dup3: they close what target stood for. */
 uint32_t dup_onto_begin(int fd, int target, int flags, enum via via, const void *call_site);
@@ -58,8 +58,8 @@ void exit_begin(enum via via, const void *call_site);
 
 /* ---- Descriptors that come to be, and what is done with them --------------------------------- */
 
-struct fd_note socket_begin(void);
-long socket_end(struct fd_note note, int domain, int type, int protocol, long fd);
+struct fd_info socket_begin(void);
+long socket_end(struct fd_info note, int domain, int type, int protocol, long fd);
 long socket_pair_end(const int pair[2], long ret);
 long socket_listen_end(int fd, long ret);
 long socket_connect_end(int fd, const struct sockaddr *address, socklen_t len, long ret);
@@ -71,7 +71,7 @@ void socket_option_begin(int fd, int level, int name);
 /* The real call takes this address and len. */
 struct accepting {
     bool watched;
-    struct fd_note note;
+    struct fd_info note;
     struct sockaddr *address;
     socklen_t *len;
     struct sockaddr_in6 own;
@@ -125,13 +125,14 @@ void spawn_prepared(int fd);
 bool spawn_begin(const posix_spawn_file_actions_t *actions);
 long spawn_end(bool watched, long ret);
 
-/* seccomp(operation, flags, filter), and prctl(option, mode, filter). giveup_end follows. */
-enum giveup sandbox_filter_begin(unsigned long operation, unsigned long flags, const void *filter);
-enum giveup sandbox_prctl_begin(int option, unsigned long mode, const void *filter);
+/* seccomp(operation, flags, filter), and prctl(option, mode, filter). standdown_end follows. */
+enum standdown sandbox_filter_begin(unsigned long operation, unsigned long flags,
+                                    const void *filter);
+enum standdown sandbox_prctl_begin(int option, unsigned long mode, const void *filter);
 
 /* unshare, and setns, which is one of CLONE_NEWNET. */
 struct unsharing {
-    enum giveup gave_up;
+    enum standdown reason;
     bool stopped;
 };
 struct unsharing sandbox_unshare_begin(int flags);

@@ -38,7 +38,7 @@ static bool others_want_reset(int fd)
  */
 bool facts_surely_clean(struct close *c)
 {
-    const struct fd_note *note = c->note;
+    const struct fd_info *note = c->note;
     struct probe_memory memory;
 
     if (!fdtable_is_plain(note) || config.all_events || config.port_ranges ||
@@ -57,7 +57,7 @@ bool facts_surely_clean(struct close *c)
 }
 
 /* Never was a connection, nor waiting for one. */
-bool facts_of_unused(const struct event *e, const struct fd_note *note)
+bool facts_of_unused(const struct event *e, const struct fd_info *note)
 {
     return e->probe.facts.state == STATE_CLOSE && !(note->flags & (FD_PEER | FD_LISTENING));
 }

@@ -2,7 +2,7 @@
 
 #include "doors/doors.h"
 #include "doors/fork.h"
-#include "doors/giveup.h"
+#include "doors/standdown.h"
 #include "ground/boundary.h"
 #include "holders/family.h"
 #include "holders/holders.h"
@@ -16,7 +16,7 @@ enum forking fork_begin(void)
     if (boundary_vfork_child()) /* a copy of the parent's descriptors that nobody could count */
         holders_lose_all();
     if (!boundary_enter()) {
-        if (boundary_gave_up()) /* nothing may be asked of the kernel, so the child can't be followed */
+        if (boundary_stood_down()) /* nothing may be asked of the kernel, so the child can't be followed */
             family_distrust();
         return FORK_UNWATCHED;
     }
@@ -38,7 +38,7 @@ enum forking fork_clone_begin(uint64_t flags)
     if (boundary_vfork_child())
         holders_lose_all();
     if (!(flags & CLONE_VFORK && flags & CLONE_VM && !(flags & CLONE_FILES)))
-        return giveup_begin(GIVEUP_UNSHARED) ? FORK_GAVE_UP : FORK_UNWATCHED;
+        return standdown_begin(STANDDOWN_UNSHARED) ? FORK_STOOD_DOWN : FORK_UNWATCHED;
     return fork_vfork_begin(true);
 }
 
@@ -48,7 +48,7 @@ long fork_end(enum forking forking, long pid)
     if (forking == FORK_VFORK && pid != 0) /* in the parent: the child has executed, or ended */
         boundary_vfork_end();
     if (forking != FORK_WATCHED)
-        return giveup_end(forking == FORK_GAVE_UP ? GIVEUP_UNSHARED : GIVEUP_NOTHING, pid);
+        return standdown_end(forking == FORK_STOOD_DOWN ? STANDDOWN_UNSHARED : STANDDOWN_NONE, pid);
     if (pid == 0) {
         boundary_enter();
         return pid;

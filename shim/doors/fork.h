@@ -11,13 +11,13 @@
 void fork_start(void);
 
 /* What fork_end has to do. */
-enum forking { FORK_UNWATCHED, FORK_WATCHED, FORK_GAVE_UP, FORK_VFORK };
+enum forking { FORK_UNWATCHED, FORK_WATCHED, FORK_STOOD_DOWN, FORK_VFORK };
 
 /* Before a fork. */
 enum forking fork_begin(void);
 
 /* The same before a clone with these flags, where it makes a process: one that shares our memory
- * but not our life ends our work here (giveup.h), but for a vfork by this name. */
+ * but not our life ends our work here (doors/standdown.h), but for a vfork by this name. */
 enum forking fork_clone_begin(uint64_t flags);
 
 /* After it, in parent and child: what fork returned, passed through. */

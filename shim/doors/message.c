@@ -82,7 +82,7 @@ static void arrived(int fd)
     if (!(fdtable_get(fd).flags & FD_TCP))
         return;
     if (fdtable_get(fd).flags & FD_PEER) {
-        fdtable_add(fd, FD_LOST);
+        fdtable_add(fd, FD_UNTRACKED);
         holders_note_passing();
     }
     first_use_opening();

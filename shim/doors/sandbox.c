@@ -1,4 +1,4 @@
-/* What a program does to itself that ends our work in it (giveup.h). */
+/* What a program does to itself that ends our work in it (doors/standdown.h). */
 #include "safeclose.h"
 
 #include "doors/doors.h"
@@ -37,32 +37,33 @@ static bool is_valid_filter(bool strict, unsigned long flags, const void *filter
     return program.len > 0 && program.len <= BPF_MAXINSNS;
 }
 
-enum giveup sandbox_filter_begin(unsigned long operation, unsigned long flags, const void *filter)
+enum standdown sandbox_filter_begin(unsigned long operation, unsigned long flags,
+                                    const void *filter)
 {
     bool strict = operation == SECCOMP_SET_MODE_STRICT;
 
     if ((strict || operation == SECCOMP_SET_MODE_FILTER) && boundary_enter() &&
         is_valid_filter(strict, flags, filter))
-        return giveup_begin(GIVEUP_SECCOMP);
-    return GIVEUP_NOTHING;
+        return standdown_begin(STANDDOWN_SECCOMP);
+    return STANDDOWN_NONE;
 }
 
 /* prctl counts the modes from 1, seccomp the operations from 0. */
-enum giveup sandbox_prctl_begin(int option, unsigned long mode, const void *filter)
+enum standdown sandbox_prctl_begin(int option, unsigned long mode, const void *filter)
 {
     if (option != PR_SET_SECCOMP)
-        return GIVEUP_NOTHING;
+        return STANDDOWN_NONE;
     return sandbox_filter_begin(mode - SECCOMP_MODE_STRICT + SECCOMP_SET_MODE_STRICT, 0, filter);
 }
 
 struct unsharing sandbox_unshare_begin(int flags)
 {
-    struct unsharing u = {GIVEUP_NOTHING, false};
+    struct unsharing u = {STANDDOWN_NONE, false};
 
     if (!boundary_enter())
         return u;
     if (flags & CLONE_FILES && !real_single_threaded())
-        u.gave_up = giveup_begin(GIVEUP_UNSHARED);
+        u.reason = standdown_begin(STANDDOWN_UNSHARED);
     if (flags & CLONE_NEWNET) {
         event_json_moved();
         diag_lose();
@@ -73,7 +74,7 @@ struct unsharing sandbox_unshare_begin(int flags)
 
 long sandbox_unshare_end(struct unsharing u, long ret)
 {
-    return giveup_end(u.gave_up, alone_end(u.stopped, ret));
+    return standdown_end(u.reason, alone_end(u.stopped, ret));
 }
 
 /* The log's name means something else there. Only a remedy looks at threads. */

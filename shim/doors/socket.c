@@ -21,21 +21,21 @@
 #define IPPROTO_MPTCP 262
 #endif
 
-static const struct fd_note other;
+static const struct fd_info other;
 
 /* A note for what is about to be created. */
-struct fd_note socket_begin(void)
+struct fd_info socket_begin(void)
 {
     return holders_note();
 }
 
-long socket_end(struct fd_note note, int domain, int type, int protocol, long fd)
+long socket_end(struct fd_info note, int domain, int type, int protocol, long fd)
 {
     bool stream = (type & 0xf) == SOCK_STREAM; /* SOCK_CLOEXEC and SOCK_NONBLOCK are or'ed in */
 
     if (fd < 0 || !boundary_enter())
         return fd;
-    note.flags = FD_TCP | FD_BORN;
+    note.flags = FD_TCP | FD_CREATED;
     if ((domain != AF_INET && domain != AF_INET6) || !stream ||
         (protocol && protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP))
         note = other;
@@ -91,7 +91,7 @@ static struct endpoint peer_of(const struct accepting *a, int fd)
 
 long socket_accept_end(const struct accepting *a, int listener, long fd)
 {
-    struct fd_note note = a->watched ? a->note : other;
+    struct fd_info note = a->watched ? a->note : other;
     struct endpoint peer;
     uint32_t flags;
 
@@ -104,7 +104,8 @@ long socket_accept_end(const struct accepting *a, int listener, long fd)
         peer = peer_of(a, (int)fd);
         note.peer = owner_peer_hash(&peer);
         /* An accepted socket inherits SO_LINGER, and its protocol, from the listening one. */
-        note.flags = FD_TCP | FD_BORN | FD_PEER | (flags & (FD_MPTCP | FD_ASK_LINGER | FD_LOWAT));
+        note.flags =
+            FD_TCP | FD_CREATED | FD_PEER | (flags & (FD_MPTCP | FD_ASK_LINGER | FD_LOWAT));
     }
     track_new((int)fd, note);
     if (a->watched) {

@@ -17,7 +17,7 @@
 
 /* Whether SAFECLOSE_PORTS covers a connection: by its own port, or by the peer's where the program
  * opened it. Where that was not seen, either will do. */
-bool tell_covers(const struct fd_note *note, const struct probe *p)
+bool tell_covers(const struct fd_info *note, const struct probe *p)
 {
     bool opened = note->flags & FD_CONNECTED;
     bool accepted = note->flags & FD_PEER && !opened;
@@ -55,7 +55,7 @@ void tell_clean(const struct close *c)
         bump(&counts->at_risk);
 }
 
-static enum whose whose_of(const struct fd_note *note)
+static enum whose whose_of(const struct fd_info *note)
 {
     if (!(note->flags & FD_PEER))
         return EITHER;
@@ -99,9 +99,9 @@ static void note_way(struct event *e, const struct close *c)
     uint32_t flags = c->note->flags;
     bool more = flags & (FD_READ_SHUT | FD_MPTCP) || rings_may_have(c->note);
 
-    e->untouchable = more || flags & (FD_ARRIVED | FD_LOST) || c->held == HELD_UNKNOWN;
-    e->handed = !more && flags & FD_ARRIVED && !(flags & FD_LOST);
-    e->passed = !more && flags & FD_LOST && holders_pass_on();
+    e->untouchable = more || flags & (FD_INHERITED | FD_UNTRACKED) || c->held == HELD_UNKNOWN;
+    e->handed = !more && flags & FD_INHERITED && !(flags & FD_UNTRACKED);
+    e->passed = !more && flags & FD_UNTRACKED && holders_pass_on();
 }
 
 /* What only a reader wants to know. */
@@ -126,7 +126,7 @@ bool tell_is_own(const struct close *c)
 {
     if (atomic_load(&process->greeted))
         return true;
-    if (c->note->flags & FD_ARRIVED)
+    if (c->note->flags & FD_INHERITED)
         return c->fd <= 2 || c->fd - 3 < config.handed;
     return !owner_may_be_others(c);
 }

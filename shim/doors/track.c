@@ -11,7 +11,7 @@
 
 /* What was noted of the number before was closed unseen. Nobody is told that this process has given it up:
  * it may as well have been moved. */
-void track_new(int fd, struct fd_note note)
+void track_new(int fd, struct fd_info note)
 {
     fdtable_take(fd);
     if (note.flags)
@@ -21,7 +21,7 @@ void track_new(int fd, struct fd_note note)
 /* What there is to know of a socket that was created out of sight; 0 where it is none. */
 static uint32_t ask_flags(int fd)
 {
-    uint32_t flags = FD_TCP | FD_ARRIVED;
+    uint32_t flags = FD_TCP | FD_INHERITED;
     bool zero;
 
     switch (probe_kind(fd)) {
@@ -53,7 +53,7 @@ uint32_t track_flags(int fd)
 
 void track_arrived(int fd)
 {
-    struct fd_note note = {.flags = ask_flags(fd)};
+    struct fd_info note = {.flags = ask_flags(fd)};
     struct endpoint peer;
 
     if (note.flags & FD_TCP && !(note.flags & FD_LISTENING)) {
@@ -68,13 +68,13 @@ void track_arrived(int fd)
  * for it, as a service of an inetd has. */
 static void take_as_accepted(int fd)
 {
-    struct fd_note note = fdtable_get(fd);
-    struct fd_note born = holders_note();
+    struct fd_info note = fdtable_get(fd);
+    struct fd_info born = holders_note();
     int other;
 
     if (!(note.flags & FD_PEER))
         return;
-    note.flags = (note.flags & ~(uint32_t)FD_ARRIVED) | FD_BORN | FD_DUPED;
+    note.flags = (note.flags & ~(uint32_t)FD_INHERITED) | FD_CREATED | FD_DUPED;
     if (holders_hold_here(fd, &note, &other))
         born = fdtable_get(other);
     note.serial = born.serial;

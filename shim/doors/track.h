@@ -8,7 +8,7 @@
 #include "ground/fdtable.h"
 
 /* fd is a new number, for this; a note of no flags is for what is not TCP. */
-void track_new(int fd, struct fd_note note);
+void track_new(int fd, struct fd_info note);
 
 /* fd came from somewhere that is not followed. */
 void track_arrived(int fd);

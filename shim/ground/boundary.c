@@ -10,7 +10,7 @@
 static struct process fallback; /* where no page can be had; then the pid is asked each time */
 struct process *process = &fallback;
 
-enum { EARLY, OFF, READY, GIVEN_UP };
+enum { EARLY, OFF, READY, STOOD_DOWN };
 
 static bool wiped;                        /* the page is wiped by fork; constructor */
 static _Atomic int phase;                 /* constructor, last */
@@ -157,15 +157,15 @@ bool boundary_is_lot(int tid)
     return false;
 }
 
-bool boundary_give_up(void)
+bool boundary_stand_down(void)
 {
     int on = READY;
-    return atomic_compare_exchange_strong(&phase, &on, GIVEN_UP);
+    return atomic_compare_exchange_strong(&phase, &on, STOOD_DOWN);
 }
 
-bool boundary_gave_up(void)
+bool boundary_stood_down(void)
 {
-    return atomic_load(&phase) == GIVEN_UP;
+    return atomic_load(&phase) == STOOD_DOWN;
 }
 
 void boundary_resume(void)

@@ -95,9 +95,9 @@ bool boundary_is_lot(int tid);
 
 /* From now on every hook passes through: the program has made our questions dangerous or our table
  * wrong. */
-bool boundary_give_up(void);
+bool boundary_stand_down(void);
 
-bool boundary_gave_up(void);
+bool boundary_stood_down(void);
 
 /* What was given up goes on: the call that would have made it necessary failed. */
 void boundary_resume(void);

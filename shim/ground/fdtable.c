@@ -45,7 +45,7 @@ static struct entry *entry_of(int fd, bool create)
     return page ? &page[fd % ENTRIES] : NULL;
 }
 
-void fdtable_set(int fd, struct fd_note note)
+void fdtable_set(int fd, struct fd_info note)
 {
     struct entry *e = entry_of(fd, true);
 
@@ -59,10 +59,10 @@ void fdtable_set(int fd, struct fd_note note)
                           memory_order_release);
 }
 
-struct fd_note fdtable_get(int fd)
+struct fd_info fdtable_get(int fd)
 {
     struct entry *e = entry_of(fd, false);
-    struct fd_note note = {0};
+    struct fd_info note = {0};
 
     if (e) {
         uint64_t word = atomic_load_explicit(&e->serial_flags, memory_order_acquire);
@@ -169,10 +169,10 @@ void fdtable_connected(int fd, uint64_t peer)
         atomic_fetch_and(&e->serial_flags, ~(uint64_t)FD_PEER);
 }
 
-struct fd_note fdtable_take(int fd)
+struct fd_info fdtable_take(int fd)
 {
     struct entry *e = entry_of(fd, false);
-    struct fd_note note = {0};
+    struct fd_info note = {0};
     uint64_t peer;
     uint64_t word;
 
@@ -182,7 +182,7 @@ struct fd_note fdtable_take(int fd)
     word = atomic_exchange(&e->serial_flags, 0);
     if (!word) /* another thread closes it too, and was faster */
         return note;
-    note = (struct fd_note){
+    note = (struct fd_info){
         .peer = peer, .serial = word >> FLAG_BITS, .flags = (uint32_t)(word & FLAGS)};
     note.origin = atomic_exchange(&e->origin, 0);
     note.epolls = atomic_exchange(&e->epolls, 0);

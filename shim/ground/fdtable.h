@@ -17,17 +17,17 @@
 #include <stdint.h>
 
 enum fd_flag {
-    FD_TCP = 1 << 0,   /* a TCP socket, as its creator or SO_PROTOCOL said */
-    FD_OTHER = 1 << 1, /* a socket of another kind */
-    FD_MPTCP = 1 << 2, /* a TCP socket whose kernel answers mislead */
-    FD_BORN = 1 << 3,  /* its creation was seen, in this process or before a fork that was seen */
-    FD_PEER = 1 << 4,  /* accepted or connected, peer holds its address */
+    FD_TCP = 1 << 0,     /* a TCP socket, as its creator or SO_PROTOCOL said */
+    FD_OTHER = 1 << 1,   /* a socket of another kind */
+    FD_MPTCP = 1 << 2,   /* a TCP socket whose kernel answers mislead */
+    FD_CREATED = 1 << 3, /* its creation was seen, in this process or before a fork that was seen */
+    FD_PEER = 1 << 4,    /* accepted or connected, peer holds its address */
     FD_CONNECTED = 1 << 5,    /* opened by connect: its own port means nothing to people */
     FD_LISTENING = 1 << 6,    /* listen was called, or accept succeeded */
     FD_ASK_LINGER = 1 << 7,   /* SO_LINGER or TCP_LINGER2 was set, here or on its listener: ask */
-    FD_LOST = 1 << 8,         /* given to somebody who can't be followed, or by one (holders.h) */
+    FD_UNTRACKED = 1 << 8,    /* given to somebody who can't be followed, or by one (holders.h) */
     FD_READ_SHUT = 1 << 9,    /* shut down for reading: later data resets in any case */
-    FD_ARRIVED = 1 << 10,     /* created elsewhere; was asked about when it came */
+    FD_INHERITED = 1 << 10,   /* created elsewhere; was asked about when it came */
     FD_DUPED = 1 << 11,       /* dup'ed: another number of this process may stand for it */
     FD_HALF_CLOSED = 1 << 12, /* shut down for writing: a FIN is among what is not acknowledged */
     FD_LOWAT = 1 << 13,       /* SO_RCVLOWAT was set, here or on its listener */
@@ -35,7 +35,7 @@ enum fd_flag {
     FD_STREAM = 1 << 15,      /* a stream of libc's may hold what is yet to be written */
 };
 
-struct fd_note {
+struct fd_info {
     uint64_t peer; /* hash of the peer's address, 0 where unseen */
     uint64_t
         serial; /* which connection it stands for, and when that was created (holders/family.h) */
@@ -46,18 +46,19 @@ struct fd_note {
 };
 
 /* Whether the note tells where the connection comes from, and that nothing unusual was asked of it. */
-static inline bool fdtable_is_plain(const struct fd_note *note)
+static inline bool fdtable_is_plain(const struct fd_info *note)
 {
     const uint32_t doubts = FD_MPTCP | FD_LISTENING | FD_ASK_LINGER;
 
-    return note->flags & (FD_BORN | FD_ARRIVED) && note->flags & FD_PEER && !(note->flags & doubts);
+    return note->flags & (FD_CREATED | FD_INHERITED) && note->flags & FD_PEER &&
+           !(note->flags & doubts);
 }
 
 /* Replaces what is known of fd. A number beyond what the table covers is not remembered. */
-void fdtable_set(int fd, struct fd_note note);
+void fdtable_set(int fd, struct fd_info note);
 
 /* What is known of fd; all zero where nothing is. */
-struct fd_note fdtable_get(int fd);
+struct fd_info fdtable_get(int fd);
 
 /* Adds flags to what is known of fd. */
 void fdtable_add(int fd, uint32_t flags);
@@ -85,6 +86,6 @@ void fdtable_connected(int fd, uint64_t peer);
 
 /* fd is about to be closed, or to become something else: what was known of it, which nobody else is
  * told. */
-struct fd_note fdtable_take(int fd);
+struct fd_info fdtable_take(int fd);
 
 #endif

@@ -18,7 +18,7 @@
  *                                is out of sight from then on (holders_lose_kept)
  *   exec                         keeps its place: it holds nothing any more once the kernel says that the
  *                                exec has succeeded (family_exec_begin)
- *   clone with CLONE_FILES       our work ends (doors/giveup.h)
+ *   clone with CLONE_FILES       our work ends (doors/standdown.h)
  *
  * A place is left by death alone, and given to another process then. Dead is a process for which the
  * kernel has no such pid, in the pid namespace that the pid is of; or one that nobody has waited for yet,

@@ -16,21 +16,21 @@ void holders_start(void)
     given_start();
 }
 
-struct fd_note holders_note(void)
+struct fd_info holders_note(void)
 {
-    return (struct fd_note){
+    return (struct fd_info){
         .serial = family_serial(), .origin = family_self(), .rings = rings_count()};
 }
 
 /* Created here, and no fork since. */
-static bool is_private(const struct fd_note *note)
+static bool is_private(const struct fd_info *note)
 {
     return note->serial && note->origin == family_self() && note->serial > family_forked();
 }
 
-bool holders_were_others(const struct fd_note *note)
+bool holders_were_others(const struct fd_info *note)
 {
-    return note->flags & (FD_LOST | FD_ARRIVED | FD_DUPED) || !is_private(note);
+    return note->flags & (FD_UNTRACKED | FD_INHERITED | FD_DUPED) || !is_private(note);
 }
 
 uint32_t holders_forks(void)
@@ -42,19 +42,19 @@ uint32_t holders_forks(void)
 
 /* Whether the connection can have come down to this relative: each of its ancestors, up to the process
  * that created it, was forked when its parent may have held it. */
-static bool may_hold(const struct fd_note *note, struct relative r)
+static bool may_hold(const struct fd_info *note, struct relative r)
 {
     for (int i = 0; i < MOST_ANCESTORS; i++) {
         struct relative parent;
-        uint64_t gave_up;
+        uint64_t given;
 
         if (r.place == note->origin)
             return true;
         if (r.end < note->serial)
             return false;
         parent = family_find(r.parent);
-        gave_up = given_when(note->serial, r.parent);
-        if (gave_up && gave_up < r.begin)
+        given = given_when(note->serial, r.parent);
+        if (given && given < r.begin)
             return false;
         if (!parent.place) /* its place is another's: nobody knows what it held */
             return true;
@@ -63,7 +63,7 @@ static bool may_hold(const struct fd_note *note, struct relative r)
     return true;
 }
 
-static bool any_may_hold(const struct fd_note *note)
+static bool any_may_hold(const struct fd_info *note)
 {
     struct relative r = {.index = 0};
 
@@ -75,7 +75,7 @@ static bool any_may_hold(const struct fd_note *note)
 }
 
 /* The answer "no" stays true: nobody who does not hold it can come to. */
-static bool is_held_elsewhere(const struct fd_note *note)
+static bool is_held_elsewhere(const struct fd_info *note)
 {
     for (int i = 0; i < MOST_LOOKS; i++) {
         uint32_t forks = family_forks();
@@ -89,7 +89,7 @@ static bool is_held_elsewhere(const struct fd_note *note)
 }
 
 /* Of those who have said that they give it up, and then see that nobody is left, one acts. */
-static enum held give_up_shared(const struct fd_note *note, bool ending, bool stays)
+static enum held give_up_shared(const struct fd_info *note, bool ending, bool stays)
 {
     bool said = ending && !stays;
 
@@ -104,7 +104,7 @@ static enum held give_up_shared(const struct fd_note *note, bool ending, bool st
 }
 
 /* What nobody holds any more nobody can put into an epoll set: not before that is it asked who did. */
-static enum held give_up_and_forget(struct fd_note *note, bool ending, bool stays)
+static enum held give_up_and_forget(struct fd_info *note, bool ending, bool stays)
 {
     enum held held = give_up_shared(note, ending, stays);
 
@@ -116,7 +116,7 @@ static enum held give_up_and_forget(struct fd_note *note, bool ending, bool stay
     return held;
 }
 
-enum held holders_release(struct fd_note *note)
+enum held holders_release(struct fd_info *note)
 {
     return give_up_and_forget(note, false, false);
 }
@@ -139,7 +139,7 @@ uint32_t holders_keeper(void)
 }
 
 /* Tells the relatives that it is out of sight. */
-static void lose_elsewhere(const struct fd_note *note)
+static void lose_elsewhere(const struct fd_info *note)
 {
     if (note->serial && !is_private(note) && !given_lose(note->serial, note->origin))
         family_distrust();
@@ -160,9 +160,9 @@ static bool may_be_same_socket(int fd, int other)
 }
 
 /* Only what was dup'ed here, or came by an exec or a message, can have a second number. */
-bool holders_hold_here(int fd, const struct fd_note *note, int *number)
+bool holders_hold_here(int fd, const struct fd_info *note, int *number)
 {
-    const uint32_t kinds = note->flags & (FD_DUPED | FD_ARRIVED);
+    const uint32_t kinds = note->flags & (FD_DUPED | FD_INHERITED);
 
     for (int other = kinds ? fdtable_next(-1, kinds) : -1; other >= 0;
          other = fdtable_next(other, kinds)) {
@@ -174,7 +174,7 @@ bool holders_hold_here(int fd, const struct fd_note *note, int *number)
     return false;
 }
 
-bool holders_in_epoll(const struct fd_note *note)
+bool holders_in_epoll(const struct fd_info *note)
 {
     return note->epolls || note->flags & FD_EPOLL_STUCK || rings_may_have(note);
 }
@@ -183,7 +183,7 @@ bool holders_in_epoll(const struct fd_note *note)
  * fork that came in between has its number, and no note of the set. A listening socket does not linger. */
 void holders_enter_epoll_begin(int fd)
 {
-    struct fd_note note = fdtable_get(fd);
+    struct fd_info note = fdtable_get(fd);
 
     if (!(note.flags & FD_TCP) || note.flags & FD_LISTENING || is_private(&note) ||
         !family_trusts(note.serial) || !is_held_elsewhere(&note))
@@ -201,7 +201,7 @@ void holders_enter_epoll_end(int fd, int epoll)
     holders_enter_epoll_begin(fd);
 }
 
-enum held holders_give_up(int fd, struct fd_note *note, bool ending, bool stays, int *number)
+enum held holders_give_up(int fd, struct fd_info *note, bool ending, bool stays, int *number)
 {
     if (!(note->flags & FD_TCP))
         return HELD_UNKNOWN;
@@ -211,7 +211,7 @@ enum held holders_give_up(int fd, struct fd_note *note, bool ending, bool stays,
         fdtable_add(*number, note->flags & (FD_STREAM | FD_READ_SHUT));
         return HELD_HERE;
     }
-    if (note->flags & (FD_LOST | FD_ARRIVED) || !family_trusts(note->serial))
+    if (note->flags & (FD_UNTRACKED | FD_INHERITED) || !family_trusts(note->serial))
         return HELD_UNKNOWN;
     if (boundary_spawning() && holders_survives_exec(fd)) {
         lose_elsewhere(note);
@@ -226,15 +226,15 @@ enum held holders_give_up(int fd, struct fd_note *note, bool ending, bool stays,
 
 void holders_lose(int fd)
 {
-    struct fd_note note = fdtable_get(fd);
+    struct fd_info note = fdtable_get(fd);
 
     if (!(note.flags & FD_TCP))
         return;
-    fdtable_add(fd, FD_LOST);
+    fdtable_add(fd, FD_UNTRACKED);
     for (int other = note.flags & FD_DUPED ? fdtable_next(-1, FD_DUPED) : -1; other >= 0;
          other = fdtable_next(other, FD_DUPED))
         if (fdtable_get(other).serial == note.serial)
-            fdtable_add(other, FD_LOST);
+            fdtable_add(other, FD_UNTRACKED);
     lose_elsewhere(&note);
 }
 
@@ -289,7 +289,7 @@ void holders_exec_begin(void)
         return;
     }
     for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;) {
-        struct fd_note note = fdtable_get(fd);
+        struct fd_info note = fdtable_get(fd);
 
         if (note.serial && !is_private(&note) && holders_survives_exec(fd) &&
             !given_exec_begin(note.serial, note.origin, place))
@@ -307,9 +307,9 @@ void holders_exec_failed(void)
         given_exec_failed(fdtable_get(fd).serial, place);
 }
 
-struct fd_note holders_dup(int fd, uint32_t forks)
+struct fd_info holders_dup(int fd, uint32_t forks)
 {
-    struct fd_note duped;
+    struct fd_info duped;
 
     if (fdtable_get(fd).flags & FD_TCP) {
         fdtable_add(fd, FD_DUPED);

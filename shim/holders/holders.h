@@ -32,10 +32,10 @@ enum held {
 void holders_start(void);
 
 /* A note for a connection whose creation is about to be asked of the kernel; the flags are yet to be set. */
-struct fd_note holders_note(void);
+struct fd_info holders_note(void);
 
 /* Whether anybody else may ever have held it, and asked something of it. */
-bool holders_were_others(const struct fd_note *note);
+bool holders_were_others(const struct fd_info *note);
 
 /* All numbers of this process are about to be given up, by its end. One with other threads, which may be in a
  * call until it is dead, stays among the holders until then. Up to two calls. */
@@ -47,10 +47,10 @@ void holders_end(void);
  * its holders. Up to some calls where others may hold it; none else. Where they did, and
  * one has put it into an epoll set that this process does not know of, it becomes FD_EPOLL_STUCK.
  */
-enum held holders_give_up(int fd, struct fd_note *note, bool ending, bool stays, int *number);
+enum held holders_give_up(int fd, struct fd_info *note, bool ending, bool stays, int *number);
 
 /* What stayed so is given up after all. Of the note serial, origin and flags are used. */
-enum held holders_release(struct fd_note *note);
+enum held holders_release(struct fd_info *note);
 
 /* For the end of a process that was forked by one which had thousands: its parent's place, where that lives
  * and nobody has given anything up, so that all which it created is its own still; else 0. */
@@ -61,14 +61,14 @@ void holders_enter_epoll_begin(int fd);
 void holders_enter_epoll_end(int fd, int epoll);
 
 /* Whether it may be in an epoll set by this number. */
-bool holders_in_epoll(const struct fd_note *note);
+bool holders_in_epoll(const struct fd_info *note);
 
 /* Whether this process holds fd by another number, and which. */
-bool holders_hold_here(int fd, const struct fd_note *note, int *number);
+bool holders_hold_here(int fd, const struct fd_info *note, int *number);
 
 /* fd has got one number more; returns the note for it, all zero where fd is not known to be TCP. forks as
  * it was before the call that copied: a fork that came between may have copied one number or both. */
-struct fd_note holders_dup(int fd, uint32_t forks);
+struct fd_info holders_dup(int fd, uint32_t forks);
 uint32_t holders_forks(void);
 
 /* fd's connection is out of sight for good. */

@@ -17,7 +17,7 @@ uint64_t owner_peer_hash(const struct endpoint *peer)
     return hash ? hash : 1;
 }
 
-bool owner_is_of_this_connection(const struct fd_note *note, const struct probe *probe)
+bool owner_is_of_this_connection(const struct fd_info *note, const struct probe *probe)
 {
     if (probe->facts.state == STATE_LISTEN)
         return note->flags & FD_LISTENING;
@@ -28,7 +28,7 @@ enum owner owner_of(struct close *c)
 {
     if (c->held == HELD_HERE)
         return OWNER_SHARED;
-    if (!(c->note->flags & FD_BORN) || !owner_is_of_this_connection(c->note, c->probe) ||
+    if (!(c->note->flags & FD_CREATED) || !owner_is_of_this_connection(c->note, c->probe) ||
         c->held == HELD_UNKNOWN)
         return OWNER_UNKNOWN;
     return c->held == HELD_ELSEWHERE ? OWNER_SHARED : OWNER_SOLE;

@@ -34,7 +34,7 @@ uint64_t rings_count(void)
     return atomic_load(&count);
 }
 
-bool rings_may_have(const struct fd_note *note)
+bool rings_may_have(const struct fd_info *note)
 {
     uint64_t now = rings_count();
 

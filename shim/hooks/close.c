@@ -11,9 +11,9 @@ EXPORT int close(int fd)
 
 EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
-    enum giveup gave_up = range_begin(first, last, flags, VIA_CLOSE_RANGE, CALLER);
+    enum standdown reason = range_begin(first, last, flags, VIA_CLOSE_RANGE, CALLER);
 
-    return (int)range_end(gave_up, first, last, flags, real_close_range(first, last, flags));
+    return (int)range_end(reason, first, last, flags, real_close_range(first, last, flags));
 }
 
 EXPORT void closefrom(int low)
@@ -22,7 +22,7 @@ EXPORT void closefrom(int low)
 
     range_begin(first, INT_MAX, 0, VIA_CLOSEFROM, CALLER);
     real_closefrom(low);
-    range_end(GIVEUP_NOTHING, first, INT_MAX, 0, 0);
+    range_end(STANDDOWN_NONE, first, INT_MAX, 0, 0);
 }
 
 /* glibc has these names too. */

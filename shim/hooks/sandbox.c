@@ -1,4 +1,4 @@
-/* What a program does to itself that ends our work in it (giveup.h). */
+/* What a program does to itself that ends our work in it (doors/standdown.h). */
 #include "safeclose.h"
 
 #include "doors/doors.h"
@@ -14,14 +14,14 @@ EXPORT int prctl(int option, ...)
 {
     va_list args;
     unsigned long a[4];
-    enum giveup gave_up;
+    enum standdown reason;
 
     va_start(args, option);
     for (int i = 0; i < 4; i++)
         a[i] = va_arg(args, unsigned long);
     va_end(args);
-    gave_up = sandbox_prctl_begin(option, a[0], (const void *)a[1]);
-    return (int)giveup_end(gave_up, real_prctl(option, a));
+    reason = sandbox_prctl_begin(option, a[0], (const void *)a[1]);
+    return (int)standdown_end(reason, real_prctl(option, a));
 }
 
 EXPORT int unshare(int flags)

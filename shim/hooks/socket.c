@@ -7,7 +7,7 @@
 
 EXPORT int socket(int domain, int type, int protocol)
 {
-    struct fd_note note = socket_begin();
+    struct fd_info note = socket_begin();
 
     return (int)socket_end(note, domain, type, protocol, real_socket(domain, type, protocol));
 }

@@ -45,13 +45,13 @@ static long pass(long call[7], const void *call_site)
 {
     long *a = call + 1;
     uint32_t forked = dup_begin();
-    struct fd_note note;
+    struct fd_info note;
     uint64_t rings;
     int fd = (int)a[0];
     struct accepting accepting;
     struct unsharing unsharing;
     enum forking forking;
-    enum giveup gave_up;
+    enum standdown reason;
     struct linger_change change;
     bool stopped;
 
@@ -59,8 +59,8 @@ static long pass(long call[7], const void *call_site)
     case SYS_close:
         return close_begin(fd, VIA_SYSCALL, call_site) ? close_end(fd, real_syscall(call)) : -1;
     case SYS_close_range:
-        gave_up = range_begin((unsigned)a[0], (unsigned)a[1], (int)a[2], VIA_SYSCALL, call_site);
-        return range_end(gave_up, (unsigned)a[0], (unsigned)a[1], (int)a[2], real_syscall(call));
+        reason = range_begin((unsigned)a[0], (unsigned)a[1], (int)a[2], VIA_SYSCALL, call_site);
+        return range_end(reason, (unsigned)a[0], (unsigned)a[1], (int)a[2], real_syscall(call));
 #ifdef SYS_dup2
     case SYS_dup2:
         dup_onto_begin(fd, (int)a[1], 0, VIA_SYSCALL, call_site);
@@ -130,11 +130,11 @@ static long pass(long call[7], const void *call_site)
         return ring_enter_end((unsigned)a[1], real_syscall(call));
 
     case SYS_seccomp:
-        gave_up = sandbox_filter_begin((unsigned)a[0], (unsigned)a[1], (const void *)a[2]);
-        return giveup_end(gave_up, real_syscall(call));
+        reason = sandbox_filter_begin((unsigned)a[0], (unsigned)a[1], (const void *)a[2]);
+        return standdown_end(reason, real_syscall(call));
     case SYS_prctl:
-        gave_up = sandbox_prctl_begin((int)a[0], (unsigned long)a[1], (const void *)a[2]);
-        return giveup_end(gave_up, real_syscall(call));
+        reason = sandbox_prctl_begin((int)a[0], (unsigned long)a[1], (const void *)a[2]);
+        return standdown_end(reason, real_syscall(call));
     case SYS_chroot:
         sandbox_chroot_begin();
         return real_syscall(call);

@@ -102,7 +102,7 @@ static _Atomic bool owners; /* linger_note_owner; a fork child begins with its p
 
 /* Nobody may be sent SIGIO, or SIGURG, for a connection that the program has closed: without an
  * owner (fcntl(2)) neither goes anywhere. Asking whether there is one costs as much. */
-static void stop_signals(int fd, const struct fd_note *note)
+static void stop_signals(int fd, const struct fd_info *note)
 {
     if (atomic_load(&owners) || holders_were_others(note))
         sys3(SYS_fcntl, fd, F_SETOWN, 0);
@@ -115,7 +115,7 @@ void linger_note_owner(void)
 
 /* False where the program might go on getting events. At its exit its sets end with it. That there is nothing
  * to take out (ENOENT) proves nothing: the number may be another set's by now, and a relative have the first. */
-static bool leave_epoll_sets(const struct event *e, const struct fd_note *note)
+static bool leave_epoll_sets(const struct event *e, const struct fd_info *note)
 {
     bool ending = event_is_exit(e->via);
     bool ok = !(note->flags & FD_EPOLL_STUCK) && (ending || !rings_may_have(note));
@@ -160,7 +160,7 @@ static enum note pass_on(int fd, const struct parcel *parcel)
 
 /* Whether a close of it, or an event, may wait for something: as the program set it, or somebody
  * else who held it. */
-static bool has_options(const struct fd_note *note)
+static bool has_options(const struct fd_info *note)
 {
     return note->flags & (FD_ASK_LINGER | FD_LOWAT) || holders_were_others(note);
 }
@@ -191,7 +191,7 @@ static int own_tid(void)
 }
 
 /* What others hold too stays in their epoll sets, whatever we do. */
-enum note linger_park(const struct event *e, const struct fd_note *note, unsigned flags)
+enum note linger_park(const struct event *e, const struct fd_info *note, unsigned flags)
 {
     struct parcel parcel = {
         .via = (uint8_t)e->via,

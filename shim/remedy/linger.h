@@ -32,7 +32,7 @@ void linger_retry(void);
  * then the connection is as it was, but for its epoll sets, O_ASYNC and owner. Never waits, but for a lot's
  * start.
  */
-enum note linger_park(const struct event *event, const struct fd_note *note, unsigned flags);
+enum note linger_park(const struct event *event, const struct fd_info *note, unsigned flags);
 
 /* The process ends: waits until this process's own lots are empty, for SAFECLOSE_EXIT_WAIT, then ends
  * what is left. Returns at once where nothing is parked. */

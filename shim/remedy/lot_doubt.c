@@ -39,7 +39,7 @@ static void settle_doubt(struct lot *lot, int fd)
 static bool is_shared_yet(struct lot *lot, int fd)
 {
     struct parked *p = lot_at(lot, fd);
-    struct fd_note note = {.serial = p->serial, .origin = p->origin};
+    struct fd_info note = {.serial = p->serial, .origin = p->origin};
     bool zero;
 
     if (!(p->flags & PARCEL_SHARED) ||

@@ -71,7 +71,7 @@ bool plan_lingers(const struct event *e, const struct close *c)
  * thread that is cancelled in the real close leaves the descriptor open, and drained: the program
  * was about to lose both.)
  */
-static void drain_and_look(struct event *e, const struct fd_note *note)
+static void drain_and_look(struct event *e, const struct fd_info *note)
 {
     struct drained drained = drain(e->fd, config.discard_max);
     struct probe after = e->probe;
@@ -88,7 +88,7 @@ static void drain_and_look(struct event *e, const struct fd_note *note)
         sys_linger_off(e->fd); /* with a time, FIN would wait for the peer; the reset did not */
 }
 
-static unsigned opened_flag(const struct fd_note *note)
+static unsigned opened_flag(const struct fd_info *note)
 {
     return note->flags & FD_CONNECTED ? PARCEL_OPENED : 0;
 }

@@ -1,6 +1,6 @@
 #include "safeclose.h"
 
-#include "doors/giveup.h"
+#include "doors/standdown.h"
 #include "ground/boundary.h"
 #include "holders/family.h"
 #include "holders/holders.h"
@@ -9,28 +9,29 @@
 #include "settings/config.h"
 #include "settings/control.h"
 
-static void tell(enum giveup reason)
+static void tell(enum standdown reason)
 {
-    summary_write_early(reason == GIVEUP_SECCOMP ? "the program installs a seccomp filter"
-                                                 : "a thread takes a descriptor table of its own");
+    summary_write_early(reason == STANDDOWN_SECCOMP
+                            ? "the program installs a seccomp filter"
+                            : "a thread takes a descriptor table of its own");
 }
 
-enum giveup giveup_begin(enum giveup reason)
+enum standdown standdown_begin(enum standdown reason)
 {
     bool stopped;
 
     if (!boundary_enter())
-        return GIVEUP_NOTHING;
+        return STANDDOWN_NONE;
     stopped = linger_stop(); /* and no other may start: it is not resumed */
-    if (reason != GIVEUP_UNSHARED)
+    if (reason != STANDDOWN_UNSHARED)
         tell(reason);
-    if (boundary_give_up())
+    if (boundary_stand_down())
         return reason;
     linger_resume(stopped);
-    return GIVEUP_NOTHING;
+    return STANDDOWN_NONE;
 }
 
-long giveup_end(enum giveup reason, long ret)
+long standdown_end(enum standdown reason, long ret)
 {
     if (reason && ret < 0) {
         atomic_store(&process->ended, 0);
@@ -38,7 +39,7 @@ long giveup_end(enum giveup reason, long ret)
         boundary_resume();
     } else if (reason) {
         family_distrust(); /* what it passes on from now on, nobody sees */
-        if (reason == GIVEUP_UNSHARED)
+        if (reason == STANDDOWN_UNSHARED)
             tell(reason);
     }
     return ret;

@@ -1,0 +1,21 @@
+/*
+ * When the library must stop asking: the program has installed a seccomp filter, which may kill it
+ * for a system call it does not expect, or a thread has a table of descriptors of its own, so that
+ * ours is wrong.
+ */
+#ifndef SAFECLOSE_STANDDOWN_H
+#define SAFECLOSE_STANDDOWN_H
+
+/* STANDDOWN_LEAVING: the thread's own table will lack our descriptors. */
+enum standdown { STANDDOWN_NONE, STANDDOWN_SECCOMP, STANDDOWN_LEAVING, STANDDOWN_UNSHARED };
+
+/* Before the system call that makes it necessary: from now on every hook passes through. Said once,
+ * with the summary, in a process that used TCP, and at once where later is too late to write
+ * anything. Returns the reason, or STANDDOWN_NONE where it was so already, or nobody watched. */
+enum standdown standdown_begin(enum standdown reason);
+
+/* After that call, with what standdown_begin and the call returned; returns the latter. Where the call
+ * failed all is as before. */
+long standdown_end(enum standdown reason, long ret);
+
+#endif
