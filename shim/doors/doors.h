@@ -117,9 +117,6 @@ long limit_end(int resource, long ret);
 bool exec_begin(void);
 long exec_failed(bool stopped, long ret);
 
-/* Whether this thread is in it: a signal handler is running. */
-bool exec_under_way(void);
-
 /* What starts a program and returns: posix_spawn with these actions, system, popen, wordexp. */
 void spawn_prepared(int fd);
 bool spawn_begin(const posix_spawn_file_actions_t *actions);

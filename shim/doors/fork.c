@@ -1,6 +1,5 @@
 #include "safeclose.h"
 
-#include "doors/doors.h"
 #include "doors/fork.h"
 #include "doors/standdown.h"
 #include "ground/boundary.h"
@@ -20,8 +19,6 @@ enum forking fork_begin(void)
             family_distrust();
         return FORK_UNWATCHED;
     }
-    if (exec_under_way()) /* in a signal handler: the child outlives the program that it is a child of */
-        holders_lose_kept();
     boundary_fork_begin();
     family_fork_begin();
     return FORK_WATCHED;

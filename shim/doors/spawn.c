@@ -41,36 +41,24 @@ bool spawn_begin(const posix_spawn_file_actions_t *actions)
     return watched;
 }
 
-static PER_THREAD volatile bool
-    executing; /* not by a vfork child, whose thread goes on in its parent */
-
-bool exec_under_way(void)
-{
-    return executing;
-}
-
 /* In a vfork child as well: what the program started keeps is its parent's. */
 bool exec_begin(void)
 {
-    bool stopped = alone_begin();
+    bool stopped;
 
-    if (!boundary_vfork_child())
-        executing = true;
+    if (boundary_watches())
+        holders_lose_kept();
+    stopped = alone_begin();
     if (boundary_enter()) {
         family_exec_begin();
         ledger_exec_begin();
     }
-    if (boundary_watches())
-        holders_exec_begin();
     return stopped;
 }
 
 long exec_failed(bool stopped, long ret)
 {
-    if (!boundary_vfork_child())
-        executing = false;
     if (boundary_enter()) {
-        holders_exec_failed();
         family_exec_failed();
         ledger_exec_failed();
     }

@@ -7,7 +7,6 @@
 #define BUCKETS 2048
 #define ENTRIES 8
 #define BUSY UINT64_MAX
-#define OUT 0x80000000u   /* in a place: it is out of sight, for as long as this entry stays */
 #define NOBODY UINT32_MAX /* the place of whoever can't be followed */
 
 struct entry {
@@ -85,7 +84,7 @@ static bool is_of_the_dead(const struct entry *e)
     uint32_t place = atomic_load(&e->place);
     struct relative r = family_find(place);
 
-    return !(place & OUT) && !atomic_load(&e->in_epoll) && r.sound &&
+    return place != NOBODY && !atomic_load(&e->in_epoll) && r.sound &&
            (!r.place || family_is_gone(&r));
 }
 
@@ -167,30 +166,12 @@ uint64_t given_when(uint64_t serial, uint32_t place)
 
 bool given_lose(uint64_t serial, uint32_t origin)
 {
-    return find(serial, NOBODY) || put(serial, origin, NOBODY, family_serial());
-}
-
-bool given_exec_begin(uint64_t serial, uint32_t origin, uint32_t place)
-{
-    return find(serial, place | OUT) || put(serial, origin, place | OUT, family_serial());
-}
-
-void given_exec_failed(uint64_t serial, uint32_t place)
-{
-    struct entry *e = find(serial, place | OUT);
-
-    if (e)
-        erase(e, serial);
+    return given_is_lost(serial) || put(serial, origin, NOBODY, family_serial());
 }
 
 bool given_is_lost(uint64_t serial)
 {
-    struct entry *e = table && serial ? bucket_of(serial) : NULL;
-
-    for (int i = 0; e && i < ENTRIES; i++)
-        if (atomic_load(&e[i].serial) == serial && atomic_load(&e[i].place) & OUT)
-            return true;
-    return false;
+    return find(serial, NOBODY);
 }
 
 bool given_in_epoll(uint64_t serial, uint32_t except)

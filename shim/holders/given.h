@@ -39,11 +39,6 @@ uint64_t given_when(uint64_t serial, uint32_t place);
 bool given_lose(uint64_t serial, uint32_t origin);
 bool given_is_lost(uint64_t serial);
 
-/* The same while this place executes a program that keeps it, and for good unless that fails. What others, or this
- * place in a signal handler, say of it meanwhile is an entry of its own, and stays. */
-bool given_exec_begin(uint64_t serial, uint32_t origin, uint32_t place);
-void given_exec_failed(uint64_t serial, uint32_t place);
-
 /* Whether any place but this one has put it into an epoll set. */
 bool given_in_epoll(uint64_t serial, uint32_t except);
 

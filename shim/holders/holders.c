@@ -278,35 +278,6 @@ void holders_lose_kept(void)
             holders_lose(fd);
 }
 
-/* What is known here ends with an exec, or is as true as before: nobody else reads it, as there is no other thread.
- * A signal handler may fork, and its child reads it: fork_begin. Only what relatives read is written. */
-void holders_exec_begin(void)
-{
-    uint32_t place = family_self();
-
-    if (boundary_vfork_child() || !boundary_single_threaded() || !place) {
-        holders_lose_kept();
-        return;
-    }
-    for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;) {
-        struct fd_info note = fdtable_get(fd);
-
-        if (note.serial && !is_private(&note) && holders_survives_exec(fd) &&
-            !given_exec_begin(note.serial, note.origin, place))
-            family_distrust();
-    }
-}
-
-void holders_exec_failed(void)
-{
-    uint32_t place = family_self();
-
-    if (!place || !given_any())
-        return;
-    for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;)
-        given_exec_failed(fdtable_get(fd).serial, place);
-}
-
 struct fd_info holders_dup(int fd, uint32_t forks)
 {
     struct fd_info duped;

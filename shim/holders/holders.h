@@ -88,12 +88,6 @@ bool holders_survives_exec(int fd);
  * close-on-exec. */
 void holders_lose_kept(void);
 
-/* This process executes another program, which keeps these connections; or the exec has failed: then relatives know as
- * much as before it. With other threads, and in a vfork child, what was said stays. For a fork in a signal handler
- * meanwhile holders_lose_kept is due. */
-void holders_exec_begin(void);
-void holders_exec_failed(void);
-
 /* pidfd_getfd was called: it takes what it wants from any process. */
 void holders_taken(void);
 

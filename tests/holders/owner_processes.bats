@@ -198,14 +198,6 @@ sole()
     sole exec-failed close 'exec: ENOENT' 'peer read 0 bytes, right, then the end'
 }
 
-@test "an exec that failed, of a program that was to keep the connection, is none" {
-    sole exec-failed-kept close 'exec: ENOENT' 'peer read 0 bytes, right, then the end'
-}
-
-@test "a child's exec that failed, of a program that was to keep the connection, is none" {
-    sole exec-failed-in-child close 'exec: ENOENT' 'peer read 0 bytes, right, then the end'
-}
-
 @test "what was accepted from an inherited listening socket" {
     sole inherited-listener close 'peer read 0 bytes, right, then the end'
 }

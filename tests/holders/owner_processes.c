@@ -503,30 +503,6 @@ SCENE(exec_failed_shared, "exec-failed-shared")
     wait_for_holder(fd, pid);
 }
 
-/* The program was to keep the connection. */
-SCENE(exec_failed_kept, "exec-failed-kept")
-{
-    int fd = owner_takes_one();
-
-    execl("/no/such/program", "no", NULL);
-    owner_say("exec: %s\n", strerrorname_np(errno));
-    close_alone(fd);
-}
-
-SCENE(exec_failed_in_child, "exec-failed-in-child")
-{
-    int fd = owner_takes_one();
-    pid_t pid = must(fork(), "fork");
-
-    if (pid == 0) {
-        execl("/no/such/program", "no", NULL);
-        owner_say("exec: %s\n", strerrorname_np(errno));
-        _exit(0);
-    }
-    owner_reaps(pid);
-    close_alone(fd);
-}
-
 /* As an execvp that looks along PATH by itself. */
 SCENE(exec_second, "exec-second")
 {
