@@ -49,7 +49,7 @@ bool exec_begin(void)
     if (boundary_watches())
         holders_lose_kept();
     stopped = alone_begin();
-    if (boundary_enter()) {
+    if (boundary_enter() && boundary_is_ours()) { /* not in a vfork child that no hook saw, either */
         family_exec_begin();
         ledger_exec_begin();
     }
@@ -58,7 +58,7 @@ bool exec_begin(void)
 
 long exec_failed(bool stopped, long ret)
 {
-    if (boundary_enter()) {
+    if (boundary_enter() && boundary_is_ours()) {
         family_exec_failed();
         ledger_exec_failed();
     }

@@ -176,6 +176,14 @@ static struct relative view(uint32_t index)
     return r;
 }
 
+#define TAKEN UINT32_MAX /* being written; of the last index, which is not used */
+
+/* False where this is not its place, or no longer, or somebody else writes. */
+static bool begin_writing(uint32_t index, uint32_t place)
+{
+    return atomic_compare_exchange_strong(&family->members[index].place, &place, TAKEN);
+}
+
 static void write_record(struct relative *r)
 {
     struct member *m = &family->members[r->index];
@@ -189,17 +197,18 @@ static void write_record(struct relative *r)
     atomic_store(&m->current, next);
 }
 
-/* Before the first fork nobody shares it. */
+/* Before the first fork nobody shares it; but two threads may make that one, or a handler. */
 static void seal_all(void)
 {
     if (latest)
         return;
     latest = sys_map(PLACES * sizeof(latest[0]));
     for (uint32_t i = 1; i < PLACES; i++)
-        if (!atomic_load(&family->members[i].place)) {
+        if (begin_writing(i, 0)) {
             struct relative none = {.index = i};
 
             write_record(&none);
+            atomic_store(&family->members[i].place, 0);
         }
 }
 
@@ -265,8 +274,6 @@ bool family_is_ending(const struct relative *r)
     return r->sound && atomic_load(&member_of(r->place)->ending) == ending_seal(r->place, r->begin);
 }
 
-#define TAKEN UINT32_MAX /* being filled in; of the last index, which is not used */
-
 /* Claims this index, if it is free or its process is known to be gone; ask: or turns out to be. The new
  * place; 0 where it is not to be had. */
 static uint32_t claim(uint32_t index, bool ask)
@@ -279,10 +286,10 @@ static uint32_t claim(uint32_t index, bool ask)
         (r.place && !(r.place & DEAD) && (!ask || !family_is_gone(&r))))
         return 0;
     was = atomic_load(&m->place);
-    if ((was & ~DEAD) != (r.place & ~DEAD) ||
-        !atomic_compare_exchange_strong(&m->place, &was, TAKEN))
+    if ((was & ~DEAD) != (r.place & ~DEAD) || (was & ~DEAD) > ~DEAD - PLACES || /* used up */
+        !begin_writing(index, was))
         return 0;
-    return ((was ? was & ~DEAD : index) + PLACES) & ~DEAD;
+    return (was ? was & ~DEAD : index) + PLACES;
 }
 
 /* All that is known of a child before it is born. */
@@ -396,14 +403,17 @@ static uint32_t take_unborn(void)
 /* end: of the fork that it was born in; 0: as it was. */
 static void set_pid(uint32_t place, int pid, uint64_t end)
 {
-    struct relative r = family_find(place);
+    struct relative r;
 
-    if (!r.place)
+    if (!begin_writing(place % PLACES, place)) /* it is dead by now */
         return;
-    r.pid = pid;
+    r = family_find(place);
+    r.pid = pid ? pid : r.pid;
     r.pid_ns = pid_ns;
     r.end = end ? end : r.end;
-    write_record(&r);
+    if (r.place)
+        write_record(&r);
+    atomic_store(&member_of(place)->place, place);
 }
 
 void family_fork_self(void)
@@ -451,13 +461,16 @@ static PER_THREAD struct {
     struct robust_list_head head;
     struct robust_list_head *libcs;
     size_t size;
+    bool
+        ours; /* stands in place of libc's; not twice, for an exec in a signal handler within an exec */
 } lists;
 
 void family_exec_begin(void)
 {
     struct member *m = family && self ? member_of(self) : NULL;
 
-    if (!m || sys3(SYS_get_robust_list, 0, SYS_ARG(&lists.libcs), SYS_ARG(&lists.size)) < 0 ||
+    if (!m || lists.ours ||
+        sys3(SYS_get_robust_list, 0, SYS_ARG(&lists.libcs), SYS_ARG(&lists.size)) < 0 ||
         !lists.libcs || lists.libcs->list.next != &lists.libcs->list)
         return;
     lists.node.next = &lists.head.list;
@@ -465,7 +478,8 @@ void family_exec_begin(void)
     lists.head.list_op_pending = NULL;
     lists.head.futex_offset = (char *)&m->executing - (char *)&lists.node;
     atomic_store(&m->executing, (uint32_t)sys_gettid());
-    if (sys2(SYS_set_robust_list, SYS_ARG(&lists.head), sizeof(lists.head)) < 0)
+    lists.ours = sys2(SYS_set_robust_list, SYS_ARG(&lists.head), sizeof(lists.head)) == 0;
+    if (!lists.ours)
         atomic_store(&m->executing, 0);
 }
 
@@ -473,8 +487,11 @@ void family_exec_failed(void)
 {
     struct member *m = family && self ? member_of(self) : NULL;
 
-    if (m && atomic_exchange(&m->executing, 0))
-        sys2(SYS_set_robust_list, SYS_ARG(lists.libcs), (long)lists.size);
+    if (!m || !lists.ours)
+        return;
+    atomic_store(&m->executing, 0);
+    sys2(SYS_set_robust_list, SYS_ARG(lists.libcs), (long)lists.size);
+    lists.ours = false;
 }
 
 /* ---- TCP_LINGER2 ----------------------------------------------------------------------------- */

@@ -78,14 +78,15 @@ static bool may_hold(const struct entry *e, uint64_t serial, const struct relati
 }
 
 /* What a process that is dead has given up says nothing that its death does not, but to those that it forked
- * afterwards: they count as holders then. Each child of a server gives up its listening socket. */
-static bool is_of_the_dead(const struct entry *e)
+ * afterwards: they count as holders then. Each child of a server gives up its listening socket. True for the first who
+ * finds that: the entry may be another's when somebody else does. */
+static bool is_of_the_dead(struct entry *e)
 {
     uint32_t place = atomic_load(&e->place);
     struct relative r = family_find(place);
 
-    return place != NOBODY && !atomic_load(&e->in_epoll) && r.sound &&
-           (!r.place || family_is_gone(&r));
+    return place && place != NOBODY && !atomic_load(&e->in_epoll) && r.sound &&
+           (!r.place || family_is_gone(&r)) && atomic_compare_exchange_strong(&e->place, &place, 0);
 }
 
 /* What no process of the family can hold any more, because all who could are gone without a word, makes
