@@ -49,7 +49,8 @@ bool exec_begin(void)
     if (boundary_watches())
         holders_lose_kept();
     stopped = alone_begin();
-    if (boundary_enter() && boundary_is_ours()) { /* not in a vfork child that no hook saw, either */
+    if (boundary_enter() &&
+        boundary_is_ours()) { /* not in a vfork child that no hook saw, either */
         family_exec_begin();
         ledger_exec_begin();
     }
