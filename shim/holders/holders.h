@@ -1,17 +1,19 @@
 /*
- * Who else holds a connection that is given up here? Draining it, or half-closing it, is theft where
- * somebody does; so the answer is "nobody" only where that is proven, by what can't become false while we
- * act on it.
+ * Who else holds a connection that this process gives up? If somebody does, draining or half-closing it steals
+ * that process's data. So the answer is "nobody" only if that is proven, by facts that stay true while we act.
  *
- * Holders are processes. A connection that is created here, and after the last fork, is in nobody else's
- * hands; that is told from this process's own memory. Else whoever was forked by a holder, after the
- * connection's creation was begun, may hold it (family.h), until it is dead or has said that it gave it
- * up (given.h). Nobody can come to hold it but by a holder: by a fork, which is counted, so that a look
- * at the family during which somebody forked is repeated; or by being passed on, which is noted before it
- * happens and is out of sight from then on. So when no other process can hold it, none ever will.
+ * Holders are processes. If this process created the connection and has not forked since, nobody else holds it; this
+ * process's own memory says so. Otherwise a process may hold it if a holder forked it after the connection was
+ * created (family.h). It stops being a holder when it is dead, or when it says that it gave the connection up
+ * (given.h).
  *
- * A process gives a connection up with its last number. A thread that may be in a call on it holds it
- * still, so a process with threads stays among the holders until none is (holders_release), or it is dead.
+ * A process can become a holder in two ways only. A holder forks it: forks are counted, and a look at the family
+ * is repeated if somebody forked meanwhile. Or a holder passes the connection on: that is noted before it happens,
+ * and from then on the connection is out of sight for good. So if no other process can hold it now, none ever will.
+ *
+ * A process gives a connection up when it closes its last number for it. A thread that may be in a call on the
+ * connection holds it longer. So a process with threads stays a holder until no thread is in a call
+ * (holders_release), or until it is dead.
  */
 #ifndef SAFECLOSE_HOLDERS_H
 #define SAFECLOSE_HOLDERS_H
@@ -31,64 +33,65 @@ enum held {
 /* For the constructor. */
 void holders_start(void);
 
-/* A note for a connection whose creation is about to be asked of the kernel; the flags are yet to be set. */
+/* The note for a connection that the program is about to create. The caller sets its flags. */
 struct fd_info holders_note(void);
 
-/* Whether anybody else may ever have held it, and asked something of it. */
+/* Whether another process, or another number of this one, may hold the connection now or may have held it before:
+ * then it may have set socket options that this process does not know of. */
 bool holders_were_others(const struct fd_info *note);
 
-/* All numbers of this process are about to be given up, by its end. One with other threads, which may be in a
- * call until it is dead, stays among the holders until then. Up to two calls. */
+/* This process ends, and gives up all its numbers. A process with other threads stays a holder until it is dead,
+ * because they may be in calls until then. Up to two calls. */
 void holders_end(void);
 
 /*
- * A number with this note is given up. *number is the other one where HELD_HERE. ending: after holders_end, so
- * that nothing need be written down. stays: another thread may be in a call on it, so the process stays among
- * its holders. Up to some calls where others may hold it; none else. Where they did, and
- * one has put it into an epoll set that this process does not know of, it becomes FD_EPOLL_STUCK.
+ * This process gives up the number fd with this note. Returns who else holds the connection; *number is the other
+ * number if it is HELD_HERE. ending: holders_end was called, so nothing needs to be written down. stays: another
+ * thread may be in a call on the connection, so this process stays a holder. No system call if nobody else can hold
+ * it, otherwise a few for each process that can. Sets FD_EPOLL_STUCK in the note if a relative has put the connection
+ * into an epoll set that this process does not know of.
  */
 enum held holders_give_up(int fd, struct fd_info *note, bool ending, bool stays, int *number);
 
-/* What stayed so is given up after all. Of the note serial, origin and flags are used. */
+/* Gives up what this process stayed a holder of. Uses serial, origin and flags of the note. */
 enum held holders_release(struct fd_info *note);
 
-/* For the end of a process that was forked by one which had thousands: its parent's place, where that lives
- * and nobody has given anything up, so that all which it created is its own still; else 0. */
+/* The place of this process's parent, if the parent lives and nobody in the family has given anything up: then the
+ * parent still holds all that it created, and a child that ends can skip it. Otherwise 0. */
 uint32_t holders_keeper(void);
 
-/* Before fd is put into an epoll set, and after: whoever was forked before doesn't know, and is told. */
+/* Before and after fd is put into an epoll set. Tells the processes that were forked before, which can't know. */
 void holders_enter_epoll_begin(int fd);
 void holders_enter_epoll_end(int fd, int epoll);
 
-/* Whether it may be in an epoll set by this number. */
+/* Whether this number may be in an epoll set. */
 bool holders_in_epoll(const struct fd_info *note);
 
-/* Whether this process holds fd by another number, and which. */
+/* Whether this process holds fd's connection by another number, and by which. */
 bool holders_hold_here(int fd, const struct fd_info *note, int *number);
 
-/* fd has got one number more; returns the note for it, all zero where fd is not known to be TCP. forks as
- * it was before the call that copied: a fork that came between may have copied one number or both. */
+/* fd was duplicated. Returns the note for the new number, all zero if fd is not known to be TCP. forks: what
+ * holders_forks returned before the call; a fork in between may have copied one number or both. */
 struct fd_info holders_dup(int fd, uint32_t forks);
 uint32_t holders_forks(void);
 
-/* fd's connection is out of sight for good. */
+/* A process that can't be followed may hold fd's connection from now on. */
 void holders_lose(int fd);
 
-/* All of this process's are. */
+/* The same for all connections of this process. */
 void holders_lose_all(void);
 
-/* This process sends connections to others over UNIX sockets, or gets them so. */
+/* This process sends connections over UNIX sockets, or receives them; whether it ever did. */
 void holders_note_passing(void);
 bool holders_pass_on(void);
 
-/* Whether a program started now keeps fd, as far as can be told. One call. */
+/* Whether a program that is executed now keeps fd; true if the kernel does not answer. One call. */
 bool holders_survives_exec(int fd);
 
-/* What a program started now, or by an exec of this process, would keep is lost: what is not
- * close-on-exec. */
+/* holders_lose for each connection that a program started now would keep: those that are not close-on-exec. */
 void holders_lose_kept(void);
 
-/* pidfd_getfd was called: it takes what it wants from any process. */
+/* This process called pidfd_getfd, which can take a descriptor from any process. */
 void holders_taken(void);
 
 #endif
