@@ -1,28 +1,27 @@
 /*
- * Calls in progress. A thread that is in a call on a connection holds it (fdget in the kernel), and may
- * be about to take what a remedy would discard, or to write what a half-close would cut off. The kernel
- * tells nobody who is. But once the connection's number is gone nobody can begin such a call any more. So
- * each thread has but to be seen once, from then on, where it can't be in one; what was true of it then
- * stays true of this connection for good (the quiescent states and grace periods of RCU). Seen is a thread
+ * Calls in progress. A thread that is in a call on a connection holds it (fdget in the kernel). It may be about to
+ * read what a remedy would discard, or to write what a half-close would cut off. The kernel does not say which threads
+ * are in such a call. But once the connection's number is gone, no thread can begin one. So it is enough to see each
+ * thread once after that, at a moment when it can't be in such a call; then it never will be again (this is how RCU
+ * uses quiescent states and grace periods). There are five ways to see it:
  *
- *   by sight     in a call that has nothing to do with a connection: /proc/self/task/TID/wchan names the
- *                function of the kernel that it sleeps in, and an allow-list those that will do
- *   by number    asleep in a call on another number (.../syscall, where it may be read), if the connection
- *                never had a second one. After the close its own number may be another connection's, so
- *                to be asleep in a call on that proves nothing
- *   by a knock   asleep in a call on some connection (wait_woken), and not this one: whoever sleeps on this one
- *                is woken when an option of it is set, to what it was. A thread that slept before and after,
- *                and has not gone to sleep in between, was not
- *   by its clock running all the while, or waiting for a CPU, and so long on one (RUN_NS) that whatever call
- *                it was in is over; with nothing read or written meanwhile
- *   by birth     after a walk that missed nobody
+ *   by place     it sleeps in a call that has nothing to do with a connection: /proc/self/task/TID/wchan names the
+ *                kernel function that it sleeps in, and an allow-list has the functions that will do
+ *   by number    it sleeps in a call on another number (.../syscall, if that may be read), and the connection never
+ *                had a second number. After the close its own number may be another connection's, so a thread that
+ *                sleeps in a call on that number proves nothing
+ *   by a knock   it sleeps in a call on some connection (wait_woken), but not on this one. Setting an option of this
+ *                connection to the value that it has wakes every thread that sleeps on it. A thread that slept before
+ *                and after that, and has not gone to sleep in between, was not woken
+ *   by its clock it has run, or waited for a CPU, all the while, and has run for so long (RUN_NS) that any call that
+ *                it was in is over, and nothing was read or written meanwhile
+ *   by birth     it was created after a walk that missed no thread
  *
- * The thread that closed it is out of any such call. One that is not listed was not there, or has ended: so
- * they must all be. The kernel's walk of the list ends early where the thread that it stands on has just
- * died, so only two walks in a row that name the same threads, as many as the kernel counts, are believed to
- * miss nobody.
+ * The thread that closed the connection is in no such call. A thread that is not listed must not exist, so the list
+ * must be complete. The kernel's walk of it ends early if the thread that it has reached has just died. So a list is
+ * believed only if two walks in a row name the same threads, and as many as the kernel counts.
  *
- * One pair of walks serves all connections that wait. All of this is for a lot's thread, which has time.
+ * One pair of walks serves all connections that wait. Only a lot's thread does this, as it has time.
  */
 #ifndef SAFECLOSE_THREADS_H
 #define SAFECLOSE_THREADS_H
