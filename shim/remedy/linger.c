@@ -1,85 +1,81 @@
 /*
- * Draining empties the queue of now. What arrives a millisecond later still resets the connection,
- * and destroys what the program wrote and the kernel has not yet sent. The cure is old, and in
- * every good server: half-close, and go on reading until the peer is done. We do it for programs
- * that don't.
+ * Draining empties the receive queue once. Data that arrives a millisecond later still resets the connection, and
+ * destroys what the program wrote and the kernel has not sent yet. Good servers solve this with a lingering close:
+ * they half-close, and go on reading until the peer is done. We do that for programs that don't.
  *
- * The lot. A process that uses TCP has one thread that keeps the connections lingering now. They
- * are passed to it as over any UNIX socket (SCM_RIGHTS), so that what it holds is a reference of
- * its own: the program's close is a real close, the number is free when it returns, and nobody
- * waits for the peer. The thread has a descriptor table of its own, so what is parked takes nothing
- * from the program's limit, is inherited by none of its children and closed by none of its loops.
- * Of the program's numbers we use one, the feeding end, which is looked at before each use.
+ * The lot. A process that uses TCP gets one thread, its parking lot, which keeps the connections that linger now: they
+ * are "parked". They are passed to it over a UNIX socket (SCM_RIGHTS), so it has a reference of its own. The program's
+ * close is a real close: its number is free when it returns, and nobody waits for the peer. The thread has its own
+ * descriptor table. So what is parked does not count against the program's limit, no child inherits it, and no loop
+ * over descriptors closes it. Of the program's numbers we use one, the sending end of that socket (the feed). It is
+ * checked before each use.
  *
- * The thread is not libc's. It is made by clone(2), calls nothing of libc's that knows of threads,
- * has every signal but one blocked (remedy/nudge.h), and starts with the copy of the table that clone makes where
- * CLONE_FILES is missing. A thread of pthread_create would end libc's shortcuts for programs with
- * one thread (putc 3 -> 18 ns, malloc and free 24 -> 41 ns), would keep a process alive whose main
- * thread has called pthread_exit, and could not be started from a signal handler or the child of a
- * threaded fork. The price: setuid and its kin, which libc carries to all of its threads, don't
- * reach this one ("Changes of rights" below). It is ended before what the kernel refuses to a process of
- * several threads (unshare, setns), before a seccomp filter, before an exec and before daemon. The next
- * accept starts another.
+ * The thread is not one of libc's. clone(2) makes it; it calls nothing in libc that knows of threads; all its signals
+ * but one are blocked (remedy/nudge.h); and because CLONE_FILES is missing, it starts with a copy of the descriptor
+ * table. A thread made by pthread_create would end libc's shortcuts for programs with one thread (putc 3 -> 18 ns,
+ * malloc and free 24 -> 41 ns), would keep a process alive whose main thread has called pthread_exit, and could not be
+ * started from a signal handler or from the child of a threaded fork. The price: libc carries setuid and the like to
+ * all of its threads, but not to this one (see "Changes of rights"). We end the thread before the calls that the
+ * kernel refuses to a process with several threads (unshare, setns), before a seccomp filter, before an exec and
+ * before daemon. The next accept starts another.
  *
- * The order at a close: stop its signals, leave the epoll sets, pass the connection on, half-close,
- * and then the program's own close. An epoll set knows a registration by (open file, number) and
- * drops it only with the last reference, so a connection that we hold on would go on giving the
- * program events with a pointer that it has freed: where a registration can't be undone, or may be one
- * that we don't know of (holders/rings.h, holders/given.h), the connection is not parked.
+ * The order at a close: stop the connection's signals, take it out of the epoll sets, pass it to the lot, half-close
+ * it; then comes the program's own close. An epoll set knows a registration by (open file, number), and drops it only
+ * with the last reference. So a connection that we keep would go on giving the program events, with a pointer that
+ * the program has freed. If a registration can't be undone, or there may be one that we don't know of
+ * (holders/rings.h, holders/given.h), the connection is not parked.
  *
- * In a program with threads another one may be in a call on the connection, which holds it as well. Our
- * reference keeps the close from being the last, so there is time to find out, and not in the program's
- * close: the lot does nothing to such a connection before that is over (handing.h), and each thread was
- * seen where it can't be in such a call (threads.h); then it half-closes it itself. One that is blocked in
- * a call that may be on it keeps it for as long as lingering may last. So in such a program the mode drain
- * has a lot too, which closes at once what it has drained. A connection that other processes hold as well is
- * passed on for the same reason: until no thread is in a call on it this process is one of its holders, and then
- * the lot gives up its share for it (holders_release). What waits so when the process executes another
- * program, ends, or changes its rights, has two looks yet; what can't be proven then is closed as it is.
+ * Threads. Another thread of the program may be in a call on the connection, and so hold it, too. Our reference keeps
+ * the program's close from being the last one, so there is time to find out, and close() does not wait for it. The lot
+ * does nothing to such a connection until the close is over (handing.h) and it has seen each thread where it can't be
+ * in such a call (threads.h); then the lot half-closes it. A thread that is blocked in a call that may be on the
+ * connection delays this for as long as lingering may last. So in a program with threads the mode drain has a lot,
+ * too; it drains, and closes at once. A connection that other processes hold is passed to the lot for the same reason:
+ * this process stays one of its holders until no thread is in a call on it, and then the lot gives up its share
+ * (holders_release). When the process executes another program, ends, or changes its rights, the lot looks twice more
+ * at what still waits. It closes untouched what it can't prove then.
  *
- * In the lot it is drained until the peer's FIN or reset, until nothing came in and nothing was
- * acknowledged for SAFECLOSE_LINGER_IDLE (a slow reader of a long answer is not idle), until
- * SAFECLOSE_LINGER_TIME, or until SAFECLOSE_DISCARD_MAX bytes. There is room for LOT_MOST
- * connections (fewer where RLIMIT_NOFILE says so); after that the one that was silent longest makes
- * room. After the peer's FIN nothing more can come, and the kernel delivers the rest alone.
+ * Limits. A parked connection is drained until the peer's FIN or reset, until nothing has come in and nothing was
+ * acknowledged for SAFECLOSE_LINGER_IDLE (a slow reader of a long answer is not idle), until SAFECLOSE_LINGER_TIME, or
+ * until SAFECLOSE_DISCARD_MAX bytes. There is room for LOT_MOST connections, or fewer if RLIMIT_NOFILE is low; after
+ * that the one that was silent for longest makes room. After the peer's FIN nothing more can come, and the kernel
+ * delivers the rest alone.
  *
- * A remedy is for the program's own output, and for an end in order. So a connection that the program
- * opened lingers only while some of its output is not acknowledged: a client that gives up a download must
- * not go on receiving it. And a process that ends waits for no more than that, whoever opened it.
+ * A remedy protects the program's own output. So a connection that the program opened lingers only while some of its
+ * output is unacknowledged: a client that gives up a download must not go on receiving it. And a process that ends
+ * waits only for that, whoever opened the connection.
  *
- * Fork: the child has the feeding end, so it feeds its parent's lot for as long as that lives, and
- * may exit at once. When the parent's is gone the child starts its own. Exec starts afresh. Exit waits
- * for an own lot (linger_wait). SIGKILL, and every other signal that ends a process, ends what is parked
- * as the kernel does.
+ * Fork. The child inherits the feed, so it passes connections to its parent's lot while that lives, and may exit at
+ * once. When the parent's lot is gone, the child starts its own. After an exec all begins anew. An exit waits for an
+ * own lot (linger_wait). SIGKILL, and every other signal that ends a process, ends what is parked as the kernel does.
  *
- * Rights: the child may have dropped them, and be in the hands of somebody who broke into it. All that
- * it shares with the lot is the feeding end. So what a message says is checked (remedy/parcel.h), a
- * sender of other rights has its share of room, time and memory (LOT_GUESTS), and whoever sends rubbish
- * loses the feed for all who hold it: this process starts another lot, and the old one ends when what it
- * holds is done. How a lot is watched and ended stands in memory that no other process has
- * (remedy/lots.h), and needs nothing of the lot: one that does not end when told to is ended by a signal,
- * and setuid runs when the kernel says that it is gone.
+ * Rights. The child may have dropped its rights, and somebody may have broken into it. All that it shares with the
+ * lot is the feed. So the lot checks what a message says (remedy/parcel.h); a sender of other rights gets only a share
+ * of room, time and memory (LOT_GUESTS); and a sender of invalid messages loses the feed for all who hold it: this
+ * process starts another lot, and the old one ends when it is empty. The memory by which a lot is watched and ended is
+ * shared with no other process (remedy/lots.h), and needs nothing of the lot: a lot that does not end when told to is
+ * ended by a signal, and setuid runs once the kernel says that its thread is gone.
  *
- * Changes of rights. Some servers take on a user's rights for each request (seteuid, setegid, setgroups), and
- * what lingers must outlive that. So a lot that holds something makes the program's system call in its own
- * thread, in the handler of a nudge, while the program's thread waits before its own call
- * (linger_change_begin). After the call both say what rights they have, and a lot whose rights differ in
- * anything is ended before the program's call returns (linger_change_end). That proof needs no look at how they came to
- * differ: the call failed, another thread's came between, something is kept for each thread (securebits).
+ * Changes of rights. Some servers take on a user's rights for each request (seteuid, setegid, setgroups), and what
+ * lingers must outlive that. So a lot that holds something makes the program's system call in its own thread, in the
+ * handler of a nudge, while the program's thread waits before its own call (linger_change_begin). After the call
+ * both threads say what rights they have, and a lot whose rights differ in anything ends before the program's call
+ * returns (linger_change_end). It does not matter why they differ: the call failed, another thread's call came in
+ * between, or something is kept for each thread (securebits).
  *
- * A lasting change ends the lot before it: of a real or saved id, or of a permitted capability. A child that
- * keeps the old rights may have the feeding end, and what it passes on must not get into the hands of a process
- * of fewer. For a process that can take its change back no such child exists. Also ended is a lot that can't
- * make the change: initgroups (libc finds out within which groups), more than 32 groups, landlock, the labels of
- * SELinux and AppArmor. And a seccomp filter of the program's: a thread that is not under it would be the way out of it for
- * whoever breaks in, and under it the first call of ours may end the process.
+ * A lasting change ends the lot before the call: a change of a real or saved id, or of a permitted capability. A child
+ * that keeps the old rights may have the feed, and what it passes on must not get into a process of fewer rights. If
+ * the process can take its change back, no such child exists. Some changes the lot can't make, so it ends, too:
+ * initgroups (libc finds out within it which groups), more than 32 groups, landlock, and the labels of SELinux and
+ * AppArmor. A seccomp filter of the program's ends it as well: a thread outside the filter would be the way out of it
+ * for an attacker, and inside it our first call might end the process.
  *
- * RLIMIT_NPROC 0 (haproxy) refuses every clone from then on. The lot is started before the program sets it, and
- * a lasting change of rights after that gets a new lot before the call, which makes it too, and is led the feed
- * to only after it: a child that another thread forks meanwhile does not know of it.
+ * RLIMIT_NPROC 0 (haproxy) refuses every later clone. So the lot starts before the program sets it. A lasting change
+ * of rights after that starts a new lot before the call; the new lot makes the call, too, and gets the feed only
+ * after it, so a child that another thread forks meanwhile does not know of it.
  *
- * Wherever this fails the connection is drained as in the mode drain, or, in a program with threads, left
- * alone, and the event says why.
+ * If any of this fails, the connection is drained as in the mode drain, or, in a program with threads, left alone;
+ * the event says why.
  */
 #include "safeclose.h"
 

@@ -1,6 +1,5 @@
 /*
- * The lingering close: half-close, go on discarding until the peer is done, in the background. The
- * essay is in linger.c.
+ * The lingering close: half-close, then discard in the background until the peer is done. linger.c says how it works.
  */
 #ifndef SAFECLOSE_LINGER_H
 #define SAFECLOSE_LINGER_H
@@ -10,47 +9,46 @@
 
 #include <stdbool.h>
 
-/* A connection was accepted or opened, or soon will be closed: sees to it that there is a lot to
- * park it in, where the mode asks for one, or the program has threads and the mode drains. Most often an
- * atomic read or two; once in a process the price of a thread, or of waiting for the thread that is about to
- * start one: at most 100 ms. errno kept. */
+/* Starts a lot if there is none and the mode asks for one: linger, or drain in a program with threads. Called when a
+ * connection is accepted or opened, or will soon be closed. Usually an atomic read or two; once in a process the price
+ * of a thread, or a wait of at most 100 ms for the thread that is starting one. Keeps errno. */
 void linger_prepare(bool threads);
 
 /*
- * RLIMIT_NPROC, which may forbid our thread. limited: the program is about to lower it. prepare_limited: where it
- * has, or is about to, as linger_prepare, for whatever mode may yet come (SAFECLOSE_CONTROL), and waits for a thread that starts it. retry: the limit
- * is another one, so a failure to start a lot need not be one again. errno kept.
+ * RLIMIT_NPROC may forbid our thread. linger_limited: the program is about to lower it. linger_prepare_limited: if it
+ * has done so, or is about to, starts a lot for any mode that may yet come (SAFECLOSE_CONTROL), and waits for a thread
+ * that is starting one. linger_retry: the limit has changed, so a lot that could not be started may start now. All keep
+ * errno.
  */
 void linger_limited(void);
 void linger_prepare_limited(void);
 void linger_retry(void);
 
 /*
- * Parks the connection of this event, which is about to be given up: takes it out of the program's epoll
- * sets, passes it on, and half-closes it where these flags (enum parcel_flag) ask for it and threads don't
- * forbid it: then that is the lot's to do. NOTE_NONE where that was done. Else the note that says why not;
- * then the connection is as it was, but for its epoll sets, O_ASYNC and owner. Never waits, but for a lot's
- * start.
+ * Parks the event's connection, which the program is about to give up: takes it out of the program's epoll sets, passes
+ * it to the lot, and half-closes it if the flags (enum parcel_flag) ask for that and there are no other threads; with
+ * threads the lot half-closes it. Returns NOTE_NONE, or the note that says why not; then the connection is as it was,
+ * but for its epoll sets, O_ASYNC and owner. Waits for nothing but the start of a lot.
  */
 enum note linger_park(const struct event *event, const struct fd_info *note, unsigned flags);
 
-/* The process ends: waits until this process's own lots are empty, for SAFECLOSE_EXIT_WAIT, then ends
- * what is left. Returns at once where nothing is parked. */
+/* The process ends: waits for at most SAFECLOSE_EXIT_WAIT until its own lots are empty, then ends what is left. Returns
+ * at once if nothing is parked. */
 void linger_wait(void);
 
 /*
- * Brackets calls that a process of several threads is refused (unshare). linger_stop ends this process's own lots, what is parked drained and closed, and lets no other
- * be started until linger_resume is told that it did: true where the mode is linger and this is no vfork
- * child. When it returns no thread of ours lives, however long that takes: most often 0.1 ms, and 2 s where
- * one must be ended by force. errno kept.
+ * Before and after calls that the kernel refuses to a process with several threads (unshare). linger_stop drains and
+ * closes what is parked, ends this process's own lots, and lets none start until linger_resume gets its answer: true
+ * if the mode acts and this is no vfork child. When it returns, no thread of ours lives: usually after 0.1 ms, after 2
+ * s if one had to be ended by force. Both keep errno.
  */
 bool linger_stop(void);
 void linger_resume(bool stopped);
 
 /*
- * The same around a change of rights, which comes to this system call (number and arguments; NULL: to no single
- * one). What lingers goes on where its thread can make that call as well, and the program can take it back. When
- * linger_change_end returns no thread of ours has other rights than the calling thread. errno kept.
+ * The same around a change of rights. call: the number and arguments of the system call that it makes; NULL if it is
+ * more than one. What lingers goes on if the lot's thread can make that call, too, and the program can take it back.
+ * When linger_change_end returns, no thread of ours has other rights than the calling thread. Both keep errno.
  */
 struct linger_change {
     bool began;

@@ -1,8 +1,8 @@
 /*
- * The lots of this process, as its own threads see them. One of them is fed; others have lost their
- * feeding end and go on with what they hold. What is decided about them (whether one lives, on which
- * memory it runs, whether it should end) stands in memory of this process alone, which the kernel
- * empties in a fork child: nobody else has a say in it.
+ * The lots of this process, as its other threads see them. One of them gets new connections; older ones have lost their
+ * feed and keep what they hold. What is decided about a lot (whether it lives, which memory it runs on, whether it
+ * should end) is in memory of this process alone. The kernel empties that memory in a fork child, so no other process
+ * can change it.
  */
 #ifndef SAFECLOSE_LOTS_H
 #define SAFECLOSE_LOTS_H
@@ -14,43 +14,43 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Starts one, which takes parcels from this end of a pair; the caller keeps that too, and has every
- * signal blocked. Those that live go on with what they hold, and if there are too many the oldest ends.
- * Its thread id, 0 where one must end first, -errno where none can be had. Waits until its descriptor table is
- * its own, for at most 100 ms. By one thread at a time. */
+/* Starts a lot that takes parcels from feed, one end of a pair; the caller keeps that end, and has all signals blocked.
+ * Lots that live keep what they hold; if there are too many, the oldest ends. Returns the new thread's id, 0 if a lot
+ * must end first, or -errno. Waits for at most 100 ms until the thread has its own descriptor table. One thread at a
+ * time may call it. */
 long lots_start(int feed, int log);
 
-/* The lot of this process whose thread this is, NULL where it has none such. */
+/* The lot of this process with this thread id; NULL if there is none. */
 struct lot_control *lots_find(int tid);
 
-/* Whether a lot of this process lives. */
+/* Whether this process has a lot. */
 bool lots_live(void);
 
-/* Whether one of them holds anything, or will when it has looked. */
+/* Whether a lot holds a connection, or has yet to take one that was sent to it. */
 bool lots_busy(void);
 
-/* Wakes the lot of this thread out of a nap. */
+/* Wakes this lot if it naps. */
 void lots_hurry(struct lot_control *lot);
 
-/* Has all of them end when they have nothing left, and waits for that; feed leads to one of them, or is
- * -1. False where one still lives at this monotonic time, in ns. */
+/* Tells all lots to end when they are empty, and waits for that. feed: leads to one of them, or -1. False if one still
+ * lives at the deadline (monotonic, ns). */
 bool lots_finish(int feed, int64_t deadline);
 
 /*
- * Ends all of them, what is parked drained and closed, for this reason. One that has not ended at the
- * deadline is ended by force where `surely`, and what it holds is closed by the kernel; this returns when
- * none lives, whatever that takes.
+ * Drains and closes all that is parked, and ends all lots, for this reason. surely: a lot that still lives at the
+ * deadline is ended by force, the kernel closes what it holds, and this returns when no lot lives, however long that
+ * takes.
  */
 void lots_end(int feed, enum ended reason, int64_t deadline, bool surely);
 
-/* Waits until the kernel has ceased to count their threads, at most until the deadline. */
+/* Waits until the kernel no longer counts the threads of ended lots, at most until the deadline. */
 void lots_await_burial(int64_t deadline);
 
-/* Has each make this system call, number and arguments, in its own thread. True where all have, and whatever they
- * had before it they can get back. None may be started meanwhile. */
+/* Makes each lot's thread make this system call (number and arguments). True if all have, and can take it back. No lot
+ * may start meanwhile. */
 bool lots_follow(const long call[4]);
 
-/* Whether each has the very rights of the calling thread, as far as it knows: those after its start, or its last
+/* Whether each lot's thread has the same rights as the calling thread, by what it noted at its start or at the last
  * lots_follow. */
 bool lots_agree(void);
 
