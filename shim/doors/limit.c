@@ -1,6 +1,6 @@
 /*
  * RLIMIT_NPROC. haproxy sets it to 0, so that nobody who breaks in can start a process, and from then on the
- * kernel refuses our thread too, to whoever lacks CAP_SYS_RESOURCE. So it must be there before.
+ * kernel refuses our thread, too, unless the process has CAP_SYS_RESOURCE. So the thread must be there before.
  */
 #include "safeclose.h"
 

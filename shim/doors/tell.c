@@ -78,7 +78,7 @@ static void glance(struct event *e, enum held held, uint8_t bytes[CONFIG_PREVIEW
     }
 }
 
-/* How far the program had come with it, for whoever is told what that means. */
+/* How far the program had come with the connection, which an explanation needs. */
 static unsigned when_of(const struct event *e)
 {
     struct probe_position position = {.read = 0};

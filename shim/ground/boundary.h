@@ -73,7 +73,7 @@ bool boundary_vfork_child(void);
 bool boundary_watches(void);
 
 /* Whether the calling thread is the only one, as libc says; of a fork child whose parent had more, of which it
- * does not know, the kernel is asked (two calls; not behind a seccomp filter, which may kill for that). */
+ * does not know, the kernel is asked (two calls; not under a seccomp filter, which may kill for that). */
 bool boundary_single_threaded(void);
 
 /* What will do to prepare for it: a fork child is taken for one of one thread. No call. */

@@ -2,7 +2,7 @@
  * What we remember of a descriptor, by its number.
  *
  * The program can close a number in ways that nobody can see and get it back as something else, so
- * a note is a hint: whoever acts on one first compares the peer's address (holders/owner.c).
+ * a note is a hint: before acting on one, compare the peer's address (holders/owner.c).
  *
  * No lock: an entry is four words, written by whoever created or closes the descriptor; a program
  * that races those calls on one number has no right answer to expect from the kernel either. Pages

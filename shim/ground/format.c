@@ -38,7 +38,7 @@ static void put_number(struct text *t, unsigned long long n, unsigned base, int 
     text_bytes(t, digits + at, sizeof(digits) - at);
 }
 
-/* One conversion, the format standing behind its '%'; returns the format behind the conversion. */
+/* Writes one conversion. format: after its '%'; returns the rest of the format. */
 static const char *put_conversion(struct text *t, const char *f, va_list *args)
 {
     int width = 0;

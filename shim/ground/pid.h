@@ -1,6 +1,6 @@
 /*
  * Whether the process with this pid is dead, as far as can be told here. A number that the kernel gave to another process
- * meanwhile counts as alive: whoever leaves a connection alone for its sake does no harm.
+ * meanwhile counts as alive: leaving a connection alone for its sake does no harm.
  */
 #ifndef SAFECLOSE_PID_H
 #define SAFECLOSE_PID_H

@@ -26,7 +26,7 @@ static struct {
 #undef REAL_VARIABLE
 } libc;
 
-/* Their names in the same order, one behind the other: a table of pointers would be 24 bytes more
+/* Their names in the same order, one after the other: a table of pointers would take 24 bytes more
  * of relocation for each. */
 static const char names[] = {
 #define REAL(type, name, parameters) #name "\0"

@@ -41,7 +41,7 @@ struct family {
     _Atomic uint64_t top;       /* the highest index that was ever used, and its seal */
     _Atomic uint64_t untrusted; /* what has a serial up to this one */
     _Atomic int linger2;
-    _Atomic uint32_t ringer;       /* the place of whoever gave a ring requests; SEVERAL */
+    _Atomic uint32_t ringer;       /* the place of the process that gave a ring requests; SEVERAL */
     struct member members[PLACES]; /* the first is never used */
 };
 
@@ -235,7 +235,7 @@ struct relative family_next(uint32_t index)
     return (struct relative){.index = 0};
 }
 
-/* The dead stay dead: that is written down, so nobody asks again. Not for whoever has the place by now. */
+/* The dead stay dead: that is written down, so nobody asks again; but not if another process has the place by now. */
 bool family_is_gone(const struct relative *r)
 {
     struct member *m = member_of(r->place);
@@ -367,7 +367,7 @@ uint64_t family_forked(void)
     return atomic_load(&forking) ? UINT64_MAX : atomic_load(&forked);
 }
 
-/* Counted when the child's place is there: whoever has counted fewer, and looks once more, finds it. */
+/* Counts the fork once the child's place is there: a process that has read a lower count looks again, and finds it. */
 void family_fork_begin(void)
 {
     int depth = unborn.depth++;

@@ -7,7 +7,7 @@
 #define BUCKETS 2048
 #define ENTRIES 8
 #define BUSY UINT64_MAX
-#define NOBODY UINT32_MAX /* the place of whoever can't be followed */
+#define NOBODY UINT32_MAX /* the place of a process that can't be followed */
 
 struct entry {
     _Atomic uint64_t serial; /* 0: free; BUSY: being written */

@@ -9,7 +9,7 @@
 
 /* Of this process; a fork child begins with its parent's. */
 static _Atomic uint64_t
-    count; /* whoever enters a ring. Where a handler never returns to the call, for good */
+    count; /* by a thread that enters a ring. If a handler never returns to the call, for good */
 static _Atomic bool polled; /* rings_distrust */
 
 void rings_begin(void)

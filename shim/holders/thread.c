@@ -7,7 +7,7 @@
 #include "holders/thread.h"
 
 #define RUN_NS                                                                                     \
-    3000000 /* more than one burst of what arrives takes of whoever runs: netdev_budget_usecs is 2000 */
+    3000000 /* longer than one burst of received packets can take from a running thread: netdev_budget_usecs is 2000 */
 #define ANSWER 128 /* bytes of a file in /proc that are of use */
 
 /* The kernel's functions in which a thread sleeps that is in no call on a connection, or takes nothing of it:
@@ -104,7 +104,7 @@ static bool look_at_call(struct threads *t, struct thread *seen, const char *tid
     return true;
 }
 
-/* The letter of its state, as proc_pid_stat(5) has it, behind its name in parentheses; 0: unknown. */
+/* The letter of its state, which follows its name in parentheses (proc_pid_stat(5)); 0: unknown. */
 static char state_of(const struct threads *t, const char *tid)
 {
     char answer[ANSWER];

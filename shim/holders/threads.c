@@ -121,7 +121,7 @@ static bool look_at(int dir, const char *name, int tid, void *context)
     return true;
 }
 
-/* Whom two walks in a row have not seen has ended. */
+/* A thread that two walks in a row have not seen has ended. */
 static void bury(struct threads *t)
 {
     uint32_t left = 0;

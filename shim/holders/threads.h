@@ -59,7 +59,7 @@ enum threads_answer {
     THREADS_OUT,    /* no thread is in a call on it, and none will be */
     THREADS_UNSEEN, /* some have yet to be seen: they run, or come and go */
     THREADS_ASLEEP, /* one sleeps in a call that may be on it */
-    THREADS_OVER, /* the connection is closed on both sides, or reset: whoever reads it has an end */
+    THREADS_OVER,   /* the connection is closed on both sides, or reset: a reader gets its end */
 };
 
 /* The process is about to change its root, and will not find /proc by its name: keeps its own directory,

@@ -23,8 +23,9 @@
 /* Of this process; a fork child begins with its parent's values. */
 static _Atomic bool starting; /* a thread starts a lot; it, and it alone where it finds false */
 static _Atomic int barred;    /* above 0: none may be started; linger_stop, linger_resume */
-static _Atomic int64_t not_before; /* after a failure: when to try again; whoever failed */
-static _Atomic bool limited;       /* linger_limited */
+static _Atomic int64_t
+    not_before;              /* after a failure: when to try again; by the thread that failed */
+static _Atomic bool limited; /* linger_limited */
 
 bool linger_owns(int fd)
 {

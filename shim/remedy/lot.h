@@ -27,7 +27,7 @@ struct lot_control {
     _Atomic int welcome;    /* parcels are; by the starter, by the lot when no more can come */
     _Atomic int finish;     /* enum lot_finish: end when nothing is parked any more; by others */
     _Atomic int stop;       /* end now, for this reason (enum ended); by others */
-    _Atomic uint32_t sent;  /* parcels of this process; by whoever sends */
+    _Atomic uint32_t sent;  /* parcels of this process; by the thread that sends */
     _Atomic uint32_t taken; /* and received; by the lot */
     _Atomic int napping;    /* 1: a futex to wake it by */
     _Atomic int sees;       /* the threads of its process; by the lot, before phase */

@@ -40,7 +40,7 @@ bool nudge_finds(int tid);
 /* Returns when no thread of this process is in nudge. */
 void nudge_await(void);
 
-/* In a fork child, when it first notices: whoever was in nudge is in the parent. */
+/* In a fork child, at its first hook: a thread that was in nudge is in the parent. */
 void nudge_fork_child(void);
 
 #endif

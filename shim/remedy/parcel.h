@@ -78,7 +78,7 @@ bool parcel_pair(int pair[2]);
 /* Passes fd on. 0, or -errno; EAGAIN: too many wait. Never waits. */
 long parcel_send(int number, const struct parcel *parcel, int fd);
 
-/* Sends nothing, which wakes whoever receives. 0, or -errno; EAGAIN: it is awake. */
+/* Wakes the receiver by an empty message. 0, or -errno; EAGAIN: it is awake. */
 long parcel_wake(int number);
 
 /* Takes the next one that waits. */

@@ -61,7 +61,7 @@ int streams_closing(FILE *stream, int fd, enum mode mode)
     return failed;
 }
 
-/* Who holds the lock may be waiting for the peer, and would have exit wait with him. */
+/* The thread that holds the lock may be waiting for the peer, and exit would wait with it. */
 static void flush_unless_locked(FILE *stream)
 {
     int fd;

@@ -42,7 +42,7 @@ static void put_endpoint(struct text *t, const char *key, const struct endpoint 
 /* Asked once while no thread has moved to another: looking it up costs as much as writing the line.
  */
 static _Atomic uint64_t namespace_known;
-static _Atomic bool namespaces_differ; /* whoever moves */
+static _Atomic bool namespaces_differ; /* by a thread that moves */
 
 void event_json_moved(void)
 {
@@ -64,7 +64,7 @@ static unsigned long long network_namespace(void)
     return st.st_ino;
 }
 
-/* Keys of one size or another, behind those that are cut for them. */
+/* Keys of variable size, after those that are cut to make room for them. */
 #define TAIL 256
 
 /* True where all of it fits. */

@@ -1,5 +1,5 @@
 /*
- * Where lines go, without ever waiting for whoever reads them.
+ * Where lines go, without ever waiting for a reader.
  *
  * A line is built in one of a few static buffers, claimed by compare-and-swap with every signal of
  * the thread blocked: a handler can't find the buffer half done, and the SIGPIPE, SIGXFSZ or
@@ -20,7 +20,7 @@
 struct line {
     struct text text;
     uint64_t signals;   /* the thread's mask before the claim */
-    struct stack stack; /* for whoever writes one */
+    struct stack stack; /* for a line that has one */
     char bytes[SINK_LINE];
     _Atomic int taken; /* by a thread of this process; 0: free */
 };

@@ -83,7 +83,7 @@ static int digit_of(int c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* A number in hexadecimal, and the byte behind it. */
+/* A hexadecimal number, and the byte after it. */
 static uintptr_t number(struct maps *maps, int *behind)
 {
     uintptr_t n = 0;

@@ -201,7 +201,7 @@ bool unwind_up(struct unwind *u)
 bool unwind_begin(struct unwind *u)
 {
     memset(u, 0, sizeof(*u));
-    u->interrupted = true; /* the address is that of an instruction, not behind a call */
+    u->interrupted = true; /* the address is that of an instruction, not the one after a call */
     __asm__ volatile("movq %%rbx, 24(%[r])\n\t"
                      "movq %%rbp, 48(%[r])\n\t"
                      "movq %%rsp, 56(%[r])\n\t"

@@ -177,7 +177,7 @@ static void read_handed(void)
         config.handed = number_of("LISTEN_FDS");
 }
 
-/* Of what this process executes nobody has said that. */
+/* What this process executes must not inherit the user's word. */
 static void forget_inherited(void)
 {
     char **to = environ;

@@ -105,7 +105,7 @@ static bool parse_events(struct config *to, const char *value)
     return parse_either(value, (const char[2][NAME_SIZE]){"resets", "all"}, &to->all_events);
 }
 
-/* Digits at *s up to max, *s moved behind them. False where there are none or they say more. */
+/* Reads a decimal number of at most max at *s, and moves *s past it. False if there is none, or it is larger. */
 static bool parse_number(const char **s, uint64_t max, uint64_t *number)
 {
     const char *p = *s;

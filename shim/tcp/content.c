@@ -24,7 +24,7 @@ static bool contains(struct view v, const char *word)
     return false;
 }
 
-/* The first of v for which is_one holds and those behind it that it holds for: how many. */
+/* How many of v's first bytes in a row is_one holds for. */
 static size_t span(struct view v, bool (*is_one)(uint8_t c))
 {
     size_t n = 0;

@@ -175,7 +175,7 @@ bool diag_is_settled(void)
            atomic_load(&refused);
 }
 
-/* Who refuses it, SELinux for one, may log that each time. */
+/* SELinux, for one, may log each refusal. */
 void diag_prepare(void)
 {
     long fd;

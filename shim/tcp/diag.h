@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Of whom it is asked. */
+/* The connection that is asked about. */
 struct diag_key {
     struct endpoint local;
     struct endpoint peer; /* unknown: a listening socket */

@@ -109,7 +109,7 @@ void probe_unread(int fd, const struct probe_memory *known, struct probe *p)
     p->facts.unread = p->urgent;
 }
 
-/* Urgent data behind what FIONREAD counted, and not yet read. */
+/* Unread urgent data after what FIONREAD counted. */
 static bool urgent_waits(int fd)
 {
     struct pollfd urgent = {.fd = fd, .events = POLLPRI};
@@ -153,7 +153,7 @@ static bool fin_is_received(uint8_t state)
            state == STATE_TIME_WAIT;
 }
 
-/* Urgent data is queued, behind which nothing is counted. */
+/* Urgent data is queued; nothing after it is counted. */
 static bool is_marked(int fd)
 {
     return sys_ioctl_int(fd, SIOCATMARK) > 0 || urgent_waits(fd);

@@ -86,7 +86,7 @@ bool probe_facts(int fd, enum probe_kind kind, bool ask_linger, struct probe *p)
  * memory, and one more where nothing can be counted in it. */
 void probe_unread(int fd, const struct probe_memory *known, struct probe *p);
 
-/* Fills the rest, for whoever reads about it, but the addresses. Three calls or four. */
+/* Fills in what only a reader of the event needs, but for the addresses. Three or four calls. */
 void probe_details(int fd, struct probe *p);
 
 /* Copies up to size bytes of what is unread, which stays so; returns how many. For the sole owner
