@@ -9,13 +9,13 @@
 /* STANDDOWN_LEAVING: the thread's own table will lack our descriptors. */
 enum standdown { STANDDOWN_NONE, STANDDOWN_SECCOMP, STANDDOWN_LEAVING, STANDDOWN_UNSHARED };
 
-/* Before the system call that makes it necessary: from now on every hook passes through. Said once,
- * with the summary, in a process that used TCP, and at once where later is too late to write
- * anything. Returns the reason, or STANDDOWN_NONE where it was so already, or nobody watched. */
+/* Before the system call that makes it necessary: from now on every hook passes through. A process that used TCP says
+ * so once, with the summary; at once if nothing could be written later. Returns the reason, or STANDDOWN_NONE if the
+ * hooks passed through already. */
 enum standdown standdown_begin(enum standdown reason);
 
-/* After that call, with what standdown_begin and the call returned; returns the latter. Where the call
- * failed all is as before. */
+/* After that call. reason: what standdown_begin returned. ret: what the call returned, which is returned. If the call
+ * failed, all is as before. */
 long standdown_end(enum standdown reason, long ret);
 
 #endif

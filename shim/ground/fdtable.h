@@ -54,38 +54,36 @@ static inline bool fdtable_is_plain(const struct fd_info *note)
            !(note->flags & doubts);
 }
 
-/* Replaces what is known of fd. A number beyond what the table covers is not remembered. */
+/* Replaces what is known of fd. Numbers beyond the table are not remembered. */
 void fdtable_set(int fd, struct fd_info note);
 
-/* What is known of fd; all zero where nothing is. */
+/* What is known of fd; all zero if nothing is. */
 struct fd_info fdtable_get(int fd);
 
 /* Adds flags to what is known of fd. */
 void fdtable_add(int fd, uint32_t flags);
 
-/* Takes flags from what is known of fd. */
+/* Removes flags from what is known of fd. */
 void fdtable_drop(int fd, uint32_t flags);
 
-/* fd was put into the epoll set with this number. A third set, or a number that does not fit, makes it
- * FD_EPOLL_STUCK. Not for a number of which nothing is known. False where it was in that set already, as
- * far as was known. */
+/* fd was put into the epoll set with this number. A third set, or a number that does not fit, makes it FD_EPOLL_STUCK.
+ * Does nothing if nothing is known of fd. False if the table had it in that set already. */
 bool fdtable_enter_epoll(int fd, int epoll);
 
-/* fd was taken out of it; rings is the count of before. */
+/* fd was taken out of that set. rings: rings_count from before the call. */
 void fdtable_leave_epoll(int fd, int epoll, uint64_t rings);
 
-/* The next number above fd of which any of these flags is known, -1 where there is none. Start with
- * -1. */
+/* The next number above fd that has any of these flags; -1 if there is none. Start with -1. */
 int fdtable_next(int fd, uint32_t flags);
 
-/* The same, but for those that the process at this place created; 0: nobody. There may be thousands of them. */
+/* The same, without those that the process at this place created (0: with all). There may be thousands of them. */
 int fdtable_next_not_of(int fd, uint32_t flags, uint32_t except);
 
-/* fd was connected to this peer, or, peer 0, to nobody. */
+/* fd was connected to this peer; 0: its peer is unknown. */
 void fdtable_connected(int fd, uint64_t peer);
 
-/* fd is about to be closed, or to become something else: what was known of it, which nobody else is
- * told. */
+/* fd is about to be closed, or to become something else: returns what was known of it, to one caller only, and forgets
+ * it. */
 struct fd_info fdtable_take(int fd);
 
 #endif

@@ -40,13 +40,13 @@ enum note {
     NOTE_COUNT
 };
 
-/* When a close was: nanoseconds, of CLOCK_REALTIME and CLOCK_MONOTONIC; of the first 0: now. */
+/* When a close was, in ns of CLOCK_REALTIME and CLOCK_MONOTONIC; real 0: now. */
 struct moment {
     int64_t real;
     int64_t mono;
 };
 
-/* What a close in order leaves open: the peer may still send, which resets; and that would destroy output. */
+/* What may still happen after an orderly close: the peer sends, which resets; and that destroys output. */
 enum risk { RISK_NONE, RISK_SEND, RISK_OUTPUT };
 
 struct event {
@@ -60,51 +60,52 @@ struct event {
     enum note note;
     int holder; /* where the note is "shared": the other number of this process; -1: another process */
     uint64_t discarded;
-    enum whose whose;       /* EITHER where nobody saw it begin */
-    enum content content;   /* of what is unread, where that could be looked at */
-    unsigned when;          /* it was left so: of causes.def, for what that means */
-    const uint8_t *preview; /* the first of it, as much as the settings ask for */
+    enum whose whose;       /* EITHER if its beginning was not seen */
+    enum content content;   /* of the unread bytes, if they could be looked at */
+    unsigned when;          /* enum when: how far the program had come (causes.def) */
+    const uint8_t *preview; /* the first unread bytes, as many as the settings ask for */
     unsigned preview_size;
-    int pid; /* whose close it was, and which thread's, where that is not the caller's; else 0 */
+    int pid; /* the process and thread of the close, if not the caller's; else 0 */
     int tid;
     bool handed;      /* open when the program was started, as a service's of an inetd is */
     bool passed;      /* over a UNIX socket, most likely */
-    bool untouchable; /* no mode would touch it, or should: who else holds it can't be known, it was
-                         shut down for reading, or the program has an io_uring */
+    bool untouchable; /* no mode may touch it: another process may hold it, it was shut down for
+                         reading, or the program has an io_uring */
     enum risk risk;
-    bool is_end; /* of a lingering, which the close began */
+    bool is_end; /* the end of what lingered since the close */
     enum ended ended;
-    bool is_late; /* what was held at its close has been reset since */
-    uint64_t ms;  /* since that close, of an end and of what is late */
+    bool is_late; /* it was held at its close, and has been reset since */
+    uint64_t ms;  /* since the close, if is_end or is_late */
     struct moment at;
-    const struct stack *stack; /* where the close was called, if not by the caller of event_emit */
+    const struct stack
+        *stack; /* of the close, if that was not called by the caller of event_emit */
 };
 
-/* Writes the first lines of a family, once: what the settings got wrong, and the mode. The log is open. */
+/* Writes the first lines of a family, once: what is wrong with the settings, and the mode. The log is open. */
 void event_announce(void);
 
 enum { USES_TCP = 1, TELLS = 2 }; /* process->greeted: in a mode that does */
 
-/* Whether one more event may be written in this second; counted as suppressed where not. Ask before
- * going to any expense for it. */
+/* Whether one more event may be written in this second; if not, counts it as suppressed. Ask before spending time on
+ * an event. */
 bool event_admit(void);
 
-/* Writes an admitted event, with an explanation where warn has not yet explained this call site
- * (the first four return addresses) and cause. errno kept. */
+/* Writes an admitted event, and in warn an explanation for the first event of a call site (the first four return
+ * addresses) and cause. Keeps errno. */
 void event_emit(const struct event *event);
 
-/* A line that says what went wrong, which the caller puts in between: as the log's format writes a text. NULL
- * where there is none. */
+/* A line that says what went wrong: the caller appends the text in between, as the log's format writes it. NULL if no
+ * line is free. */
 struct line *event_problem_begin(void);
 void event_problem_end(struct line *line);
 
-/* Writes why the log file could not be reopened, once, into the one that is still open. For whoever
- * has just written a line to the log; the line is used again. */
+/* Writes once, into the log that is still open, why it could not be reopened. Call it after a line was written; the
+ * line is used again. */
 void event_log_trouble(struct line *line);
 
 #define EVENT_RATE 100
 
-/* Whether through this door go all descriptors of a process that ends. */
+/* Whether the process ends by this door. */
 static inline bool event_is_exit(enum via via)
 {
     return via >= VIA_EXIT_GROUP;

@@ -1,10 +1,10 @@
 /*
- * What the processes of a family count and say together: a server that forks for each connection explains a
- * place once, keeps one limit of events, and writes one summary.
+ * What the processes of a family count and report together: a server that forks for each connection explains a call
+ * site once, has one limit of events, and writes one summary.
  *
- * It is memory that fork children share, and each adds to it by atomic operations. A process that changes its
- * rights goes on with a ledger of its own, at the same address: what it writes from then on, in whose hands
- * it may be, silences or miscounts itself and its children alone.
+ * Fork children share this memory, and add to it by atomic operations. A process that changes its rights continues with
+ * a ledger of its own at the same address. So if somebody breaks into it, it can silence or miscount only itself and
+ * its children.
  */
 #ifndef SAFECLOSE_LEDGER_H
 #define SAFECLOSE_LEDGER_H
@@ -70,7 +70,7 @@ static inline void bump(_Atomic uint64_t *counter)
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-/* For the constructor. False where there is no memory. */
+/* For the constructor. False if there is no memory. */
 bool ledger_start(void);
 
 /* A close before the library was ready; before ledger_start, and counted by that. */
@@ -79,17 +79,17 @@ void ledger_too_early(void);
 /* This process uses TCP from now on. */
 void ledger_join(void);
 
-/* It ends: whether nobody else who uses TCP lives. A call for each who does, at most. */
+/* This process ends. True if no other member lives. At most a few calls for each member. */
 bool ledger_leave(void);
 
-/* True for the first who asks about this connection, of those who ask in the same moments. */
+/* True for the first process that asks about this connection, of those that ask at about the same time. */
 bool ledger_claim(uint64_t cookie);
 
-/* After calls that may have changed the process's rights; whether they have. Effective ids alone don't count. Two
+/* After a call that may have changed the process's rights: true if it has. Effective ids alone don't count. Two
  * calls. */
 bool ledger_check_rights(void);
 
-/* Around an exec: the program that follows is no member. */
+/* Before an exec, and after one that failed: the program that follows is no member. */
 void ledger_exec_begin(void);
 void ledger_exec_failed(void);
 

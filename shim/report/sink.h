@@ -32,16 +32,16 @@ void sink_start(void);
  * rights, after which it could not be opened any more. */
 void sink_open(void);
 
-/* An empty line, or NULL where none is free (counted as lost). Give it back with sink_release. */
+/* An empty line, or NULL if none is free (counted as lost). Give it back with sink_release. */
 struct line *sink_claim(void);
 void sink_release(struct line *line);
 
-/* Writes the line's text to the log, or to stderr, and counts it as lost where that fails. */
+/* Writes the line's text to the log, or to stderr; if that fails, counts it as lost. */
 void sink_write_log(struct line *line);
 void sink_write_stderr(struct line *line);
 
-/* The log file could not be reopened, and nobody has been told. put_trouble appends why, once, as
- * the log's format writes a text; false where another thread was faster. */
+/* The log file could not be reopened, and that was not reported yet. put_trouble appends the reason, once, as the log's
+ * format writes it; false if another thread was faster. */
 bool sink_has_trouble(void);
 bool sink_put_trouble(struct text *t);
 

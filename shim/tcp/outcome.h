@@ -20,11 +20,11 @@ struct told {
     enum outcome outcome;
     bool confirmed;
     bool
-        claims; /* it was reset, maybe by another holder's close at the same time: of those one may tell */
+        claims; /* it was reset, maybe by another holder's close at the same time: only one of them reports it */
 };
 
-/* last: what the last close of it would do, after a remedy if there was one. state: as the question before the close found it, enum tcp_state.
- * others: somebody else may have been able to read it. */
+/* last: what the last close would do, after a remedy if there was one. state: enum tcp_state, as it was before the close.
+ * others: another process may have been able to read it. */
 struct told outcome_of(const struct verdict *last, enum diag before, enum diag after, uint8_t state,
                        bool others);
 

@@ -1,14 +1,15 @@
 /*
- * Closes whose event is yet to be written, because the kernel says only afterwards what they did.
+ * Closes whose event is not written yet, because only after a close does the kernel say what it did.
  *
- * A record is claimed before the real close, and told after it by the same thread. What is still held then is told
- * as held, and its record kept: it is asked about again, at first 10 ms later. If it is gone by then that is told as
- * well: as a reset, where only a call in progress, or a child that was about to execute a program, can have held it;
- * else as probably one. Not where a process of the family holds it, which tells of its own close.
+ * A thread claims a record before the real close, and writes the event after it. If the connection is still held then,
+ * the event says so, and the record stays: the kernel is asked again, at first after 10 ms. If the connection is gone by
+ * then, a second event says that it was reset, if only a call in progress or a child that was about to execute a
+ * program can have held it; otherwise that it probably was. There is no second event if a process of the family holds
+ * the connection: that process reports its own close.
  *
- * Records are few, their memory comes with the first, and a fork child has none of its parent's. Where no record is
- * free the verdict is told at once, unconfirmed. A record that its thread left by siglongjmp, or by being cancelled,
- * is told by the thread's next close of that number, or at the exit.
+ * There are few records; their memory is mapped for the first one, and a fork child has none of its parent's. If no
+ * record is free, the event has the verdict at once, unconfirmed. If a thread left its record by siglongjmp, or was
+ * cancelled, its next close of that number writes the event, or the exit does.
  */
 #ifndef SAFECLOSE_PENDING_H
 #define SAFECLOSE_PENDING_H
@@ -18,19 +19,19 @@
 
 #include <stdbool.h>
 
-/* fd, whose event this is, is about to be closed, which as the last close of it would do what last says. The event
- * is copied, and what it points to. others: somebody else may hold the connection, and read it. False where
- * no record is free: then nothing is done. A question to the kernel, or three. */
+/* The event's fd is about to be closed. last: what that would do as the last close. others: another process may hold
+ * the connection, and read it. Copies the event, and what it points to. False if no record is free: then nothing is
+ * done. One to three questions to the kernel. */
 bool pending_add(const struct event *event, const struct verdict *last, bool others);
 
-/* The real call has closed these numbers, or, closed false, did not: what this thread added of them is told, or
- * forgotten. Nothing at all, and no call, where it added none. */
+/* The real call has closed these numbers, or failed (closed is false): writes the events that this thread added for
+ * them, or forgets them. No call if it added none. */
 void pending_done(unsigned first, unsigned last, bool closed);
 
-/* Asks about what was held, if it is time to. No call where nothing was. */
+/* Asks again about what was held, if it is time. No call if nothing was. */
 void pending_ask_again(void);
 
-/* The process ends: all that is pending is told. */
+/* The process ends: writes all events that are pending. */
 void pending_end(void);
 
 #endif
