@@ -23,18 +23,17 @@ struct own_fd {
         .number = -1                                                                               \
     }
 
-/* Takes over fd. A number that we hold already stays and becomes the new file in one step, so that
- * a thread about to write to it never meets a number that was closed; else fd is moved up, or closed
- * where there is no room. */
+/* Takes over fd. If we hold a number already, it becomes the new file in one step, so a thread that is about to write
+ * never finds it closed. Otherwise fd is moved to a high number, or closed if there is no room. */
 void own_fd_keep(struct own_fd *own, int fd);
 
-/* It stands on this number, where it stays; -1 where that is not open. */
+/* Our descriptor is this number, and stays there; -1 if that is not open. */
 void own_fd_is(struct own_fd *own, int number);
 
 /* What it should stand for. */
 struct identity own_fd_file(const struct own_fd *own);
 
-/* The number, or -1 where it stands for something else by now. */
+/* The number; -1 if it stands for something else by now. */
 int own_fd_check(const struct own_fd *own);
 
 #endif

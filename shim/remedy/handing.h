@@ -1,7 +1,7 @@
 /*
- * Closes that have passed their connection to a lot and are not over: the number still stands for it, so
- * any thread may begin a call on it. The lot must know when that has ended; a signal's handler may come
- * between, and stay for long. All of it is in memory of this process alone, which a fork empties.
+ * Closes that have passed their connection to a lot, but are not over yet. Until then the number still stands for the
+ * connection, and any thread may begin a call on it. So the lot must know when the close is over; a signal handler may
+ * interrupt it for long. All of this is in memory of this process alone; a fork empties it.
  */
 #ifndef SAFECLOSE_HANDING_H
 #define SAFECLOSE_HANDING_H
@@ -23,20 +23,21 @@ struct handings {
     _Atomic uint32_t given;
 };
 
-/* Where that memory is; zeroed. By the first starter of a family. */
+/* Says where that memory is; it is zeroed. Called by the thread that starts a family's first lot. */
 void handing_start(struct handings *memory);
 
-/* The calling thread is about to give up these numbers. A mark to know it by, the one before where that
- * covers them; 0 where too many are under way, or no lot was ever started. */
+/* The calling thread is about to close these numbers. Returns a mark for that close, or the mark of the close that it
+ * is part of; 0 if too many are under way, or no lot was ever started. */
 uint64_t handing_begin(unsigned first, unsigned last);
 
-/* The real close of these numbers, by the calling thread, is over. */
+/* The calling thread's real close of these numbers is over. */
 void handing_end(unsigned first, unsigned last);
 
-/* Whether that was said. */
+/* Whether the close with this mark is over. */
 bool handing_is_over(uint64_t mark);
 
-/* It never will be: the thread was cancelled, or has jumped out of its close. Not of a range. */
+/* The close with this mark will never be over: its thread was cancelled, or has jumped out of it. Does nothing for a
+ * range. */
 void handing_forget(uint64_t mark);
 
 #endif

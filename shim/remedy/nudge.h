@@ -1,14 +1,12 @@
 /*
- * A signal to a lot's thread alone, for when it can't be reached by a message: to have it look whether
- * it should end, or to end it wherever it is.
+ * A signal to a lot's thread alone, if a message can't reach it: to make it look whether it should end, to run an
+ * errand, or to end it wherever it is.
  *
- * No thread can be killed from outside, and the kernel may hold one in a call for as long as somebody
- * likes (close(2) with SO_LINGER). So each lot's thread lets one signal in, and its handler ends the
- * thread. Signals and their handlers are the program's, but for the few numbers that libc keeps for
- * itself: NUDGE_SIGNAL is the one that it sends to its own threads within setuid(2) and its kin (nptl(7)).
- * While we use it our handler stands before libc's, to which it gives what is not meant for a lot. libc
- * installs its own before there is a second thread that could nudge. Its own signals of a setuid that come
- * meanwhile reach it that way.
+ * A thread can't be killed from outside, and a call may hold it for as long as a peer likes (close(2) with SO_LINGER).
+ * So each lot's thread admits one signal. Signals and their handlers belong to the program, but for a few numbers that
+ * libc keeps for itself. NUDGE_SIGNAL is the one that libc sends to its own threads within setuid(2) and the like
+ * (nptl(7)). While we use it, our handler stands in place of libc's, and passes on what is not meant for a lot; so
+ * libc's own signals still arrive. libc installs its handler before there is a second thread that could nudge.
  */
 #ifndef SAFECLOSE_NUDGE_H
 #define SAFECLOSE_NUDGE_H
@@ -18,23 +16,23 @@
 
 #define NUDGE_SIGNAL 33
 
-/* Lets the calling thread, a lot's, be nudged. False where the kernel refuses. */
+/* Makes the calling thread, which is a lot's, admit the signal. False if the kernel refuses. */
 bool nudge_admit(void);
 
-/* What the lot's thread is to do where the signal finds it; lot counts them from 0. */
+/* What the lot's thread does in the handler. lot: its number, from 0. */
 typedef void nudge_errand(int lot, const long *argument);
 
 /*
- * Nudges the lot's thread whose id *tid is, 0 when it is gone. Returns when it has got out of whatever
- * call it was in and done the errand, if there is one, or is gone. Waits for a thread that another thread
- * nudges. The caller has no lot's thread's stack. Does nothing where the kernel refuses signals.
+ * Nudges the lot's thread with the id *tid (0 once it is gone). Returns when the thread has left the call that it was
+ * in, and has done the errand if there is one; or when it is gone. Waits if another thread is nudging. Not for a lot's
+ * own thread. Does nothing if the kernel refuses signals.
  */
 void nudge(const _Atomic int *tid, nudge_errand *errand, const long *argument);
 
-/* Ends it right there, and what it holds is closed by the kernel. */
+/* An errand: ends the thread at once; the kernel closes what it holds. */
 void nudge_end(int lot, const long *argument);
 
-/* Whether the kernel still counts this lot's thread. Not refused where the lot was admitted. */
+/* Whether the kernel still knows this lot's thread. */
 bool nudge_finds(int tid);
 
 /* Returns when no thread of this process is in nudge. */

@@ -1,14 +1,14 @@
 /*
- * What became of a connection: the kernel is asked by its addresses, when the program's number for it is gone
- * (NETLINK_SOCK_DIAG, sock_diag(7)). Asked before the close as well, the same question tells whether it can
- * be asked at all: not from another network namespace, nor where netlink is refused.
+ * What became of a connection whose number is gone: the kernel is asked for it by its addresses (NETLINK_SOCK_DIAG,
+ * sock_diag(7)). The same question before the close shows whether it can be asked at all: not from another network
+ * namespace, and not if netlink is refused.
  *
- * One socket serves all threads of a process, without a lock. A question is answered before its sendto
- * returns, but another thread may take the answer: who finds one that is not its own puts it down for its
- * owner, and who finds none asks again.
+ * One socket serves all threads of a process, without a lock. The answer is there when sendto returns, but another
+ * thread may receive it. A thread that receives another one's answer puts it down for that thread, and a thread that
+ * finds none asks again.
  *
- * The socket is opened where the program gets a socket of its own anyway. A fork child's first is its own:
- * what it has inherited leads to its parent's queue.
+ * The socket is opened in calls that give the program a number anyway. A fork child opens its own, because the one that
+ * it inherited leads to its parent's queue.
  */
 #ifndef SAFECLOSE_DIAG_H
 #define SAFECLOSE_DIAG_H
@@ -38,17 +38,18 @@ struct diag_answer {
     uint8_t state; /* enum tcp_state; 0 where it is gone */
 };
 
-/* Opens the socket that is kept, unless it is there, or was refused once. Where other threads may be opening
- * files only for a call that gives the program a number itself. */
+/* Opens the socket that is kept, unless it is open, or was refused once. In a program with threads: only in a call that
+ * gives the program a number, too. */
 void diag_prepare(void);
 
-/* Whether this process has one, or can't. No call. */
+/* Whether this process has the socket, or can't have it. No call. */
 bool diag_is_settled(void);
 
-/* It leads elsewhere, or must not outlive the rights of now: it is closed, and opened anew when next prepared. */
+/* Closes the socket, because it asks in the wrong place, or must not outlive a change of rights. diag_prepare opens it
+ * anew. */
 void diag_lose(void);
 
-/* Whether it is this number. */
+/* Whether fd is that socket. */
 bool diag_owns(int fd);
 
 /* A socket for this question alone, in the calling thread's own table; -errno. */
