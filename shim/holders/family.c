@@ -71,7 +71,7 @@ static uint64_t ask_pid_ns(void)
     return st.st_ino;
 }
 
-/* The upper 16 bits are the secret's: a clock that somebody else has set gives no serials. */
+/* The clock's upper 16 bits are those of the secret: a clock that an attacker has set gives no serials. */
 uint64_t family_serial(void)
 {
     uint64_t now = family ? atomic_fetch_add(&family->clock, 1) + 1 : 0;
@@ -111,7 +111,7 @@ static uint64_t make_seal(const struct relative *r)
     return seal;
 }
 
-/* A place that this process has seen given to a later one is not given back. */
+/* Whether this process has seen no later place at this index: an old record must not come back. */
 static bool is_latest(uint32_t index, uint32_t place)
 {
     if (!latest || place < latest[index])
@@ -125,7 +125,7 @@ static uint64_t seal_top(uint32_t index)
     return ((index ^ secret) * 0x9e3779b97f4a7c15 & ~0xffffffffULL) | index;
 }
 
-/* Where somebody else has set it, all are looked at. */
+/* The highest index in use. If an attacker has set it, all places are looked at. */
 static uint32_t top(void)
 {
     static uint32_t highest; /* that this process has seen */
@@ -158,7 +158,7 @@ static struct relative read_record(const struct record *of, uint32_t index)
     return r;
 }
 
-/* Unsound is what somebody else has written; or was written twice while it was read, again and again. */
+/* The record is unsound if an attacker has written it; or if it was written twice during each of our reads. */
 static struct relative view(uint32_t index)
 {
     struct member *m = &family->members[index % PLACES];
@@ -178,7 +178,7 @@ static struct relative view(uint32_t index)
 
 #define TAKEN UINT32_MAX /* being written; of the last index, which is not used */
 
-/* False where this is not its place, or no longer, or somebody else writes. */
+/* Claims the index for writing. False if its place is not this one any more, or another process writes. */
 static bool begin_writing(uint32_t index, uint32_t place)
 {
     return atomic_compare_exchange_strong(&family->members[index].place, &place, TAKEN);
@@ -197,7 +197,7 @@ static void write_record(struct relative *r)
     atomic_store(&m->current, next);
 }
 
-/* Before the first fork nobody shares it; but two threads may make that one, or a handler. */
+/* Before the family's first fork. Two threads, or a handler, may make that one at the same time. */
 static void seal_all(void)
 {
     if (latest)
@@ -235,7 +235,7 @@ struct relative family_next(uint32_t index)
     return (struct relative){.index = 0};
 }
 
-/* The dead stay dead: that is written down, so nobody asks again; but not if another process has the place by now. */
+/* Writes down that it is dead, so that nobody asks again; but not if another process has the place by now. */
 bool family_is_gone(const struct relative *r)
 {
     struct member *m = member_of(r->place);
@@ -255,7 +255,7 @@ bool family_is_gone(const struct relative *r)
     return dead;
 }
 
-/* Not of the pid, which the parent may write down later. */
+/* Leaves out the pid, which the parent may write down later. */
 static uint64_t ending_seal(uint32_t place, uint64_t begin)
 {
     return (secret ^ (uint64_t)place << 32 ^ begin) * 0x9e3779b97f4a7c15;
@@ -274,8 +274,8 @@ bool family_is_ending(const struct relative *r)
     return r->sound && atomic_load(&member_of(r->place)->ending) == ending_seal(r->place, r->begin);
 }
 
-/* Claims this index, if it is free or its process is known to be gone; ask: or turns out to be. The new
- * place; 0 where it is not to be had. */
+/* Claims this index if it is free, or its process is known to be gone; ask: or turns out to be gone. Returns the new
+ * place; 0 if it can't be had. */
 static uint32_t claim(uint32_t index, bool ask)
 {
     struct member *m = &family->members[index];
@@ -307,7 +307,7 @@ static uint32_t fill(uint32_t index, uint32_t place, uint64_t end)
     return place;
 }
 
-/* Tries so many indices from this one on, in a ring of those up to most. */
+/* Tries count indices from this one on, in a ring of those up to most. */
 static uint32_t find_place(uint32_t from, uint32_t count, uint32_t most, bool ask)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -320,8 +320,8 @@ static uint32_t find_place(uint32_t from, uint32_t count, uint32_t most, bool as
     return 0;
 }
 
-/* Low ones first, so that few have to be looked at; of those that seem to live a few are asked about each
- * time. 0 where all places are taken. */
+/* Takes low indices first, so that few have to be looked at. Each time it asks about a few of those that seem to
+ * live. 0 if all places are taken. */
 static uint32_t reserve(void)
 {
     uint32_t most = top();
@@ -439,7 +439,7 @@ void family_fork_parent(int child)
     atomic_fetch_sub(&forking, 1);
 }
 
-/* The parent writes down the pid: it knows it in its own namespace, in which it will be asked for. */
+/* The parent writes down the pid, as it is in the parent's namespace: there it will be asked for. */
 void family_fork_child(bool seen)
 {
     self = seen ? take_unborn() : 0;
@@ -453,9 +453,9 @@ void family_fork_child(bool seen)
 
 /* ---- Exec ------------------------------------------------------------------------------------ */
 
-/* The kernel marks what a thread's robust list leads to when the thread ends, or executes another program
- * (get_robust_list(2)). No thread ends between family_exec_begin and the return of an exec that failed,
- * but with all of its process. Where libc's list has something on it the program needs it. */
+/* When a thread ends, or executes another program, the kernel marks what its robust list leads to
+ * (get_robust_list(2)). Between family_exec_begin and the return of a failed exec a thread can end only together with
+ * its process. If libc's list is not empty, the program needs it, and ours is not used. */
 static PER_THREAD struct {
     struct robust_list node;
     struct robust_list_head head;

@@ -46,7 +46,7 @@ static void erase(struct entry *e, uint64_t serial)
         atomic_fetch_sub(&table->count, 1);
 }
 
-/* The entry of this connection and place, NULL where there is none. */
+/* The entry of this connection and place; NULL if there is none. */
 static struct entry *find(uint64_t serial, uint32_t place)
 {
     struct entry *e = table && serial ? bucket_of(serial) : NULL;
@@ -77,9 +77,10 @@ static bool may_hold(const struct entry *e, uint64_t serial, const struct relati
            !given_when(serial, r->place) && (r->place == family_self() || !family_is_gone(r));
 }
 
-/* What a process that is dead has given up says nothing that its death does not, but to those that it forked
- * afterwards: they count as holders then. Each child of a server gives up its listening socket. True for the first who
- * finds that: the entry may be another's when somebody else does. */
+/* Whether the entry's process is dead: then its death says as much, and the entry can go. (Only processes that it
+ * forked afterwards count as holders again.) Without this the children of a server would fill the bucket of its
+ * listening socket, which each of them gives up. True for the first process that finds it: a later one may look at
+ * another's entry. */
 static bool is_of_the_dead(struct entry *e)
 {
     uint32_t place = atomic_load(&e->place);
@@ -89,8 +90,8 @@ static bool is_of_the_dead(struct entry *e)
            (!r.place || family_is_gone(&r)) && atomic_compare_exchange_strong(&e->place, &place, 0);
 }
 
-/* What no process of the family can hold any more, because all who could are gone without a word, makes
- * room: nobody will ever ask for it. */
+/* Makes room: removes entries of the dead, and of connections that no process of the family can hold any more because
+ * all that could are gone. */
 static void tidy(struct entry *bucket, uint64_t except)
 {
     for (int i = 0; i < ENTRIES; i++) {
@@ -146,7 +147,8 @@ bool given_to_epoll(uint64_t serial, uint32_t origin, uint32_t place)
     return find(serial, place) || put(serial, origin, place, 0);
 }
 
-/* Another connection may be claimed in between: then two act on this one, which has no other holder. */
+/* If another connection is claimed in between, two processes act on this one; that does no harm, as it has no other
+ * holder. */
 bool given_claim(uint64_t serial)
 {
     _Atomic uint64_t *claimed = table ? &table->claimed[serial % BUCKETS] : NULL;

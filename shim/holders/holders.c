@@ -40,8 +40,8 @@ uint32_t holders_forks(void)
 
 /* ---- Elsewhere ------------------------------------------------------------------------------- */
 
-/* Whether the connection can have come down to this relative: each of its ancestors, up to the process
- * that created it, was forked when its parent may have held it. */
+/* Whether this relative can have inherited the connection: each of its ancestors, up to the process that created it,
+ * was forked when its parent may have held it. */
 static bool may_hold(const struct fd_info *note, struct relative r)
 {
     for (int i = 0; i < MOST_ANCESTORS; i++) {
@@ -74,7 +74,7 @@ static bool any_may_hold(const struct fd_info *note)
     return false;
 }
 
-/* The answer "no" stays true: nobody who does not hold it can come to. */
+/* If the answer is "no", it stays true: only a holder can make another process a holder. */
 static bool is_held_elsewhere(const struct fd_info *note)
 {
     for (int i = 0; i < MOST_LOOKS; i++) {
@@ -88,7 +88,7 @@ static bool is_held_elsewhere(const struct fd_info *note)
     return true;
 }
 
-/* Of those who have said that they give it up, and then see that nobody is left, one acts. */
+/* Several processes may say that they give it up, and then see that nobody is left: one of them acts. */
 static enum held give_up_shared(const struct fd_info *note, bool ending, bool stays)
 {
     bool said = ending && !stays;
@@ -103,7 +103,7 @@ static enum held give_up_shared(const struct fd_info *note, bool ending, bool st
     return given_is_lost(note->serial) ? HELD_UNKNOWN : HELD_BY_NOBODY;
 }
 
-/* What nobody holds any more nobody can put into an epoll set: not before that is it asked who did. */
+/* Asks who has put it into an epoll set only once nobody holds it any more: then nobody can do so later. */
 static enum held give_up_and_forget(struct fd_info *note, bool ending, bool stays)
 {
     enum held held = give_up_shared(note, ending, stays);
@@ -138,7 +138,7 @@ uint32_t holders_keeper(void)
                : 0;
 }
 
-/* Tells the relatives that it is out of sight. */
+/* Writes down for the relatives that it is out of sight. */
 static void lose_elsewhere(const struct fd_info *note)
 {
     if (note->serial && !is_private(note) && !given_lose(note->serial, note->origin))
@@ -159,7 +159,7 @@ static bool may_be_same_socket(int fd, int other)
     return sys2(SYS_fstat, fd, SYS_ARG(&a)) < 0 || (a.st_dev == b.st_dev && a.st_ino == b.st_ino);
 }
 
-/* Only what was dup'ed here, or came by an exec or a message, can have a second number. */
+/* A connection has a second number only if it was duplicated here, or came by an exec or a message. */
 bool holders_hold_here(int fd, const struct fd_info *note, int *number)
 {
     const uint32_t kinds = note->flags & (FD_DUPED | FD_INHERITED);
@@ -179,8 +179,8 @@ bool holders_in_epoll(const struct fd_info *note)
     return note->epolls || note->flags & FD_EPOLL_STUCK || rings_may_have(note);
 }
 
-/* Before the call, because a process that is killed in it tells nobody; and after it, because the child of a
- * fork that came in between has its number, and no note of the set. A listening socket does not linger. */
+/* Noted before the call, because a process that is killed in it can't do so later; and after it, because the child of
+ * a fork in between has the number, but no note of the set. A listening socket does not linger. */
 void holders_enter_epoll_begin(int fd)
 {
     struct fd_info note = fdtable_get(fd);
@@ -192,8 +192,8 @@ void holders_enter_epoll_begin(int fd)
         family_distrust();
 }
 
-/* If it was in the set with this number and is put into it again, then it was taken out in a way that nobody
- * saw, or the number has become another set's, and the first one may live by another number or in a relative. */
+/* If it was in the set with this number, and is put into it again, then nobody saw how it was taken out; or the
+ * number is another set's by now, and the first set may live under another number or in a relative. */
 void holders_enter_epoll_end(int fd, int epoll)
 {
     if (!fdtable_enter_epoll(fd, epoll))
@@ -262,8 +262,8 @@ void holders_taken(void)
     family_distrust();
 }
 
-/* What is not open (in a vfork child that has closed it, for one) is not kept either. Where the kernel
- * does not answer it may be. */
+/* A number that is not open (closed by a vfork child, for one) is not kept. If the kernel does not answer, it may be
+ * kept. */
 bool holders_survives_exec(int fd)
 {
     long flags = sys2(SYS_fcntl, fd, F_GETFD);

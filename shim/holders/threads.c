@@ -135,8 +135,8 @@ static void bury(struct threads *t)
         t->whole = 0;
 }
 
-/* How many there are the kernel says by the directory's links, of which two are not theirs. Fewer than two
- * it says where it isn't Linux. */
+/* The kernel says how many threads there are by the directory's link count, which is two more. A count of less than
+ * two comes from something that only imitates Linux. */
 static bool are_all(const struct threads *t, uint32_t listed)
 {
     struct stat st;

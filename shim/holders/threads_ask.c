@@ -33,8 +33,8 @@ static bool is_still(const struct threads *t, struct in_call *c, int fd, uint8_t
     return false;
 }
 
-/* While there is room to write, this wakes all that sleep on it (sk_stream_write_space in the kernel): readers,
- * writers, who peeks. With a FIN of ours sent, poll(2) says that there is room where there is none. */
+/* While there is room to write, this wakes all threads that sleep on it (sk_stream_write_space in the kernel),
+ * whether they read, write or peek. After our FIN poll(2) says that there is room even if there is none. */
 static bool wakes_for_room(int fd, uint8_t state)
 {
     struct pollfd room = {.fd = fd, .events = POLLOUT};
@@ -49,7 +49,7 @@ static bool wakes_for_room(int fd, uint8_t state)
                 0) == 0;
 }
 
-/* While something is unread, so does this (tcp_data_ready), but where another protocol is laid over it. */
+/* While something is unread, this does the same (tcp_data_ready), unless another protocol is layered on top. */
 static bool wakes_for_data(int fd)
 {
     int one = 1;
@@ -81,7 +81,7 @@ static bool is_on_another(const struct thread *seen, int number)
     return number >= 0 && seen->number >= 0 && seen->number != number;
 }
 
-/* Of one to which nothing happened since it was watched. */
+/* For a connection to which nothing has happened since it was first watched. */
 static bool is_not_on(const struct thread *seen, const struct in_call *c)
 {
     return (seen->where == RUNNING && seen->ran >= c->still) ||

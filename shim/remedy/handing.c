@@ -6,8 +6,8 @@
 #define COUNT_SHIFT 54
 #define RELEASED 1 /* no thread's */
 
-/* A place is given up by whoever has its mark: the place's index, the address of what is the thread's
- * alone, and a count, so that it does not soon come back. */
+/* A place is freed by the thread that has its mark. The mark is made of the place's index, an address that only this
+ * thread has, and a count, so that the same mark does not soon come back. */
 static _Atomic(struct handings *) handings; /* handing_start */
 static PER_THREAD char me;
 
@@ -63,7 +63,7 @@ uint64_t handing_begin(unsigned first, unsigned last)
     return 0;
 }
 
-/* In three steps, so that nothing is written to it once it may be another's. */
+/* In three steps, so that nothing is written to the place once another thread may have it. */
 static void release(struct handings *h, uint64_t mark)
 {
     unsigned i = mark % HANDINGS;

@@ -96,8 +96,8 @@
 
 static _Atomic bool owners; /* linger_note_owner; a fork child begins with its parent's value */
 
-/* Nobody may be sent SIGIO, or SIGURG, for a connection that the program has closed: without an
- * owner (fcntl(2)) neither goes anywhere. Asking whether there is one costs as much. */
+/* The program must get no SIGIO or SIGURG for a connection that it has closed. Without an owner (fcntl(2)) the kernel
+ * sends neither. Asking whether there is an owner costs as much as removing it. */
 static void stop_signals(int fd, const struct fd_info *note)
 {
     if (atomic_load(&owners) || holders_were_others(note))
@@ -109,8 +109,8 @@ void linger_note_owner(void)
     atomic_store(&owners, true);
 }
 
-/* False where the program might go on getting events. At its exit its sets end with it. That there is nothing
- * to take out (ENOENT) proves nothing: the number may be another set's by now, and a relative have the first. */
+/* False if the program might go on getting events. At an exit its epoll sets end, too. ENOENT proves nothing: the
+ * number may be another set's by now, and a relative may have the first set. */
 static bool leave_epoll_sets(const struct event *e, const struct fd_info *note)
 {
     bool ending = event_is_exit(e->via);
@@ -123,7 +123,7 @@ static bool leave_epoll_sets(const struct event *e, const struct fd_info *note)
     return ok;
 }
 
-/* What led to the lot stays where it is: by now it may lead to another. */
+/* The feed stays open: it may lead to another lot by now. */
 static enum note lose(uint64_t target)
 {
     feed_lose(target);
@@ -154,8 +154,8 @@ static enum note pass_on(int fd, const struct parcel *parcel)
                                                                        : NOTE_LOT_FULL;
 }
 
-/* Whether a close of it, or an event, may wait for something: as the program set it, or somebody
- * else who held it. */
+/* Whether a close or an event may wait for something, because the program, or another holder, has set SO_LINGER or
+ * SO_RCVLOWAT. */
 static bool has_options(const struct fd_info *note)
 {
     return note->flags & (FD_ASK_LINGER | FD_LOWAT) || holders_were_others(note);
@@ -210,7 +210,7 @@ enum note linger_park(const struct event *e, const struct fd_info *note, unsigne
     }
     linger_prepare(
         threads); /* a fork child's connection came before the fork, and the parent has ended */
-    /* Its other threads run for as long as the exit waits, and would not have been told. */
+    /* The other threads run while the exit waits, and would not know of the half-close. */
     if (threads && flags & PARCEL_EXITING)
         signals_ignore_pipe();
     refused = hand_over(e->fd, &parcel);

@@ -42,8 +42,8 @@ struct lot_control *linger_own_lot(uint64_t target)
     return lot && atomic_load_explicit(&lot->welcome, memory_order_relaxed) ? lot : NULL;
 }
 
-/* As far as is known: that a parent's lot has ended shows when it is used. It can't look at the threads of
- * another process. */
+/* As far as is known: that a parent's lot has ended shows only at its use. A parent's lot can't look at this
+ * process's threads. */
 static bool is_fed(bool threads)
 {
     uint64_t target = feed_target();
@@ -96,8 +96,8 @@ static void await_starter(void)
         wait_ns(MOMENT_NS);
 }
 
-/* By one thread at a time, unless it is barred more often than so. No handler may come between: it could never
- * return here. The thread inherits the mask. */
+/* Starts a lot, one thread at a time, unless it is barred more often than bars. Signals are blocked: a handler might
+ * never return here. The new thread inherits the mask. */
 static int start_unless(int bars, bool threads)
 {
     uint64_t before = 0;
@@ -152,7 +152,7 @@ void linger_retry(void)
     atomic_store(&not_before, 0);
 }
 
-/* A thread of the parent that was here when another one forked is not in this process. */
+/* A thread of the parent that was starting a lot during the fork is not in this process. */
 void linger_fork_child(void)
 {
     atomic_store(&starting, false);
@@ -163,7 +163,7 @@ void linger_fork_child(void)
 
 /* ---- Ending ---------------------------------------------------------------------------------- */
 
-/* Where a message reaches a lot of this process; -1. */
+/* The feed's number if it leads to a lot of this process; else -1. */
 static int own_feed(void)
 {
     return linger_own_lot(feed_target()) ? feed_number() : -1;
@@ -183,7 +183,7 @@ static void end_all(void)
     lots_await_burial(wait_now_ns() + STOP_WAIT_NS);
 }
 
-/* False where there is nothing to bar. */
+/* No lot may be started from now on. False if there is nothing to bar. */
 static bool bar(void)
 {
     if (!mode_may_act() || !boundary_enter())
@@ -201,7 +201,7 @@ bool linger_stop(void)
     return true;
 }
 
-/* A fork child that a handler made within the call has its own count, from 0. */
+/* If a handler forked within the call, the child's count begins at 0. */
 static void unbar(void)
 {
     int bars = atomic_load(&barred);

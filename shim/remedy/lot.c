@@ -40,7 +40,8 @@ size_t lot_size(void)
     return sizeof(struct memory);
 }
 
-/* The process waits for us: not for a peer that merely stays, only while output is under way. */
+/* The process waits for us at its exit: ends what has delivered its output, so that no peer can make the process wait
+ * by staying. */
 static void hurry_exit(struct lot *lot)
 {
     lot_settle_last_doubts(lot);
@@ -54,8 +55,8 @@ static void follow_mode(struct lot *lot)
         lot_end_lingering(lot, ENDED_STOPPED, true);
 }
 
-/* Milliseconds until somebody must be looked at, rounded up; -1: never. A lot that no message can reach
- * looks by itself whether it should stop. */
+/* Milliseconds until a connection must be looked at, rounded up; -1: never. A lot that no message can reach checks by
+ * itself whether it should stop. */
 static int patience(struct lot *lot)
 {
     int fd = slots_first(&lot->slots, BY_LOOK);
@@ -76,7 +77,7 @@ static int patience(struct lot *lot)
     return ns <= 0 ? 0 : (int)lot_earliest(ns / 1000000 + 1, 60000);
 }
 
-/* An event of a guest's that brings nothing, again and again, is of its making. */
+/* If a guest's connection has events again and again that bring nothing, the guest causes them: it is ended. */
 static void take_event(struct lot *lot, const struct epoll_event *event)
 {
     int fd = event->data.fd;
@@ -93,7 +94,7 @@ static void take_event(struct lot *lot, const struct epoll_event *event)
     }
 }
 
-/* Waits for events, at most so long; true where there were some. A lot that can't wait ends. */
+/* Waits for events, at most ms; true if there were any. A lot that can't wait ends. */
 static bool tend(struct lot *lot, int ms)
 {
     struct epoll_event events[EVENTS];
@@ -108,8 +109,8 @@ static bool tend(struct lot *lot, int ms)
     return n > 0;
 }
 
-/* Being woken for each parcel would cost its sender more than the parcel does. Ends early when many
- * wait. */
+/* Collects parcels for a while: waking the lot for each one would cost the sender more than sending it. Ends early if
+ * many wait. */
 static void nap(struct lot *lot)
 {
     const struct timespec time = {0, NAP_NS};
@@ -144,7 +145,7 @@ static void end_all(struct lot *lot)
             lot_end(lot, fd, stop ? (enum ended)stop : ENDED_EXIT);
 }
 
-/* The thread begins with a copy of the program's table, of which it keeps two. */
+/* The thread begins with a copy of the program's descriptor table, and keeps two descriptors of it. */
 static bool settle_table(struct lot *lot)
 {
     struct epoll_event parcels = {.events = EPOLLIN, .data.fd = FEED};
@@ -184,7 +185,7 @@ static bool settle(struct lot *lot)
     return nudge_admit() && settle_table(lot);
 }
 
-/* A program with a real-time policy did not mean this. */
+/* A program's real-time policy is not meant for this thread. */
 static void not_urgent(void)
 {
     const struct sched_param none = {0};
@@ -220,8 +221,8 @@ static void tend_all(struct lot *lot)
     end_all(lot);
 }
 
-/* The program may take from itself, thread by thread, what an exec would give (no_new_privs, the bounding set, secure
- * bits: prctl(2)). Ours never executes a program, so it can do without at once. */
+/* prctl(2) lets the program give up, thread by thread, what an exec could give it (no_new_privs, the bounding set,
+ * secure bits). This thread never executes a program, so it gives that up at once. */
 static __attribute__((noinline)) void gain_nothing(void)
 {
     sys6(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0);
@@ -249,7 +250,7 @@ static void body(void *argument)
     threads_stop(&lot->threads);
 }
 
-/* On x86-64 the thread pointer points to itself, and what compilers check frames with lies after it. */
+/* On x86-64 the thread pointer points to itself; the value that protects stack frames follows it. */
 static void make_tls(char *tls)
 {
 #if defined(__x86_64__)
@@ -264,7 +265,7 @@ static void make_tls(char *tls)
 #endif
 }
 
-/* Where the memory is locked (mlockall) it can't be emptied, only overwritten. */
+/* Locked memory (mlockall) can't be dropped, only overwritten. */
 static void empty(struct memory *m)
 {
     slots_free(&m->lot.slots);

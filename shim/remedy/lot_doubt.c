@@ -17,7 +17,7 @@
 #define PEER_WAITS_NS 50000000 /* for a FIN, where nothing else is to be done; */
 #define CPU_WAITS_NS 250000000 /* the same where it is a CPU that a thread waits for */
 
-/* No thread is in a call on it, nor will be. */
+/* It is proven that no thread is in a call on it, and that none will be. */
 static void settle_doubt(struct lot *lot, int fd)
 {
     struct parked *p = lot_at(lot, fd);
@@ -33,9 +33,9 @@ static void settle_doubt(struct lot *lot, int fd)
     lot_welcome(lot, fd);
 }
 
-/* Of what other processes hold this one gives up its part now. If all of them have, meanwhile, it is ours,
- * unless one has asked for a reset, or put it into an epoll set: the number by which we could take it out is
- * gone. */
+/* For a connection that other processes hold: this process gives up its share now. If all others have done so
+ * meanwhile, it is ours; but not if one of them asked for a reset, or put it into an epoll set: the number that could
+ * take it out is gone. True if it is not ours, and closed. */
 static bool is_shared_yet(struct lot *lot, int fd)
 {
     struct parked *p = lot_at(lot, fd);
@@ -52,9 +52,9 @@ static bool is_shared_yet(struct lot *lot, int fd)
     return true;
 }
 
-/* A thread sleeps in a call that may be on it, or has no CPU, for as long as lingering may last. Where
- * nothing is unread, and all is acknowledged, the peer may be waiting for its FIN; and of what others hold
- * they may be about to send one. */
+/* Whether to stop waiting for a thread that sleeps in a call that may be on it, or that gets no CPU. The limits of
+ * lingering end that. So does a connection with nothing unread and nothing unacknowledged, because its peer may be
+ * waiting for FIN; and one that others hold, because they may be about to send it. */
 static bool is_given_up(struct lot *lot, int fd, bool asleep)
 {
     struct parked *p = lot_at(lot, fd);
@@ -70,7 +70,7 @@ static bool is_given_up(struct lot *lot, int fd, bool asleep)
     return lot->now - p->moved >= config.linger_idle;
 }
 
-/* Unless a thread was told of it, in the call that it was in. */
+/* Whether the peer has reset it, and no thread's call has taken that error. */
 static bool was_reset(int fd)
 {
     struct pollfd error = {.fd = fd};
@@ -106,8 +106,8 @@ static void ask_all(struct lot *lot, bool last)
     }
 }
 
-/* The number of a connection is gone once its close is over; the end of the process is the end of whatever
- * call somebody may begin after an exit. */
+/* Once a close is over, the connection's number is gone, and its wait for threads begins. At an exit it begins at
+ * once: calls that threads may still begin end with the process. */
 static void begin_all(struct lot *lot)
 {
     for (int fd = slots_first(&lot->slots, BY_DOUBT); fd >= 0;
@@ -124,7 +124,7 @@ bool lot_may_look(const struct lot *lot)
     return lot->looks - lot->now <= LOOKS_AT_ONCE * (int64_t)LOOK_NS;
 }
 
-/* What a look costs it costs once for all of them. */
+/* One look serves all connections that wait. */
 static void look_at_threads(struct lot *lot)
 {
     if (lot->looks < lot->now)
@@ -144,8 +144,8 @@ void lot_settle_doubts(struct lot *lot)
     ask_all(lot, false);
 }
 
-/* The process ends, or does what this lot must not outlive: they have two looks, the second when a busy
- * thread has had its time. */
+/* The process ends, or does something that this lot must not outlive. Looks twice more; the second look comes after a
+ * busy thread has had some CPU. */
 void lot_settle_last_doubts(struct lot *lot)
 {
     int fd;

@@ -17,7 +17,7 @@
 #define TURN (4 << 20) /* bytes discarded of one connection before the others' turn */
 #define GUEST_TURN 65536
 
-/* Whether there will be a last word about it: its close was logged, or data came that would have reset it. */
+/* Whether its end is reported: its close was logged, or data came that would have reset it. */
 static bool is_told(const struct parked *p)
 {
     return (p->flags & PARCEL_LOGGED || p->discarded || config.all_events) && event_admit();
@@ -47,7 +47,7 @@ static struct event begin_end(const struct lot *lot, int fd, const struct parked
     return e;
 }
 
-/* How much of it may be discarded before the others' turn; it has no other if it does not linger. */
+/* How many bytes of it may be discarded in one turn. A connection that does not linger has only one turn. */
 uint64_t lot_turn_of(const struct parked *p)
 {
     int64_t most = p->guest ? GUEST_TURN : p->flags & PARCEL_LINGER ? TURN : INT64_MAX;
@@ -55,8 +55,8 @@ uint64_t lot_turn_of(const struct parked *p)
     return (uint64_t)lot_earliest((int64_t)(config.discard_max - p->discarded), most);
 }
 
-/* Whoever holds it too may have set SO_LINGER by now. What is not ours keeps it, where it asks for a reset:
- * that close does not wait. */
+/* Closes without waiting. Another holder may have set SO_LINGER by now; if it asks for a reset and the connection is
+ * not ours, it stays set, as such a close does not wait. */
 void lot_close_as_it_is(int fd, const struct parked *p)
 {
     struct linger linger = {0, 0};
@@ -70,8 +70,8 @@ void lot_close_as_it_is(int fd, const struct parked *p)
         sys1(SYS_close, fd);
 }
 
-/* The outcome of a close in order, or of one that leaves it as it is, is what the kernel says afterwards. A
- * process that exits holds its own number still: then only the FIN of a half-close is certain. */
+/* Closes, and asks the kernel for the outcome. A process that exits still has its own number; then only the FIN of a
+ * half-close is certain. */
 static void close_and_ask(struct lot *lot, int fd, const struct parked *p, struct event *e)
 {
     struct diag_key key = {e->probe.local, e->probe.peer, e->probe.cookie, 0};
@@ -104,7 +104,7 @@ static void close_and_ask(struct lot *lot, int fd, const struct parked *p, struc
     e->confirmed = told.confirmed;
 }
 
-/* Drains what may be drained, closes, and tells. The kernel goes on sending what is not acknowledged. */
+/* Drains what may be drained, closes, and reports. The kernel goes on sending what is unacknowledged. */
 void lot_let_go(struct lot *lot, int fd, struct parked *p, enum ended ended)
 {
     bool peers = ended == ENDED_PEER_FIN || ended == ENDED_PEER_RST;
@@ -150,8 +150,8 @@ void lot_leave_orders(struct lot *lot, int fd, struct parked *p)
     lot->parked--;
 }
 
-/* Taken out of the epoll set before it is closed: the program may still be on its way to its own close,
- * and this is not the last reference then. */
+/* Takes it out of the epoll set before closing it: the program may not have closed it yet, and then this is not the
+ * last reference. */
 void lot_end(struct lot *lot, int fd, enum ended ended)
 {
     struct parked *p = lot_at(lot, fd);

@@ -40,8 +40,7 @@ void lot_note_unacked(struct lot *lot, int fd)
     p->unacked = unacked;
 }
 
-/* What the kernel tells the program of its output (MSG_ZEROCOPY, for one) keeps the socket ready as
- * long as nobody takes it. */
+/* Notices about the program's output (MSG_ZEROCOPY, for one) keep the socket ready until they are taken. */
 void lot_discard_notices(int fd)
 {
     struct msghdr none = {0};
@@ -51,7 +50,7 @@ void lot_discard_notices(int fd)
             return;
 }
 
-/* Discards what came. True where that was the end of it, and it is gone. */
+/* Discards what came. True if that ended the connection; then it is gone. */
 bool lot_discard(struct lot *lot, int fd)
 {
     struct parked *p = lot_at(lot, fd);
@@ -73,7 +72,7 @@ bool lot_discard(struct lot *lot, int fd)
     return true;
 }
 
-/* Without a clock no time limit holds: then the lot ends. */
+/* Without a clock there are no time limits, so the lot ends. */
 void lot_take_time(struct lot *lot)
 {
     int64_t now = real_clock_ns(CLOCK_MONOTONIC);
@@ -86,9 +85,8 @@ void lot_take_time(struct lot *lot)
     lot->spared = 0;
 }
 
-/* Ends the first in this order, or finds that it was not silent: acknowledgements come without an
- * event, and what came in may wait behind the parcels that make it crowded here. Where all of a
- * crowd are heard of, only so many are asked. */
+/* Ends the first connection of this order, unless it turns out not to be silent: acknowledgements cause no event, and
+ * data may not have been read yet because of the many parcels. Only so many are asked in a round. */
 void lot_evict(struct lot *lot, enum order order)
 {
     int fd = slots_first(&lot->slots, order);
@@ -104,8 +102,7 @@ void lot_evict(struct lot *lot, enum order order)
     lot_end(lot, fd, ENDED_EVICTED);
 }
 
-/* A close that waits for the peer (SO_LINGER), and an event that waits for more bytes than will
- * come (SO_RCVLOWAT), are not for us. */
+/* Our close must not wait for the peer (SO_LINGER), nor our events for many bytes (SO_RCVLOWAT). */
 void lot_reset_options(int fd)
 {
     int one = 1;
@@ -126,8 +123,8 @@ static void look_again(struct lot *lot, int fd)
     lot_put_into(lot, fd, BY_LOOK);
 }
 
-/* A guest that pushes others out does what no honest one needs to; too much of it in a second costs its
- * family the feed (close_feed). */
+/* No honest process needs to push others out. If guests do so too often in a second, their family loses the feed
+ * (lot_close_feed). */
 void lot_strike(struct lot *lot)
 {
     if (lot->now - lot->second > SECOND_NS) {
@@ -137,7 +134,7 @@ void lot_strike(struct lot *lot)
     lot->strikes++;
 }
 
-/* Honest or not, guests have room for so many. */
+/* Guests have room for LOT_GUESTS connections, honest or not. */
 void lot_make_room_of_guests(struct lot *lot)
 {
     while (lot->guests > LOT_GUESTS) {
@@ -146,7 +143,7 @@ void lot_make_room_of_guests(struct lot *lot)
     }
 }
 
-/* All that the program has written is acknowledged. Our FIN, which was sent, counts as one. */
+/* Whether all output of the program is acknowledged. Our FIN counts as one byte. */
 static bool is_delivered(struct lot *lot, int fd)
 {
     if (lot_at(lot, fd)->unacked > 1)
@@ -154,8 +151,8 @@ static bool is_delivered(struct lot *lot, int fd)
     return lot_at(lot, fd)->unacked <= 1;
 }
 
-/* A client that gives up a download is owed no more than that what it sent arrives. True where that was the
- * end of it, and it is gone. */
+/* Ends a connection that the program opened once its output has arrived: a client that gives up a download needs no
+ * more. True if it is gone. */
 bool lot_end_delivered(struct lot *lot, int fd)
 {
     if (!(lot_at(lot, fd)->flags & PARCEL_OPENED) || !is_delivered(lot, fd))
@@ -164,7 +161,7 @@ bool lot_end_delivered(struct lot *lot, int fd)
     return true;
 }
 
-/* From here on it is ours to discard. */
+/* From now on we may discard what it receives. */
 void lot_welcome(struct lot *lot, int fd)
 {
     struct parked *p = lot_at(lot, fd);
@@ -185,7 +182,7 @@ void lot_welcome(struct lot *lot, int fd)
         lot_end(lot, fd, ENDED_EVICTED);
 }
 
-/* After a nap: with a peer that is near most are over by then, and were never watched. */
+/* After a nap. If the peer is near, most connections are over by then, and never enter the epoll set. */
 void lot_welcome_all(struct lot *lot)
 {
     int fd = slots_first(&lot->slots, BY_NAP);
@@ -199,7 +196,7 @@ void lot_welcome_all(struct lot *lot)
     }
 }
 
-/* Silent, as far as is known; what we had no CPU to take is not silence. True where it is gone. */
+/* Ends a connection that seems silent, unless data has come that we had no CPU to read. True if it is gone. */
 static bool end_idle(struct lot *lot, int fd)
 {
     if (lot_discard(lot, fd))
@@ -210,7 +207,7 @@ static bool end_idle(struct lot *lot, int fd)
     return true;
 }
 
-/* Those whose look is due. Whether output is acknowledged is asked only while some was not. */
+/* Looks at the connections that are due. Asks about unacknowledged output only if there was any. */
 void lot_look(struct lot *lot)
 {
     int fd;
@@ -231,7 +228,7 @@ void lot_look(struct lot *lot)
     }
 }
 
-/* Those that linger, for this reason: all, or those whose output has arrived. */
+/* Ends those that linger, for this reason: all, or those whose output has arrived. */
 void lot_end_lingering(struct lot *lot, enum ended reason, bool all)
 {
     int next;

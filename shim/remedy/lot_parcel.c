@@ -14,8 +14,8 @@
 #define OWN_NUMBERS                                                                                \
     7 /* the first four, two while it writes a line, one while it looks at a thread */
 
-/* How many can be parked: a descriptor that finds no room in the table is closed by the kernel,
- * with all that is unread. */
+/* How many connections can be parked. The kernel closes a descriptor that finds no room in the table, with all that
+ * is unread. */
 static uint32_t capacity(void)
 {
     struct rlimit limit = {FIRST + LOT_MOST, 0};
@@ -27,14 +27,14 @@ static uint32_t capacity(void)
     return most;
 }
 
-/* The thread of another process, if it has one of that number; else its first. */
+/* The other process's thread with this id, if it has one; else its first thread. */
 static int thread_of(const struct received *r)
 {
     return sys3(SYS_tgkill, r->pid, r->parcel.tid, 0) == -ESRCH ? r->pid : r->parcel.tid;
 }
 
-/* What the kernel says; of a connection that is over it says nothing, and then a process of the same
- * rights is believed. */
+/* The peer as the kernel says. If the connection is over, it has none; then a process of the same rights is believed.
+ * */
 static struct endpoint peer_of(const struct received *r, const struct parked *p)
 {
     struct endpoint peer = {.known = false};
@@ -44,11 +44,12 @@ static struct endpoint peer_of(const struct received *r, const struct parked *p)
     return peer.known || p->guest ? peer : r->parcel.peer;
 }
 
-/* Of our own process what the message says is taken, of others what the kernel does. */
+/* From our own process the message is believed; about others the kernel is asked. */
 static void describe(const struct lot *lot, const struct received *r, struct parked *p)
 {
     const struct parcel *parcel = &r->parcel;
-    const uint32_t *own = lot->control->rights.words; /* of whose rights others are, is no guest */
+    const uint32_t *own =
+        lot->control->rights.words; /* a process with these real ids is no guest */
 
     p->own = r->pid == atomic_load(&process->pid);
     p->guest = !p->own && (r->uid != own[REAL_UID] || r->gid != own[REAL_GID]);
@@ -69,8 +70,8 @@ static void describe(const struct lot *lot, const struct received *r, struct par
     p->order = p->flags & PARCEL_THREADS ? BY_DOUBT : BY_NAP;
 }
 
-/* A TCP socket that is connected, or was: it may be over by now, and have no peer any more. Our own process has
- * compared its peer. */
+/* Whether it is a TCP socket that is connected or was; it may be over by now, and have no peer. Our own process has
+ * compared the peer already. */
 static bool is_welcome(const struct received *r, const struct parked *p)
 {
     struct probe_position position;
@@ -135,7 +136,7 @@ static void lose_feed(struct lot *lot)
     atomic_store(&lot->control->welcome, 0);
 }
 
-/* False where nothing waits any more. */
+/* False if nothing waits any more. */
 bool lot_take_parcels(struct lot *lot)
 {
     uint32_t most = capacity();
@@ -155,8 +156,8 @@ bool lot_take_parcels(struct lot *lot)
     return answer == RECEIVE_PARCEL;
 }
 
-/* A parcel that came after the last look would be closed by the kernel, with all that is unread: so
- * whoever sends from now on is refused, and sends to another lot. */
+/* The kernel would close a parcel that comes after the last look, with all that is unread. So senders are refused
+ * from now on, and use another lot. */
 void lot_close_feed(struct lot *lot)
 {
     atomic_store(&lot->control->welcome, 0);

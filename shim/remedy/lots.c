@@ -52,8 +52,8 @@ static struct lots *map_lots(void)
     return l;
 }
 
-/* The word is woken for one waiter alone when a thread ends, and by nobody where the kernel refuses
- * futexes: hence the slices. False where it still has this value at the deadline. */
+/* Waits in slices: at a thread's end the kernel wakes only one waiter, and none if it refuses futexes. False if the
+ * word still has this value at the deadline. */
 static bool await_change(_Atomic int *word, int value, int64_t deadline)
 {
     const struct timespec slice = {0, SLICE_NS};
@@ -78,7 +78,7 @@ static bool await_end(struct lots *l, int i, int64_t deadline)
 
 /* ---- Starting -------------------------------------------------------------------------------- */
 
-/* A free place; -1 where all are taken, and then the oldest is told to make room. */
+/* A free place; -1 if all are taken, then the oldest lot is told to end. */
 static int find_room(struct lots *l)
 {
     int oldest = 0;
@@ -176,7 +176,7 @@ void lots_hurry(struct lot_control *lot)
 
 /* ---- Ending ---------------------------------------------------------------------------------- */
 
-/* All look, whichever the message reaches. */
+/* The message reaches one lot; all must look. */
 static void wake_all(struct lots *l, int feed)
 {
     if (feed >= 0)
@@ -253,7 +253,7 @@ static void follow(int lot, const long *call)
     rights_ask(&atomic_load(&lots)->controls[lot].rights);
 }
 
-/* What no lot's thread has said by then (known) it has not done. */
+/* A lot whose thread has not said what rights it has (known) has not made the call. */
 bool lots_follow(const long call[4])
 {
     struct lots *l = atomic_load(&lots);

@@ -21,8 +21,8 @@ static enum note note_of(enum owner owner)
     }
 }
 
-/* From "the last close would do this" to what this one does, given who else holds the socket. Where that is
- * unknown a remedy is declined; what comes of the close the kernel will say, but not at an exit. */
+/* Turns what the last close would do into what this close does, given who else holds the socket. If that is unknown,
+ * there is no remedy; the kernel says afterwards what the close did, but not at an exit. */
 void plan_for_owner(struct event *e, struct close *c)
 {
     enum owner owner;
@@ -45,15 +45,14 @@ void plan_for_owner(struct event *e, struct close *c)
         e->note = NOTE_NONE;
 }
 
-/* A client that has had enough is owed that what it sent arrives; what the server would send on is not wanted. */
+/* Whether a client has had enough: all that it sent has arrived, and it does not want what the server still sends. */
 static bool is_done_with(const struct event *e, const struct close *c)
 {
     return c->note->flags & FD_CONNECTED && !probe_unacked(c->fd, e->probe.facts.state);
 }
 
-/* Whether what the peer may still send could do harm, and lingering can prevent it: after a
- * shutdown for reading the kernel resets whatever is done, and what a stream has not flushed comes
- * after us. */
+/* Whether data that the peer may still send could reset, and lingering can prevent that. Not after a shutdown for
+ * reading: the kernel resets in any case. Not if a stream has output that libc writes after us. */
 bool plan_lingers(const struct event *e, const struct close *c)
 {
     bool streams = e->via == VIA_EXIT;
@@ -65,12 +64,9 @@ bool plan_lingers(const struct event *e, const struct close *c)
            !is_done_with(e, c);
 }
 
-/*
- * Discards what is unread. An empty queue is what it looks like; where the drain ended otherwise,
- * at its bound or because the peer ended or reset the connection, the kernel is asked again. (A
- * thread that is cancelled in the real close leaves the descriptor open, and drained: the program
- * was about to lose both.)
- */
+/* Discards what is unread. If the drain did not end with an empty queue, but at its bound or because the peer ended
+ * or reset the connection, the kernel is asked again. (If the thread is cancelled in the real close, the descriptor
+ * stays open, and drained; the program was about to lose both.) */
 static void drain_and_look(struct event *e, const struct fd_info *note)
 {
     struct drained drained = drain(e->fd, config.discard_max);
@@ -115,7 +111,7 @@ static bool park(struct event *e, const struct close *c, bool told)
     return true;
 }
 
-/* A reset that the program asked for besides would come all the same. */
+/* Nothing is done if the program also asked for a reset: that would come in any case. */
 void plan_act(struct event *e, const struct close *c, bool told)
 {
     bool unread = e->verdict.cause == CAUSE_UNREAD_DATA;
@@ -134,7 +130,7 @@ void plan_act(struct event *e, const struct close *c, bool told)
     }
 }
 
-/* What is to become of it where the others have given it up by then. */
+/* What the lot does if the others have given it up by then. */
 unsigned plan_kept_flags(const struct close *c)
 {
     if (c->mode != MODE_LINGER || c->note->flags & FD_READ_SHUT)
