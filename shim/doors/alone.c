@@ -26,7 +26,7 @@ long alone_end(bool stopped, long ret)
     return ret;
 }
 
-/* What could not be opened afterwards is opened before. */
+/* Opens the log before, because it may be impossible afterwards. */
 struct linger_change rights_begin(long number, long a, long b, long c)
 {
     const long call[4] = {number, a, b, c};
@@ -36,7 +36,7 @@ struct linger_change rights_begin(long number, long a, long b, long c)
     return linger_change_begin(number ? call : NULL);
 }
 
-/* What asks the kernel must not outlive the rights that it was opened with. */
+/* The socket that asks the kernel must not outlive the rights that it was opened with. */
 long rights_end(struct linger_change change, long ret)
 {
     if (ret == 0 && ledger_check_rights()) {

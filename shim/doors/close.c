@@ -14,7 +14,7 @@ bool close_begin(int fd, enum via via, const void *call_site)
             closing_early(fd);
         return true;
     }
-    /* A loop that closes every number: ours must look to it like one that is not open. */
+    /* The program may close every number in a loop: ours must look like one that is not open. */
     if (sink_owns(fd) || linger_owns(fd) || diag_owns(fd)) {
         errno = EBADF;
         return false;

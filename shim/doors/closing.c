@@ -24,8 +24,8 @@ EXPORT __attribute__((noinline)) void safeclose_reset_ahead(int fd)
     __asm__ volatile("" : : "r"(fd) : "memory"); /* or it would be left out, and its call too */
 }
 
-/* All that there is to ask, tell and do. What only a reader wants to know is asked last, and only
- * if the event is going to be written. */
+/* The stages of a close: facts, verdict, plan, remedy, report. What only a reader wants to know is asked last, and
+ * only if the event will be written. */
 static void judge(struct event *e, struct close *c, enum probe_kind kind)
 {
     uint8_t bytes[CONFIG_PREVIEW_MAX];
@@ -66,7 +66,7 @@ static void judge(struct event *e, struct close *c, enum probe_kind kind)
         safeclose_reset_ahead(e->fd);
 }
 
-/* False where the number stands for no TCP socket. */
+/* False if the number stands for no TCP socket. */
 static bool give_up(struct close *c, enum via via, const void *call_site)
 {
     enum probe_kind kind = PROBE_TCP;
@@ -75,8 +75,8 @@ static bool give_up(struct close *c, enum via via, const void *call_site)
         return c->note->flags & FD_TCP;
     if (facts_surely_clean(c))
         return true;
-    /* For a connection seen from its beginning the peer's address, compared before anything is
-     * done, proves as much. */
+    /* A connection that was seen from its beginning is known by its peer's address, which is compared before anything
+     * is done. */
     if (!(fdtable_is_plain(c->note) && c->note->flags & FD_CREATED) || config.all_events)
         kind = probe_kind(c->fd);
     if (kind != PROBE_TCP && kind != PROBE_MPTCP)
@@ -112,9 +112,10 @@ static int depth_of(enum via via)
     }
 }
 
-/* Gives the number up. A call that another thread is in holds the connection on as well: the lot finds out
- * when it is over, for whoever gives it up last in another process. Not of what is in an epoll set: the set may be
- * the other process's too, so it stays there, and what the lot holds would go on giving events. */
+/* Gives the number up. If another thread may be in a call on the connection, this process stays a holder, and the lot
+ * finds out when that is over: the process that gives it up last must know. Not if the connection is in an epoll set:
+ * the set may be another process's, too, so the connection stays in it, and what the lot holds would go on giving
+ * events. */
 static void drop(struct close *c, enum via via)
 {
     bool stays = mode_may_act() && !real_single_threaded() && !c->exiting;
@@ -208,7 +209,7 @@ void closing_range(unsigned first, unsigned last, enum via via, const void *call
         close_one(fd, via, call_site, mode, first, last);
 }
 
-/* Where another thread is closing it, that thread tells. */
+/* If another thread is closing it, that thread reports it. */
 static void end_with(int fd, enum via via, const void *call_site, enum mode mode)
 {
     struct fd_info note = fdtable_take(fd);
@@ -220,7 +221,7 @@ static void end_with(int fd, enum via via, const void *call_site, enum mode mode
     give_up(&c, via, call_site);
 }
 
-/* What was inherited, and is its creator's still, is nothing of ours: of that there may be thousands. */
+/* Skips what this process inherited and its creator still holds: there may be thousands of those. */
 void closing_all(enum via via, const void *call_site, enum mode mode)
 {
     uint32_t keeper;

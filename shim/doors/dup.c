@@ -27,8 +27,8 @@ static bool below_limit(int fd)
            (rlim_t)fd < limit.rlim_cur;
 }
 
-/* The target is closed only where the call will succeed: the flags are known, both numbers are
- * valid, and not the same. A target above a limit that was lowered is open, and still refused. */
+/* Whether the call will succeed, and close its target: the flags are known, and both numbers are valid and differ. A
+ * target above a limit that was lowered may be open, and is still refused. */
 uint32_t dup_onto_begin(int fd, int target, int flags, enum via via, const void *call_site)
 {
     uint32_t forks = dup_begin();

@@ -18,7 +18,7 @@
 void exit_begin(enum via via, const void *call_site)
 {
     enum mode mode = mode_now();
-    bool is_over = via != VIA_EXIT; /* no handler and no stream of libc's writes after us */
+    bool is_over = via != VIA_EXIT; /* no handler, and no stream of libc's, writes after us */
 
     if (!boundary_enter())
         return;

@@ -7,7 +7,7 @@
 #include "holders/holders.h"
 #include "settings/config.h"
 
-/* What takes memory in the receive queue may be the peer's FIN, or have come out of order. */
+/* Memory in the receive queue need not be unread data: it may be the peer's FIN, or out-of-order data. */
 static bool nothing_unread(struct close *c, const struct probe_memory *memory)
 {
     struct probe p;
@@ -20,8 +20,8 @@ static bool nothing_unread(struct close *c, const struct probe_memory *memory)
     return !p.facts.unread;
 }
 
-/* Somebody else who holds it, or did, may have asked for a reset. Who is not preloaded and sets a
- * negative TCP_LINGER2 is not foreseen. */
+/* Another holder may have asked for a reset. Not foreseen: a program that is not preloaded sets a negative
+ * TCP_LINGER2. */
 static bool others_want_reset(int fd)
 {
     bool zero;
@@ -62,11 +62,9 @@ bool facts_of_unused(const struct event *e, const struct fd_info *note)
     return e->probe.facts.state == STATE_CLOSE && !(note->flags & (FD_PEER | FD_LISTENING));
 }
 
-/*
- * Bytes that are unread, and a peer: then the verdict is the same in whatever state the connection
- * is (tcp/verdict.c). Most often it is ESTABLISHED, or CLOSE_WAIT, where everything is as there, so the
- * kernel is asked only for somebody who reads it, or where it matters what else may come.
- */
+/* If bytes are unread and there is a peer, the verdict is the same in any state (tcp/verdict.c). Usually the state is
+ * ESTABLISHED, or CLOSE_WAIT, where all is the same. So the kernel is asked for it only if an event is written, or if
+ * it matters what else may come. */
 static bool guess_state(struct event *e, struct close *c, bool ask_linger)
 {
     if (!c->unread || ask_linger || c->note->flags & FD_HALF_CLOSED)
@@ -79,8 +77,8 @@ static bool guess_state(struct event *e, struct close *c, bool ask_linger)
     return c->unasked;
 }
 
-/* The facts, and whose they are. A connection that has no peer any more was reset since they were
- * asked. */
+/* Asks for the facts, and for the peer. If there is no peer any more, the connection was reset meanwhile, and the
+ * facts are asked for again. */
 bool facts_ask(struct event *e, struct close *c, enum probe_kind kind)
 {
     bool ask_linger = !fdtable_is_plain(c->note) || holders_were_others(c->note);

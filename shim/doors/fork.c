@@ -15,7 +15,7 @@ enum forking fork_begin(void)
     if (boundary_vfork_child()) /* a copy of the parent's descriptors that nobody could count */
         holders_lose_all();
     if (!boundary_enter()) {
-        if (boundary_stood_down()) /* nothing may be asked of the kernel, so the child can't be followed */
+        if (boundary_stood_down()) /* we may not ask the kernel anything, so the child can't be followed */
             family_distrust();
         return FORK_UNWATCHED;
     }
@@ -39,7 +39,7 @@ enum forking fork_clone_begin(uint64_t flags)
     return fork_vfork_begin(true);
 }
 
-/* A clone's child does not come back here; its first hook finds out all the same. */
+/* A clone's child does not return here; its first hook notices. */
 long fork_end(enum forking forking, long pid)
 {
     if (forking == FORK_VFORK && pid != 0) /* in the parent: the child has executed, or ended */
@@ -80,10 +80,8 @@ enum forking fork_vfork_begin(bool told)
     return FORK_VFORK;
 }
 
-/*
- * Forks that come by none of our hooks: libc's own, or its fork by another handle. Nobody tells here
- * who the child is, so what was created before is not to be judged any more.
- */
+/* Forks that pass no hook of ours: libc's own, or its fork by another handle. The handlers don't learn the child's
+ * pid, so nothing is proven any more of what was created before. */
 static PER_THREAD enum forking by_handler;
 
 static void before_fork(void)

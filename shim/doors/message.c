@@ -50,8 +50,8 @@ static bool is_readable(const void *bytes, size_t size)
     return size >= sizeof(uint64_t) && sys_readable(p + size - sizeof(uint64_t));
 }
 
-/* A relative that looks for holders meanwhile must know of it before the connection is on its way: no
- * process holds it then. */
+/* Noted before the call: while a connection is on its way, no process holds it, and a relative that looks for holders
+ * must know of it. */
 void message_send_begin(const struct msghdr *message)
 {
     if (!boundary_watches() || !holders_forks() || !is_readable(message, sizeof(*message)))
@@ -75,7 +75,7 @@ long message_sent(const struct msghdr *message, long ret)
     return ret;
 }
 
-/* A connection that is handed over is one that this process uses. Its sender may hold it still. */
+/* This process uses a connection that is handed to it. Its sender may still hold it. */
 static void arrived(int fd)
 {
     track_arrived(fd);
@@ -102,8 +102,8 @@ long message_many(message_door *door, const struct mmsghdr *messages, long count
     return count;
 }
 
-/* A network block device takes a connection by its number, and holds it where nobody sees that. An owner is sent
- * signals. */
+/* A network block device takes a connection by its number, and holds it unseen. FIOSETOWN and SIOCSPGRP set an owner,
+ * who is sent signals. */
 void message_ioctl_begin(unsigned long request, const void *argument)
 {
     if (request == NBD_SET_SOCK && boundary_watches())

@@ -1,4 +1,4 @@
-/* Many numbers at once. What it costs is a matter of the sockets among them, not of the range. */
+/* Many numbers at once. The cost depends on the sockets among them, not on the size of the range. */
 #include "safeclose.h"
 
 #include "doors/closing.h"
@@ -16,7 +16,7 @@ enum standdown range_begin(unsigned first, unsigned last, int flags, enum via vi
 
     if (first > last || flags & ~known || !boundary_enter())
         return STANDDOWN_NONE;
-    /* With other threads, it is a copy of the table that loses these numbers. */
+    /* In a process with other threads CLOSE_RANGE_UNSHARE closes the numbers in a copy of the table. */
     if (flags & CLOSE_RANGE_UNSHARE && !real_single_threaded())
         return standdown_begin(STANDDOWN_LEAVING);
     if (!(flags & CLOSE_RANGE_CLOEXEC))

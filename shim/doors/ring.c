@@ -1,4 +1,4 @@
-/* io_uring: what it does with a connection we don't see. */
+/* io_uring, which uses connections without calls that can be seen. */
 #include "safeclose.h"
 
 #include "doors/doors.h"
@@ -8,8 +8,8 @@
 
 #include <linux/io_uring.h>
 
-/* Before the call: once the ring holds a connection, no close of the program's is the last. The top
- * bit of the operation says how the ring is named. */
+/* Before the call: once a ring holds a connection, the program's close is not the last. The top bit of the operation
+ * says how the ring is named. */
 void ring_register_begin(unsigned operation)
 {
     switch (operation & ~(1U << 31)) {
@@ -22,7 +22,7 @@ void ring_register_begin(unsigned operation)
     }
 }
 
-/* After the call, which has written to the parameters: nobody has a ring before it returns. */
+/* After the call, which has written to the parameters. There is no ring before it returns. */
 long ring_setup_end(const struct io_uring_params *params, long ret)
 {
     if (ret >= 0 && params->flags & IORING_SETUP_SQPOLL) {

@@ -148,8 +148,8 @@ long socket_connect_end(int fd, const struct sockaddr *address, socklen_t len, l
     return ret;
 }
 
-/* Before the call, because a close by another thread must not miss it. That the option may have
- * been set only makes a close ask the kernel. */
+/* Before the call, because another thread's close must not miss it. If the call fails, a close asks the kernel once
+ * more than it had to. */
 void socket_option_begin(int fd, int level, int name)
 {
     bool linger2 = level == IPPROTO_TCP && name == TCP_LINGER2;

@@ -7,8 +7,8 @@
 #include "holders/holders.h"
 #include "report/ledger.h"
 
-/* The numbers that some list of file actions copies: what stands there when it is used is kept by
- * the program started, close-on-exec or not. Never taken back; one for the numbers beyond. */
+/* The numbers that file actions copy from: the started program keeps what stands there, close-on-exec or not. A bit
+ * is never cleared; the last one stands for all higher numbers. */
 #define PREPARED 1024
 static _Atomic uint8_t prepared[PREPARED / 8 + 1]; /* a bit each */
 
@@ -41,7 +41,7 @@ bool spawn_begin(const posix_spawn_file_actions_t *actions)
     return watched;
 }
 
-/* In a vfork child as well: what the program started keeps is its parent's. */
+/* Also in a vfork child: what the executed program keeps is its parent's. */
 bool exec_begin(void)
 {
     bool stopped;
@@ -66,7 +66,7 @@ long exec_failed(bool stopped, long ret)
     return alone_end(stopped, ret);
 }
 
-/* Once more for what other threads created meanwhile. */
+/* Once more, for what other threads have created meanwhile. */
 long spawn_end(bool watched, long ret)
 {
     if (watched) {

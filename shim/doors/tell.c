@@ -10,13 +10,13 @@
 #include "settings/control.h"
 #include "tcp/pending.h"
 
-/* Whether the peer could still send is asked of the first closes of a family, and then of one in so many, which
- * stands for the others: a call for each would double what we cost. Where there is output, always. */
+/* Whether the peer could still send is asked for the first closes of a family, and then for one in ASKED_THEN, which
+ * counts for the others: one call for each close would double our cost. If there is output, it is always asked. */
 #define ASKED_FIRST 16
 #define ASKED_THEN 64
 
-/* Whether SAFECLOSE_PORTS covers a connection: by its own port, or by the peer's where the program
- * opened it. Where that was not seen, either will do. */
+/* Whether SAFECLOSE_PORTS covers a connection: by its own port, or by the peer's if the program opened it. If that
+ * was not seen, either will do. */
 bool tell_covers(const struct fd_info *note, const struct probe *p)
 {
     bool opened = note->flags & FD_CONNECTED;
@@ -26,7 +26,7 @@ bool tell_covers(const struct fd_info *note, const struct probe *p)
            (!accepted && p->peer.known && config_covers_port(p->peer.port));
 }
 
-/* What may come after a close in order. Not where others hold the connection on. */
+/* What may come after an orderly close. Nothing if others still hold the connection. */
 enum risk tell_risk(const struct close *c, uint8_t state)
 {
     if (owner_may_be_others(c))
@@ -62,9 +62,8 @@ static enum whose whose_of(const struct fd_info *note)
     return note->flags & FD_CONNECTED ? OPENED : ACCEPTED;
 }
 
-/* What is unread is looked at for whoever reads the event, before it is drained. A guess at it
- * needs about a hundred bytes: that is how far behind its boundary a part of a form says what it
- * is. */
+/* Looks at the unread bytes before they are drained, for the event. A guess needs about a hundred bytes: that is how
+ * far after its boundary a part of a form says what it is. */
 static void glance(struct event *e, enum held held, uint8_t bytes[CONFIG_PREVIEW_MAX])
 {
     if (e->probe.urgent) {
@@ -92,8 +91,7 @@ static unsigned when_of(const struct event *e)
     return when;
 }
 
-/* Whether no mode touches it, and how it came or went: there is a setting for that, unless something else forbids
- * it, too. */
+/* Whether no mode may touch it, and whether a setting could change that: not if something else forbids it, too. */
 static void note_way(struct event *e, const struct close *c)
 {
     uint32_t flags = c->note->flags;
@@ -119,9 +117,9 @@ void tell_look_closer(struct event *e, const struct close *c, uint8_t bytes[CONF
     e->at = (struct moment){real_clock_ns(CLOCK_REALTIME), real_clock_ns(CLOCK_MONOTONIC)};
 }
 
-/* Whether it is the process's own: one that never used TCP may have inherited what is its parent's business, or
- * what leaked into it over an exec. A service gets its connection on 0 to 2, or listening sockets from 3 on
- * (sd_listen_fds(3)). */
+/* Whether the close is the process's own business. A process that never used TCP may have inherited its parent's
+ * connections, or connections that leaked over an exec. A service gets its connection on 0 to 2, or listening sockets
+ * from 3 on (sd_listen_fds(3)). */
 bool tell_is_own(const struct close *c)
 {
     if (atomic_load(&process->greeted))
@@ -131,20 +129,20 @@ bool tell_is_own(const struct close *c)
     return !owner_may_be_others(c);
 }
 
-/* At its exit a process gives up whatever a fork left it with. That others may still hold it is no
- * news then: it is counted, and a line each would only hide what is. */
+/* At its exit a process gives up all that it inherited by a fork. That others still hold it is no news: a line for
+ * each would hide the lines that matter, so it is only counted. */
 bool tell_is_news(const struct event *e, const struct close *c)
 {
     return !c->exiting || e->note == NOTE_NONE || !owner_may_be_others(c);
 }
 
-/* Afterwards there would be nobody to tell. */
+/* This close takes the log's descriptor, so nothing could be written after it. */
 static bool takes_log(const struct close *c)
 {
     return c->last > c->first && sink_is_within(c->first, c->last);
 }
 
-/* What is told once the kernel has said what became of it, and what can't be. */
+/* Either the event waits until the kernel says what became of the close, or it is written now. */
 void tell_close(struct event *e, const struct close *c, const struct verdict *last, bool written)
 {
     bool parked = e->action == ACTION_LINGERING || e->action == ACTION_DRAINING;

@@ -9,8 +9,8 @@
 #include "settings/config.h"
 #include "tcp/probe.h"
 
-/* What was noted of the number before was closed unseen. Nobody is told that this process has given it up:
- * it may as well have been moved. */
+/* If the table has an older note for this number, that connection was closed unseen. Relatives are not told that this
+ * process has given it up, because it may only have been moved to another number. */
 void track_new(int fd, struct fd_info note)
 {
     fdtable_take(fd);
@@ -18,7 +18,7 @@ void track_new(int fd, struct fd_info note)
         fdtable_set(fd, note);
 }
 
-/* What there is to know of a socket that was created out of sight; 0 where it is none. */
+/* The flags of a socket whose creation was not seen; 0 if fd is no socket. */
 static uint32_t ask_flags(int fd)
 {
     uint32_t flags = FD_TCP | FD_INHERITED;
@@ -64,8 +64,8 @@ void track_arrived(int fd)
     track_new(fd, note);
 }
 
-/* Whoever started the program has closed its copies: SAFECLOSE_INHERITED. The program may have several numbers
- * for it, as a service of an inetd has. */
+/* SAFECLOSE_INHERITED says that the process which started the program has closed its copies. The program may have
+ * several numbers for a connection, as a service of inetd has. */
 static void take_as_accepted(int fd)
 {
     struct fd_info note = fdtable_get(fd);
@@ -94,8 +94,7 @@ static bool visit_inherited(int dir, const char *name, int number, void *context
     return true;
 }
 
-/* Where there is no /proc, the numbers that are ever handed on: inetd's, and socket activation's.
- */
+/* Without /proc: the numbers that services get from inetd, and by socket activation. */
 void track_inherited(void)
 {
     long dir = proc_open("/proc/self/fd");

@@ -32,8 +32,7 @@ const struct text *config_problems(void)
     return &problems;
 }
 
-/* Most processes have none: memory for them comes with the first. Without any they are cut to
- * nothing. */
+/* Most processes have no problems: memory is mapped for the first one. If there is none, the text is empty. */
 struct text *config_problem(void)
 {
     char *bytes = problems.bytes ? NULL : sys_map(PROBLEMS);
@@ -66,7 +65,7 @@ static bool directory(char *path, size_t size, bool doubles)
     return true;
 }
 
-/* Since the program may change its directory, a relative name is made absolute now. */
+/* A relative name is made absolute now, because the program may change its directory. */
 static bool absolute_path(const char *value, char *path, size_t size, bool doubles)
 {
     size_t len;
@@ -81,7 +80,7 @@ static bool absolute_path(const char *value, char *path, size_t size, bool doubl
     return true;
 }
 
-/* Memory for it comes with the first: most programs have no log file, and no control file. */
+/* Memory is mapped when a path is given: most programs have no log file, and no control file. */
 static bool take_path(const char *value, char **path, bool doubles)
 {
     if (!*path)

@@ -16,7 +16,7 @@
 
 enum found { FOUND_MODE, FOUND_NOTHING, FOUND_SAME, FOUND_EMPTY, FOUND_TROUBLE };
 
-/* Mapped by the constructor where there is a control file. Whoever has claimed it writes it. */
+/* Mapped by the constructor if there is a control file. Written by the thread that has claimed it. */
 struct watch {
     _Atomic int looking; /* the pid of a process in which a thread looks */
     struct identity root;

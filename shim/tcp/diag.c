@@ -84,7 +84,7 @@ static bool was_put_down(uint32_t number, struct diag_answer *a)
     return true;
 }
 
-/* False where there is none, for which another thread may be to blame. */
+/* False if there is no answer; another thread may have taken it. */
 static bool take_answer(int socket, uint32_t number, struct diag_answer *a)
 {
     struct reply r;
@@ -104,7 +104,7 @@ static bool take_answer(int socket, uint32_t number, struct diag_answer *a)
     return was_put_down(number, a);
 }
 
-/* -1 where this process has none. One that the program has closed is missed from now on. */
+/* -1 if this process has none; also if the program has closed it. */
 static int kept_number(void)
 {
     int pid = atomic_load(&process->pid);
@@ -156,7 +156,7 @@ struct diag_answer diag_ask_open(int socket, int fd, struct diag_key *key)
 
 /* ---- The socket ------------------------------------------------------------------------------ */
 
-/* The kernel may have to load what answers, which takes its time: a first question is asked at once. */
+/* The kernel may have to load a module for the answer, which takes time: so a first question is asked at once. */
 long diag_open(void)
 {
     const struct diag_key nobody = {.local = {.v4 = true, .known = true, .port = 1}, .cookie = 1};
@@ -197,8 +197,8 @@ bool diag_owns(int fd)
            own_fd_check(&kept) == fd;
 }
 
-/* The number is not given back: another thread may be about to ask there, and must not find a connection of the
- * program's. */
+/* The number is not given back: another thread may be about to ask there, and must not meet a connection of the
+ * program. */
 void diag_lose(void)
 {
     int number = own_fd_check(&kept);

@@ -12,9 +12,9 @@
 #include "settings/control.h"
 #include "tcp/diag.h"
 
-/* The log, and the socket for questions. Both take a high number, for which the kernel's table of a program with
- * threads grows in milliseconds; a thread that did not wait for that would close unconfirmed, and its event would
- * find no log. */
+/* Opens the log, and the socket for questions. Both take a high number, and in a program with threads the kernel
+ * needs milliseconds to make its table larger. Other threads wait for that: otherwise their closes would be
+ * unconfirmed, and their events would find no log. */
 static void prepare(bool asks)
 {
     static _Atomic int preparer; /* the process in which a thread is at it */

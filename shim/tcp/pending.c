@@ -11,11 +11,11 @@
 #include "tcp/outcome.h"
 #include "tcp/pending.h"
 
-#define RECORDS 128 /* a close_range may need as many as the limit of events lets pass */
+#define RECORDS 128 /* one close_range may need as many as the limit of events allows */
 #define AGAIN_NS (10 * (NS_PER_S / 1000)) /* what is held is asked about so often */
 #define ASKED_MOST 4                      /* of them, at a time */
 #define SURE_NS                                                                                    \
-    (60 * NS_PER_S) /* TIME_WAIT: an orderly end leaves something to be found for so long */
+    (60 * NS_PER_S) /* TIME_WAIT: for so long an orderly end leaves something to be found */
 
 enum { FREE, BUSY, CLOSING, HELD };
 
@@ -24,7 +24,7 @@ struct record {
     int tid;     /* whose close it is */
     bool others; /* another process may hold it, and read it */
     bool
-        unsure; /* its peer had ended: read empty, it may have been closed in order, and leave nothing */
+        unsure; /* the peer had ended: if another holder has read it empty, it may have been closed in order, and leave nothing */
     struct diag_answer before;
     struct verdict last;
     struct diag_key key;
@@ -66,13 +66,14 @@ static bool move(struct record *r, int from, int to)
            atomic_compare_exchange_strong(&r->state, &from, to);
 }
 
-/* Of a thread that was cancelled in its close. */
+/* Whether its thread was cancelled in its close. */
 static bool is_left_behind(const struct record *r)
 {
     return sys3(SYS_tgkill, atomic_load(&process->pid), r->tid, 0) == -ESRCH;
 }
 
-/* A free one; else one that nobody will tell; else what has been held longest, which nobody asks about any more. */
+/* A free record; else one that its thread has left behind; else the one that has been held for longest, which is then
+ * forgotten. */
 static struct record *claim(struct records *all)
 {
     struct record *oldest = NULL;
@@ -110,7 +111,7 @@ bool pending_add(const struct event *e, const struct verdict *last, bool others)
     r->key = (struct diag_key){
         .local = e->probe.local, .peer = e->probe.peer, .cookie = e->probe.cookie};
     if (!diag_is_settled() && boundary_single_threaded())
-        diag_prepare(); /* nobody sees the number that it takes for a moment */
+        diag_prepare(); /* there is no other thread that could meet its number */
     r->before = diag_ask_open(DIAG_KEPT, e->fd, &r->key);
     r->event = *e;
     r->event.pid = atomic_load(&process->pid);
@@ -124,7 +125,7 @@ bool pending_add(const struct event *e, const struct verdict *last, bool others)
     return true;
 }
 
-/* Of a reset that others' closes may have caused as well one tells. */
+/* If other processes' closes may have caused the reset as well, only one of them reports it. */
 static void settle(struct record *r, enum diag after)
 {
     struct event *e = &r->event;
