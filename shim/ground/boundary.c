@@ -7,7 +7,7 @@
 #include <sched.h>
 #include <sys/prctl.h>
 
-static struct process fallback; /* where no page can be had; then the pid is asked each time */
+static struct process fallback; /* used if no page can be had; then the pid is asked each time */
 struct process *process = &fallback;
 
 enum { EARLY, OFF, READY, STOOD_DOWN };
@@ -24,8 +24,8 @@ static _Atomic(const char *) lots;        /* boundary_set_lots */
 static _Atomic size_t lot_size;           /* likewise */
 static _Atomic(const _Atomic int *) lot_tids; /* likewise */
 
-/* The first hook of a fork child. A signal may run it twice, which does no harm: every step can be
- * repeated. */
+/* At the first hook of a fork child. A signal handler may run it a second time; that does no harm, as each step can
+ * be repeated. */
 static void become_child(int pid)
 {
     bool by_hook = seen;
@@ -123,7 +123,7 @@ bool boundary_likely_threads(void)
     return !real_single_threaded() && !forked;
 }
 
-/* The kernel unshares nothing where there is one thread, and refuses where there are several. */
+/* unshare(CLONE_THREAD) does nothing in a process with one thread, and is refused in others. */
 bool boundary_single_threaded(void)
 {
     return real_single_threaded() ||

@@ -7,8 +7,8 @@
 #include <poll.h>
 #include <sys/wait.h>
 
-/* Somebody else's child, that nobody has waited for yet. The number that this takes for a moment another
- * thread might close or replace. */
+/* Another process's child that nobody has waited for yet. Not with threads: another one might close, or replace, the
+ * number that this takes for a moment. */
 bool pid_has_ended(int pid)
 {
     struct pollfd end = {.events = POLLIN};

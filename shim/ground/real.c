@@ -271,7 +271,7 @@ int real_pidfd_getfd(int pidfd, int target, unsigned flags)
     return (int)result(sys3(SYS_pidfd_getfd, pidfd, target, flags));
 }
 
-/* For what no single system call replaces: looked up now where the constructor has yet to run. */
+/* For functions that no single system call can replace: looked up now if the constructor has not run yet. */
 #define LOOKED_UP(pointer) (pointer ? pointer : (real_resolve(), pointer))
 
 #define REAL(type, name, parameters)

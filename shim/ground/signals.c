@@ -15,7 +15,7 @@ bool signals_block(uint64_t *before)
     return set_mask(~0ULL, before) == 0;
 }
 
-/* Signals that stay blocked would be the program's ruin, so a refusal is not taken at once. */
+/* Signals that stay blocked would ruin the program, so a refusal is not accepted at once. */
 void signals_restore(uint64_t before)
 {
     if (set_mask(before, NULL) < 0)

@@ -33,7 +33,7 @@ bool event_admit(void)
     return true;
 }
 
-/* The first return addresses and the cause, so that a helper which many call is told for each. */
+/* The first return addresses and the cause: a helper that many functions call is explained once for each of them. */
 #define SITE_FRAMES 4
 
 static uint64_t site_of(const struct event *e, const struct stack *stack)
@@ -46,7 +46,7 @@ static uint64_t site_of(const struct event *e, const struct stack *stack)
     return key ? key : odd;
 }
 
-/* The first time that it is seen. A full table explains no more. */
+/* Whether this site is seen for the first time. If the table is full, nothing more is explained. */
 static bool first_of_site(uint64_t key)
 {
     unsigned at = (unsigned)(key >> 57);
@@ -63,7 +63,7 @@ static bool first_of_site(uint64_t key)
     return false;
 }
 
-/* What was held at its close is explained when it has been reset. */
+/* A connection that was held at its close is explained when it has been reset. */
 static bool may_explain(const struct event *e)
 {
     return mode_now() == MODE_WARN && e->verdict.cause != CAUSE_NONE && !e->probe.facts.mptcp &&
@@ -161,7 +161,7 @@ void event_emit(const struct event *e)
     sink_release(line);
 }
 
-/* What the settings got wrong, a line each, for people. */
+/* What is wrong with the settings, a line each, for people. */
 static void tell_problems(struct line *line)
 {
     const char *p = config_problems()->bytes;

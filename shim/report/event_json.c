@@ -73,7 +73,7 @@ static bool put_preview(struct text *t, const struct event *e)
     bool fits;
 
     text_put(t, ",\"preview\":\"");
-    t->cap -= 16; /* for the quote, the next key and an empty stack */
+    t->cap -= 16; /* room for the quote, the next key and an empty stack */
     text_json(t, (const char *)e->preview, e->preview_size);
     t->cap += 16;
     fits = !t->cut;

@@ -4,8 +4,7 @@
 #include "report/event_stack.h"
 #include "report/stack_symbol.h"
 
-/* So much of a name is shown. A mangled one is shown whole or not at all: c++filt can't read half of
- * it. */
+/* So many bytes of a name are shown. A mangled name is shown whole or not at all: c++filt can't read half of it. */
 #define MODULE_SHOWN 64
 #define NAME_SHOWN 96
 
@@ -39,8 +38,8 @@ bool event_stack_json(struct text *t, const struct stack *stack)
     return false;
 }
 
-/* One reader of files for all threads; held by whichever process's thread took it, since a fork
- * child has no such thread. */
+/* One reader of files for all threads. Claimed with the pid, because a fork child does not have the thread that
+ * claimed it. */
 static struct symbols symbols;
 static _Atomic int symbols_taken;
 
@@ -101,7 +100,7 @@ static size_t put_module(struct writing *w, unsigned i, const char *module, size
     return start;
 }
 
-/* Those that follow each other in a module share a line. */
+/* Nameless frames that follow each other in a module share a line. */
 static void put_nameless(struct writing *w, unsigned i, const char *module, uintptr_t address)
 {
     if (!w->folding)
@@ -140,8 +139,7 @@ static bool put_named(struct writing *w, unsigned i, const char *module, unsigne
     return false;
 }
 
-/* The frames from i on that are in this module, whose file is read once for all of them. Returns
- * how many. */
+/* Writes the frames from i on that are in this module, whose file is read once for all of them. Returns how many. */
 static unsigned put_run(struct writing *w, unsigned i, const struct module *m)
 {
     const char *slash = strrchr(m->path, '/');

@@ -73,8 +73,8 @@ static bool was_sent(const struct event *e)
     return e->verdict.outcome == OUTCOME_FIN || e->verdict.outcome == OUTCOME_RST;
 }
 
-/* A colon only where the note is the reason for what the line says. After a reset, or what would
- * have been one, it would read as the reason for that. */
+/* A colon only if the note is the reason for what the line says. After a reset, or what would have been one, it would
+ * read as that one's reason. */
 static const char *before_note(const struct event *e)
 {
     if (e->action == ACTION_DRAINED && e->note >= NOTE_NO_LOT)
@@ -222,8 +222,8 @@ static void put_loss(struct text *t, const struct probe *p)
     text_put(t, " of this program's output (%u never sent)\n", p->unsent);
 }
 
-/* What is unread, where the settings ask for it: of a peer's choosing, so nothing of it may reach a
- * terminal as it is. */
+/* The first unread bytes, if the settings ask for them. A peer has chosen them, so they must not reach a terminal as
+ * they are. */
 static void put_preview(struct text *t, const struct event *e)
 {
     if (e->preview_size == 0)
@@ -233,7 +233,7 @@ static void put_preview(struct text *t, const struct event *e)
     text_put(t, e->preview_size < e->probe.unread ? "\"...\n" : "\"\n");
 }
 
-/* A mode is named only where it would have done something. */
+/* Names a mode only if it would have done something. */
 static void put_fix(struct text *t, const struct event *e, const struct meaning *meaning)
 {
     bool unread = e->verdict.cause == CAUSE_UNREAD_DATA;

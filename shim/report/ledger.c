@@ -32,7 +32,7 @@ bool ledger_start(void)
     return ledger;
 }
 
-/* What a family of one has counted is told nowhere else. */
+/* Nobody else would report what a family of one process has counted. */
 static void take_along(struct ledger *own)
 {
     uint64_t closes = atomic_load(&ledger->counts.closes);
@@ -41,8 +41,7 @@ static void take_along(struct ledger *own)
         memcpy((void *)&own->counts, (const void *)&ledger->counts, sizeof(own->counts));
 }
 
-/* What was announced need not be again. Without memory nothing is counted by this process any more but in
- * its own copy. */
+/* What was announced is not announced again. Without memory this process counts only in its own copy. */
 bool ledger_check_rights(void)
 {
     uint32_t now[6];

@@ -40,7 +40,7 @@ static void open_target(void)
     target = ok ? config.log : LOG_STDERR;
 }
 
-/* Another thread may be about to; its signals are blocked, so it does get done. */
+/* Another thread may be opening it; its signals are blocked, so it does finish. */
 void sink_open(void)
 {
     int pid = atomic_load(&process->pid);
@@ -152,8 +152,8 @@ static __attribute__((noinline)) bool take_signal(uint64_t set)
     return taken >= 0 || taken == -EAGAIN;
 }
 
-/* What our own write may raise, and is not pending yet: that is the program's. Nothing may be written
- * where it could not be taken back: it would end the program. */
+/* *raised: the signals that our own write may raise; not those that are pending already, they are the program's.
+ * False if a signal could not be taken back: it would end the program, so nothing may be written. */
 static bool may_write(uint64_t *raised)
 {
     uint64_t pending = 0;

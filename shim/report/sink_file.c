@@ -114,7 +114,7 @@ bool sink_file_start(void)
     return true;
 }
 
-/* A thread of the parent that was here when another one forked is not in this process. */
+/* A thread of the parent that was opening the file during the fork is not in this process. */
 static bool claim(int pid)
 {
     int holder = atomic_load(&opening);
@@ -136,8 +136,8 @@ static bool same_or_both_missing(const struct identity *a, const struct identity
     return file_same(a, b) || (!a->mode && !b->mode);
 }
 
-/* A walk for each line would cost too much. What was refused is refused again, unless something
- * else is there by now, or its owner or mode was mended, which only another try can tell. */
+/* Walking the path for each line would cost too much. What was refused is refused again, unless something else is
+ * there by now. If only its owner or mode was mended, another try after a while finds out. */
 static bool may_succeed(void)
 {
     struct identity now = identity_at(file->path);
@@ -200,7 +200,7 @@ static void put_trouble(struct text *t, bool json)
     atomic_store(&trouble, TOLD);
 }
 
-/* Another thread may have told it, or opened the file, since we were asked whether there is any. */
+/* Another thread may have reported it, or opened the file, since sink_file_has_trouble. */
 bool sink_file_put_trouble(struct text *t, bool json)
 {
     bool untold;

@@ -15,8 +15,8 @@ void sink_stderr_start(void)
 {
     long domain = sys_getsockopt_int(STDERR_FILENO, SOL_SOCKET, SO_DOMAIN);
 
-    /* An inetd service's stderr is its connection: what we write there its client would read. Where the
-     * kernel doesn't tell, it may be one. */
+    /* The stderr of an inetd service is its connection: the client would read what we write. If the kernel doesn't
+     * answer, stderr may be a connection. */
     if (domain == -ENOTSOCK || (domain >= 0 && domain != AF_INET && domain != AF_INET6))
         original = file_identity(STDERR_FILENO);
 }
@@ -50,8 +50,7 @@ static long copy_stderr(void)
     return number;
 }
 
-/* Not a file, where the program's next line would stand at an offset of its own, over ours; a
- * socket can't be opened. */
+/* Not a file: the program's next line would overwrite ours, as its offset is another. A socket can't be opened. */
 static long open_stderr(void)
 {
     mode_t type = original.mode & S_IFMT;

@@ -3,7 +3,7 @@
 #include "report/stack.h"
 #include "report/stack_unwind.h"
 
-/* Our own frames, between the door and the unwinder, with room for another library's in between. */
+/* How many frames may lie between the door and the unwinder: ours, and some of another library. */
 #define OURS 16
 
 void stack_capture(struct stack *stack, unsigned most, const void *call_site)
@@ -24,7 +24,7 @@ void stack_capture(struct stack *stack, unsigned most, const void *call_site)
              more = unwind_up(&u))
             stack->frames[stack->count++] = u.pc + u.interrupted;
     }
-    /* The hook knows better than tables that may be wrong. */
+    /* If the tables disagree with the hook, the hook is right. */
     if (most && call_site && (!stack->count || stack->frames[0] != (uintptr_t)call_site)) {
         stack->frames[0] = (uintptr_t)call_site;
         stack->count = 1;

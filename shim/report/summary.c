@@ -106,7 +106,7 @@ static void write_it(const char *given_up, bool so_far)
     sink_release(line);
 }
 
-/* Once for each process, and by one of those that end at the same time. */
+/* Once for each process; of several that end at the same time, by one of them. */
 static bool is_due(void)
 {
     int not_yet = 0;
@@ -161,7 +161,7 @@ void summary_count_later(void)
     bump(&ledger->counts.later);
 }
 
-/* A clean end is not the last word where the peer may still send. */
+/* Even after a clean close data that the peer still sends resets. */
 static void count_risk(const struct event *e)
 {
     if (e->verdict.outcome == OUTCOME_RST || e->action == ACTION_LINGERING ||
