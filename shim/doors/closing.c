@@ -32,12 +32,12 @@ static void judge(struct event *e, struct close *c, enum probe_kind kind)
     struct verdict last;
     bool written;
 
-    if (!boundary_is_ours() || !facts_ask(e, c, kind) || facts_of_unused(e, c->note))
+    if (!boundary_is_ours() || !facts_ask(e, c, kind) || facts_of_unused(e, c->info))
         return;
     last = e->verdict = verdict_of(&e->probe.facts);
     if (config.port_ranges) {
         e->probe.local = probe_local(e->fd);
-        if (!tell_covers(c->note, &e->probe))
+        if (!tell_covers(c->info, &e->probe))
             return;
     }
     c->lingers = plan_lingers(e, c);
@@ -57,7 +57,7 @@ static void judge(struct event *e, struct close *c, enum probe_kind kind)
     plan_act(e, c, written);
     if (e->action == ACTION_DRAINED)
         last = e->verdict;
-    if (e->note == NOTE_NONE && c->note->flags & FD_READ_SHUT)
+    if (e->note == NOTE_NONE && c->info->flags & FD_READ_SHUT)
         e->note = NOTE_READ_SHUT;
     if (e->verdict.outcome != OUTCOME_RST && e->action != ACTION_LINGERING)
         e->risk = tell_risk(c, e->probe.facts.state);
@@ -72,12 +72,12 @@ static bool give_up(struct close *c, enum via via, const void *call_site)
     enum probe_kind kind = PROBE_TCP;
 
     if (c->mode == MODE_OFF)
-        return c->note->flags & FD_TCP;
+        return c->info->flags & FD_TCP;
     if (facts_surely_clean(c))
         return true;
     /* A connection that was seen from its beginning is known by its peer's address, which is compared before anything
      * is done. */
-    if (!(fdtable_is_plain(c->note) && c->note->flags & FD_CREATED) || config.all_events)
+    if (!(fdtable_is_plain(c->info) && c->info->flags & FD_CREATED) || config.all_events)
         kind = probe_kind(c->fd);
     if (kind != PROBE_TCP && kind != PROBE_MPTCP)
         return false;
@@ -120,19 +120,19 @@ static void drop(struct close *c, enum via via)
 {
     bool stays = mode_may_act() && !real_single_threaded() && !c->exiting;
 
-    if (!(c->note->flags & FD_TCP))
+    if (!(c->info->flags & FD_TCP))
         return;
-    c->held = holders_give_up(c->fd, c->note, c->exiting, stays, &c->number);
+    c->held = holders_give_up(c->fd, c->info, c->exiting, stays, &c->number);
     if (!stays || c->held != HELD_ELSEWHERE)
         return;
     if (boundary_single_threaded()) {
-        c->held = holders_release(c->note);
-    } else if (c->mode >= MODE_DRAIN && fdtable_is_plain(c->note) && !config.port_ranges &&
-               !holders_in_epoll(c->note)) {
+        c->held = holders_release(c->info);
+    } else if (c->mode >= MODE_DRAIN && fdtable_is_plain(c->info) && !config.port_ranges &&
+               !holders_in_epoll(c->info)) {
         struct event e = {.fd = c->fd, .via = via, .probe.peer = probe_peer(c->fd)};
 
-        if (owner_is_of_this_connection(c->note, &e.probe))
-            linger_park(&e, c->note, PARCEL_THREADS | PARCEL_SHARED | plan_kept_flags(c));
+        if (owner_is_of_this_connection(c->info, &e.probe))
+            linger_park(&e, c->info, PARCEL_THREADS | PARCEL_SHARED | plan_kept_flags(c));
     }
 }
 
@@ -146,15 +146,15 @@ enum mode closing_mode(void)
 static void close_one(int fd, enum via via, const void *call_site, enum mode mode, unsigned first,
                       unsigned last)
 {
-    struct fd_info note;
-    struct close c = {.fd = fd, .note = &note, .mode = mode, .first = first, .last = last};
+    struct fd_info info;
+    struct close c = {.fd = fd, .info = &info, .mode = mode, .first = first, .last = last};
 
     if (in_door == fd + 1 && depth_of(via) > door_depth)
         return;
     in_door = fd + 1;
     door_depth = depth_of(via);
-    note = fdtable_take(fd);
-    if (note.flags & FD_TCP && c.mode != MODE_OFF) {
+    info = fdtable_take(fd);
+    if (info.flags & FD_TCP && c.mode != MODE_OFF) {
         pending_ask_again();
         summary_so_far();
     }
@@ -212,10 +212,10 @@ void closing_range(unsigned first, unsigned last, enum via via, const void *call
 /* If another thread is closing it, that thread reports it. */
 static void end_with(int fd, enum via via, const void *call_site, enum mode mode)
 {
-    struct fd_info note = fdtable_take(fd);
-    struct close c = {.fd = fd, .note = &note, .mode = mode, .exiting = true};
+    struct fd_info info = fdtable_take(fd);
+    struct close c = {.fd = fd, .info = &info, .mode = mode, .exiting = true};
 
-    if (!(note.flags & FD_TCP))
+    if (!(info.flags & FD_TCP))
         return;
     drop(&c, via);
     give_up(&c, via, call_site);

@@ -59,7 +59,7 @@ void exit_begin(enum via via, const void *call_site);
 /* ---- Descriptors that come to be, and what is done with them --------------------------------- */
 
 struct fd_info socket_begin(void);
-long socket_end(struct fd_info note, int domain, int type, int protocol, long fd);
+long socket_end(struct fd_info info, int domain, int type, int protocol, long fd);
 long socket_pair_end(const int pair[2], long ret);
 long socket_listen_end(int fd, long ret);
 long socket_connect_end(int fd, const struct sockaddr *address, socklen_t len, long ret);
@@ -71,7 +71,7 @@ void socket_option_begin(int fd, int level, int name);
 /* The real call takes this address and len. */
 struct accepting {
     bool watched;
-    struct fd_info note;
+    struct fd_info info;
     struct sockaddr *address;
     socklen_t *len;
     struct sockaddr_in6 own;

@@ -38,16 +38,16 @@ static bool others_want_reset(int fd)
  */
 bool facts_surely_clean(struct close *c)
 {
-    const struct fd_info *note = c->note;
+    const struct fd_info *info = c->info;
     struct probe_memory memory;
 
-    if (!fdtable_is_plain(note) || config.all_events || config.port_ranges ||
+    if (!fdtable_is_plain(info) || config.all_events || config.port_ranges ||
         c->mode == MODE_LINGER)
         return false;
     if (!probe_memory(c->fd, &memory))
         return false;
     c->no_output = memory.queued == 0;
-    if (!nothing_unread(c, &memory) || (holders_were_others(note) && others_want_reset(c->fd)))
+    if (!nothing_unread(c, &memory) || (holders_were_others(info) && others_want_reset(c->fd)))
         return false;
     if (c->exiting && (owner_may_be_others(c) || !atomic_load(&process->greeted)))
         return true; /* was left here by a fork or an exec, and never used: no close of this
@@ -57,9 +57,9 @@ bool facts_surely_clean(struct close *c)
 }
 
 /* Never was a connection, nor waiting for one. */
-bool facts_of_unused(const struct event *e, const struct fd_info *note)
+bool facts_of_unused(const struct event *e, const struct fd_info *info)
 {
-    return e->probe.facts.state == STATE_CLOSE && !(note->flags & (FD_PEER | FD_LISTENING));
+    return e->probe.facts.state == STATE_CLOSE && !(info->flags & (FD_PEER | FD_LISTENING));
 }
 
 /* If bytes are unread and there is a peer, the verdict is the same in any state (tcp/verdict.c). Usually the state is
@@ -67,7 +67,7 @@ bool facts_of_unused(const struct event *e, const struct fd_info *note)
  * it matters what else may come. */
 static bool guess_state(struct event *e, struct close *c, bool ask_linger)
 {
-    if (!c->unread || ask_linger || c->note->flags & FD_HALF_CLOSED)
+    if (!c->unread || ask_linger || c->info->flags & FD_HALF_CLOSED)
         return false;
     e->probe.peer = probe_peer(e->fd);
     c->unasked = e->probe.peer.known;
@@ -81,7 +81,7 @@ static bool guess_state(struct event *e, struct close *c, bool ask_linger)
  * facts are asked for again. */
 bool facts_ask(struct event *e, struct close *c, enum probe_kind kind)
 {
-    bool ask_linger = !fdtable_is_plain(c->note) || holders_were_others(c->note);
+    bool ask_linger = !fdtable_is_plain(c->info) || holders_were_others(c->info);
 
     if (guess_state(e, c, ask_linger))
         return true;

@@ -18,6 +18,6 @@ bool facts_surely_clean(struct close *c);
 bool facts_ask(struct event *e, struct close *c, enum probe_kind kind);
 
 /* The socket never was a connection, nor waiting for one. No call. */
-bool facts_of_unused(const struct event *e, const struct fd_info *note);
+bool facts_of_unused(const struct event *e, const struct fd_info *info);
 
 #endif

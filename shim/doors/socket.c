@@ -29,19 +29,19 @@ struct fd_info socket_begin(void)
     return holders_note();
 }
 
-long socket_end(struct fd_info note, int domain, int type, int protocol, long fd)
+long socket_end(struct fd_info info, int domain, int type, int protocol, long fd)
 {
     bool stream = (type & 0xf) == SOCK_STREAM; /* SOCK_CLOEXEC and SOCK_NONBLOCK are or'ed in */
 
     if (fd < 0 || !boundary_enter())
         return fd;
-    note.flags = FD_TCP | FD_CREATED;
+    info.flags = FD_TCP | FD_CREATED;
     if ((domain != AF_INET && domain != AF_INET6) || !stream ||
         (protocol && protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP))
-        note = other;
+        info = other;
     else if (protocol == IPPROTO_MPTCP)
-        note.flags |= FD_MPTCP;
-    track_new((int)fd, note);
+        info.flags |= FD_MPTCP;
+    track_new((int)fd, info);
     return fd;
 }
 
@@ -70,7 +70,7 @@ void socket_accept_begin(struct accepting *a, int listener, struct sockaddr *add
                          socklen_t *len)
 {
     a->watched = boundary_enter() && track_flags(listener) & FD_TCP;
-    a->note = holders_note();
+    a->info = holders_note();
     a->address = address;
     a->len = len;
     if (a->watched && !address) {
@@ -91,7 +91,7 @@ static struct endpoint peer_of(const struct accepting *a, int fd)
 
 long socket_accept_end(const struct accepting *a, int listener, long fd)
 {
-    struct fd_info note = a->watched ? a->note : other;
+    struct fd_info info = a->watched ? a->info : other;
     struct endpoint peer;
     uint32_t flags;
 
@@ -102,12 +102,12 @@ long socket_accept_end(const struct accepting *a, int listener, long fd)
         if (!(flags & FD_LISTENING))
             fdtable_add(listener, FD_LISTENING);
         peer = peer_of(a, (int)fd);
-        note.peer = owner_peer_hash(&peer);
+        info.peer = owner_peer_hash(&peer);
         /* An accepted socket inherits SO_LINGER, and its protocol, from the listening one. */
-        note.flags =
+        info.flags =
             FD_TCP | FD_CREATED | FD_PEER | (flags & (FD_MPTCP | FD_ASK_LINGER | FD_LOWAT));
     }
-    track_new((int)fd, note);
+    track_new((int)fd, info);
     if (a->watched) {
         first_use_opening();
         pending_ask_again();

@@ -17,10 +17,10 @@
 
 /* Whether SAFECLOSE_PORTS covers a connection: by its own port, or by the peer's if the program opened it. If that
  * was not seen, either will do. */
-bool tell_covers(const struct fd_info *note, const struct probe *p)
+bool tell_covers(const struct fd_info *info, const struct probe *p)
 {
-    bool opened = note->flags & FD_CONNECTED;
-    bool accepted = note->flags & FD_PEER && !opened;
+    bool opened = info->flags & FD_CONNECTED;
+    bool accepted = info->flags & FD_PEER && !opened;
 
     return (!opened && config_covers_port(p->local.port)) ||
            (!accepted && p->peer.known && config_covers_port(p->peer.port));
@@ -55,11 +55,11 @@ void tell_clean(const struct close *c)
         bump(&counts->at_risk);
 }
 
-static enum whose whose_of(const struct fd_info *note)
+static enum whose whose_of(const struct fd_info *info)
 {
-    if (!(note->flags & FD_PEER))
+    if (!(info->flags & FD_PEER))
         return EITHER;
-    return note->flags & FD_CONNECTED ? OPENED : ACCEPTED;
+    return info->flags & FD_CONNECTED ? OPENED : ACCEPTED;
 }
 
 /* Looks at the unread bytes before they are drained, for the event. A guess needs about a hundred bytes: that is how
@@ -94,8 +94,8 @@ static unsigned when_of(const struct event *e)
 /* Whether no mode may touch it, and whether a setting could change that: not if something else forbids it, too. */
 static void note_way(struct event *e, const struct close *c)
 {
-    uint32_t flags = c->note->flags;
-    bool more = flags & (FD_READ_SHUT | FD_MPTCP) || rings_may_have(c->note);
+    uint32_t flags = c->info->flags;
+    bool more = flags & (FD_READ_SHUT | FD_MPTCP) || rings_may_have(c->info);
 
     e->untouchable = more || flags & (FD_INHERITED | FD_UNTRACKED) || c->held == HELD_UNKNOWN;
     e->handed = !more && flags & FD_INHERITED && !(flags & FD_UNTRACKED);
@@ -108,9 +108,9 @@ void tell_look_closer(struct event *e, const struct close *c, uint8_t bytes[CONF
     if (c->unasked)
         e->probe.facts.state = probe_state(e->fd);
     e->probe.local = probe_local(e->fd);
-    e->probe.half_closed = c->note->flags & FD_HALF_CLOSED;
+    e->probe.half_closed = c->info->flags & FD_HALF_CLOSED;
     probe_details(e->fd, &e->probe);
-    e->whose = whose_of(c->note);
+    e->whose = whose_of(c->info);
     note_way(e, c);
     glance(e, c->held, bytes);
     e->when = when_of(e);
@@ -124,7 +124,7 @@ bool tell_is_own(const struct close *c)
 {
     if (atomic_load(&process->greeted))
         return true;
-    if (c->note->flags & FD_INHERITED)
+    if (c->info->flags & FD_INHERITED)
         return c->fd <= 2 || c->fd - 3 < config.handed;
     return !owner_may_be_others(c);
 }

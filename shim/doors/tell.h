@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 /* Whether SAFECLOSE_PORTS covers the connection. */
-bool tell_covers(const struct fd_info *note, const struct probe *p);
+bool tell_covers(const struct fd_info *info, const struct probe *p);
 
 /* Whether the close is the process's own business. One that never used TCP may have inherited its parent's. */
 bool tell_is_own(const struct close *c);

@@ -11,11 +11,11 @@
 
 /* If the table has an older note for this number, that connection was closed unseen. Relatives are not told that this
  * process has given it up, because it may only have been moved to another number. */
-void track_new(int fd, struct fd_info note)
+void track_new(int fd, struct fd_info info)
 {
     fdtable_take(fd);
-    if (note.flags)
-        fdtable_set(fd, note);
+    if (info.flags)
+        fdtable_set(fd, info);
 }
 
 /* The flags of a socket whose creation was not seen; 0 if fd is no socket. */
@@ -53,34 +53,34 @@ uint32_t track_flags(int fd)
 
 void track_arrived(int fd)
 {
-    struct fd_info note = {.flags = ask_flags(fd)};
+    struct fd_info info = {.flags = ask_flags(fd)};
     struct endpoint peer;
 
-    if (note.flags & FD_TCP && !(note.flags & FD_LISTENING)) {
+    if (info.flags & FD_TCP && !(info.flags & FD_LISTENING)) {
         peer = probe_peer(fd);
-        note.peer = owner_peer_hash(&peer);
-        note.flags |= peer.known ? FD_PEER : 0;
+        info.peer = owner_peer_hash(&peer);
+        info.flags |= peer.known ? FD_PEER : 0;
     }
-    track_new(fd, note);
+    track_new(fd, info);
 }
 
 /* SAFECLOSE_INHERITED says that the process which started the program has closed its copies. The program may have
  * several numbers for a connection, as a service of inetd has. */
 static void take_as_accepted(int fd)
 {
-    struct fd_info note = fdtable_get(fd);
+    struct fd_info info = fdtable_get(fd);
     struct fd_info born = holders_note();
     int other;
 
-    if (!(note.flags & FD_PEER))
+    if (!(info.flags & FD_PEER))
         return;
-    note.flags = (note.flags & ~(uint32_t)FD_INHERITED) | FD_CREATED | FD_DUPED;
-    if (holders_hold_here(fd, &note, &other))
+    info.flags = (info.flags & ~(uint32_t)FD_INHERITED) | FD_CREATED | FD_DUPED;
+    if (holders_hold_here(fd, &info, &other))
         born = fdtable_get(other);
-    note.serial = born.serial;
-    note.origin = born.origin;
-    note.rings = born.rings;
-    fdtable_set(fd, note);
+    info.serial = born.serial;
+    info.origin = born.origin;
+    info.rings = born.rings;
+    fdtable_set(fd, info);
 }
 
 static bool visit_inherited(int dir, const char *name, int number, void *context)

@@ -45,35 +45,35 @@ static struct entry *entry_of(int fd, bool create)
     return page ? &page[fd % ENTRIES] : NULL;
 }
 
-void fdtable_set(int fd, struct fd_info note)
+void fdtable_set(int fd, struct fd_info info)
 {
     struct entry *e = entry_of(fd, true);
 
     if (!e)
         return;
-    atomic_store_explicit(&e->peer, note.peer, memory_order_relaxed);
-    atomic_store_explicit(&e->origin, note.origin, memory_order_relaxed);
-    atomic_store_explicit(&e->epolls, note.epolls, memory_order_relaxed);
-    atomic_store_explicit(&e->rings, note.rings, memory_order_relaxed);
-    atomic_store_explicit(&e->serial_flags, note.serial << FLAG_BITS | note.flags,
+    atomic_store_explicit(&e->peer, info.peer, memory_order_relaxed);
+    atomic_store_explicit(&e->origin, info.origin, memory_order_relaxed);
+    atomic_store_explicit(&e->epolls, info.epolls, memory_order_relaxed);
+    atomic_store_explicit(&e->rings, info.rings, memory_order_relaxed);
+    atomic_store_explicit(&e->serial_flags, info.serial << FLAG_BITS | info.flags,
                           memory_order_release);
 }
 
 struct fd_info fdtable_get(int fd)
 {
     struct entry *e = entry_of(fd, false);
-    struct fd_info note = {0};
+    struct fd_info info = {0};
 
     if (e) {
         uint64_t word = atomic_load_explicit(&e->serial_flags, memory_order_acquire);
-        note.peer = atomic_load_explicit(&e->peer, memory_order_relaxed);
-        note.origin = atomic_load_explicit(&e->origin, memory_order_relaxed);
-        note.epolls = atomic_load_explicit(&e->epolls, memory_order_relaxed);
-        note.rings = atomic_load_explicit(&e->rings, memory_order_relaxed);
-        note.serial = word >> FLAG_BITS;
-        note.flags = (uint32_t)(word & FLAGS);
+        info.peer = atomic_load_explicit(&e->peer, memory_order_relaxed);
+        info.origin = atomic_load_explicit(&e->origin, memory_order_relaxed);
+        info.epolls = atomic_load_explicit(&e->epolls, memory_order_relaxed);
+        info.rings = atomic_load_explicit(&e->rings, memory_order_relaxed);
+        info.serial = word >> FLAG_BITS;
+        info.flags = (uint32_t)(word & FLAGS);
     }
-    return note;
+    return info;
 }
 
 void fdtable_add(int fd, uint32_t flags)
@@ -172,21 +172,21 @@ void fdtable_connected(int fd, uint64_t peer)
 struct fd_info fdtable_take(int fd)
 {
     struct entry *e = entry_of(fd, false);
-    struct fd_info note = {0};
+    struct fd_info info = {0};
     uint64_t peer;
     uint64_t word;
 
     if (!e || !atomic_load_explicit(&e->serial_flags, memory_order_relaxed))
-        return note;
+        return info;
     peer = atomic_load_explicit(&e->peer, memory_order_relaxed);
     word = atomic_exchange(&e->serial_flags, 0);
     if (!word) /* another thread closes it too, and was faster */
-        return note;
-    note = (struct fd_info){
+        return info;
+    info = (struct fd_info){
         .peer = peer, .serial = word >> FLAG_BITS, .flags = (uint32_t)(word & FLAGS)};
-    note.origin = atomic_exchange(&e->origin, 0);
-    note.epolls = atomic_exchange(&e->epolls, 0);
-    note.rings = atomic_exchange(&e->rings, 0);
+    info.origin = atomic_exchange(&e->origin, 0);
+    info.epolls = atomic_exchange(&e->epolls, 0);
+    info.rings = atomic_exchange(&e->rings, 0);
     atomic_store_explicit(&e->peer, 0, memory_order_relaxed);
-    return note;
+    return info;
 }

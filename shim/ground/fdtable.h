@@ -46,16 +46,16 @@ struct fd_info {
 };
 
 /* Whether the note tells where the connection comes from, and that nothing unusual was asked of it. */
-static inline bool fdtable_is_plain(const struct fd_info *note)
+static inline bool fdtable_is_plain(const struct fd_info *info)
 {
     const uint32_t doubts = FD_MPTCP | FD_LISTENING | FD_ASK_LINGER;
 
-    return note->flags & (FD_CREATED | FD_INHERITED) && note->flags & FD_PEER &&
-           !(note->flags & doubts);
+    return info->flags & (FD_CREATED | FD_INHERITED) && info->flags & FD_PEER &&
+           !(info->flags & doubts);
 }
 
 /* Replaces what is known of fd. Numbers beyond the table are not remembered. */
-void fdtable_set(int fd, struct fd_info note);
+void fdtable_set(int fd, struct fd_info info);
 
 /* What is known of fd; all zero if nothing is. */
 struct fd_info fdtable_get(int fd);

@@ -23,14 +23,14 @@ struct fd_info holders_note(void)
 }
 
 /* Created here, and no fork since. */
-static bool is_private(const struct fd_info *note)
+static bool is_private(const struct fd_info *info)
 {
-    return note->serial && note->origin == family_self() && note->serial > family_forked();
+    return info->serial && info->origin == family_self() && info->serial > family_forked();
 }
 
-bool holders_were_others(const struct fd_info *note)
+bool holders_were_others(const struct fd_info *info)
 {
-    return note->flags & (FD_UNTRACKED | FD_INHERITED | FD_DUPED) || !is_private(note);
+    return info->flags & (FD_UNTRACKED | FD_INHERITED | FD_DUPED) || !is_private(info);
 }
 
 uint32_t holders_forks(void)
@@ -42,18 +42,18 @@ uint32_t holders_forks(void)
 
 /* Whether this relative can have inherited the connection: each of its ancestors, up to the process that created it,
  * was forked when its parent may have held it. */
-static bool may_hold(const struct fd_info *note, struct relative r)
+static bool may_hold(const struct fd_info *info, struct relative r)
 {
     for (int i = 0; i < MOST_ANCESTORS; i++) {
         struct relative parent;
         uint64_t given;
 
-        if (r.place == note->origin)
+        if (r.place == info->origin)
             return true;
-        if (r.end < note->serial)
+        if (r.end < info->serial)
             return false;
         parent = family_find(r.parent);
-        given = given_when(note->serial, r.parent);
+        given = given_when(info->serial, r.parent);
         if (given && given < r.begin)
             return false;
         if (!parent.place) /* its place is another's: nobody knows what it held */
@@ -63,24 +63,24 @@ static bool may_hold(const struct fd_info *note, struct relative r)
     return true;
 }
 
-static bool any_may_hold(const struct fd_info *note)
+static bool any_may_hold(const struct fd_info *info)
 {
     struct relative r = {.index = 0};
 
     while ((r = family_next(r.index)).index)
-        if (!r.sound || (!given_when(note->serial, r.place) && !family_is_ending(&r) &&
-                         may_hold(note, r) && !family_is_gone(&r)))
+        if (!r.sound || (!given_when(info->serial, r.place) && !family_is_ending(&r) &&
+                         may_hold(info, r) && !family_is_gone(&r)))
             return true;
     return false;
 }
 
 /* If the answer is "no", it stays true: only a holder can make another process a holder. */
-static bool is_held_elsewhere(const struct fd_info *note)
+static bool is_held_elsewhere(const struct fd_info *info)
 {
     for (int i = 0; i < MOST_LOOKS; i++) {
         uint32_t forks = family_forks();
 
-        if (any_may_hold(note))
+        if (any_may_hold(info))
             return true;
         if (forks == family_forks())
             return false;
@@ -89,36 +89,36 @@ static bool is_held_elsewhere(const struct fd_info *note)
 }
 
 /* Several processes may say that they give it up, and then see that nobody is left: one of them acts. */
-static enum held give_up_shared(const struct fd_info *note, bool ending, bool stays)
+static enum held give_up_shared(const struct fd_info *info, bool ending, bool stays)
 {
     bool said = ending && !stays;
 
-    if (!said && is_held_elsewhere(note)) {
-        said = !ending && !stays && given_note(note->serial, note->origin, family_self());
+    if (!said && is_held_elsewhere(info)) {
+        said = !ending && !stays && given_note(info->serial, info->origin, family_self());
         if (!said)
             return HELD_ELSEWHERE;
     }
-    if (said && (is_held_elsewhere(note) || !given_claim(note->serial)))
+    if (said && (is_held_elsewhere(info) || !given_claim(info->serial)))
         return HELD_ELSEWHERE;
-    return given_is_lost(note->serial) ? HELD_UNKNOWN : HELD_BY_NOBODY;
+    return given_is_lost(info->serial) ? HELD_UNKNOWN : HELD_BY_NOBODY;
 }
 
 /* Asks who has put it into an epoll set only once nobody holds it any more: then nobody can do so later. */
-static enum held give_up_and_forget(struct fd_info *note, bool ending, bool stays)
+static enum held give_up_and_forget(struct fd_info *info, bool ending, bool stays)
 {
-    enum held held = give_up_shared(note, ending, stays);
+    enum held held = give_up_shared(info, ending, stays);
 
     if (held == HELD_ELSEWHERE)
         return held;
-    if (given_in_epoll(note->serial, family_self()))
-        note->flags |= FD_EPOLL_STUCK;
-    given_forget(note->serial);
+    if (given_in_epoll(info->serial, family_self()))
+        info->flags |= FD_EPOLL_STUCK;
+    given_forget(info->serial);
     return held;
 }
 
-enum held holders_release(struct fd_info *note)
+enum held holders_release(struct fd_info *info)
 {
-    return give_up_and_forget(note, false, false);
+    return give_up_and_forget(info, false, false);
 }
 
 void holders_end(void)
@@ -139,9 +139,9 @@ uint32_t holders_keeper(void)
 }
 
 /* Writes down for the relatives that it is out of sight. */
-static void lose_elsewhere(const struct fd_info *note)
+static void lose_elsewhere(const struct fd_info *info)
 {
-    if (note->serial && !is_private(note) && !given_lose(note->serial, note->origin))
+    if (info->serial && !is_private(info) && !given_lose(info->serial, info->origin))
         family_distrust();
 }
 
@@ -160,13 +160,13 @@ static bool may_be_same_socket(int fd, int other)
 }
 
 /* A connection has a second number only if it was duplicated here, or came by an exec or a message. */
-bool holders_hold_here(int fd, const struct fd_info *note, int *number)
+bool holders_hold_here(int fd, const struct fd_info *info, int *number)
 {
-    const uint32_t kinds = note->flags & (FD_DUPED | FD_INHERITED);
+    const uint32_t kinds = info->flags & (FD_DUPED | FD_INHERITED);
 
     for (int other = kinds ? fdtable_next(-1, kinds) : -1; other >= 0;
          other = fdtable_next(other, kinds)) {
-        if (other != fd && fdtable_get(other).peer == note->peer && may_be_same_socket(fd, other)) {
+        if (other != fd && fdtable_get(other).peer == info->peer && may_be_same_socket(fd, other)) {
             *number = other;
             return true;
         }
@@ -174,21 +174,21 @@ bool holders_hold_here(int fd, const struct fd_info *note, int *number)
     return false;
 }
 
-bool holders_in_epoll(const struct fd_info *note)
+bool holders_in_epoll(const struct fd_info *info)
 {
-    return note->epolls || note->flags & FD_EPOLL_STUCK || rings_may_have(note);
+    return info->epolls || info->flags & FD_EPOLL_STUCK || rings_may_have(info);
 }
 
 /* Noted before the call, because a process that is killed in it can't do so later; and after it, because the child of
  * a fork in between has the number, but no note of the set. A listening socket does not linger. */
 void holders_enter_epoll_begin(int fd)
 {
-    struct fd_info note = fdtable_get(fd);
+    struct fd_info info = fdtable_get(fd);
 
-    if (!(note.flags & FD_TCP) || note.flags & FD_LISTENING || is_private(&note) ||
-        !family_trusts(note.serial) || !is_held_elsewhere(&note))
+    if (!(info.flags & FD_TCP) || info.flags & FD_LISTENING || is_private(&info) ||
+        !family_trusts(info.serial) || !is_held_elsewhere(&info))
         return;
-    if (!given_to_epoll(note.serial, note.origin, family_self()))
+    if (!given_to_epoll(info.serial, info.origin, family_self()))
         family_distrust();
 }
 
@@ -201,41 +201,41 @@ void holders_enter_epoll_end(int fd, int epoll)
     holders_enter_epoll_begin(fd);
 }
 
-enum held holders_give_up(int fd, struct fd_info *note, bool ending, bool stays, int *number)
+enum held holders_give_up(int fd, struct fd_info *info, bool ending, bool stays, int *number)
 {
-    if (!(note->flags & FD_TCP))
+    if (!(info->flags & FD_TCP))
         return HELD_UNKNOWN;
-    if (holders_hold_here(fd, note, number)) {
-        if (holders_in_epoll(note))
+    if (holders_hold_here(fd, info, number)) {
+        if (holders_in_epoll(info))
             fdtable_add(*number, FD_EPOLL_STUCK);
-        fdtable_add(*number, note->flags & (FD_STREAM | FD_READ_SHUT));
+        fdtable_add(*number, info->flags & (FD_STREAM | FD_READ_SHUT));
         return HELD_HERE;
     }
-    if (note->flags & (FD_UNTRACKED | FD_INHERITED) || !family_trusts(note->serial))
+    if (info->flags & (FD_UNTRACKED | FD_INHERITED) || !family_trusts(info->serial))
         return HELD_UNKNOWN;
     if (boundary_spawning() && holders_survives_exec(fd)) {
-        lose_elsewhere(note);
+        lose_elsewhere(info);
         return HELD_UNKNOWN;
     }
-    if (is_private(note))
+    if (is_private(info))
         return HELD_BY_NOBODY;
-    return give_up_and_forget(note, ending, stays);
+    return give_up_and_forget(info, ending, stays);
 }
 
 /* ---- Passed on ------------------------------------------------------------------------------- */
 
 void holders_lose(int fd)
 {
-    struct fd_info note = fdtable_get(fd);
+    struct fd_info info = fdtable_get(fd);
 
-    if (!(note.flags & FD_TCP))
+    if (!(info.flags & FD_TCP))
         return;
     fdtable_add(fd, FD_UNTRACKED);
-    for (int other = note.flags & FD_DUPED ? fdtable_next(-1, FD_DUPED) : -1; other >= 0;
+    for (int other = info.flags & FD_DUPED ? fdtable_next(-1, FD_DUPED) : -1; other >= 0;
          other = fdtable_next(other, FD_DUPED))
-        if (fdtable_get(other).serial == note.serial)
+        if (fdtable_get(other).serial == info.serial)
             fdtable_add(other, FD_UNTRACKED);
-    lose_elsewhere(&note);
+    lose_elsewhere(&info);
 }
 
 void holders_lose_all(void)

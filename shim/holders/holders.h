@@ -38,7 +38,7 @@ struct fd_info holders_note(void);
 
 /* Whether another process, or another number of this one, may hold the connection now or may have held it before:
  * then it may have set socket options that this process does not know of. */
-bool holders_were_others(const struct fd_info *note);
+bool holders_were_others(const struct fd_info *info);
 
 /* This process ends, and gives up all its numbers. A process with other threads stays a holder until it is dead,
  * because they may be in calls until then. Up to two calls. */
@@ -51,10 +51,10 @@ void holders_end(void);
  * it, otherwise a few for each process that can. Sets FD_EPOLL_STUCK in the note if a relative has put the connection
  * into an epoll set that this process does not know of.
  */
-enum held holders_give_up(int fd, struct fd_info *note, bool ending, bool stays, int *number);
+enum held holders_give_up(int fd, struct fd_info *info, bool ending, bool stays, int *number);
 
 /* Gives up what this process stayed a holder of. Uses serial, origin and flags of the note. */
-enum held holders_release(struct fd_info *note);
+enum held holders_release(struct fd_info *info);
 
 /* The place of this process's parent, if the parent lives and nobody in the family has given anything up: then the
  * parent still holds all that it created, and a child that ends can skip it. Otherwise 0. */
@@ -65,10 +65,10 @@ void holders_enter_epoll_begin(int fd);
 void holders_enter_epoll_end(int fd, int epoll);
 
 /* Whether this number may be in an epoll set. */
-bool holders_in_epoll(const struct fd_info *note);
+bool holders_in_epoll(const struct fd_info *info);
 
 /* Whether this process holds fd's connection by another number, and by which. */
-bool holders_hold_here(int fd, const struct fd_info *note, int *number);
+bool holders_hold_here(int fd, const struct fd_info *info, int *number);
 
 /* fd was duplicated. Returns the note for the new number, all zero if fd is not known to be TCP. forks: what
  * holders_forks returned before the call; a fork in between may have copied one number or both. */

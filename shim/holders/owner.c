@@ -17,18 +17,18 @@ uint64_t owner_peer_hash(const struct endpoint *peer)
     return hash ? hash : 1;
 }
 
-bool owner_is_of_this_connection(const struct fd_info *note, const struct probe *probe)
+bool owner_is_of_this_connection(const struct fd_info *info, const struct probe *probe)
 {
     if (probe->facts.state == STATE_LISTEN)
-        return note->flags & FD_LISTENING;
-    return note->flags & FD_PEER && note->peer == owner_peer_hash(&probe->peer);
+        return info->flags & FD_LISTENING;
+    return info->flags & FD_PEER && info->peer == owner_peer_hash(&probe->peer);
 }
 
 enum owner owner_of(struct close *c)
 {
     if (c->held == HELD_HERE)
         return OWNER_SHARED;
-    if (!(c->note->flags & FD_CREATED) || !owner_is_of_this_connection(c->note, c->probe) ||
+    if (!(c->info->flags & FD_CREATED) || !owner_is_of_this_connection(c->info, c->probe) ||
         c->held == HELD_UNKNOWN)
         return OWNER_UNKNOWN;
     return c->held == HELD_ELSEWHERE ? OWNER_SHARED : OWNER_SOLE;

@@ -20,7 +20,7 @@ enum owner {
 /* A close: what is known of it, and what was decided. */
 struct close {
     int fd;
-    struct fd_info *note;
+    struct fd_info *info;
     const struct probe *probe;
     enum mode mode; /* in which it is */
     bool no_output; /* the send queue is known to be empty */
@@ -53,6 +53,6 @@ uint64_t owner_peer_hash(const struct endpoint *peer);
 /* Whether the note is of the connection that stands behind the number now: the program may have
  * closed it in a way that nobody sees, and have got another. A listening socket has no peer to
  * compare. Of the probe the peer and the state are used. Asks nobody. */
-bool owner_is_of_this_connection(const struct fd_info *note, const struct probe *probe);
+bool owner_is_of_this_connection(const struct fd_info *info, const struct probe *probe);
 
 #endif

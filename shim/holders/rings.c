@@ -34,12 +34,12 @@ uint64_t rings_count(void)
     return atomic_load(&count);
 }
 
-bool rings_may_have(const struct fd_info *note)
+bool rings_may_have(const struct fd_info *info)
 {
     uint64_t now = rings_count();
 
-    return now & UNDER_WAY || now != note->rings || atomic_load(&polled) ||
-           (family_rings_elsewhere() && holders_were_others(note));
+    return now & UNDER_WAY || now != info->rings || atomic_load(&polled) ||
+           (family_rings_elsewhere() && holders_were_others(info));
 }
 
 /* What was noted while a call was under way does not become true by this: the call was counted. */

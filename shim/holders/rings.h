@@ -41,7 +41,7 @@ void rings_distrust(void);
 uint64_t rings_count(void);
 
 /* Whether a ring may have put the connection into an epoll set that it is in still. No call. */
-bool rings_may_have(const struct fd_info *note);
+bool rings_may_have(const struct fd_info *info);
 
 /* The threads that were in a call are not in this process. */
 void rings_fork_child(void);

@@ -7,9 +7,9 @@
 
 EXPORT int socket(int domain, int type, int protocol)
 {
-    struct fd_info note = socket_begin();
+    struct fd_info info = socket_begin();
 
-    return (int)socket_end(note, domain, type, protocol, real_socket(domain, type, protocol));
+    return (int)socket_end(info, domain, type, protocol, real_socket(domain, type, protocol));
 }
 
 EXPORT int socketpair(int domain, int type, int protocol, int pair[2])

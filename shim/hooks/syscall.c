@@ -45,7 +45,7 @@ static long pass(long call[7], const void *call_site)
 {
     long *a = call + 1;
     uint32_t forked = dup_begin();
-    struct fd_info note;
+    struct fd_info info;
     uint64_t rings;
     int fd = (int)a[0];
     struct accepting accepting;
@@ -81,8 +81,8 @@ static long pass(long call[7], const void *call_site)
         return real_syscall(call);
 
     case SYS_socket:
-        note = socket_begin();
-        return socket_end(note, fd, (int)a[1], (int)a[2], real_syscall(call));
+        info = socket_begin();
+        return socket_end(info, fd, (int)a[1], (int)a[2], real_syscall(call));
     case SYS_socketpair:
         return socket_pair_end((const int *)a[3], real_syscall(call));
     case SYS_listen:

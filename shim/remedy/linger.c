@@ -98,9 +98,9 @@ static _Atomic bool owners; /* linger_note_owner; a fork child begins with its p
 
 /* The program must get no SIGIO or SIGURG for a connection that it has closed. Without an owner (fcntl(2)) the kernel
  * sends neither. Asking whether there is an owner costs as much as removing it. */
-static void stop_signals(int fd, const struct fd_info *note)
+static void stop_signals(int fd, const struct fd_info *info)
 {
-    if (atomic_load(&owners) || holders_were_others(note))
+    if (atomic_load(&owners) || holders_were_others(info))
         sys3(SYS_fcntl, fd, F_SETOWN, 0);
 }
 
@@ -111,12 +111,12 @@ void linger_note_owner(void)
 
 /* False if the program might go on getting events. At an exit its epoll sets end, too. ENOENT proves nothing: the
  * number may be another set's by now, and a relative may have the first set. */
-static bool leave_epoll_sets(const struct event *e, const struct fd_info *note)
+static bool leave_epoll_sets(const struct event *e, const struct fd_info *info)
 {
     bool ending = event_is_exit(e->via);
-    bool ok = !(note->flags & FD_EPOLL_STUCK) && (ending || !rings_may_have(note));
+    bool ok = !(info->flags & FD_EPOLL_STUCK) && (ending || !rings_may_have(info));
 
-    for (uint32_t sets = note->epolls; sets; sets >>= 16)
+    for (uint32_t sets = info->epolls; sets; sets >>= 16)
         if (sets & 0xffff &&
             sys4(SYS_epoll_ctl, (int)(sets & 0xffff) - 1, EPOLL_CTL_DEL, e->fd, 0) < 0)
             ok = ok && ending;
@@ -156,9 +156,9 @@ static enum note pass_on(int fd, const struct parcel *parcel)
 
 /* Whether a close or an event may wait for something, because the program, or another holder, has set SO_LINGER or
  * SO_RCVLOWAT. */
-static bool has_options(const struct fd_info *note)
+static bool has_options(const struct fd_info *info)
 {
-    return note->flags & (FD_ASK_LINGER | FD_LOWAT) || holders_were_others(note);
+    return info->flags & (FD_ASK_LINGER | FD_LOWAT) || holders_were_others(info);
 }
 
 /* In order of what may go wrong. */
@@ -187,25 +187,25 @@ static int own_tid(void)
 }
 
 /* What others hold too stays in their epoll sets, whatever we do. */
-enum note linger_park(const struct event *e, const struct fd_info *note, unsigned flags)
+enum note linger_park(const struct event *e, const struct fd_info *info, unsigned flags)
 {
     struct parcel parcel = {
         .via = (uint8_t)e->via,
         .cause = (uint8_t)e->verdict.cause,
-        .flags = (uint16_t)(flags | (has_options(note) ? PARCEL_OPTIONS : 0) |
-                            (note->flags & FD_DUPED ? PARCEL_DUPED : 0)),
+        .flags = (uint16_t)(flags | (has_options(info) ? PARCEL_OPTIONS : 0) |
+                            (info->flags & FD_DUPED ? PARCEL_DUPED : 0)),
         .fd = e->fd,
         .tid = own_tid(),
         .peer = e->probe.peer,
-        .serial = note->serial,
-        .origin = note->origin,
+        .serial = info->serial,
+        .origin = info->origin,
     };
     bool threads = flags & PARCEL_THREADS;
     enum note refused;
 
     if (!(flags & PARCEL_SHARED)) {
-        stop_signals(e->fd, note);
-        if (!leave_epoll_sets(e, note))
+        stop_signals(e->fd, info);
+        if (!leave_epoll_sets(e, info))
             return NOTE_EPOLL;
     }
     linger_prepare(

@@ -30,7 +30,7 @@ void linger_retry(void);
  * threads the lot half-closes it. Returns NOTE_NONE, or the note that says why not; then the connection is as it was,
  * but for its epoll sets, O_ASYNC and owner. Waits for nothing but the start of a lot.
  */
-enum note linger_park(const struct event *event, const struct fd_info *note, unsigned flags);
+enum note linger_park(const struct event *event, const struct fd_info *info, unsigned flags);
 
 /* The process ends: waits for at most SAFECLOSE_EXIT_WAIT until its own lots are empty, then ends what is left. Returns
  * at once if nothing is parked. */

@@ -39,11 +39,11 @@ static void settle_doubt(struct lot *lot, int fd)
 static bool is_shared_yet(struct lot *lot, int fd)
 {
     struct parked *p = lot_at(lot, fd);
-    struct fd_info note = {.serial = p->serial, .origin = p->origin};
+    struct fd_info info = {.serial = p->serial, .origin = p->origin};
     bool zero;
 
     if (!(p->flags & PARCEL_SHARED) ||
-        (holders_release(&note) == HELD_BY_NOBODY && !(note.flags & FD_EPOLL_STUCK) &&
+        (holders_release(&info) == HELD_BY_NOBODY && !(info.flags & FD_EPOLL_STUCK) &&
          !family_rings_elsewhere() && probe_zero_linger(fd, 0, &zero) && !zero))
         return false;
     lot_leave_orders(lot, fd, p);

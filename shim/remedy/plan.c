@@ -48,7 +48,7 @@ void plan_for_owner(struct event *e, struct close *c)
 /* Whether a client has had enough: all that it sent has arrived, and it does not want what the server still sends. */
 static bool is_done_with(const struct event *e, const struct close *c)
 {
-    return c->note->flags & FD_CONNECTED && !probe_unacked(c->fd, e->probe.facts.state);
+    return c->info->flags & FD_CONNECTED && !probe_unacked(c->fd, e->probe.facts.state);
 }
 
 /* Whether data that the peer may still send could reset, and lingering can prevent that. Not after a shutdown for
@@ -60,14 +60,14 @@ bool plan_lingers(const struct event *e, const struct close *c)
     const struct facts *facts = &e->probe.facts;
 
     return c->mode == MODE_LINGER && verdict_peer_may_send(facts->state) && !facts->mptcp &&
-           !facts->zero_linger && !(c->note->flags & doubts) && !(streams && streams_hidden()) &&
+           !facts->zero_linger && !(c->info->flags & doubts) && !(streams && streams_hidden()) &&
            !is_done_with(e, c);
 }
 
 /* Discards what is unread. If the drain did not end with an empty queue, but at its bound or because the peer ended
  * or reset the connection, the kernel is asked again. (If the thread is cancelled in the real close, the descriptor
  * stays open, and drained; the program was about to lose both.) */
-static void drain_and_look(struct event *e, const struct fd_info *note)
+static void drain_and_look(struct event *e, const struct fd_info *info)
 {
     struct drained drained = drain(e->fd, config.discard_max);
     struct probe after = e->probe;
@@ -80,13 +80,13 @@ static void drain_and_look(struct event *e, const struct fd_info *note)
     e->verdict.outcome = verdict_of(&after.facts).outcome;
     if (drained.end == DRAINED_BOUND && e->verdict.outcome == OUTCOME_RST)
         e->note = NOTE_BOUND;
-    else if (!fdtable_is_plain(note) || holders_were_others(note))
+    else if (!fdtable_is_plain(info) || holders_were_others(info))
         sys_linger_off(e->fd); /* with a time, FIN would wait for the peer; the reset did not */
 }
 
-static unsigned opened_flag(const struct fd_info *note)
+static unsigned opened_flag(const struct fd_info *info)
 {
-    return note->flags & FD_CONNECTED ? PARCEL_OPENED : 0;
+    return info->flags & FD_CONNECTED ? PARCEL_OPENED : 0;
 }
 
 /* True where the lot has it. */
@@ -101,8 +101,8 @@ static bool park(struct event *e, const struct close *c, bool told)
     outcome = verdict_of(&clean).outcome;
     if (c->lingers)
         flags |=
-            PARCEL_LINGER | (outcome == OUTCOME_FIN ? PARCEL_HALF_CLOSE : 0) | opened_flag(c->note);
-    e->note = linger_park(e, c->note, flags);
+            PARCEL_LINGER | (outcome == OUTCOME_FIN ? PARCEL_HALF_CLOSE : 0) | opened_flag(c->info);
+    e->note = linger_park(e, c->info, flags);
     if (e->note != NOTE_NONE)
         return false;
     e->action = c->lingers ? ACTION_LINGERING : ACTION_DRAINING;
@@ -122,7 +122,7 @@ void plan_act(struct event *e, const struct close *c, bool told)
         if ((c->lingers || c->threads) && park(e, c, told))
             return;
         if (!c->threads && unread)
-            drain_and_look(e, c->note);
+            drain_and_look(e, c->info);
         else if (c->threads)
             e->action = ACTION_PASSED;
     } else if (unread || e->note == NOTE_OWNER_UNKNOWN) {
@@ -133,7 +133,7 @@ void plan_act(struct event *e, const struct close *c, bool told)
 /* What the lot does if the others have given it up by then. */
 unsigned plan_kept_flags(const struct close *c)
 {
-    if (c->mode != MODE_LINGER || c->note->flags & FD_READ_SHUT)
+    if (c->mode != MODE_LINGER || c->info->flags & FD_READ_SHUT)
         return 0;
-    return PARCEL_LINGER | PARCEL_HALF_CLOSE | opened_flag(c->note);
+    return PARCEL_LINGER | PARCEL_HALF_CLOSE | opened_flag(c->info);
 }

@@ -47,7 +47,7 @@ found()
 }
 
 @test "it is found when what was passed on is thought to be in nobody's hands" {
-    without holders/holders.c 'return given_is_lost(note->serial) ? .*' 'return HELD_BY_NOBODY;'
+    without holders/holders.c 'return given_is_lost(info->serial) ? .*' 'return HELD_BY_NOBODY;'
     found '(passed|taken|in flight|fork and exec|spawned|child of another thread)' drain
 }
 
@@ -63,7 +63,7 @@ found()
 }
 
 @test "it is found when a copy that was passed on is forgotten, and its original is not" {
-    without holders/holders.c 'if (fdtable_get(other).serial == note.serial)' 'if (fd < -1)'
+    without holders/holders.c 'if (fdtable_get(other).serial == info.serial)' 'if (fd < -1)'
     found 'in flight' drain
 }
 

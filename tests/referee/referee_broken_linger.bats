@@ -12,7 +12,7 @@ load referee_broken
 }
 
 @test "it is found when what the program opened lingers without output" {
-    broken remedy/plan.c 'return c->note->flags & FD_CONNECTED' 'return false'
+    broken remedy/plan.c 'return c->info->flags & FD_CONNECTED' 'return false'
     is_found 'action: expected "none", the event says "lingering"' --mode linger
 }
 

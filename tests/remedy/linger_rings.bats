@@ -61,7 +61,7 @@ assert summaries[-1]['actions']['passed'] == 200, summaries[-1]"
 
 @test "it is found when what a ring was given is forgotten" {
     needs_ring ring-again
-    without holders/rings.c 'now != note->rings ||' ''
+    without holders/rings.c 'now != info->rings ||' ''
     gets_stale_events ring-again
 }
 
