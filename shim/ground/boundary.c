@@ -17,25 +17,25 @@ static _Atomic int phase;                 /* constructor, last */
 static _Atomic int spawning;              /* spawn hooks; likewise */
 static PER_THREAD volatile bool vforking; /* vfork hook, and its end */
 static PER_THREAD volatile bool untold;   /* likewise: nobody tells when it returns in the parent */
-static PER_THREAD volatile bool seen;     /* fork hook: this thread forks through it */
-static bool forked;                       /* become_child: this process is a fork child */
-static void (*tell_child)(bool);          /* constructor */
-static _Atomic(const char *) lots;        /* boundary_set_lots */
-static _Atomic size_t lot_size;           /* likewise */
-static _Atomic(const _Atomic int *) lot_tids; /* likewise */
+static PER_THREAD volatile bool fork_was_hooked; /* fork hook: this thread forks through it */
+static bool forked;                              /* become_child: this process is a fork child */
+static void (*tell_child)(bool);                 /* constructor */
+static _Atomic(const char *) lots;               /* boundary_set_lots */
+static _Atomic size_t lot_size;                  /* likewise */
+static _Atomic(const _Atomic int *) lot_tids;    /* likewise */
 
 /* At the first hook of a fork child. A signal handler may run it a second time; that does no harm, as each step can
  * be repeated. */
 static void become_child(int pid)
 {
-    bool by_hook = seen;
+    bool by_hook = fork_was_hooked;
 
     forked = true;
     if (!wiped)
         memset(process, 0, sizeof(*process));
     atomic_store(&spawning, 0);
     vforking = false;
-    seen = false;
+    fork_was_hooked = false;
     atomic_store(&process->pid, pid);
     tell_child(by_hook);
 }
@@ -65,12 +65,12 @@ bool boundary_is_ours(void)
 
 void boundary_fork_begin(void)
 {
-    seen = true;
+    fork_was_hooked = true;
 }
 
 void boundary_fork_end(void)
 {
-    seen = false;
+    fork_was_hooked = false;
 }
 
 void boundary_spawn_begin(void)
@@ -85,7 +85,7 @@ void boundary_spawn_end(void)
 
 bool boundary_forking_here(void)
 {
-    return seen;
+    return fork_was_hooked;
 }
 
 bool boundary_spawning(void)

@@ -52,8 +52,8 @@ void linger_resume(bool stopped);
  */
 struct linger_change {
     bool began;
-    bool fed;  /* there was a lot, and must be one again */
-    int ahead; /* the thread of a lot that was started for after the call; 0 */
+    bool had_lot; /* there was a lot, and must be one again */
+    int ahead;    /* the thread of a lot that was started for after the call; 0 */
 };
 struct linger_change linger_change_begin(const long call[4]);
 void linger_change_end(struct linger_change change);

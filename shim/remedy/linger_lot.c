@@ -228,9 +228,9 @@ struct linger_change linger_change_begin(const long call[4])
         call = NULL;
     if (call && (last || lots_busy()) && lots_follow(call))
         return change;
-    change.fed = last && linger_own_lot(feed_target());
+    change.had_lot = last && linger_own_lot(feed_target());
     end_all();
-    if (change.fed && call) {
+    if (change.had_lot && call) {
         feed_lose(feed_target());
         change.ahead = start_unless(1, boundary_likely_threads());
         lots_follow(call);
@@ -247,6 +247,6 @@ void linger_change_end(struct linger_change change)
     else if (change.ahead)
         feed_lead(change.ahead);
     unbar();
-    if (change.fed)
+    if (change.had_lot)
         linger_prepare_limited();
 }

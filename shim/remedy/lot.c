@@ -62,7 +62,7 @@ static int patience(struct lot *lot)
     int fd = slots_first(&lot->slots, BY_LOOK);
     int64_t ns = fd < 0 ? INT64_MAX : lot_at(lot, fd)->look - lot->now;
 
-    if (!lot->fed)
+    if (!lot->has_senders)
         ns = lot_earliest(ns, 50000000);
     if (lot->parked && atomic_load(&lot->control->finish) == LOT_PROCESS_EXITS)
         ns = lot_earliest(ns, EXIT_LOOK_NS);
@@ -129,7 +129,7 @@ static bool takes_no_more(const struct lot *lot)
 
 static bool is_over(const struct lot *lot)
 {
-    return atomic_load(&lot->control->stop) || (lot->parked == 0 && !lot->fed);
+    return atomic_load(&lot->control->stop) || (lot->parked == 0 && !lot->has_senders);
 }
 
 static void end_all(struct lot *lot)
@@ -213,7 +213,7 @@ static void tend_all(struct lot *lot)
         lot_look(lot);
         if (lot->parked && config.controlled)
             follow_mode(lot);
-        if (lot->fed && takes_no_more(lot))
+        if (lot->has_senders && takes_no_more(lot))
             lot_close_feed(lot); /* what waited in it lingers as long as the rest */
         if (busy && !is_over(lot) && (slots_first(&lot->slots, BY_DOUBT) < 0 || !lot_may_look(lot)))
             nap(lot);
@@ -284,7 +284,7 @@ long lot_start(void *memory, struct lot_control *control, _Atomic int *tid, int 
     m->lot.control = control;
     m->lot.feed = feed;
     m->lot.log = log;
-    m->lot.fed = true;
+    m->lot.has_senders = true;
     m->lot.period = lot_earliest(config.linger_idle, config.linger_time) / 4 + 1;
     slots_start(&m->lot.slots);
     make_tls(m->tls_above);

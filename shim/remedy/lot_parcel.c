@@ -132,7 +132,7 @@ static void take_parcel(struct lot *lot, const struct received *r)
 static void lose_feed(struct lot *lot)
 {
     sys4(SYS_epoll_ctl, EPOLL, EPOLL_CTL_DEL, FEED, 0);
-    lot->fed = false;
+    lot->has_senders = false;
     atomic_store(&lot->control->welcome, 0);
 }
 
@@ -162,7 +162,7 @@ void lot_close_feed(struct lot *lot)
 {
     atomic_store(&lot->control->welcome, 0);
     sys2(SYS_shutdown, FEED, SHUT_RD);
-    while (lot->fed && lot_take_parcels(lot))
+    while (lot->has_senders && lot_take_parcels(lot))
         ;
     lose_feed(lot);
 }

@@ -30,7 +30,7 @@ struct lot {
     int log;
     long
         diag; /* number of the socket that asks what became of what is closed, -errno; 0: not opened yet */
-    bool fed; /* somebody can still send parcels */
+    bool has_senders; /* somebody can still send parcels */
     uint32_t parked;
     uint32_t guests; /* of them */
     int64_t now;
