@@ -33,14 +33,14 @@ asks()
     aborted=$(($(counter TCPAbortOnClose) - aborted_before))
 }
 
-# is_told VIA ACTION: the last close of what was executed.
+# is_told VIA ACTION: the close of what was executed. On a busy machine the program that executed it may close later.
 is_told()
 {
     expected="$1 unread-data $2 unknown owner-unknown" program=$program json "$log" '
 import os
 told = [" ".join(e[key] for key in ("via", "cause", "action", "outcome", "note"))
         for e in closes if e["comm"] == os.environ["program"]]
-assert told and told[-1] == os.environ["expected"], closes'
+assert os.environ["expected"] in told, closes'
 }
 
 # resets_and_tells VIA REQUEST COMMAND...: in warn and in linger.
