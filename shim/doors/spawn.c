@@ -41,7 +41,8 @@ bool spawn_begin(const posix_spawn_file_actions_t *actions)
     return watched;
 }
 
-/* Also in a vfork child: what the executed program keeps is its parent's. */
+/* Also in a vfork child: what the executed program keeps is its parent's. The rest is not for one, also if no hook saw
+ * the vfork (boundary_is_ours). */
 bool exec_begin(void)
 {
     bool stopped;
@@ -49,8 +50,7 @@ bool exec_begin(void)
     if (boundary_watches())
         holders_lose_kept();
     stopped = alone_begin();
-    if (boundary_enter() &&
-        boundary_is_ours()) { /* not in a vfork child that no hook saw, either */
+    if (boundary_enter() && boundary_is_ours()) {
         family_exec_begin();
         ledger_exec_begin();
     }

@@ -1,5 +1,6 @@
 #include "safeclose.h"
 
+#include "ground/clock.h"
 #include "ground/sys.h"
 #include "ground/wait.h"
 
@@ -8,10 +9,7 @@
 
 int64_t wait_now_ns(void)
 {
-    struct timespec now = {0, 0};
-
-    sys2(SYS_clock_gettime, CLOCK_MONOTONIC, SYS_ARG(&now));
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    return clock_ns(CLOCK_MONOTONIC);
 }
 
 bool wait_is_over(int64_t deadline)
