@@ -1,6 +1,7 @@
 #include "safeclose.h"
 
 #include "ground/boundary.h"
+#include "ground/sys.h"
 #include "report/event_stack.h"
 #include "report/stack_symbol.h"
 
@@ -40,7 +41,7 @@ bool event_stack_json(struct text *t, const struct stack *stack)
 
 /* One reader of files for all threads. Claimed with the pid, because a fork child does not have the thread that
  * claimed it. */
-static struct symbols symbols;
+static struct symbols *symbols; /* mapped by the first that claims it */
 static _Atomic int symbols_taken;
 
 static bool claim_symbols(void)
@@ -48,7 +49,11 @@ static bool claim_symbols(void)
     int pid = atomic_load(&process->pid);
     int holder = atomic_load(&symbols_taken);
 
-    return holder != pid && atomic_compare_exchange_strong(&symbols_taken, &holder, pid);
+    if (holder == pid || !atomic_compare_exchange_strong(&symbols_taken, &holder, pid))
+        return false;
+    if (!symbols && !(symbols = sys_map(sizeof(*symbols))))
+        atomic_store(&symbols_taken, 0);
+    return symbols;
 }
 
 struct writing {
@@ -120,7 +125,7 @@ static bool put_named(struct writing *w, unsigned i, const char *module, unsigne
 {
     struct text *t = &w->line->text;
     size_t len = 0;
-    const char *name = w->names ? symbols_name(&symbols, of_run, &len) : NULL;
+    const char *name = w->names ? symbols_name(symbols, of_run, &len) : NULL;
     bool cut = name && len >= NAME_SHOWN && !is_mangled(name, len);
     size_t start;
 
@@ -131,7 +136,7 @@ static bool put_named(struct writing *w, unsigned i, const char *module, unsigne
     text_put(t, "(");
     text_plain(t, name, len);
     text_put(t, "%s+0x%lx) [0x%lx]\n", cut ? "..." : "",
-             (unsigned long)(address - symbols.found[of_run].start), (unsigned long)address);
+             (unsigned long)(address - symbols->found[of_run].start), (unsigned long)address);
     if (!t->cut)
         return true;
     t->len = start;
@@ -147,11 +152,12 @@ static unsigned put_run(struct writing *w, unsigned i, const struct module *m)
     bool names = w->names;
     unsigned n;
 
-    symbols.count = 0;
+    if (names)
+        symbols->count = 0;
     for (n = 0; is_in(w, i + n, m); n++)
         if (names)
-            symbols.found[symbols.count++].address = w->stack->frames[i + n] - 1 - m->bias;
-    w->names = names && symbols_find(&symbols, m);
+            symbols->found[symbols->count++].address = w->stack->frames[i + n] - 1 - m->bias;
+    w->names = names && symbols_find(symbols, m);
     for (unsigned k = 0; k < n; k++) {
         uintptr_t address = w->stack->frames[i + k] - m->bias;
 
@@ -162,7 +168,7 @@ static unsigned put_run(struct writing *w, unsigned i, const struct module *m)
     }
     end_line(w);
     if (w->names)
-        symbols_close(&symbols);
+        symbols_close(symbols);
     w->names = names;
     return n;
 }
@@ -192,7 +198,7 @@ void event_stack_text(struct line *line, const struct stack *stack,
 
     w.names = claim_symbols();
     if (w.names)
-        symbols.budget = SYMBOLS_BUDGET;
+        symbols->budget = SYMBOLS_BUDGET;
     for (unsigned i = 0; i < stack->count;) {
         if (stack_module(stack->frames[i] - 1, &m)) {
             end_line(&w);
