@@ -113,9 +113,14 @@ long rights_end(struct linger_change change, long ret);
 void limit_begin(long pid, int resource, const void *limit);
 long limit_end(int resource, long ret);
 
-/* exec, which returns only where it fails. */
-bool exec_begin(void);
-long exec_failed(bool stopped, long ret);
+/* exec, which returns only if it fails. */
+struct exec {
+    bool stopped;  /* alone_begin */
+    bool marked;   /* family_exec_begin */
+    bool undoable; /* holders_exec_begin */
+};
+struct exec exec_begin(void);
+long exec_failed(struct exec exec, long ret);
 
 /* What starts a program and returns: posix_spawn with these actions, system, popen, wordexp. */
 void spawn_prepared(int fd);

@@ -21,6 +21,7 @@ enum forking fork_begin(void)
     }
     boundary_fork_begin();
     family_fork_begin();
+    holders_fork_begun();
     return FORK_WATCHED;
 }
 

@@ -41,29 +41,33 @@ bool spawn_begin(const posix_spawn_file_actions_t *actions)
     return watched;
 }
 
-/* Also in a vfork child: what the executed program keeps is its parent's. The rest is not for one, also if no hook saw
- * the vfork (boundary_is_ours). */
-bool exec_begin(void)
+/* What a vfork child executes keeps the connections of its parent, in whose memory it runs. So there, and beside other
+ * threads, what is lost stays lost if the exec fails. */
+struct exec exec_begin(void)
 {
-    bool stopped;
+    struct exec exec = {.stopped = alone_begin()};
+    bool ours = boundary_enter() && boundary_is_ours();
 
-    if (boundary_watches())
+    exec.marked = ours && family_exec_begin();
+    exec.undoable = exec.marked && boundary_single_threaded();
+    if (exec.undoable)
+        holders_exec_begin();
+    else if (boundary_watches())
         holders_lose_kept();
-    stopped = alone_begin();
-    if (boundary_enter() && boundary_is_ours()) {
-        family_exec_begin();
+    if (ours)
         ledger_exec_begin();
-    }
-    return stopped;
+    return exec;
 }
 
-long exec_failed(bool stopped, long ret)
+long exec_failed(struct exec exec, long ret)
 {
-    if (boundary_enter() && boundary_is_ours()) {
+    if (exec.undoable)
+        holders_exec_failed();
+    if (exec.marked)
         family_exec_failed();
+    if (boundary_enter() && boundary_is_ours())
         ledger_exec_failed();
-    }
-    return alone_end(stopped, ret);
+    return alone_end(exec.stopped, ret);
 }
 
 /* Once more, for what other threads have created meanwhile. */

@@ -461,18 +461,17 @@ static PER_THREAD struct {
     struct robust_list_head head;
     struct robust_list_head *libcs;
     size_t size;
-    bool
-        ours; /* stands in place of libc's; not twice, for an exec in a signal handler within an exec */
+    bool ours; /* stands in place of libc's */
 } lists;
 
-void family_exec_begin(void)
+bool family_exec_begin(void)
 {
     struct member *m = family && self ? member_of(self) : NULL;
 
     if (!m || lists.ours ||
         sys3(SYS_get_robust_list, 0, SYS_ARG(&lists.libcs), SYS_ARG(&lists.size)) < 0 ||
         !lists.libcs || lists.libcs->list.next != &lists.libcs->list)
-        return;
+        return false;
     lists.node.next = &lists.head.list;
     lists.head.list.next = &lists.node;
     lists.head.list_op_pending = NULL;
@@ -481,17 +480,22 @@ void family_exec_begin(void)
     lists.ours = sys2(SYS_set_robust_list, SYS_ARG(&lists.head), sizeof(lists.head)) == 0;
     if (!lists.ours)
         atomic_store(&m->executing, 0);
+    return lists.ours;
 }
 
 void family_exec_failed(void)
 {
-    struct member *m = family && self ? member_of(self) : NULL;
-
-    if (!m || !lists.ours)
-        return;
-    atomic_store(&m->executing, 0);
+    atomic_store(&member_of(self)->executing, 0);
     sys2(SYS_set_robust_list, SYS_ARG(lists.libcs), (long)lists.size);
     lists.ours = false;
+}
+
+/* Reads the place last: whoever takes it over writes to it before he clears the mark (begin_writing, fill). */
+bool family_executes(uint32_t place)
+{
+    struct member *m = member_of(place);
+
+    return atomic_load(&m->executing) || (atomic_load(&m->place) & ~DEAD) != place;
 }
 
 /* ---- TCP_LINGER2 ----------------------------------------------------------------------------- */

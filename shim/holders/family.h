@@ -63,10 +63,16 @@ void family_fork_self(void);
  * fork is under way. */
 uint64_t family_forked(void);
 
-/* Before an exec, and after one that failed. If it succeeds, this process holds nothing any more, but for what is out
- * of sight. Not in a vfork child. */
-void family_exec_begin(void);
+/* Before an exec. If it succeeds, this process holds nothing any more, but for what is out of sight. False if the
+ * kernel can't be made to say so, also for an exec in a signal handler within an exec. Not in a vfork child. */
+bool family_exec_begin(void);
+
+/* After an exec that failed, if family_exec_begin returned true. */
 void family_exec_failed(void);
+
+/* Whether the process that had this place executes a program now, or may have executed one. Once the kernel has said
+ * that an exec succeeded, this is true for good. */
+bool family_executes(uint32_t place);
 
 /* Something happened that can't be followed: nothing is proven any more of what was created before now. Whether what
  * has this serial was created later. */

@@ -7,6 +7,7 @@
 #define BUCKETS 2048
 #define ENTRIES 8
 #define BUSY UINT64_MAX
+#define OUT 0x80000000u   /* in a place: what its process executes (family_executes) keeps it */
 #define NOBODY UINT32_MAX /* the place of a process that can't be followed */
 
 struct entry {
@@ -86,7 +87,7 @@ static bool is_of_the_dead(struct entry *e)
     uint32_t place = atomic_load(&e->place);
     struct relative r = family_find(place);
 
-    return place && place != NOBODY && !atomic_load(&e->in_epoll) && r.sound &&
+    return place && !(place & OUT) && !atomic_load(&e->in_epoll) && r.sound &&
            (!r.place || family_is_gone(&r)) && atomic_compare_exchange_strong(&e->place, &place, 0);
 }
 
@@ -169,12 +170,48 @@ uint64_t given_when(uint64_t serial, uint32_t place)
 
 bool given_lose(uint64_t serial, uint32_t origin)
 {
-    return given_is_lost(serial) || put(serial, origin, NOBODY, family_serial());
+    return find(serial, NOBODY) || put(serial, origin, NOBODY, family_serial());
+}
+
+static bool is_out(uint32_t place)
+{
+    return place == NOBODY || (place & OUT && family_executes(place & ~OUT));
 }
 
 bool given_is_lost(uint64_t serial)
 {
-    return find(serial, NOBODY);
+    struct entry *e = table && serial ? bucket_of(serial) : NULL;
+
+    for (int i = 0; e && i < ENTRIES; i++)
+        if (atomic_load(&e[i].serial) == serial && is_out(atomic_load(&e[i].place)))
+            return true;
+    return false;
+}
+
+/* One process that may have executed a program is as bad as many: its entry then stands for all. So the children of a
+ * server that each execute one don't fill the bucket of its listening socket. */
+bool given_exec_begin(uint64_t serial, uint32_t origin, uint32_t place)
+{
+    struct entry *e = table && serial ? bucket_of(serial) : NULL;
+
+    for (int i = 0; e && i < ENTRIES; i++) {
+        uint32_t other = atomic_load(&e[i].place);
+
+        if (atomic_load(&e[i].serial) == serial && other != (place | OUT) && is_out(other))
+            atomic_compare_exchange_strong(&e[i].place, &other, NOBODY);
+    }
+    return find(serial, NOBODY) || find(serial, place | OUT) ||
+           put(serial, origin, place | OUT, family_serial());
+}
+
+void given_exec_failed(uint64_t serial, uint32_t place)
+{
+    struct entry *e = find(serial, place | OUT);
+    uint32_t out = place | OUT;
+
+    if (e &&
+        atomic_compare_exchange_strong(&e->place, &out, 0)) /* it stands for others otherwise */
+        erase(e, serial);
 }
 
 bool given_in_epoll(uint64_t serial, uint32_t except)

@@ -38,6 +38,11 @@ uint64_t given_when(uint64_t serial, uint32_t place);
 bool given_lose(uint64_t serial, uint32_t origin);
 bool given_is_lost(uint64_t serial);
 
+/* The process at this place executes a program that keeps the connection: it is lost from now on, and for good unless
+ * the exec fails. False as above. */
+bool given_exec_begin(uint64_t serial, uint32_t origin, uint32_t place);
+void given_exec_failed(uint64_t serial, uint32_t place);
+
 /* Whether a process at another place than this one has put it into an epoll set. */
 bool given_in_epoll(uint64_t serial, uint32_t except);
 

@@ -278,6 +278,36 @@ void holders_lose_kept(void)
             holders_lose(fd);
 }
 
+static _Atomic bool executing; /* holders_exec_begin, holders_exec_failed; one thread at a time */
+
+/* What is known here ends with the exec, or is as true as before. Only what relatives read is written. A child that is
+ * forked meanwhile reads what is known here, too (holders_fork_begun): it was forked before this loop looks, so that
+ * nothing is private, or finds the flag. */
+void holders_exec_begin(void)
+{
+    atomic_store(&executing, true);
+    for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;) {
+        struct fd_info info = fdtable_get(fd);
+
+        if (info.serial && !is_private(&info) && holders_survives_exec(fd) &&
+            !given_exec_begin(info.serial, info.origin, family_self()))
+            family_distrust();
+    }
+}
+
+void holders_exec_failed(void)
+{
+    for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;)
+        given_exec_failed(fdtable_get(fd).serial, family_self());
+    atomic_store(&executing, false);
+}
+
+void holders_fork_begun(void)
+{
+    if (atomic_load(&executing))
+        holders_lose_kept();
+}
+
 struct fd_info holders_dup(int fd, uint32_t forks)
 {
     struct fd_info duped;

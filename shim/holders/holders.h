@@ -91,6 +91,14 @@ bool holders_survives_exec(int fd);
 /* holders_lose for each connection that a program started now would keep: those that are not close-on-exec. */
 void holders_lose_kept(void);
 
+/* This process executes a program, which keeps them; or the exec has failed: then everything is as before. Not in a
+ * vfork child, and not beside other threads, which may fork. */
+void holders_exec_begin(void);
+void holders_exec_failed(void);
+
+/* A fork has begun, perhaps in a signal handler within an exec. */
+void holders_fork_begun(void);
+
 /* This process called pidfd_getfd, which can take a descriptor from any process. */
 void holders_taken(void);
 

@@ -66,9 +66,9 @@ EXPORT int wordexp(const char *restrict words, wordexp_t *restrict expansion, in
 
 static int exec_path(const char *path, char *const argv[], char *const envp[])
 {
-    bool stopped = exec_begin();
+    struct exec exec = exec_begin();
 
-    return (int)exec_failed(stopped, real_execve(path, argv, envp));
+    return (int)exec_failed(exec, real_execve(path, argv, envp));
 }
 
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
@@ -83,9 +83,9 @@ EXPORT int execv(const char *path, char *const argv[])
 
 static int exec_file(const char *file, char *const argv[])
 {
-    bool stopped = exec_begin();
+    struct exec exec = exec_begin();
 
-    return (int)exec_failed(stopped, real_execvp(file, argv));
+    return (int)exec_failed(exec, real_execvp(file, argv));
 }
 
 EXPORT int execvp(const char *file, char *const argv[])
@@ -95,23 +95,23 @@ EXPORT int execvp(const char *file, char *const argv[])
 
 EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-    bool stopped = exec_begin();
+    struct exec exec = exec_begin();
 
-    return (int)exec_failed(stopped, real_execvpe(file, argv, envp));
+    return (int)exec_failed(exec, real_execvpe(file, argv, envp));
 }
 
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
-    bool stopped = exec_begin();
+    struct exec exec = exec_begin();
 
-    return (int)exec_failed(stopped, real_fexecve(fd, argv, envp));
+    return (int)exec_failed(exec, real_fexecve(fd, argv, envp));
 }
 
 EXPORT int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
 {
-    bool stopped = exec_begin();
+    struct exec exec = exec_begin();
 
-    return (int)exec_failed(stopped, real_execveat(dir, path, argv, envp, flags));
+    return (int)exec_failed(exec, real_execveat(dir, path, argv, envp, flags));
 }
 
 /* The list forms: how many arguments there are up to the NULL, and then the same again into an

@@ -54,6 +54,7 @@ static long pass(long call[7], const void *call_site)
     enum standdown reason;
     struct linger_change change;
     bool stopped;
+    struct exec exec;
 
     switch (call[0]) {
     case SYS_close:
@@ -147,8 +148,8 @@ static long pass(long call[7], const void *call_site)
         return sandbox_notify_end(stopped, real_syscall(call));
     case SYS_execve:
     case SYS_execveat:
-        stopped = exec_begin();
-        return exec_failed(stopped, real_syscall(call));
+        exec = exec_begin();
+        return exec_failed(exec, real_syscall(call));
     case SYS_setuid:
     case SYS_setgid:
     case SYS_setreuid:

@@ -124,6 +124,22 @@ sole()
     held_by exec-second owner-unknown
 }
 
+# interrupted SCENE: with a signal handler that runs in the middle of an exec.
+interrupted()
+{
+    LIBSAFECLOSE=$LIBSAFECLOSE:$programs/calls_handler_lib.so drained owner_processes "$1" "$held" \
+        'peer read 1000 bytes, right, then the end' "$no_reset"
+    asserts 'len(unread) > 0' "all(e['note'] == 'owner-unknown' for e in unread)"
+}
+
+@test "an exec that failed in the middle of one that did not: the program serves" {
+    interrupted exec-in-exec
+}
+
+@test "a fork in the middle of an exec: the program serves" {
+    interrupted fork-in-exec
+}
+
 @test "SCM_RIGHTS: the receiver serves" {
     held_by passed-to-child owner-unknown
 }
@@ -194,8 +210,20 @@ sole()
     sole vfork-closed close 'peer read 0 bytes, right, then the end'
 }
 
+@test "twelve children that execute a program, which keeps another connection" {
+    sole exec-twelve close 'peer read 0 bytes, right, then the end'
+}
+
 @test "an exec that failed is none" {
     sole exec-failed close 'exec: ENOENT' 'peer read 0 bytes, right, then the end'
+}
+
+@test "an exec that failed is none for what the program was to keep" {
+    sole exec-failed-kept close 'exec: ENOENT' 'peer read 0 bytes, right, then the end'
+}
+
+@test "children's execs that failed are none for what the programs were to keep" {
+    sole exec-failed-in-children close 'peer read 0 bytes, right, then the end'
 }
 
 @test "what was accepted from an inherited listening socket" {

@@ -503,12 +503,113 @@ SCENE(exec_failed_shared, "exec-failed-shared")
     wait_for_holder(fd, pid);
 }
 
+/* The program was to keep the connection. */
+SCENE(exec_failed_kept, "exec-failed-kept")
+{
+    int fd = owner_takes_one();
+
+    execl("/no/such/program", "no", NULL);
+    owner_say("exec: %s\n", strerrorname_np(errno));
+    close_alone(fd);
+}
+
+/* In several children at a time, so that one may stand for the others. */
+SCENE(exec_failed_in_children, "exec-failed-in-children")
+{
+    int fd = owner_takes_one();
+    pid_t pids[3];
+
+    for (int i = 0; i < 3; i++) {
+        pids[i] = must(fork(), "fork");
+        if (pids[i] == 0) {
+            execl("/no/such/program", "no", NULL);
+            _exit(errno == ENOENT ? 0 : 1);
+        }
+        owner_reaps(pids[i]);
+    }
+    close_alone(fd);
+}
+
+static int executed[2]; /* a pipe, until a child has executed a program */
+
+/* Each that executes is as bad as the first. A bucket of the family's table has room for eight; when it is full, nothing
+ * can be proven of any connection. */
+SCENE(exec_twelve, "exec-twelve")
+{
+    int listener = owner_listens();
+    int fd;
+
+    owner_takes(listener); /* kept by all */
+    fd = owner_takes(listener);
+    close_on_exec(fd);
+    close_on_exec(listener);
+    for (int i = 0; i < 12; i++) {
+        pid_t pid = must(fork(), "fork");
+
+        if (pid == 0)
+            execlp("true", "true", NULL);
+        owner_reaps(pid);
+    }
+    close_alone(fd);
+}
+
+/* ---- A signal handler in the middle of an exec; played with calls_handler_lib ---------------- */
+
+static int interrupted_fd;
+
+static void execute_in_vain(int number)
+{
+    signal(number, SIG_DFL);
+    execl("/no/such/program", "no", NULL);
+}
+
+SCENE(exec_in_exec, "exec-in-exec")
+{
+    int fd = owner_takes_one();
+    char **arguments = hold_arguments(fd);
+    pid_t pid;
+
+    must(pipe2(executed, O_CLOEXEC), "pipe");
+    pid = must(fork(), "fork");
+    if (pid == 0) {
+        signal(SIGUSR1, execute_in_vain);
+        execv(self, arguments);
+        _exit(127);
+    }
+    close(executed[1]);
+    must((int)read(executed[0], executed, 1), "wait for the exec");
+    wait_for_holder(fd, pid);
+}
+
+/* It has the connection as its parent had it. */
+static void fork_a_closer(int number)
+{
+    signal(number, SIG_DFL);
+    if (must(fork(), "fork") > 0)
+        return;
+    close(executed[1]);
+    must((int)read(executed[0], executed, 1), "wait for the exec");
+    close_unread(interrupted_fd);
+    end();
+    _exit(0);
+}
+
+SCENE(fork_in_exec, "fork-in-exec")
+{
+    char **arguments;
+
+    interrupted_fd = owner_takes_one();
+    arguments = hold_arguments(interrupted_fd);
+    must(pipe2(executed, O_CLOEXEC), "pipe");
+    signal(SIGUSR1, fork_a_closer);
+    execv(self, arguments);
+}
+
 /* As an execvp that looks along PATH by itself. */
 SCENE(exec_second, "exec-second")
 {
     int fd = owner_takes_one();
     char **arguments = hold_arguments(fd);
-    int executed[2];
     pid_t pid;
 
     must(pipe2(executed, O_CLOEXEC), "pipe");
