@@ -21,6 +21,17 @@ struct entry {
 
 static _Atomic(struct entry *) pages[PAGES]; /* each written once, from NULL */
 
+/* Above every number that was ever noted. Walks end there: in a fork child each page of memory costs a fault. */
+static _Atomic int end;
+
+static void raise_end(int fd)
+{
+    int was = atomic_load(&end);
+
+    while (was <= fd && !atomic_compare_exchange_weak(&end, &was, fd + 1))
+        ;
+}
+
 static struct entry *map_page(_Atomic(struct entry *) *slot)
 {
     size_t size = ENTRIES * sizeof(struct entry);
@@ -40,6 +51,8 @@ static struct entry *entry_of(int fd, bool create)
     if (fd < 0 || fd >= ENTRIES * PAGES)
         return NULL;
     page = atomic_load_explicit(&pages[fd / ENTRIES], memory_order_acquire);
+    if (create)
+        raise_end(fd);
     if (!page && create)
         page = map_page(&pages[fd / ENTRIES]);
     return page ? &page[fd % ENTRIES] : NULL;
@@ -142,10 +155,13 @@ static bool is_wanted(const struct entry *e, uint32_t flags, uint32_t except)
 
 int fdtable_next_not_of(int fd, uint32_t flags, uint32_t except)
 {
-    for (fd++; fd < ENTRIES * PAGES; fd = (fd / ENTRIES + 1) * ENTRIES) {
-        const struct entry *page = atomic_load_explicit(&pages[fd / ENTRIES], memory_order_acquire);
+    int last = atomic_load(&end) - 1;
 
-        for (int i = fd % ENTRIES; page && i < ENTRIES; i++)
+    for (fd++; fd <= last; fd = (fd / ENTRIES + 1) * ENTRIES) {
+        const struct entry *page = atomic_load_explicit(&pages[fd / ENTRIES], memory_order_acquire);
+        int most = fd / ENTRIES == last / ENTRIES ? last % ENTRIES : ENTRIES - 1;
+
+        for (int i = fd % ENTRIES; page && i <= most; i++)
             if (is_wanted(&page[i], flags, except))
                 return fd - fd % ENTRIES + i;
     }

@@ -127,6 +127,11 @@ static inline void *sys_map_shared(size_t size)
     return at < 0 && at > -4096 ? NULL : (void *)at;
 }
 
+static inline int sys_getppid(void)
+{
+    return (int)sys1(SYS_getppid, 0);
+}
+
 static inline int sys_getpid(void)
 {
     return (int)sys1(SYS_getpid, 0);

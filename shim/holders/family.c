@@ -50,6 +50,8 @@ static uint32_t *latest;        /* by index, the latest place that this process 
 static struct family *family;   /* constructor */
 static uint32_t self;           /* constructor; a fork child's first hook */
 static uint64_t pid_ns;         /* likewise */
+static uint32_t parent;         /* the place of the process that forked this one; likewise */
+static int forker;              /* its pid as it sees it itself; family_fork_begin */
 static _Atomic int forking;     /* threads between family_fork_begin and its end */
 static _Atomic uint64_t forked; /* the serial of the last end; fork hooks */
 static PER_THREAD struct {
@@ -246,7 +248,8 @@ bool family_is_gone(const struct relative *r)
         return false;
     if (atomic_load(&m->executing) == EXECUTED)
         return true;
-    if (r->pid <= 0 || !pid_ns || r->pid_ns != pid_ns)
+    if (r->pid <= 0 || !pid_ns || r->pid_ns != pid_ns ||
+        (place == parent && sys_getppid() == r->pid))
         return false;
     dead = sys2(SYS_kill, (int)r->pid, 0) == -ESRCH ||
            (r->parent == self ? pid_can_be_waited_for((int)r->pid) : pid_has_ended((int)r->pid));
@@ -379,6 +382,7 @@ void family_fork_begin(void)
     atomic_fetch_add(&forking, 1);
     if (!family)
         return;
+    forker = atomic_load(&process->pid);
     seal_all();
     if (!pid_ns)
         family_fork_self(); /* before the first fork nobody asks */
@@ -439,12 +443,21 @@ void family_fork_parent(int child)
     atomic_fetch_sub(&forking, 1);
 }
 
+/* Without asking /proc, which takes 15 us. A process in another namespace than its parent can't see it: getppid is 0
+ * there, or, once the parent is dead, 1; and what a process with pid 1 has forked dies with it. */
+static bool has_parents_pid_ns(void)
+{
+    return parent && pid_ns && forker > 0 && sys_getppid() == forker;
+}
+
 /* The parent writes down the pid, as it is in the parent's namespace: there it will be asked for. */
 void family_fork_child(bool seen)
 {
+    parent = seen ? self : 0;
     self = seen ? take_unborn() : 0;
     unborn.depth = 0;
-    pid_ns = ask_pid_ns();
+    if (!has_parents_pid_ns())
+        pid_ns = ask_pid_ns();
     atomic_store(&forking, 0);
     atomic_store(&forked, 0);
     if (!self)

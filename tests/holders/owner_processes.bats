@@ -63,6 +63,11 @@ sole()
     held_by pid-namespace 'shared owner-unknown'
 }
 
+@test "clone into another PID namespace: the child closes, the parent serves" {
+    never_touched owner_processes pid-namespace-closes
+    matches "$held" "$(<"$BATS_TEST_TMPDIR/drain")"
+}
+
 @test "two forks: the grandchild serves" {
     held_by double-fork shared
 }

@@ -112,6 +112,21 @@ SCENE(in_pid_namespace, "pid-namespace")
     clone_and_hold(CLONE_NEWPID);
 }
 
+/* Where its parent's pid is nobody's. */
+SCENE(closes_in_pid_namespace, "pid-namespace-closes")
+{
+    int fd = owner_takes_one();
+    long pid;
+
+    owner_sends(OWNER_BYTES);
+    pid = syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
+    if (must((int)pid, "clone") == 0)
+        _exit(close(fd));
+    owner_reaps((pid_t)pid);
+    owner_serves("holder", fd, fd);
+    owner_peer_reads();
+}
+
 SCENE(with_two_forks, "double-fork")
 {
     int fd = owner_takes_one();

@@ -12,7 +12,8 @@ import re
 import subprocess
 
 HELPERS = {"sys_getsockopt_int": "getsockopt", "sys_getsockopt": "getsockopt",
-           "sys_ioctl_int": "ioctl", "sys_getpid": "getpid", "sys_gettid": "gettid",
+           "sys_ioctl_int": "ioctl", "sys_getpid": "getpid", "sys_getppid": "getppid",
+           "sys_gettid": "gettid",
            "sys_readable": "rt_sigprocmask", "sys_map": "mmap",
            "sys_map_shared": "mmap", "sys_linger_off": "setsockopt(SO_LINGER)"}
 # Functions in assembly have no debugging information: where they stand, and what they ask.
@@ -110,7 +111,7 @@ def question(site):
     call = next((HELPERS[f] for f in reversed(inner) if f in HELPERS), None)
     direct = [d for d in re.findall(r"\bSYS_(\w+)", text) if d != "ARG"]
     call = call or (direct[0] if direct else "call")
-    detail = DETAIL.findall(text) if call not in ("getpid", "gettid") else []
+    detail = DETAIL.findall(text) if call not in ("getpid", "getppid", "gettid") else []
     return "%s(%s)" % (call, detail[0]) if detail and len(set(detail)) == 1 else call
 
 
