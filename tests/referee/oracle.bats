@@ -68,6 +68,6 @@ found()
 }
 
 @test "it is found when who begins to execute a program is thought to be gone" {
-    without holders/family.c '(uint32_t)sys_gettid()' 'EXECUTED'
+    without holders/family_exec.c '(uint32_t)sys_gettid()' 'EXECUTED'
     found '.*tries to execute' drain
 }
