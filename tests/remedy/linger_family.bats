@@ -60,11 +60,11 @@ load linger_epoll
 }
 
 @test "it is found when what is put in after a fork is kept to oneself" {
-    without holders/given.c '|| put(serial, origin, place, 0)' '|| serial'
+    broken holders/given.c '|| put(serial, origin, place, 0)' '|| serial'
     gets_stale_events child-puts-in
 }
 
 @test "it is found when a set that is another by now is taken for the first" {
-    without holders/holders.c '!fdtable_enter_epoll(fd, epoll))' '!fdtable_enter_epoll(fd, epoll) \&\& false)'
+    broken holders/holders.c '!fdtable_enter_epoll(fd, epoll))' '!fdtable_enter_epoll(fd, epoll) \&\& false)'
     gets_stale_events child-new-set
 }
