@@ -26,7 +26,7 @@ EXPORT __attribute__((noinline)) void safeclose_reset_ahead(int fd)
 
 /* The stages of a close: facts, verdict, plan, remedy, report. What only a reader wants to know is asked last, and
  * only if the event will be written. */
-static void judge(struct event *e, struct close *c, enum probe_kind kind)
+static void judge_facts(struct event *e, struct close *c, enum probe_kind kind)
 {
     uint8_t bytes[CONFIG_PREVIEW_MAX];
     struct verdict last;
@@ -67,7 +67,7 @@ static void judge(struct event *e, struct close *c, enum probe_kind kind)
 }
 
 /* False if the number stands for no TCP socket. */
-static bool give_up(struct close *c, enum via via, const void *call_site)
+static bool judge_close(struct close *c, enum via via, const void *call_site)
 {
     enum probe_kind kind = PROBE_TCP;
 
@@ -85,7 +85,7 @@ static bool give_up(struct close *c, enum via via, const void *call_site)
     struct close asked = *c;
 
     asked.probe = &e.probe;
-    judge(&e, &asked, kind);
+    judge_facts(&e, &asked, kind);
     return true;
 }
 
@@ -159,7 +159,7 @@ static void close_one(int fd, enum via via, const void *call_site, enum mode mod
         summary_so_far();
     }
     drop(&c, via);
-    if (!give_up(&c, via, call_site))
+    if (!judge_close(&c, via, call_site))
         in_door = 0;
 }
 
@@ -218,7 +218,7 @@ static void end_with(int fd, enum via via, const void *call_site, enum mode mode
     if (!(info.flags & FD_TCP))
         return;
     drop(&c, via);
-    give_up(&c, via, call_site);
+    judge_close(&c, via, call_site);
 }
 
 /* Skips what this process inherited and its creator still holds: there may be thousands of those. */

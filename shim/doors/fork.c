@@ -73,11 +73,11 @@ int fork_daemon_end(enum forking forking, int ret)
     return ret;
 }
 
-enum forking fork_vfork_begin(bool told)
+enum forking fork_vfork_begin(bool ends_by_call)
 {
     if (!boundary_enter())
         return FORK_UNWATCHED;
-    boundary_vfork(told);
+    boundary_vfork(ends_by_call);
     return FORK_VFORK;
 }
 

@@ -28,7 +28,7 @@ enum forking fork_daemon_begin(void);
 int fork_daemon_end(enum forking forking, int ret);
 
 /* The calling thread is about to vfork, by the stub of hooks/fork.c. FORK_VFORK if fork_end must be called when it
- * returns in the parent. told: that call will come. */
-enum forking fork_vfork_begin(bool told);
+ * returns in the parent. ends_by_call: that call will come. */
+enum forking fork_vfork_begin(bool ends_by_call);
 
 #endif

@@ -16,7 +16,8 @@ static bool wiped;                        /* the page is wiped by fork; construc
 static _Atomic int phase;                 /* constructor, last */
 static _Atomic int spawning;              /* spawn hooks; likewise */
 static PER_THREAD volatile bool vforking; /* vfork hook, and its end */
-static PER_THREAD volatile bool untold;   /* likewise: nobody tells when it returns in the parent */
+static PER_THREAD volatile bool
+    ends_by_hook; /* likewise: nobody tells when it returns in the parent */
 static PER_THREAD volatile bool fork_was_hooked; /* fork hook: this thread forks through it */
 static bool forked;                              /* become_child: this process is a fork child */
 static void (*tell_child)(bool);                 /* constructor */
@@ -47,7 +48,7 @@ bool boundary_enter(void)
     if (vforking) {
         if (!boundary_is_ours())
             return false;
-        if (untold)
+        if (ends_by_hook)
             boundary_vfork_end();
     }
     if (!wiped || atomic_load_explicit(&process->pid, memory_order_relaxed) == 0) {
@@ -93,10 +94,10 @@ bool boundary_spawning(void)
     return atomic_load(&spawning) > 0;
 }
 
-void boundary_vfork(bool told)
+void boundary_vfork(bool ends_by_call)
 {
     atomic_fetch_add(&spawning, 1);
-    untold = !told;
+    ends_by_hook = !ends_by_call;
     vforking = true;
 }
 

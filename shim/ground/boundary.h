@@ -55,9 +55,9 @@ bool boundary_spawning(void);
 /* Whether this thread is between boundary_fork_begin and boundary_fork_end. */
 bool boundary_forking_here(void);
 
-/* The calling thread is about to vfork, which counts as a spawn until boundary_vfork_end. told: that call will come;
+/* The calling thread is about to vfork, which counts as a spawn until boundary_vfork_end. ends_by_call: that call will come;
  * otherwise until this thread's next hook, which may be in a signal handler before the child exists. */
-void boundary_vfork(bool told);
+void boundary_vfork(bool ends_by_call);
 
 /* In the parent, when vfork has returned. */
 void boundary_vfork_end(void);

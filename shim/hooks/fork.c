@@ -65,10 +65,10 @@ __attribute__((used)) static struct before_vfork before_vfork(void *return_addre
                                                               long shadow_stack)
 {
     struct before_vfork answer = {real_vfork(), 0};
-    bool told = vforks.depth < DEEPEST && !shadow_stack;
-    enum forking forking = fork_vfork_begin(told);
+    bool ends_by_call = vforks.depth < DEEPEST && !shadow_stack;
+    enum forking forking = fork_vfork_begin(ends_by_call);
 
-    if (told) {
+    if (ends_by_call) {
         vforks.return_addresses[vforks.depth] = return_address;
         vforks.forkings[vforks.depth] = forking;
         answer.deep = ++vforks.depth;

@@ -78,7 +78,7 @@ static void close_and_ask(struct lot *lot, int fd, const struct parked *p, struc
     struct verdict last = p->order == BY_DOUBT ? verdict_of(&e->probe.facts) : e->verdict;
     struct diag_answer before = {.what = DIAG_UNASKED};
     enum diag after = DIAG_UNASKED;
-    struct told told;
+    struct conclusion found;
 
     if (p->flags & PARCEL_EXITING) { /* whose own number keeps it open a moment longer */
         if (p->order == BY_DOUBT)
@@ -95,13 +95,13 @@ static void close_and_ask(struct lot *lot, int fd, const struct parked *p, struc
     lot_close_as_it_is(fd, p);
     if (before.what == DIAG_HELD)
         after = diag_ask((int)lot->diag, &key).what;
-    told = outcome_of(&last, before.what, after, before.state, p->order == BY_DOUBT);
+    found = outcome_of(&last, before.what, after, before.state, p->order == BY_DOUBT);
     if (after == DIAG_HELD && p->order != BY_DOUBT)
-        told = (struct told){last.outcome, !verdict_sends_fin(e->probe.facts.state), false};
-    if (told.claims && !ledger_claim(key.cookie))
-        told = (struct told){.outcome = OUTCOME_NONE};
-    e->verdict.outcome = told.outcome;
-    e->confirmed = told.confirmed;
+        found = (struct conclusion){last.outcome, !verdict_sends_fin(e->probe.facts.state), false};
+    if (found.claims && !ledger_claim(key.cookie))
+        found = (struct conclusion){.outcome = OUTCOME_NONE};
+    e->verdict.outcome = found.outcome;
+    e->confirmed = found.confirmed;
 }
 
 /* Drains what may be drained, closes, and reports. The kernel goes on sending what is unacknowledged. */

@@ -16,7 +16,7 @@
 #include "tcp/diag.h"
 #include "tcp/verdict.h"
 
-struct told {
+struct conclusion {
     enum outcome outcome;
     bool confirmed;
     bool
@@ -25,7 +25,7 @@ struct told {
 
 /* last: what the last close would do, after a remedy if there was one. state: enum tcp_state, as it was before the close.
  * others: another process may have been able to read it. */
-struct told outcome_of(const struct verdict *last, enum diag before, enum diag after, uint8_t state,
-                       bool others);
+struct conclusion outcome_of(const struct verdict *last, enum diag before, enum diag after,
+                             uint8_t state, bool others);
 
 #endif

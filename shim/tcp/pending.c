@@ -129,12 +129,13 @@ bool pending_add(const struct event *e, const struct verdict *last, bool others)
 static void settle(struct record *r, enum diag after)
 {
     struct event *e = &r->event;
-    struct told told = outcome_of(&r->last, r->before.what, after, r->before.state, r->others);
+    struct conclusion found =
+        outcome_of(&r->last, r->before.what, after, r->before.state, r->others);
 
     if (after == DIAG_UNASKED || r->before.what != DIAG_HELD)
         return; /* with the verdict's word */
-    if (told.claims && !ledger_claim(r->key.cookie)) {
-        told = (struct told){.outcome = OUTCOME_NONE};
+    if (found.claims && !ledger_claim(r->key.cookie)) {
+        found = (struct conclusion){.outcome = OUTCOME_NONE};
         e->note = NOTE_SHARED;
     } else if (after == DIAG_HELD) {
         if (e->note == NOTE_NONE)
@@ -142,8 +143,8 @@ static void settle(struct record *r, enum diag after)
     } else if (e->note == NOTE_SHARED) {
         e->note = e->action == ACTION_PASSED ? NOTE_OWNER_UNKNOWN : NOTE_NONE;
     }
-    e->verdict.outcome = told.outcome;
-    e->confirmed = told.confirmed;
+    e->verdict.outcome = found.outcome;
+    e->confirmed = found.confirmed;
 }
 
 /* The peer's FIN was the first: then an orderly end has no TIME_WAIT. */

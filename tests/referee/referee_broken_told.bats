@@ -17,7 +17,7 @@ load referee_broken
 }
 
 @test "it is found when an outcome is the verdict's word" {
-    broken tcp/pending.c 'e->confirmed = told.confirmed;' 'e->confirmed = false;'
+    broken tcp/pending.c 'e->confirmed = found.confirmed;' 'e->confirmed = false;'
     is_found 'not confirmed, though the kernel can be asked' --mode log
 }
 

@@ -17,7 +17,7 @@ enum cell {
     RST_MAYBE, /* likely, and likewise */
 };
 
-static const struct told meaning[] = {
+static const struct conclusion meaning[] = {
     [NOTHING] = {OUTCOME_NONE, true, false},   [FIN] = {OUTCOME_FIN, true, false},
     [FIN_MAYBE] = {OUTCOME_FIN, false, false}, [RST] = {OUTCOME_RST, true, true},
     [RST_MAYBE] = {OUTCOME_RST, false, true},
@@ -74,15 +74,15 @@ static enum cell cell_of(const struct row *r, enum diag after, uint8_t state, bo
     return others ? r->gone_others : r->gone;
 }
 
-static void assert_told(struct told told, struct told wanted, const char *name, const char *where,
-                        enum diag after, uint8_t state, bool others)
+static void assert_told(struct conclusion found, struct conclusion wanted, const char *name,
+                        const char *where, enum diag after, uint8_t state, bool others)
 {
-    if (told.outcome != wanted.outcome || told.confirmed != wanted.confirmed ||
-        told.claims != wanted.claims)
+    if (found.outcome != wanted.outcome || found.confirmed != wanted.confirmed ||
+        found.claims != wanted.claims)
         fail_msg(
             "%s, %s, after %d, state %u, others %d: %s, confirmed %d, claims %d; not %s, %d, %d",
-            name, where, after, state, others, names_outcome(told.outcome), told.confirmed,
-            told.claims, names_outcome(wanted.outcome), wanted.confirmed, wanted.claims);
+            name, where, after, state, others, names_outcome(found.outcome), found.confirmed,
+            found.claims, names_outcome(wanted.outcome), wanted.confirmed, wanted.claims);
 }
 
 static void in_this_row(void **state)
@@ -93,9 +93,9 @@ static void in_this_row(void **state)
     for (unsigned i = 0; i < sizeof(afters) / sizeof(afters[0]); i++) {
         for (uint8_t s = STATE_ESTABLISHED; s <= STATE_CLOSING; s++) {
             for (int others = 0; others < 2; others++) {
-                struct told told = outcome_of(&r->last, DIAG_HELD, afters[i], s, others);
+                struct conclusion found = outcome_of(&r->last, DIAG_HELD, afters[i], s, others);
 
-                assert_told(told, meaning[cell_of(r, afters[i], s, others)], r->name,
+                assert_told(found, meaning[cell_of(r, afters[i], s, others)], r->name,
                             "found before", afters[i], s, others);
             }
         }
@@ -106,7 +106,7 @@ static void in_this_row(void **state)
 TEST(without_two_answers_the_verdict_is_told_and_not_confirmed)
 {
     for (int i = 0; i < ROWS; i++) {
-        const struct told word = {table[i].last.outcome, false, false};
+        const struct conclusion word = {table[i].last.outcome, false, false};
 
         for (enum diag before = DIAG_UNASKED; before <= DIAG_ORPHAN; before++) {
             for (enum diag after = DIAG_UNASKED; after <= DIAG_ORPHAN; after++) {
@@ -126,9 +126,9 @@ TEST(only_a_reset_is_claimed)
     for (int i = 0; i < ROWS; i++)
         for (enum diag after = DIAG_UNASKED; after <= DIAG_ORPHAN; after++)
             for (uint8_t s = STATE_ESTABLISHED; s <= STATE_CLOSING; s++) {
-                struct told told = outcome_of(&table[i].last, DIAG_HELD, after, s, true);
+                struct conclusion found = outcome_of(&table[i].last, DIAG_HELD, after, s, true);
 
-                assert_false(told.claims && told.outcome != OUTCOME_RST);
+                assert_false(found.claims && found.outcome != OUTCOME_RST);
             }
 }
 
