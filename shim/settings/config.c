@@ -5,6 +5,7 @@
 #include "report/stack.h"
 #include "settings/config.h"
 #include "settings/options.h"
+#include "settings/setuid.h"
 
 #include <sys/prctl.h>
 
@@ -190,8 +191,7 @@ static void forget_inherited(void)
 
 void config_read(void)
 {
-    /* A privileged program's environment is its caller's, and would have us open files as root. */
-    if (getauxval(AT_SECURE)) {
+    if (setuid_program()) {
         config.mode = MODE_OFF;
         forget_inherited();
         return;
