@@ -155,6 +155,13 @@ $(BUILD)/tests/unit_%: tests/unit/unit_%.c $(BUILD)/shim/$(1)%.o
 endef
 $(foreach room,ground settings report tcp remedy,$(eval $(call unit_test,$(room)/)))
 
+# Those of the command have its objects, without its main.
+CLI_UNITS = $(BUILD)/tests/unit_symbols
+$(CLI_UNITS): $(BUILD)/tests/unit_%: tests/unit/unit_%.c $(filter-out $(BUILD)/cli/main.o,$(COMMAND_OBJECTS))
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_FLAGS) -Icli $(LDFLAGS) -o $@ $(filter %.o,$^) $< -lcmocka
+
 $(BUILD)/tests/kernel_facts_%: tests/kernel/kernel_facts_%.c tests/support/net.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)

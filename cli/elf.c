@@ -1,6 +1,5 @@
-#include "elf_reader.h"
+#include "elf_member.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,12 +10,6 @@
 /* Far more than the library has. It bounds the work that a file can ask for. */
 #define MOST_SYMBOLS 100000
 
-/* A member of a structure of the file, which has two forms. */
-#define MEMBER(elf, bytes, type, member)                                                           \
-    ((elf)->is64 ? elf_number(elf, (bytes) + offsetof(Elf64_##type, member),                       \
-                              sizeof(((Elf64_##type *)0)->member))                                 \
-                 : elf_number(elf, (bytes) + offsetof(Elf32_##type, member),                       \
-                              sizeof(((Elf32_##type *)0)->member)))
 #define SIZE(elf, type) ((elf)->is64 ? sizeof(Elf64_##type) : sizeof(Elf32_##type))
 
 bool elf_read(const struct elf *elf, uint64_t offset, void *to, size_t size)

@@ -47,6 +47,14 @@ struct elf_dynamic {
     uint64_t value;
 };
 
+struct elf_symbol {
+    uint64_t name; /* in the strings of its table */
+    uint64_t address;
+    uint64_t size;
+    bool is_function; /* that this file defines */
+    bool is_global;
+};
+
 /* NULL; or what is wrong with the file, as a sentence that begins with "it". */
 const char *elf_open(struct elf *elf, int fd);
 
@@ -71,6 +79,17 @@ bool elf_section_name(const struct elf *elf, const struct elf_section *section, 
 /* Entry i of the segment PT_DYNAMIC; false behind the last. */
 bool elf_dynamic(const struct elf *elf, const struct elf_segment *in, unsigned i,
                  struct elf_dynamic *entry);
+
+/* Finds the first section of this type (SHT_...), and the section with its strings. */
+bool elf_table(const struct elf *elf, uint32_t type, struct elf_section *table,
+               struct elf_section *strings);
+
+/* Bytes of one entry of a symbol table, and what such an entry says. */
+size_t elf_symbol_size(const struct elf *elf);
+void elf_symbol(const struct elf *elf, const void *bytes, struct elf_symbol *symbol);
+
+/* Writes the GNU build-id in hexadecimal, "" if the file has none. cap: 2 bytes for each byte of it, and 1. */
+void elf_build_id(const struct elf *elf, char *to, size_t cap);
 
 /* The address of the first data object of this name and size in .symtab; false if there is none, as in a
  * file that is stripped. */

@@ -1,0 +1,166 @@
+/*
+ * Names for addresses: of functions of this very program, whose addresses the linker gave us, and whose lines the
+ * compiler did.
+ */
+#define _GNU_SOURCE
+#include "symbols.h"
+#include "test.h"
+
+#include <fcntl.h>
+#include <link.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static volatile unsigned long called_from;
+static unsigned called_from_line;
+
+__attribute__((noinline)) static void note_caller(void)
+{
+    called_from = (unsigned long)__builtin_return_address(0);
+}
+
+__attribute__((noinline)) static void calls_note_caller(void)
+{
+    called_from_line = __LINE__ + 1;
+    note_caller();
+    __asm__ volatile(""); /* no tail call */
+}
+
+static int first_bias(struct dl_phdr_info *info, size_t size, void *bias)
+{
+    (void)size;
+    *(unsigned long *)bias = info->dlpi_addr;
+    return 1; /* the first is the program */
+}
+
+static unsigned long in_file(unsigned long address)
+{
+    unsigned long bias = 0;
+
+    dl_iterate_phdr(first_bias, &bias);
+    return address - bias;
+}
+
+/* Runs a command on this program's file, with its output in `said`. */
+static void shell(const char *command, char *said, size_t cap)
+{
+    FILE *pipe = popen(command, "r");
+    size_t n;
+
+    assert_non_null(pipe);
+    n = fread(said, 1, cap - 1, pipe);
+    said[n] = '\0';
+    assert_int_equal(pclose(pipe), 0);
+}
+
+TEST(the_caller_has_its_name_and_line)
+{
+    struct symbols *symbols = symbols_new(SYMBOLS_LINES);
+    const struct module *module = symbols_module(symbols, NULL, "/proc/self/exe");
+    struct place place;
+
+    calls_note_caller();
+    assert_null(module->wrong);
+    assert_null(module->no_names);
+    assert_true(symbols_find(symbols, module, in_file(called_from) - 1, &place));
+    assert_string_equal(place.function, "calls_note_caller");
+    assert_int_equal(place.offset,
+                     in_file(called_from) - 1 - in_file((unsigned long)calls_note_caller));
+    assert_int_equal(place.line, called_from_line);
+    assert_non_null(strstr(place.file, "unit_symbols.c"));
+    symbols_free(symbols);
+}
+
+TEST(an_address_outside_of_all_functions_has_no_name)
+{
+    struct symbols *symbols = symbols_new(SYMBOLS_NAMES);
+    const struct module *module = symbols_module(symbols, NULL, "/proc/self/exe");
+    struct place place;
+
+    assert_false(symbols_find(symbols, module, 1, &place));
+    assert_false(symbols_find(symbols, module, UINT64_MAX, &place));
+    assert_false(symbols_find(symbols, module, in_file((unsigned long)&called_from_line), &place));
+    symbols_free(symbols);
+}
+
+TEST(the_build_id_is_the_one_that_readelf_shows)
+{
+    struct symbols *symbols = symbols_new(SYMBOLS_NAMES);
+    char command[256], said[BUILD_ID_BYTES + 1];
+
+    snprintf(command, sizeof(command),
+             "readelf -n /proc/%d/exe | sed -n 's/.*Build ID: //p' | tr -d '\\n'", getpid());
+    shell(command, said, sizeof(said));
+    assert_true(strlen(said) >= 32);
+    assert_string_equal(symbols_module(symbols, NULL, "/proc/self/exe")->build_id, said);
+    symbols_free(symbols);
+}
+
+TEST(a_cpp_name_is_demangled_with_and_without_room)
+{
+    struct symbols *symbols = symbols_new(SYMBOLS_LINES);
+    char name[64] = "_ZN4http6server5closeEi", small[24] = "_ZN4http6server5closeEi";
+
+    symbols_demangle(symbols, name, sizeof(name));
+    assert_string_equal(name, "http::server::close");
+    symbols_demangle(symbols, small, 8);
+    assert_string_equal(small, "_ZN4http6server5closeEi");
+    symbols_free(symbols);
+}
+
+TEST(what_is_no_elf_file_says_so)
+{
+    struct symbols *symbols = symbols_new(SYMBOLS_NAMES);
+
+    assert_string_equal(symbols_module(symbols, NULL, "/etc/passwd")->wrong,
+                        "it is not an ELF file");
+    assert_string_equal(symbols_module(symbols, NULL, "/nowhere")->wrong,
+                        "No such file or directory");
+    assert_string_equal(symbols_module(symbols, NULL, "/dev/zero")->wrong,
+                        "it is not a regular file");
+    symbols_free(symbols);
+}
+
+TEST(a_link_can_not_lead_out_of_the_root)
+{
+    struct symbols *symbols = symbols_new(SYMBOLS_NAMES);
+    char root[] = "/tmp/unit_symbols.XXXXXX", link_name[64];
+
+    assert_non_null(mkdtemp(root));
+    snprintf(link_name, sizeof(link_name), "%s/link", root);
+    assert_int_equal(symlink("/bin/sh", link_name), 0);
+    assert_null(symbols_module(symbols, NULL, link_name)->wrong);
+    assert_non_null(symbols_module(symbols, root, "/link")->wrong);
+    unlink(link_name);
+    rmdir(root);
+    symbols_free(symbols);
+}
+
+TEST(a_file_that_others_can_write_is_not_given_to_addr2line)
+{
+    struct symbols *symbols = symbols_new(SYMBOLS_LINES);
+    char copy[] = "/tmp/unit_symbols.XXXXXX", command[128], said[8];
+    struct place place;
+    int fd = mkstemp(copy);
+
+    assert_true(fd >= 0);
+    snprintf(command, sizeof(command), "cat /proc/%d/exe >%s", getpid(), copy);
+    shell(command, said, sizeof(said));
+    calls_note_caller();
+    assert_true(symbols_find(symbols, symbols_module(symbols, NULL, copy), in_file(called_from) - 1,
+                             &place));
+    assert_int_equal(place.line, called_from_line);
+    assert_int_equal(fchmod(fd, 0666), 0);
+    assert_true(symbols_find(symbols, symbols_module(symbols, NULL, copy), in_file(called_from) - 1,
+                             &place));
+    assert_string_equal(place.function, "calls_note_caller");
+    assert_int_equal(place.line, 0);
+    close(fd);
+    unlink(copy);
+    symbols_free(symbols);
+}
+
+TEST_MAIN()
