@@ -73,8 +73,10 @@ SHIM_LINK = -shared -Wl,-soname,$(LIB) -Wl,--version-script=shim/libsafeclose.ma
 	$(if $(IS_X86_64),-Wl$(comma)-z$(comma)ibt$(comma)-z$(comma)shstk) -Wl,--hash-style=gnu -Wl,--no-as-needed -l:libdl.so.2
 
 SHIM_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/*/*.c))
-# The command takes from the library what is pure: the meaning of a setting's value.
-COMMAND_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c)) $(BUILD)/shim/settings/options.o
+# The command takes from the library what is pure: the meaning of a setting's value and of a close, and how numbers
+# are written.
+COMMAND_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c)) \
+	$(patsubst %,$(BUILD)/shim/%.o,settings/options report/meaning ground/format)
 PAGES = $(patsubst %.in,$(BUILD)/%,$(wildcard man/*.in))
 COMPLETIONS = $(patsubst %.in,$(BUILD)/%,$(wildcard cli/completion.*.in))
 DEMOS = $(patsubst %.c,$(BUILD)/%,$(filter-out demo/net.c,$(wildcard demo/*.c)))

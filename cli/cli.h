@@ -29,6 +29,9 @@ void run_help(FILE *to);
 int check_command(int argc, char **argv);
 void check_help(FILE *to);
 
+int report_command(int argc, char **argv);
+void report_help(FILE *to);
+
 /* "safeclose: unable to ..." on stderr: what, which value, why. */
 void unable(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -8,6 +8,8 @@ static const struct subcommand subcommands[] = {
     {"run", "start a program with the library preloaded", run_command, run_help},
     {"check", "tell whether the library can be preloaded into a program, or works in a process",
      check_command, check_help},
+    {"report", "say from logs which code resets whom, what was lost, and what to do",
+     report_command, report_help},
 };
 
 #define SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
@@ -26,7 +28,8 @@ static void help(FILE *to)
           "First steps:\n"
           "  safeclose check nginx               can the library be preloaded into it?\n"
           "  safeclose run ./server              report and explain each reset; change nothing\n"
-          "  safeclose run -m linger ./server    prevent them\n\n"
+          "  safeclose run -m linger ./server    prevent them\n"
+          "  safeclose run -o LOG ./server       write a log for: safeclose report LOG\n\n"
           "See also: man safeclose, man libsafeclose\n",
           to);
 }

@@ -1,0 +1,181 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "frames.h"
+#include "strings.h"
+#include "symbols.h"
+#include "words.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_NAMED 65536 /* a power of 2 */
+#define MOST_TROUBLES 64
+
+static const struct frame_name unknown = {.function = "", .inlined = "", .file = ""};
+
+static struct named {
+    struct frame frame; /* module STRINGS_EMPTY: free */
+    struct frame_name name;
+} * names;
+static unsigned named;
+
+static struct trouble {
+    uint32_t path;
+    bool names_all_the_same;
+    char why[192];
+} troubles[MOST_TROUBLES];
+static unsigned trouble_count;
+
+static struct symbols *symbols;
+
+/* ---- Is it the file that ran? -------------------------------------------------------------------- */
+
+static struct trouble *trouble_of(uint32_t path)
+{
+    for (unsigned i = 0; i < trouble_count; i++)
+        if (troubles[i].path == path)
+            return &troubles[i];
+    return NULL;
+}
+
+static void note(uint32_t path, bool names_all_the_same, const char *format, const char *a,
+                 const char *b)
+{
+    struct trouble *t = &troubles[trouble_count];
+
+    if (trouble_count == MOST_TROUBLES || trouble_of(path))
+        return;
+    trouble_count++;
+    t->path = path;
+    t->names_all_the_same = names_all_the_same;
+    snprintf(t->why, sizeof(t->why), format, a, b);
+}
+
+static const struct executable_seen *executable(const struct report *report, uint32_t path)
+{
+    for (unsigned i = 0; i < report->executable_count; i++)
+        if (report->executables[i].path == path)
+            return &report->executables[i];
+    return NULL;
+}
+
+/* Only of executables does the log have the build-id. */
+static bool ran(const struct report *report, uint32_t path, const struct module *module)
+{
+    const struct executable_seen *seen = executable(report, path);
+    const char *logged = seen ? strings_text(seen->build_id) : "";
+
+    if (module->wrong)
+        note(path, false, "%s%s", module->wrong, "");
+    else if (seen && seen->differ)
+        note(path, false, "the log has several builds of it, so names would be guesses%s%s", "",
+             "");
+    else if (*logged && strcmp(logged, module->build_id) != 0)
+        note(path, false, "it is not the file that ran: build-id %.12s in the log, %.12s now",
+             logged, *module->build_id ? module->build_id : "none");
+    else if (module->no_names)
+        note(path, false, "%s%s", module->no_names, "");
+    else if (!*logged && (int64_t)module->changed.tv_sec * 1000000 > report->last)
+        note(path, true, "it was replaced after the last event; names may be wrong%s%s", "", "");
+    return !trouble_of(path) || trouble_of(path)->names_all_the_same;
+}
+
+void frames_trouble(void (*tell)(void *to, const char *path, const char *why), void *to)
+{
+    for (unsigned i = 0; i < trouble_count; i++)
+        tell(to, strings_text(troubles[i].path), troubles[i].why);
+}
+
+/* ---- Names --------------------------------------------------------------------------------------- */
+
+static const char *copy(const char *text)
+{
+    char *kept = *text ? strdup(text) : NULL;
+
+    return kept ? kept : "";
+}
+
+static struct frame_name look_up(const struct report *report, const struct frame *frame)
+{
+    const struct trouble *known = trouble_of(frame->module);
+    const char *path = strings_text(frame->module);
+    const struct module *module;
+    struct frame_name name = unknown;
+    struct place place;
+
+    if (known && !known->names_all_the_same)
+        return unknown;
+    if (!symbols)
+        symbols = symbols_new(SYMBOLS_LINES);
+    if (*path != '/') {
+        note(frame->module, false, "it is no file%s%s", "", "");
+        return unknown;
+    }
+    module = symbols_module(symbols, NULL, path);
+    if (!ran(report, frame->module, module) ||
+        !symbols_find(symbols, module, frame->offset - 1, &place))
+        return unknown;
+    name.function = copy(place.function);
+    name.inlined = copy(place.inlined);
+    name.file = copy(place.file);
+    name.offset = place.offset + 1;
+    name.line = place.line;
+    return name;
+}
+
+static void *room(void)
+{
+    void *all = calloc(MOST_NAMED, sizeof(names[0]));
+
+    return all;
+}
+
+const struct frame_name *frames_name(const struct report *report, const struct frame *frame)
+{
+    uint64_t i = hash_number(frame->module, frame->offset) % MOST_NAMED;
+
+    if (frame->module == STRINGS_EMPTY || (!names && !(names = room())))
+        return &unknown;
+    for (; names[i].frame.module; i = (i + 1) % MOST_NAMED)
+        if (names[i].frame.module == frame->module && names[i].frame.offset == frame->offset)
+            return &names[i].name;
+    if (named == MOST_NAMED / 2)
+        return &unknown;
+    named++;
+    names[i].name = look_up(report, frame);
+    names[i].frame = *frame;
+    return &names[i].name;
+}
+
+static bool is_libc(const struct frame *frame)
+{
+    const char *file = words_file(strings_text(frame->module));
+
+    return strncmp(file, "libc.", 5) == 0 || strncmp(file, "libc-", 5) == 0 ||
+           strncmp(file, "ld-", 3) == 0;
+}
+
+const struct frame *frames_guilty(const struct report *report, const struct group *group)
+{
+    const struct frame *named_one = NULL, *other = NULL;
+
+    for (unsigned i = group->depth; i-- > 0;) {
+        const struct frame *frame = &group->frames[i];
+        const struct frame_name *name = frames_name(report, frame);
+
+        if (is_libc(frame))
+            continue;
+        other = frame;
+        if (name->line || (*name->function && !(named_one && frames_name(report, named_one)->line)))
+            named_one = frame;
+    }
+    return named_one ? named_one : other ? other : group->depth ? group->frames : NULL;
+}
+
+void frames_end(void)
+{
+    if (symbols)
+        symbols_free(symbols);
+    symbols = NULL;
+}
