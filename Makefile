@@ -130,6 +130,8 @@ $(BUILD)/cli/%.o: cli/%.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(PLAIN_FLAGS) -Icli -Ishim -MMD -MP -c -o $@ $<
 
+$(BUILD)/cli/html.o: cli/page.css cli/page.js
+
 # What they say of settings and causes comes from the tables of shim/.
 $(PAGES) $(COMPLETIONS): $(BUILD)/%: %.in $(BUILD)/scripts/tables
 	$(say) FILL $@

@@ -57,7 +57,7 @@ const char *say_outcomes(const struct totals *t)
     static struct sentence s;
 
     clear(&s);
-    put(&s, "%s reset", words_number(t->resets));
+    put(&s, "%s", words_count(t->resets, "reset"));
     if (t->later)
         put(&s, ", %s of them after the close", words_number(t->later));
     if (t->unconfirmed)
