@@ -1,6 +1,3 @@
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "filter.h"
 
 #include <string.h>
@@ -22,11 +19,10 @@ bool filter_leaves_out(const struct report_options *o)
 
 static bool has_port(const struct report_options *o, const struct json_value *address)
 {
-    const char *colon = address->kind ? memrchr(address->bytes, ':', address->len) : NULL;
-    unsigned port = 0;
+    const char *host;
+    size_t len;
+    unsigned port = log_address(address, &host, &len);
 
-    for (const char *p = colon; p && ++p < address->bytes + address->len && port < 65536;)
-        port = port * 10 + (unsigned)(*p - '0');
     for (unsigned i = 0; i < o->port_ranges; i++)
         if (port >= o->ports[i].first && port <= o->ports[i].last)
             return true;

@@ -32,9 +32,19 @@ struct subject {
     bool resets;
 };
 
+static const struct report *gathering;
+
+static bool group_exists(uint64_t key)
+{
+    return groups_have(&gathering->groups, key) || groups_have(&gathering->peers, key) ||
+           groups_have(&gathering->processes, key);
+}
+
 void gather_begin(struct report *report, const struct report_options *options)
 {
     memset(report, 0, sizeof(*report));
+    gathering = report;
+    tally_begin(group_exists);
     report->options = options;
     groups_begin(&report->groups, options->by == BY_SITE ? SITES_MOST : OTHERS_MOST);
     if (options->form == FORM_HTML) {
@@ -49,23 +59,6 @@ void gather_file(struct report *report)
 }
 
 /* ---- What an event is about ----------------------------------------------------------------------- */
-
-/* The port behind the last colon, and the length of the address before it, without brackets. */
-static unsigned port_of(const struct json_value *address, const char **host, size_t *len)
-{
-    const char *colon = address->kind ? memrchr(address->bytes, ':', address->len) : NULL;
-    unsigned port = 0;
-
-    *host = address->bytes;
-    *len = colon ? (size_t)(colon - address->bytes) : 0;
-    for (const char *p = colon; p && ++p < address->bytes + address->len && port < 65536;)
-        port = *p >= '0' && *p <= '9' ? port * 10 + (unsigned)(*p - '0') : 65536;
-    if (*len > 1 && **host == '[' && (*host)[*len - 1] == ']') {
-        ++*host;
-        *len -= 2;
-    }
-    return port < 65536 ? port : 0;
-}
 
 /* Of a service: the local one where the peer connected, the peer's where the program did. Where nobody knows, the
  * lower one: kernels give clients high ports. */
@@ -124,8 +117,8 @@ static struct subject subject_of(struct report *report, const struct log_event *
     unsigned local, peer;
     size_t len;
 
-    local = port_of(&e->local, &address, &len);
-    peer = port_of(&e->peer, &address, &len);
+    local = log_address(&e->local, &address, &len);
+    peer = log_address(&e->peer, &address, &len);
     s.comm = strings_value(&e->comm);
     s.cause = strings_value(&e->cause);
     s.peer = len ? strings_add(address, len) : STRINGS_EMPTY;
@@ -183,7 +176,8 @@ static void add_ports(struct group *g, const struct log_event *e)
 {
     const char *address;
     size_t len;
-    uint32_t local = port_of(&e->local, &address, &len), peer = port_of(&e->peer, &address, &len);
+    uint32_t local = log_address(&e->local, &address, &len),
+             peer = log_address(&e->peer, &address, &len);
 
     g->local_ports_differ |= g->local_port && g->local_port != local;
     g->peer_ports_differ |= g->peer_port && g->peer_port != peer;

@@ -81,6 +81,11 @@ static uint32_t *slot_of(const struct groups *g, uint64_t key)
     return &g->slots[i];
 }
 
+bool groups_have(const struct groups *g, uint64_t key)
+{
+    return g->most && *slot_of(g, key);
+}
+
 static void put_away(struct groups *g, struct group *group)
 {
     totals_add(&g->rest, &group->totals);

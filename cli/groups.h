@@ -69,6 +69,7 @@ void groups_begin(struct groups *groups, uint32_t most);
 /* The group with this key; a new one has nothing but the key. Good until the next call. */
 struct group *groups_get(struct groups *groups, uint64_t key);
 
+bool groups_have(const struct groups *groups, uint64_t key);
 void groups_sort(struct groups *groups);
 void totals_add(struct totals *to, const struct totals *from);
 

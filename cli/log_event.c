@@ -1,3 +1,6 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "log_event.h"
 
 #include <stddef.h>
@@ -74,6 +77,27 @@ bool log_is(const struct json_value *value, const char *text)
 {
     return value->kind == JSON_STRING && value->len == strlen(text) &&
            memcmp(value->bytes, text, value->len) == 0;
+}
+
+unsigned log_address(const struct json_value *value, const char **address, size_t *len)
+{
+    const char *end = value->bytes + value->len, *colon;
+    unsigned port = 0;
+
+    *address = "";
+    *len = 0;
+    colon = value->kind == JSON_STRING ? memrchr(value->bytes, ':', value->len) : NULL;
+    if (!colon)
+        return 0;
+    *address = value->bytes;
+    *len = (size_t)(colon - value->bytes);
+    if (*len > 1 && **address == '[' && (*address)[*len - 1] == ']') {
+        ++*address;
+        *len -= 2;
+    }
+    for (const char *p = colon + 1; p < end && port < 65536; p++)
+        port = *p >= '0' && *p <= '9' ? port * 10 + (unsigned)(*p - '0') : 65536;
+    return port < 65536 ? port : 0;
 }
 
 static bool digits(const char *text, unsigned from, unsigned count, unsigned *number)

@@ -40,6 +40,9 @@ bool log_event_read(struct log_event *event, const char *line, size_t len);
 /* Whether a value is this string. */
 bool log_is(const struct json_value *value, const char *text);
 
+/* The port of "127.0.0.1:80" or "[::1]:80", 0 if there is none, and the address before it, without brackets. */
+unsigned log_address(const struct json_value *value, const char **address, size_t *len);
+
 /* "2026-11-22T06:31:07.123456Z" to microseconds since 1970; false if it isn't of that form, or not of
  * 2000 to 2099. */
 bool log_time(const char *text, size_t len, int64_t *time);

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Lines of ours have 2048 bytes at most; longer ones are read in pieces, none of which is an event. */
+/* Lines of ours have 2048 bytes at most. */
 #define BUFFER (256 << 10)
 #define MOST_FILES 4096
 
@@ -22,6 +22,7 @@ struct file {
     int fd;
     uint64_t lines, events;
     bool looks_binary, looks_compressed;
+    bool skipping; /* the rest of a line that is longer than the buffer */
 };
 
 /* ---- Lines -------------------------------------------------------------------------------------- */
@@ -65,8 +66,9 @@ static size_t take_lines(struct report *report, struct file *file, const char *b
     while ((end = memchr(bytes + at, '\n', len - at))) {
         size_t line = (size_t)(end - (bytes + at));
 
-        if (line)
+        if (line && !file->skipping)
             take_line(report, file, bytes + at, line);
+        file->skipping = false;
         at += line + 1;
     }
     return at;
@@ -74,19 +76,20 @@ static size_t take_lines(struct report *report, struct file *file, const char *b
 
 static void look_at_beginning(struct file *file, const char *bytes, size_t len)
 {
-    static const char *const packed[] = {"\x1f\x8b", "\x28\xb5\x2f\xfd",
-                                         "\xfd"
-                                         "7zXZ",
-                                         "BZh"};
+    /* gzip, zstd, xz, bzip2 */
+    static const char *const packed[] = {"\x1f\x8b", "\x28\xb5\x2f\xfd", "\xfd\x37zXZ", "BZh"};
 
     for (unsigned i = 0; i < sizeof(packed) / sizeof(packed[0]); i++)
         file->looks_compressed |= begins(bytes, len, packed[i]);
     file->looks_binary = memchr(bytes, '\0', len) != NULL;
 }
 
-/* The rest of a line that is longer than the buffer is skipped with the next ones. */
-static void take_long_line(struct report *report, struct file *file)
+/* No event is as long. */
+static void skip_line(struct report *report, struct file *file)
 {
+    if (file->skipping)
+        return;
+    file->skipping = true;
     report->input.lines++;
     report->input.foreign++;
     file->lines++;
@@ -123,13 +126,13 @@ static int read_lines(struct report *report, struct file *file, char *buffer)
         len += (size_t)n;
         taken = take_lines(report, file, buffer, len);
         if (!taken && len == BUFFER) {
-            take_long_line(report, file);
+            skip_line(report, file);
             taken = len;
         }
         memmove(buffer, buffer + taken, len - taken);
         len -= taken;
     }
-    if (len)
+    if (len && !file->skipping)
         take_last(report, file, buffer, len);
     return 0;
 }

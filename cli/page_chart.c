@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#define BARS 96    /* at most */
-#define HEIGHT 160 /* of the highest bar, in pixels */
+#define BARS 96     /* at most */
+#define HEIGHT 160U /* of the highest bar, in pixels */
 
 struct bars {
     uint64_t counts[TIMELINE_ROWS][BARS];

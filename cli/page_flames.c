@@ -16,7 +16,7 @@
 #include <string.h>
 
 #define LEVELS (FRAMES_MOST + 2) /* program, frames, cause */
-#define ROW 20                   /* pixels */
+#define ROW 20U                  /* pixels */
 /* Narrower boxes could not be seen; it bounds the size of the page, too. */
 #define NARROWEST (1.0 / 2000)
 

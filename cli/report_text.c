@@ -214,13 +214,13 @@ static void put_who(const struct layout *l, const struct group *g, const struct 
 static void put_title(const struct report *report, const struct layout *l, const struct group *g,
                       unsigned number)
 {
-    const char *label = words_plain(strings_text(g->label), 40);
-    const char *cause = words_plain(strings_text(g->cause), 24);
+    const char *label = words_plain(strings_text(g->label), 24);
+    const char *cause = words_plain(strings_text(g->cause), 16);
 
     fprintf(l->to, "\n%s%u. ", colour(l->to, "1"), number);
     if (report->options->by == BY_SITE)
         fprintf(l->to, "%s in %s [%s]",
-                say_where(report, g, layout_left(l, 14 + strlen(label) + strlen(cause), 20)), label,
+                say_where(report, g, layout_left(l, 16 + strlen(label) + strlen(cause), 20)), label,
                 cause);
     else
         fputs(*label ? label : "unknown", l->to);

@@ -12,11 +12,14 @@ static struct {
     uint32_t count;
     uint32_t *slots; /* entry + 1; 0 is free */
     uint64_t untold;
+    uint64_t next_look; /* for entries that can go, when so many were untold */
     bool sorted;
+    bool (*exists)(uint64_t group);
 } all;
 
-static void begin(void)
+void tally_begin(bool (*exists)(uint64_t group))
 {
+    all.exists = exists;
     all.entries = malloc(TALLY_MOST * sizeof(all.entries[0]));
     all.slots = calloc(SLOTS, sizeof(all.slots[0]));
     if (!all.entries || !all.slots) {
@@ -25,26 +28,56 @@ static void begin(void)
     }
 }
 
-void tally_add(uint64_t group, enum tally_kind kind, uint32_t string)
+static uint32_t *slot_of(uint64_t group, uint32_t kind, uint32_t string)
 {
     uint64_t i = hash_number(group ^ (uint64_t)kind << 32, string) % SLOTS;
 
-    if (!all.entries)
-        begin();
     for (; all.slots[i]; i = (i + 1) % SLOTS) {
-        struct tally_entry *e = &all.entries[all.slots[i] - 1];
+        const struct tally_entry *e = &all.entries[all.slots[i] - 1];
 
-        if (e->group == group && e->kind == kind && e->string == string) {
-            e->count++;
-            return;
-        }
+        if (e->group == group && e->kind == kind && e->string == string)
+            break;
+    }
+    return &all.slots[i];
+}
+
+/* Drops the entries of groups that are no more. Where that does not help, the next look is put off. */
+static void make_room(void)
+{
+    uint32_t kept = 0;
+
+    memset(all.slots, 0, SLOTS * sizeof(all.slots[0]));
+    for (uint32_t i = 0; i < all.count; i++) {
+        const struct tally_entry e = all.entries[i];
+
+        if (!all.exists(e.group))
+            continue;
+        all.entries[kept] = e;
+        *slot_of(e.group, e.kind, e.string) = ++kept;
+    }
+    if (kept > TALLY_MOST / 10 * 9)
+        all.next_look = all.untold + TALLY_MOST;
+    all.count = kept;
+}
+
+void tally_add(uint64_t group, enum tally_kind kind, uint32_t string)
+{
+    uint32_t *slot = slot_of(group, kind, string);
+
+    if (*slot) {
+        all.entries[*slot - 1].count++;
+        return;
+    }
+    if (all.count == TALLY_MOST && all.untold >= all.next_look) {
+        make_room();
+        slot = slot_of(group, kind, string);
     }
     if (all.count == TALLY_MOST) {
         all.untold++;
         return;
     }
     all.entries[all.count] = (struct tally_entry){group, string, kind, 1};
-    all.slots[i] = ++all.count;
+    *slot = ++all.count;
 }
 
 uint64_t tally_untold(void)

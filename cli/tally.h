@@ -1,10 +1,12 @@
 /*
  * How often each value of something was met in a group: its peers, processes, doors. One table for all groups,
- * bounded: what no longer fits is counted as untold.
+ * bounded: when it is full, the entries of groups that were put away make room; what still doesn't fit is counted as
+ * untold.
  */
 #ifndef SAFECLOSE_TALLY_H
 #define SAFECLOSE_TALLY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +32,8 @@ struct tally_entry {
     uint64_t count;
 };
 
+/* Who knows whether there is still a group with this key. */
+void tally_begin(bool (*exists)(uint64_t group));
 void tally_add(uint64_t group, enum tally_kind kind, uint32_t string);
 
 /* How many additions found no room. */
