@@ -91,10 +91,11 @@ TEST_LIBS = $(patsubst %,%.so,$(call BUILT_TESTS,$(wildcard tests/*/*_lib.c)))
 # The programs of several files: X.c and every X_*.c.
 BIG_TESTS = scene referee attack faults inject oracle linger_epoll
 BIG_PARTS = $(foreach big,$(BIG_TESTS),$(wildcard tests/*/$(big)_*.c))
-# A fuzzer, fuzz_X, includes the sources that it tests. The tests play its corpus, tests/unit/corpus/X,
+# A fuzzer, fuzz_X, includes the sources that it tests, or X_SOURCES names them. The tests play its corpus, tests/unit/corpus/X,
 # with replay_X, which needs no clang.
 FUZZERS = $(patsubst tests/unit/fuzz_%.c,%,$(wildcard tests/unit/fuzz_*.c))
 REPLAYS = $(FUZZERS:%=$(BUILD)/tests/replay_%)
+log_SOURCES = $(filter-out cli/main.c,$(wildcard cli/*.c)) $(patsubst %,shim/%.c,settings/options report/meaning ground/format)
 FUZZ_FLAGS = -std=gnu11 -g -O1 -Ishim -Icli -fno-sanitize-recover=all
 TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(BUILD)/tests/net $(BUILD)/tests/play \
 	$(BUILD)/tests/replay $(FUZZERS:%=$(BUILD)/tests/fuzz_%) \
@@ -181,12 +182,14 @@ $(BUILD)/tests/replay_%: tests/unit/fuzz_%.c tests/unit/replay.c Makefile
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(FUZZ_FLAGS) $(WARNINGS) $(WERROR) -fsanitize=address,undefined -MMD -MP -MF $@.d \
-		-o $@ tests/unit/replay.c tests/unit/fuzz_$*.c
+		-o $@ tests/unit/replay.c $($*_SOURCES) tests/unit/fuzz_$*.c
 
 $(BUILD)/fuzz/%: tests/unit/fuzz_%.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -MMD -MP -MF $@.d -o $@ $<
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -MMD -MP -MF $@.d -o $@ $($*_SOURCES) $<
+
+$(BUILD)/tests/replay_log $(BUILD)/fuzz/log: $(log_SOURCES) $(wildcard cli/*.h) cli/page.css cli/page.js
 
 PLAYERS = tests/support/net.c tests/support/play.c
 

@@ -30,6 +30,8 @@ void json_begin(struct json *j, const char *bytes, size_t len)
 {
     char close;
 
+    if (!len)
+        bytes = ""; /* of a value that is not there */
     *j = (struct json){.at = bytes, .end = bytes + len};
     skip_blanks(j);
     while (j->at < j->end && strchr(" \t\r\n", j->end[-1]) && j->end[-1])

@@ -81,7 +81,7 @@ bool log_is(const struct json_value *value, const char *text)
 
 unsigned log_address(const struct json_value *value, const char **address, size_t *len)
 {
-    const char *end = value->bytes + value->len, *colon;
+    const char *colon;
     unsigned port = 0;
 
     *address = "";
@@ -95,7 +95,7 @@ unsigned log_address(const struct json_value *value, const char **address, size_
         ++*address;
         *len -= 2;
     }
-    for (const char *p = colon + 1; p < end && port < 65536; p++)
+    for (const char *p = colon + 1; p < value->bytes + value->len && port < 65536; p++)
         port = *p >= '0' && *p <= '9' ? port * 10 + (unsigned)(*p - '0') : 65536;
     return port < 65536 ? port : 0;
 }

@@ -50,7 +50,8 @@ uint64_t hash_bytes(uint64_t from, const void *bytes, size_t len)
         hash = hash_number(hash, word);
     }
     word = 0;
-    memcpy(&word, b, len);
+    if (len)
+        memcpy(&word, b, len);
     return hash_number(hash, word);
 }
 

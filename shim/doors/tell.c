@@ -77,13 +77,13 @@ static void glance(struct event *e, enum held held, uint8_t bytes[CONFIG_PREVIEW
     }
 }
 
-/* How far the program had come with the connection, which an explanation needs. */
+/* How far the program had come with the connection, which an explanation and a report need. */
 static unsigned when_of(const struct event *e)
 {
     struct probe_position position = {.read = 0};
     unsigned when = event_is_exit(e->via) ? ENDED : 0;
 
-    if (mode_now() == MODE_WARN && e->verdict.cause == CAUSE_UNREAD_DATA && !e->probe.urgent &&
+    if (e->verdict.cause == CAUSE_UNREAD_DATA && !e->probe.urgent &&
         probe_position(e->fd, &position)) {
         when |= position.read == 0 ? UNTOUCHED : 0;
         when |= position.read && position.written ? ANSWERED : 0;

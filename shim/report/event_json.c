@@ -2,6 +2,7 @@
 
 #include "ground/boundary.h"
 #include "ground/clock.h"
+#include "ground/host.h"
 #include "ground/sys.h"
 #include "report/event_json.h"
 #include "report/event_stack.h"
@@ -96,6 +97,9 @@ static bool put_seen(struct text *t, const struct event *e, const struct stack *
     return fits;
 }
 
+/* By enum whose: whether it was accepted. */
+static const char openers[][8] = {"", "peer", "program", ""};
+
 void event_json_close(struct text *t, const struct event *e, const struct stack *stack)
 {
     const struct probe *p = &e->probe;
@@ -119,6 +123,10 @@ void event_json_close(struct text *t, const struct event *e, const struct stack 
     text_put(t, ",\"action\":\"%s\",\"outcome\":\"%s\",\"confirmed\":%s,\"discarded\":%llu",
              names_action(e->action), names_outcome(e->verdict.outcome),
              e->confirmed ? "true" : "false", (unsigned long long)e->discarded);
+    text_put(t, ",\"opened_by\":\"%s\",\"progress\":\"%s\"", openers[e->whose & EITHER],
+             e->when & UNTOUCHED  ? "untouched"
+             : e->when & ANSWERED ? "answered"
+                                  : "");
     text_put(t, ",\"truncated\":%s", put_seen(t, e, stack) ? "false" : "true");
     text_put(t, ",\"urgent\":%s,\"cookie\":\"0x%llx\",\"netns\":%llu,\"mono_ns\":%llu",
              p->urgent ? "true" : "false", (unsigned long long)p->cookie, network_namespace(),
@@ -187,6 +195,8 @@ void event_json_start(struct text *t)
     t->cap += rest;
     text_put(t, "\",\"build_id\":\"");
     put_executable_build_id(t);
+    text_put(t, "\",\"host\":\"");
+    host_name(t);
     text_put(t, "\",\"mode\":\"%s\",\"version\":\"" SAFECLOSE_VERSION "\"}\n",
              options_mode_name(mode_now()));
 }

@@ -3,13 +3,12 @@
 #include "ground/boundary.h"
 #include "ground/error.h"
 #include "ground/file.h"
+#include "ground/host.h"
 #include "ground/log_open.h"
 #include "ground/own_fd.h"
 #include "ground/sys.h"
 #include "report/sink_file.h"
 #include "settings/config.h"
-
-#include <sys/utsname.h>
 
 #define TROUBLE 1536  /* bytes */
 #define RETRY_AFTER 1 /* seconds */
@@ -40,17 +39,6 @@ static struct own_fd *own(void)
     return &owns[boundary_lot()];
 }
 
-/* A name that an administrator chose, but not a path. */
-static void put_host(struct text *t)
-{
-    struct utsname name;
-
-    memset(&name, 0, sizeof(name));
-    sys1(SYS_uname, SYS_ARG(&name));
-    for (const char *p = name.nodename; *p; p++)
-        text_bytes(t, *p == '/' ? "_" : p, 1);
-}
-
 static bool name_path(int pid)
 {
     struct text t = text_over(file->path, PATH_MAX - 1);
@@ -61,7 +49,7 @@ static bool name_path(int pid)
         else if (*++p == 'p')
             text_put(&t, "%d", pid);
         else if (*p == 'h')
-            put_host(&t);
+            host_name(&t);
         else
             text_put(&t, "%%");
     }

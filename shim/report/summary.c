@@ -83,7 +83,7 @@ static void put_json(struct text *t, struct counts *c, const char *given_up, boo
              get(&c->suppressed), get(&c->lost));
     if (given_up)
         text_put(t, ",\"given_up\":\"%s\"", given_up);
-    text_put(t, ",\"so_far\":%s}\n", so_far ? "true" : "false");
+    text_put(t, ",\"see\":\"safeclose report FILE\",\"so_far\":%s}\n", so_far ? "true" : "false");
 }
 
 static void write_it(const char *given_up, bool so_far)

@@ -154,6 +154,7 @@ END
     line=$(grep -n 'the guilty line' guilty.c | cut -d: -f1)
     run -0 report log
     matches "1\. drop_client guilty\.c:$line in guilty \[unread-data\]" "$output"
+    matches 'what: +the program read nothing of what this client sent' "$output"
     matches 'fix: +shutdown\(fd, SHUT_WR\)' "$output"
     same "drop_client $line" "$(report --json log | jq -r '.groups[0].stack[0] | "\(.function) \(.line)"')"
     # Stripped, there is a place and the reason why there is no name.

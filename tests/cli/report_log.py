@@ -17,7 +17,7 @@ def event(kind, second=0, **keys):
 def close(second=0, **keys):
     e = event("close", second, tid=10, comm="server", via="close", fd=5, proto="tcp", local="127.0.0.1:8080",
               peer="10.0.0.1:40000", state="ESTABLISHED", cause="unread-data", unread=5, unacked=0, unsent=0,
-              action="none", outcome="rst", confirmed=True, discarded=0, content="binary", note="", preview="",
+              action="none", outcome="rst", confirmed=True, discarded=0, opened_by="peer", progress="answered", content="binary", note="", preview="",
               stack=["/srv/server+0x1a4c", "/srv/server+0x12f0"], truncated=False, urgent=False,
               cookie="0x%x" % (second + 1), netns=4026531840, mono_ns=second)
     e.update(keys)

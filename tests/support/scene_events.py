@@ -12,7 +12,7 @@ CLOSE = {
     "v": int, "time": str, "event": str, "pid": int, "tid": int, "comm": str, "via": str, "fd": int,
     "proto": str, "local": str, "peer": str, "state": str, "cause": str, "unread": int,
     "unacked": int, "unsent": int, "action": str, "outcome": str, "confirmed": bool, "discarded": int,
-    "content": str, "note": str, "preview": str, "stack": list, "truncated": bool, "urgent": bool,
+    "opened_by": str, "progress": str, "content": str, "note": str, "preview": str, "stack": list, "truncated": bool, "urgent": bool,
     "cookie": str, "netns": int, "mono_ns": int,
 }
 
