@@ -17,14 +17,22 @@ static struct running {
 } running[MOST_RUNNING];
 static unsigned running_count;
 
+uint32_t gather_host(struct report *report, const struct log_event *e)
+{
+    if (e->host.kind != JSON_NONE) {
+        report->host = strings_value(&e->host);
+        report->several_hosts |= report->first_host && report->first_host != report->host;
+        report->first_host = report->host;
+    }
+    return report->host;
+}
+
 void gather_start(struct report *report, const struct log_event *e)
 {
     uint32_t path = strings_value(&e->executable), id = strings_value(&e->build_id);
-    uint32_t host = strings_value(&e->host);
     struct executable_seen *seen = report->executables;
 
-    report->several_hosts |= report->host && report->host != host;
-    report->host = host;
+    gather_host(report, e);
     while (seen < report->executables + report->executable_count && seen->path != path)
         seen++;
     if (seen == report->executables + EXECUTABLES_MOST)
@@ -91,7 +99,8 @@ void gather_summary(struct report *report, const struct log_event *e)
         .lost = e->lost,
     };
     uint32_t comm = strings_value(&e->comm);
-    struct running *r = predecessor(comm, report->host, e->closes);
+    uint32_t host = gather_host(report, e);
+    struct running *r = predecessor(comm, host, e->closes);
 
     if (!e->so_far) {
         add(&report->summaries, &s);
@@ -102,7 +111,7 @@ void gather_summary(struct report *report, const struct log_event *e)
     if (!r && running_count < MOST_RUNNING)
         r = &running[running_count++];
     if (r)
-        *r = (struct running){comm, report->host, s};
+        *r = (struct running){comm, host, s};
 }
 
 void gather_summaries_end(struct report *report)

@@ -4,6 +4,9 @@
 
 #include "report.h"
 
+/* The host of an event; of one that doesn't name it (an older library's), that of the last start in the file. */
+uint32_t gather_host(struct report *report, const struct log_event *event);
+
 void gather_start(struct report *report, const struct log_event *event);
 void gather_summary(struct report *report, const struct log_event *event);
 

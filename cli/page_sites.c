@@ -33,7 +33,7 @@ static void put_frame(const struct report *report, FILE *to, const struct frame 
     if (*n->function)
         html_text(to, words_function(*n->inlined ? n->inlined : n->function), 200);
     else
-        html_text(to, *path ? words_file(path) : "made at run time", 100);
+        html_text(to, *path ? words_file(path) : "in no module", 100);
     snprintf(text, sizeof(text), "+0x%llx%s",
              (unsigned long long)(*n->function ? n->offset : frame->offset),
              *n->inlined ? " (inlined)" : "");

@@ -71,7 +71,8 @@ struct report {
     uint64_t errors; /* closes that --error-exitcode asks for */
     struct executable_seen executables[EXECUTABLES_MOST];
     unsigned executable_count;
-    uint32_t host; /* of the last start in this file */
+    uint32_t host;       /* of the last event in this file that names it */
+    uint32_t first_host; /* of an event before it, of any file */
     bool several_hosts;
     struct summaries summaries;
     struct input_counts input;

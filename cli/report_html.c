@@ -73,7 +73,7 @@ static void put_cards(const struct report *report, FILE *to)
     if (report->options->by == BY_SITE)
         put_card(to, words_number(report->groups.count),
                  report->groups.count == 1 ? "call site" : "call sites");
-    if (report->summaries.count)
+    if (say_knows_closes(report))
         put_card(to, words_number(report->summaries.closes), "TCP closes in all");
     if (t->mended)
         put_card(to, words_number(t->mended), "mended by drain or linger");

@@ -57,7 +57,7 @@ const char *say_outcomes(const struct totals *t)
     static struct sentence s;
 
     clear(&s);
-    put(&s, "%s", words_count(t->resets, "reset"));
+    put(&s, "%s", t->resets ? words_count(t->resets, "reset") : "no reset");
     if (t->later)
         put(&s, ", %s of them after the close", words_number(t->later));
     if (t->unconfirmed)
@@ -71,6 +71,22 @@ const char *say_outcomes(const struct totals *t)
     return s.bytes;
 }
 
+bool say_knows_closes(const struct report *report)
+{
+    const struct summaries *s = &report->summaries;
+
+    return s->count && s->closes >= report->totals.closes;
+}
+
+static uint32_t resetting_groups(const struct report *report)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < report->groups.count; i++)
+        count += report->groups.sorted[i]->totals.resets > 0;
+    return count;
+}
+
 const char *say_headline(const struct report *report)
 {
     static struct sentence s;
@@ -79,11 +95,11 @@ const char *say_headline(const struct report *report)
 
     clear(&s);
     put(&s, "%s", words_count(t->resets, "reset"));
-    if (report->summaries.count)
+    if (say_knows_closes(report))
         put(&s, " in %s", words_count(report->summaries.closes, "TCP close"));
     if (report->options->by == BY_SITE && t->resets)
         put(&s, ", from %s%s", report->groups.put_away ? "more than " : "",
-            words_count(report->groups.count, "call site"));
+            words_count(resetting_groups(report), "call site"));
     put(&s, ".");
     if (*loss)
         put(&s, " %c%s.", *loss == 'u' ? 'U' : *loss, loss + 1);
@@ -147,6 +163,8 @@ const char *say_where(const struct report *report, const struct group *group, si
         put(&s, "%s%s",
             words_plain(words_function(*name->inlined ? name->inlined : name->function), left),
             line);
+    else if (!frame->module)
+        put(&s, "0x%llx (in no module)", (unsigned long long)frame->offset);
     else
         put(&s, "%s+0x%llx",
             words_plain(words_file(strings_text(frame->module)), left > 28 ? left - 20 : 8),
@@ -178,8 +196,10 @@ static void tell_summaries(const struct report *report,
     tell_count(tell, to, s->at_risk, "close", "of these had output that was not acknowledged yet.");
     tell_count(tell, to, s->forgotten, "connection",
                "still held at the close; a later reset is not seen here.");
-    if (!s->count && report->totals.closes)
-        tell(to, "The log has no summary: it doesn't tell how many closes there were in all.");
+    if (!say_knows_closes(report) && report->totals.closes)
+        tell(to,
+             "How many closes there were in all: summaries are missing, as of a process that was "
+             "killed, or still runs.");
 }
 
 static void tell_input(const struct report *report, void (*tell)(void *to, const char *sentence),

@@ -7,6 +7,9 @@
 /* What happened, in one or two sentences. Good until the next call. */
 const char *say_headline(const struct report *report);
 
+/* Whether the summaries of the logs count all closes of them. */
+bool say_knows_closes(const struct report *report);
+
 /* How much was lost by these resets; "" if nothing was at stake. Good until the next call. */
 const char *say_loss(const struct totals *totals);
 

@@ -12,11 +12,11 @@
 #include "layout.h"
 #include "report_say.h"
 #include "strings.h"
+#include "text_stack.h"
 #include "words.h"
 
 #include <string.h>
 
-#define LABEL "   unread:  "
 #define NAMED 4 /* peers and the like by name */
 
 /* ---- The beginning -------------------------------------------------------------------------------- */
@@ -45,14 +45,16 @@ static const char *const titles[BY_COUNT] = {"where",   "cause", "port", "peer",
 static void put_row(const struct report *report, const struct layout *l, const struct group *g)
 {
     const struct totals *t = &g->totals;
-    const char *label = strings_text(g->label);
+    const char *label = words_plain(strings_text(g->label),
+                                    layout_left(l, report->options->by == BY_SITE ? 60 : 24, 16));
 
     fprintf(l->to, "%9s %11s  ", words_number(t->resets), loss_of(t));
     if (report->options->by == BY_SITE) {
         fprintf(l->to, "%-15s  ", words_plain(strings_text(g->cause), 15));
-        fprintf(l->to, "%s\n", say_where(report, g, layout_left(l, 40, 20)));
+        fprintf(l->to, "%s in %s\n",
+                say_where(report, g, layout_left(l, 44 + words_columns(label), 16)), label);
     } else {
-        fprintf(l->to, "%s\n", *label ? words_plain(label, layout_left(l, 24, 20)) : "unknown");
+        fprintf(l->to, "%s\n", *label ? label : "unknown");
     }
 }
 
@@ -88,64 +90,6 @@ static void put(const struct layout *l, const char *label, const char *text)
     snprintf(padded, sizeof(padded), "   %-9s", label);
     if (*text)
         layout_wrap(l, padded, text);
-}
-
-/* "+0x4c  .../demo/server.c:72" */
-static void put_place(const struct layout *l, const struct frame_name *n, size_t used)
-{
-    char line[16];
-
-    used += (size_t)fprintf(l->to, "+0x%llx%s", (unsigned long long)n->offset,
-                            *n->inlined ? " (inlined)" : "");
-    snprintf(line, sizeof(line), ":%u", n->line);
-    if (n->line)
-        fprintf(l->to, "  %s%s", words_path(n->file, layout_left(l, used + 2 + strlen(line), 12)),
-                line);
-}
-
-static void put_frame(const struct report *report, const struct layout *l,
-                      const struct frame *frame, bool first)
-{
-    const struct frame_name *n = frames_name(report, frame);
-    const char *module = words_file(strings_text(frame->module)), *name;
-    size_t used = strlen(LABEL);
-
-    fprintf(l->to, "%-*s", (int)used, first ? "   at:" : "");
-    if (*n->function) {
-        name = words_plain(words_function(*n->inlined ? n->inlined : n->function),
-                           layout_left(l, used + (n->line ? 40 : 20), 20));
-        fputs(name, l->to);
-        put_place(l, n, used + words_columns(name));
-    } else if (*module) {
-        fprintf(l->to, "%s+0x%llx", words_plain(module, layout_left(l, used + 20, 16)),
-                (unsigned long long)frame->offset);
-    } else {
-        fprintf(l->to, "0x%llx (made at run time)", (unsigned long long)frame->offset);
-    }
-    putc('\n', l->to);
-}
-
-/* What starts a program says nothing of it. */
-static bool is_beginning(const struct report *report, const struct frame *frame)
-{
-    const char *name = frames_name(report, frame)->function;
-
-    return strstr(name, "libc_start") || strcmp(name, "_start") == 0 ||
-           strcmp(name, "start_thread") == 0 || strcmp(name, "clone3") == 0;
-}
-
-static void put_stack(const struct report *report, const struct layout *l, const struct group *g,
-                      bool whole)
-{
-    unsigned depth = g->depth;
-
-    while (!whole && depth > 1 &&
-           (is_beginning(report, &g->frames[depth - 1]) ||
-            (!*frames_name(report, &g->frames[depth - 1])->function &&
-             is_beginning(report, &g->frames[depth > 1 ? depth - 2 : 0]))))
-        depth--;
-    for (unsigned i = 0; i < depth; i++)
-        put_frame(report, l, &g->frames[i], i == 0);
 }
 
 static void put_advice(const struct layout *l, const struct group *g)
@@ -237,7 +181,7 @@ static void put_group(const struct report *report, const struct layout *l, unsig
     if (report->options->by == BY_SITE || report->options->by == BY_CAUSE)
         put_advice(l, g);
     if (report->options->by == BY_SITE)
-        put_stack(report, l, g, false);
+        text_stack(report, l, g);
     put_numbers(l, g);
     put_who(l, g, report);
 }

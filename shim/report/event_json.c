@@ -29,6 +29,8 @@ void event_json_comm(struct text *t)
 {
     text_put(t, ",\"comm\":\"");
     text_json(t, config.comm, strlen(config.comm));
+    text_put(t, "\",\"host\":\"");
+    host_name(t);
     text_put(t, "\"");
 }
 
@@ -195,8 +197,6 @@ void event_json_start(struct text *t)
     t->cap += rest;
     text_put(t, "\",\"build_id\":\"");
     put_executable_build_id(t);
-    text_put(t, "\",\"host\":\"");
-    host_name(t);
     text_put(t, "\",\"mode\":\"%s\",\"version\":\"" SAFECLOSE_VERSION "\"}\n",
              options_mode_name(mode_now()));
 }

@@ -9,7 +9,7 @@
 /* {"v":1,"time":...,"event":NAME,"pid":N and no more: what every line begins with. */
 void event_json_head(struct text *t, const char *event_name);
 
-/* ,"comm":... of this program. */
+/* ,"comm":...,"host":... of this program and machine. */
 void event_json_comm(struct text *t);
 
 /* A close. Where it does not fit the last frames of its stack are left out, then the end of its

@@ -304,32 +304,33 @@ shape()
         s/"cookie":"0x[0-9a-f]+"/"cookie":"0x0"/
         s/(127\.0\.0\.1|\[::1\]):[0-9]+/\1:0/g
         s/"(executable|build_id)":"[^"]*"/"\1":""/g
+        s/"host":"'"$(uname -n)"'"/"host":"HOST"/
         p
     }' "$log"
 }
 
 @test "the keys of a close are these, in this order" {
     json_of log "$speaker" unread
-    same '{"v":1,"time":"T","event":"close","pid":0,"tid":0,"comm":"speaker","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"127.0.0.1:0","state":"ESTABLISHED","cause":"unread-data","unread":5,"unacked":0,"unsent":0,"action":"none","outcome":"rst","confirmed":true,"discarded":0,"opened_by":"peer","progress":"untouched","content":"binary","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0}' \
+    same '{"v":1,"time":"T","event":"close","pid":0,"tid":0,"comm":"speaker","host":"HOST","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"127.0.0.1:0","state":"ESTABLISHED","cause":"unread-data","unread":5,"unacked":0,"unsent":0,"action":"none","outcome":"rst","confirmed":true,"discarded":0,"opened_by":"peer","progress":"untouched","content":"binary","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0}' \
         "$(shape close)"
 }
 
 @test "a drained close differs in action, outcome and discarded" {
     json_of drain "$speaker" unread
-    same '{"v":1,"time":"T","event":"close","pid":0,"tid":0,"comm":"speaker","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"127.0.0.1:0","state":"ESTABLISHED","cause":"unread-data","unread":5,"unacked":0,"unsent":0,"action":"drained","outcome":"fin","confirmed":true,"discarded":5,"opened_by":"peer","progress":"untouched","content":"binary","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0}' \
+    same '{"v":1,"time":"T","event":"close","pid":0,"tid":0,"comm":"speaker","host":"HOST","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"127.0.0.1:0","state":"ESTABLISHED","cause":"unread-data","unread":5,"unacked":0,"unsent":0,"action":"drained","outcome":"fin","confirmed":true,"discarded":5,"opened_by":"peer","progress":"untouched","content":"binary","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0}' \
         "$(shape close)"
 }
 
 @test "a lingering close differs in action and outcome" {
     SAFECLOSE_EXIT_WAIT=0 json_of linger "$speaker" unread
-    same '{"v":1,"time":"T","event":"close","pid":0,"tid":0,"comm":"speaker","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"127.0.0.1:0","state":"ESTABLISHED","cause":"unread-data","unread":5,"unacked":0,"unsent":0,"action":"lingering","outcome":"fin","confirmed":true,"discarded":0,"opened_by":"peer","progress":"untouched","content":"binary","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0}' \
+    same '{"v":1,"time":"T","event":"close","pid":0,"tid":0,"comm":"speaker","host":"HOST","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"127.0.0.1:0","state":"ESTABLISHED","cause":"unread-data","unread":5,"unacked":0,"unsent":0,"action":"lingering","outcome":"fin","confirmed":true,"discarded":0,"opened_by":"peer","progress":"untouched","content":"binary","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0}' \
         "$(shape close)"
 }
 
 # By then the peer has acknowledged the FIN, or not.
 @test "the keys of a lingering's end are those of its close, and two more" {
     SAFECLOSE_EXIT_WAIT=0 json_of linger "$speaker" unread
-    same '{"v":1,"time":"T","event":"linger-end","pid":0,"tid":0,"comm":"speaker","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"127.0.0.1:0","state":"S","cause":"unread-data","unread":0,"unacked":0,"unsent":0,"action":"lingering","outcome":"fin","confirmed":true,"discarded":5,"opened_by":"","progress":"","content":"","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0,"ended_by":"exit","ms":MS}' \
+    same '{"v":1,"time":"T","event":"linger-end","pid":0,"tid":0,"comm":"speaker","host":"HOST","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"127.0.0.1:0","state":"S","cause":"unread-data","unread":0,"unacked":0,"unsent":0,"action":"lingering","outcome":"fin","confirmed":true,"discarded":5,"opened_by":"","progress":"","content":"","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0,"ended_by":"exit","ms":MS}' \
         "$(shape linger-end | sed -E 's/"state":"FIN_WAIT[12]"/"state":"S"/; s/"ms":[0-9]+/"ms":MS/')"
 }
 
@@ -366,7 +367,7 @@ server.detach()'
 @test "what was held at its close and is reset later has an event of the same keys, and one more" {
     json_of log python3 -c "$held"
     same reset "$(<"$BATS_TEST_TMPDIR/said")"
-    keys='"v":1,"time":"T","event":"EVENT","pid":0,"tid":0,"comm":"python3","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"127.0.0.1:0","state":"ESTABLISHED","cause":"unread-data","unread":5,"unacked":0,"unsent":0,"action":"none","outcome":OUTCOME,"discarded":0,"opened_by":"peer","progress":"untouched","content":"CONTENT","note":"NOTE","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0'
+    keys='"v":1,"time":"T","event":"EVENT","pid":0,"tid":0,"comm":"python3","host":"HOST","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"127.0.0.1:0","state":"ESTABLISHED","cause":"unread-data","unread":5,"unacked":0,"unsent":0,"action":"none","outcome":OUTCOME,"discarded":0,"opened_by":"peer","progress":"untouched","content":"CONTENT","note":"NOTE","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0'
     keys=${keys/CONTENT/text}
     close=${keys/EVENT/close} close=${close/OUTCOME/'"none","confirmed":true'}
     same "{${close/NOTE/held}}" "$(shape close)"
@@ -388,7 +389,7 @@ $v4 RST [unread-data] MS ms after this close, when its last holder let go" \
 
 @test "a listening socket's close has its number of waiting clients, and no peer" {
     json_of log "$speaker" pending:2
-    same '{"v":1,"time":"T","event":"close","pid":0,"tid":0,"comm":"speaker","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"","state":"LISTEN","cause":"pending-accepts","pending":2,"unread":0,"unacked":0,"unsent":0,"action":"none","outcome":"rst","confirmed":true,"discarded":0,"opened_by":"","progress":"","content":"","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0}' \
+    same '{"v":1,"time":"T","event":"close","pid":0,"tid":0,"comm":"speaker","host":"HOST","via":"close","fd":0,"proto":"tcp","local":"127.0.0.1:0","peer":"","state":"LISTEN","cause":"pending-accepts","pending":2,"unread":0,"unacked":0,"unsent":0,"action":"none","outcome":"rst","confirmed":true,"discarded":0,"opened_by":"","progress":"","content":"","note":"","preview":"","stack":[],"truncated":false,"urgent":false,"cookie":"0x0","netns":0,"mono_ns":0}' \
         "$(shape close)"
 }
 
@@ -402,7 +403,7 @@ assert got == [("unread-data", "drained", "fin", ""), ("zero-linger", "none", "r
 
 @test "the start names executable, build-id, host, mode and version" {
     json_of drain "$speaker" unread
-    same '{"v":1,"time":"T","event":"start","pid":0,"comm":"speaker","executable":"","build_id":"","host":"'"$(uname -n)"'","mode":"drain","version":"0.1.0"}' \
+    same '{"v":1,"time":"T","event":"start","pid":0,"comm":"speaker","host":"HOST","executable":"","build_id":"","mode":"drain","version":"0.1.0"}' \
         "$(shape start)"
 }
 
@@ -439,7 +440,7 @@ assert starts[0]["executable"] == "'"$(realpath "$speaker")"'", starts'
 # The duplicate that "shared" leaves is closed, and drained, by the end of the process.
 @test "the summary counts by cause, action and outcome" {
     known json_of drain "$speaker" unread zero-linger shared pending:1
-    same '{"v":1,"time":"T","event":"summary","pid":0,"comm":"speaker","mode":"drain","closes":5,"causes":{"none":0,"unread-data":3,"zero-linger":1,"pending-accepts":1},"actions":{"none":2,"drained":2,"draining":0,"lingering":0,"passed":1},"linger_ends":{"peer-fin":0,"peer-rst":0,"idle":0,"time":0,"bytes":0,"evicted":0,"exit":0,"stopped":0,"in-use":0,"drained":0,"delivered":0},"outcomes":{"none":1,"fin":2,"rst":2,"unknown":0,"fin-or-none":0},"confirmed":4,"rst_later":0,"peer_may_send":2,"at_risk":0,"forgotten":0,"too_early":0,"suppressed":0,"lost":0,"see":"safeclose report FILE","so_far":false}' \
+    same '{"v":1,"time":"T","event":"summary","pid":0,"comm":"speaker","host":"HOST","mode":"drain","closes":5,"causes":{"none":0,"unread-data":3,"zero-linger":1,"pending-accepts":1},"actions":{"none":2,"drained":2,"draining":0,"lingering":0,"passed":1},"linger_ends":{"peer-fin":0,"peer-rst":0,"idle":0,"time":0,"bytes":0,"evicted":0,"exit":0,"stopped":0,"in-use":0,"drained":0,"delivered":0},"outcomes":{"none":1,"fin":2,"rst":2,"unknown":0,"fin-or-none":0},"confirmed":4,"rst_later":0,"peer_may_send":2,"at_risk":0,"forgotten":0,"too_early":0,"suppressed":0,"lost":0,"see":"safeclose report FILE","so_far":false}' \
         "$(shape summary)"
 }
 
