@@ -149,12 +149,19 @@ static void put_row(const struct report *report, FILE *to, unsigned number)
     const char *label = strings_text(g->label);
 
     fprintf(to, "<tr><th><a href=\"#group-%u\">", number);
-    if (report->options->by == BY_SITE)
-        html_text(to, say_where(report, g, 80), 0);
-    else
-        html_text(to, *label ? label : "unknown", 60);
-    fprintf(to, "</a></th><td>%s</td><td>%s</td><td class=\"aside\">",
-            words_number(g->totals.resets), words_bytes(g->totals.unacked));
+    html_text(to,
+              report->options->by == BY_SITE ? say_where(report, g, 80)
+              : *label                       ? label
+                                             : "unknown",
+              80);
+    fputs("</a>", to);
+    if (report->options->by == BY_SITE) {
+        fputs(" <span class=\"aside\">in ", to);
+        html_text(to, label, 40);
+        fputs("</span>", to);
+    }
+    fprintf(to, "</th><td>%s</td><td>%s</td><td class=\"aside\">", words_number(g->totals.resets),
+            words_bytes(g->totals.unacked));
     html_text(to, strings_text(g->cause), 24);
     fputs("</td></tr>\n", to);
 }

@@ -21,7 +21,7 @@ void folded_name(const struct report *report, const struct frame *frame, char *t
     else if (*module)
         snprintf(to, cap, "%s+0x%llx", module, (unsigned long long)frame->offset);
     else
-        snprintf(to, cap, "[made at run time]");
+        snprintf(to, cap, "0x%llx", (unsigned long long)frame->offset);
 }
 
 /* A semicolon would be another frame, and a line break another stack. */
