@@ -161,7 +161,7 @@ endef
 $(foreach room,ground settings report tcp remedy,$(eval $(call unit_test,$(room)/)))
 
 # Those of the command have its objects, without its main.
-CLI_UNITS = $(BUILD)/tests/unit_symbols
+CLI_UNITS = $(patsubst %,$(BUILD)/tests/unit_%,groups json symbols)
 $(CLI_UNITS): $(BUILD)/tests/unit_%: tests/unit/unit_%.c $(filter-out $(BUILD)/cli/main.o,$(COMMAND_OBJECTS))
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)

@@ -22,7 +22,6 @@ static unsigned named;
 
 static struct trouble {
     uint32_t path;
-    bool names_all_the_same;
     char why[192];
 } troubles[MOST_TROUBLES];
 static unsigned trouble_count;
@@ -31,54 +30,42 @@ static struct symbols *symbols;
 
 /* ---- Is it the file that ran? -------------------------------------------------------------------- */
 
-static struct trouble *trouble_of(uint32_t path)
+static bool is_noted(uint32_t path)
 {
     for (unsigned i = 0; i < trouble_count; i++)
         if (troubles[i].path == path)
-            return &troubles[i];
-    return NULL;
+            return true;
+    return false;
 }
 
-static void note(uint32_t path, bool names_all_the_same, const char *format, const char *a,
-                 const char *b)
+static void note(uint32_t path, const char *format, const char *a, const char *b)
 {
     struct trouble *t = &troubles[trouble_count];
 
-    if (trouble_count == MOST_TROUBLES || trouble_of(path))
+    if (trouble_count == MOST_TROUBLES || is_noted(path))
         return;
     trouble_count++;
     t->path = path;
-    t->names_all_the_same = names_all_the_same;
     snprintf(t->why, sizeof(t->why), format, a, b);
 }
 
-static const struct executable_seen *executable(const struct report *report, uint32_t path)
-{
-    for (unsigned i = 0; i < report->executable_count; i++)
-        if (report->executables[i].path == path)
-            return &report->executables[i];
-    return NULL;
-}
-
 /* Only of executables does the log have the build-id. */
-static bool ran(const struct report *report, uint32_t path, const struct module *module)
+static bool ran(const struct report *report, const struct frame *frame, const struct module *module)
 {
-    const struct executable_seen *seen = executable(report, path);
-    const char *logged = seen ? strings_text(seen->build_id) : "";
+    const char *logged = strings_text(frame->build);
+    bool other = *logged && strcmp(logged, module->build_id) != 0;
 
     if (module->wrong)
-        note(path, false, "%s%s", module->wrong, "");
-    else if (seen && seen->differ)
-        note(path, false, "the log has several builds of it, so names would be guesses%s%s", "",
-             "");
-    else if (*logged && strcmp(logged, module->build_id) != 0)
-        note(path, false, "it is not the file that ran: build-id %.12s in the log, %.12s now",
+        note(frame->module, "%s%s", module->wrong, "");
+    else if (other)
+        note(frame->module, "it is not the file that ran: build-id %.12s in the log, %.12s now",
              logged, *module->build_id ? module->build_id : "none");
     else if (module->no_names)
-        note(path, false, "%s%s", module->no_names, "");
+        note(frame->module, "%s%s", module->no_names, "");
     else if (!*logged && (int64_t)module->changed.tv_sec * 1000000 > report->last)
-        note(path, true, "it was replaced after the last event; names may be wrong%s%s", "", "");
-    return !trouble_of(path) || trouble_of(path)->names_all_the_same;
+        note(frame->module, "it was replaced after the last event, so names may be wrong%s%s", "",
+             "");
+    return !module->wrong && !other && !module->no_names;
 }
 
 void frames_trouble(void (*tell)(void *to, const char *path, const char *why), void *to)
@@ -98,23 +85,19 @@ static const char *copy(const char *text)
 
 static struct frame_name look_up(const struct report *report, const struct frame *frame)
 {
-    const struct trouble *known = trouble_of(frame->module);
     const char *path = strings_text(frame->module);
     const struct module *module;
     struct frame_name name = unknown;
     struct place place;
 
-    if (known && !known->names_all_the_same)
-        return unknown;
     if (!symbols)
         symbols = symbols_new(SYMBOLS_LINES);
     if (*path != '/') {
-        note(frame->module, false, "it is no file%s%s", "", "");
+        note(frame->module, "it is no file%s%s", "", "");
         return unknown;
     }
     module = symbols_module(symbols, NULL, path);
-    if (!ran(report, frame->module, module) ||
-        !symbols_find(symbols, module, frame->offset - 1, &place))
+    if (!ran(report, frame, module) || !symbols_find(symbols, module, frame->offset - 1, &place))
         return unknown;
     name.function = copy(place.function);
     name.inlined = copy(place.inlined);
@@ -133,12 +116,14 @@ static void *room(void)
 
 const struct frame_name *frames_name(const struct report *report, const struct frame *frame)
 {
-    uint64_t i = hash_number(frame->module, frame->offset) % MOST_NAMED;
+    uint64_t i =
+        hash_number((uint64_t)frame->build << 32 | frame->module, frame->offset) % MOST_NAMED;
 
     if (frame->module == STRINGS_EMPTY || (!names && !(names = room())))
         return &unknown;
     for (; names[i].frame.module; i = (i + 1) % MOST_NAMED)
-        if (names[i].frame.module == frame->module && names[i].frame.offset == frame->offset)
+        if (names[i].frame.module == frame->module && names[i].frame.build == frame->build &&
+            names[i].frame.offset == frame->offset)
             return &names[i].name;
     if (named == MOST_NAMED / 2)
         return &unknown;

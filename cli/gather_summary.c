@@ -41,7 +41,7 @@ void gather_start(struct report *report, const struct log_event *e)
         report->executable_count++;
         *seen = (struct executable_seen){.path = path, .build_id = id};
     }
-    seen->differ |= seen->build_id != id;
+    report->builds += seen->build_id != id;
     seen->build_id = id;
 }
 

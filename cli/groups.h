@@ -23,6 +23,7 @@
 struct frame {
     uint64_t offset;
     uint32_t module; /* a string, the path; STRINGS_EMPTY: none */
+    uint32_t build;  /* a string, the build-id that it had, where the log says so */
 };
 
 struct totals {

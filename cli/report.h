@@ -42,7 +42,6 @@ struct report_options {
 struct executable_seen {
     uint32_t path;     /* strings */
     uint32_t build_id; /* of the last start */
-    bool differ;       /* it had more than one build-id */
 };
 
 /* What summaries of families add up to. */
@@ -71,6 +70,7 @@ struct report {
     uint64_t errors; /* closes that --error-exitcode asks for */
     struct executable_seen executables[EXECUTABLES_MOST];
     unsigned executable_count;
+    uint64_t builds;     /* changes whenever an executable has another build-id than before */
     uint32_t host;       /* of the last event in this file that names it */
     uint32_t first_host; /* of an event before it, of any file */
     bool several_hosts;

@@ -39,6 +39,7 @@ static bool read_frame(const struct json_value *value, struct frame *frame)
     for (char *p = text; (p = strstr(p, "+0x")); p++)
         plus = p;
     frame->module = plus == text ? STRINGS_EMPTY : strings_add(text, (size_t)(plus - text));
+    frame->build = STRINGS_EMPTY;
     frame->offset = strtoull(plus + (*plus == '+'), &end, 16);
     return !*end;
 }
@@ -61,6 +62,15 @@ static void read_frames(struct stack *stack, const struct json_value *text)
         stack->depth = 0;
 }
 
+/* The build of an executable may change while the log is written. */
+static void note_builds(const struct report *report, struct stack *stack)
+{
+    for (unsigned i = 0; i < stack->depth; i++)
+        for (unsigned k = 0; k < report->executable_count; k++)
+            if (report->executables[k].path == stack->frames[i].module)
+                stack->frames[i].build = report->executables[k].build_id;
+}
+
 /* Without a stack, program and door tell the call site. */
 static uint64_t site_of(const struct stack *stack)
 {
@@ -69,7 +79,9 @@ static uint64_t site_of(const struct stack *stack)
     if (!stack->depth)
         return hash_number(key, stack->via);
     for (unsigned i = 0; i < stack->depth && i < SITE_FRAMES; i++)
-        key = hash_number(hash_number(key, stack->frames[i].module), stack->frames[i].offset);
+        key = hash_number(
+            hash_number(key ^ (uint64_t)stack->frames[i].build << 32, stack->frames[i].module),
+            stack->frames[i].offset);
     return key;
 }
 
@@ -129,9 +141,10 @@ static void make_room(void)
     all.count = kept;
 }
 
-struct stack *stacks_get(uint32_t comm, uint32_t cause, uint32_t via, const struct json_value *text)
+struct stack *stacks_get(const struct report *report, uint32_t comm, uint32_t cause, uint32_t via,
+                         const struct json_value *text)
 {
-    uint64_t key = hash_number(hash_number(comm, cause), via);
+    uint64_t key = hash_number(hash_number(comm, cause), via ^ report->builds << 32);
     uint32_t *slot;
     struct stack *stack;
 
@@ -149,6 +162,7 @@ struct stack *stacks_get(uint32_t comm, uint32_t cause, uint32_t via, const stru
     *slot = ++all.count;
     *stack = (struct stack){.key = key, .comm = comm, .cause = cause, .via = via};
     read_frames(stack, text);
+    note_builds(report, stack);
     stack->site = site_of(stack);
     return stack;
 }

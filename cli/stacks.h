@@ -7,6 +7,7 @@
 
 #include "groups.h"
 #include "json.h"
+#include "report.h"
 
 #define STACKS_MOST 32768
 
@@ -20,8 +21,8 @@ struct stack {
     uint64_t lost; /* bytes that resets may have thrown away */
 };
 
-/* The stack with this text, read and interned when it is new. Good until the next call. */
-struct stack *stacks_get(uint32_t comm, uint32_t cause, uint32_t via,
+/* The stack with this text, of the builds that the report knows now, read and interned when it is new. Good until the next call. */
+struct stack *stacks_get(const struct report *report, uint32_t comm, uint32_t cause, uint32_t via,
                          const struct json_value *text);
 
 /* The stack with this key, or NULL. */

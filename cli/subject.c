@@ -48,7 +48,7 @@ static uint64_t connection_of(const struct subject *s)
     return hash_bytes(key, e->local.bytes, e->local.len) | 1;
 }
 
-static void find_stack(struct subject *s)
+static void find_stack(const struct report *report, struct subject *s)
 {
     uint64_t connection = connection_of(s);
     struct origin *origin = &origins[connection % ORIGINS];
@@ -56,7 +56,8 @@ static void find_stack(struct subject *s)
     if (s->is_end && origin->connection == connection)
         s->stack = stacks_find(origin->stack);
     if (!s->stack)
-        s->stack = stacks_get(s->comm, s->cause, strings_value(&s->event->via), &s->event->stack);
+        s->stack =
+            stacks_get(report, s->comm, s->cause, strings_value(&s->event->via), &s->event->stack);
     if (!s->is_end)
         *origin = (struct origin){connection, s->stack->key};
 }
@@ -77,6 +78,6 @@ struct subject subject_of(struct report *report, const struct log_event *e)
     s.process = process_name(&s);
     s.is_end = e->kind != LOG_CLOSE;
     s.resets = log_is(&e->outcome, "rst");
-    find_stack(&s);
+    find_stack(report, &s);
     return s;
 }

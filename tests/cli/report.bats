@@ -167,6 +167,11 @@ END
     run -0 report log
     matches "it is not the file that ran: build-id [0-9a-f]{12} in the log, abcdef" "$(tr -s '\n ' ' ' <<<"$output")"
     run ! grep -q drop_client <<<"$output"
+    # What that build does from now on has names, and what the first did has none.
+    "$safeclose" run -m log -o log ./guilty
+    run -0 report log
+    same 1 "$(grep -c '^[0-9]*\. drop_client guilty.c:[0-9]* in guilty' <<<"$output")"
+    same 1 "$(grep -c '^[0-9]*\. guilty+0x' <<<"$output")"
     rm guilty
     run -0 report log
     matches 'No names from .*guilty: No such file' "$(tr -s '\n ' ' ' <<<"$output")"
