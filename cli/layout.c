@@ -10,6 +10,20 @@ size_t layout_left(const struct layout *layout, size_t used, size_t least)
     return layout->width >= used + least ? layout->width - used : least;
 }
 
+/* The length of the next word; a number and its unit are one. */
+static size_t word(const char *text)
+{
+    static const char *const units[] = {" bytes", " byte", " kB", " MB", " GB", " TB"};
+    size_t len = strcspn(text, " ");
+
+    if (*text < '0' || *text > '9')
+        return len;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+        if (strncmp(text + len, units[i], strlen(units[i])) == 0)
+            return len + 1 + strcspn(text + len + 1, " ");
+    return len;
+}
+
 void layout_wrap(const struct layout *layout, const char *label, const char *text)
 {
     size_t indent = words_columns(label), at = indent;
@@ -17,7 +31,7 @@ void layout_wrap(const struct layout *layout, const char *label, const char *tex
 
     fputs(label, layout->to);
     while (*text) {
-        size_t len = strcspn(text, " "), columns = 0;
+        size_t len = word(text), columns = 0;
 
         for (size_t i = 0; i < len; i++)
             columns += (text[i] & 0xc0) != 0x80;

@@ -18,6 +18,7 @@ void page_overview(const struct report *report, FILE *to);
 void page_sites(struct report *report, FILE *to);
 
 /* A table of such groups: peers, processes. */
-void page_table(const struct groups *groups, const char *title, const char *column, FILE *to);
+void page_table(const struct report *report, const struct groups *groups, const char *title,
+                const char *column, FILE *to);
 
 #endif

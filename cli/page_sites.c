@@ -78,21 +78,21 @@ static void put_advice(FILE *to, const struct group *g)
     fputs("</dl>\n", to);
 }
 
-static void put_facts(FILE *to, struct group *g)
+static void put_facts(const struct report *report, FILE *to, struct group *g)
 {
     fputs("<dl class=\"facts\">\n", to);
     put_fact(to, "Unread", say_sample(&g->unread, words_bytes));
-    put_fact(to, "Content", say_tally(g, TALLY_CONTENT, NAMED, advice_content));
+    put_fact(to, "Content", say_tally(report, g, TALLY_CONTENT, NAMED, advice_content));
     put_fact(to, "Unacked", say_sample(&g->unacked, words_bytes));
     put_fact(to, "Unsent", say_sample(&g->unsent, words_bytes));
     put_fact(to, "Lingered", say_sample(&g->linger_ms, words_duration_ms));
-    put_fact(to, "Ended", say_tally(g, TALLY_ENDED, NAMED, advice_ended));
-    put_fact(to, "Closed by", say_tally(g, TALLY_VIA, NAMED, NULL));
-    put_fact(to, "Port", say_tally(g, TALLY_PORT, NAMED, NULL));
-    put_fact(to, "Peers", say_tally(g, TALLY_PEER, NAMED, NULL));
-    put_fact(to, "Processes", say_tally(g, TALLY_PROCESS, NAMED, NULL));
-    put_fact(to, "Hosts", say_tally(g, TALLY_HOST, NAMED, NULL));
-    put_fact(to, "Notes", say_tally(g, TALLY_NOTE, NAMED, advice_note));
+    put_fact(to, "Ended", say_tally(report, g, TALLY_ENDED, NAMED, advice_ended));
+    put_fact(to, "Closed by", say_tally(report, g, TALLY_VIA, NAMED, NULL));
+    put_fact(to, "Port", say_tally(report, g, TALLY_PORT, NAMED, NULL));
+    put_fact(to, "Peers", say_tally(report, g, TALLY_PEER, NAMED, NULL));
+    put_fact(to, "Processes", say_tally(report, g, TALLY_PROCESS, NAMED, NULL));
+    put_fact(to, "Hosts", say_tally(report, g, TALLY_HOST, NAMED, NULL));
+    put_fact(to, "Notes", say_tally(report, g, TALLY_NOTE, NAMED, advice_note));
     put_fact(to, "First", words_time(g->totals.first, true));
     put_fact(to, "Last", words_time(g->totals.last, true));
     fputs("</dl>\n", to);
@@ -100,7 +100,7 @@ static void put_facts(FILE *to, struct group *g)
 
 static void put_title(const struct report *report, FILE *to, const struct group *g)
 {
-    const char *label = strings_text(g->label);
+    const char *label = say_label(report, g);
 
     fputs("<h3>", to);
     if (report->options->by == BY_SITE) {
@@ -111,7 +111,7 @@ static void put_title(const struct report *report, FILE *to, const struct group 
         html_text(to, label, 60);
         fputs("</span>", to);
     } else {
-        html_text(to, *label ? label : "unknown", 60);
+        html_text(to, label, 60);
     }
     fputs("</h3>\n", to);
 }
@@ -129,7 +129,7 @@ static void put_group(const struct report *report, FILE *to, struct group *g, un
         put_advice(to, g);
     if (site)
         put_stack(report, to, g);
-    put_facts(to, g);
+    put_facts(report, to, g);
     fputs("</article>\n", to);
 }
 
@@ -146,7 +146,7 @@ static unsigned shown(const struct report *report)
 static void put_row(const struct report *report, FILE *to, unsigned number)
 {
     const struct group *g = report->groups.sorted[number];
-    const char *label = strings_text(g->label);
+    const char *label = say_label(report, g);
 
     fprintf(to, "<tr><th><a href=\"#group-%u\">", number);
     html_text(to,
@@ -199,7 +199,8 @@ void page_sites(struct report *report, FILE *to)
     fputs("</section>\n", to);
 }
 
-void page_table(const struct groups *groups, const char *title, const char *column, FILE *to)
+void page_table(const struct report *report, const struct groups *groups, const char *title,
+                const char *column, FILE *to)
 {
     if (!groups->count)
         return;
@@ -209,10 +210,10 @@ void page_table(const struct groups *groups, const char *title, const char *colu
             title, column);
     for (unsigned i = 0; i < groups->count && i < TABLE_ROWS; i++) {
         const struct group *g = groups->sorted[i];
-        const char *label = strings_text(g->label);
+        const char *label = say_label(report, g);
 
         fputs("<tr><th>", to);
-        html_text(to, *label ? label : "unknown", 60);
+        html_text(to, label, 60);
         fprintf(to, "</th><td>%s</td><td>%s</td><td>%s</td></tr>\n", words_number(g->totals.resets),
                 words_bytes(g->totals.unacked), words_number(g->totals.mended));
     }

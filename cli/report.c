@@ -56,7 +56,7 @@ static void tell_error(const struct report *report)
             report->options->error_causes);
     if (worst && report->options->by == BY_SITE)
         fprintf(stderr, "; worst: %s in %s [%s], %s", say_where(report, worst, 60),
-                words_plain(strings_text(worst->label), 40),
+                words_plain(say_label(report, worst), 40),
                 words_plain(strings_text(worst->cause), 24), words_number(worst->totals.resets));
     fprintf(stderr, "; unknown: %s\n", words_number(report->totals.unknown));
 }

@@ -133,8 +133,8 @@ static void put_page(struct report *report, FILE *to)
     page_overview(report, to);
     page_flames(report, to);
     page_sites(report, to);
-    page_table(&report->peers, "Peers", "Peer", to);
-    page_table(&report->processes, "Processes", "Process", to);
+    page_table(report, &report->peers, "Peers", "Peer", to);
+    page_table(report, &report->processes, "Processes", "Process", to);
     put_unknowns(report, to);
     fputs("</main>\n<footer>safeclose " SAFECLOSE_VERSION "</footer>\n", to);
     fprintf(to, "<script nonce=\"%s\">\n%s</script>\n</body>\n</html>\n", nonce, html_script);

@@ -110,8 +110,26 @@ const char *say_headline(const struct report *report)
     return s.bytes;
 }
 
-const char *say_tally(const struct group *group, enum tally_kind kind, size_t most,
-                      const char *(*words)(const char *value))
+/* "alpha:server[42]", or "server[42]" where there is only one host. */
+static const char *process_of(const struct report *report, const char *text)
+{
+    const char *host = strings_text(report->first_host);
+    size_t len = strlen(host);
+
+    return !report->several_hosts && len && strncmp(text, host, len) == 0 && text[len] == ':'
+               ? text + len + 1
+               : text;
+}
+
+const char *say_label(const struct report *report, const struct group *group)
+{
+    const char *label = strings_text(group->label);
+
+    return *label ? process_of(report, label) : "unknown";
+}
+
+const char *say_tally(const struct report *report, const struct group *group, enum tally_kind kind,
+                      size_t most, const char *(*words)(const char *value))
 {
     static struct sentence s;
     size_t count;
@@ -121,6 +139,8 @@ const char *say_tally(const struct group *group, enum tally_kind kind, size_t mo
     for (size_t i = 0; i < count && i < most; i++) {
         const char *text = strings_text(e[i].string);
 
+        if (kind == TALLY_PROCESS)
+            text = process_of(report, text);
         text = words ? words(text) : text;
         put(&s, "%s%s", i ? ", " : "", *text ? words_plain(text, 60) : "unknown");
         if (count > 1)

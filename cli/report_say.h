@@ -18,8 +18,11 @@ const char *say_outcomes(const struct totals *totals);
 
 /* The values of a group and how often each was met: "10.0.0.7 (200), 10.0.0.9 (180), 4 more". "" if there are none.
  * most: so many are named. words: what to call a value, NULL: by itself. Good until the next call. */
-const char *say_tally(const struct group *group, enum tally_kind kind, size_t most,
-                      const char *(*words)(const char *value));
+const char *say_tally(const struct report *report, const struct group *group, enum tally_kind kind,
+                      size_t most, const char *(*words)(const char *value));
+
+/* What a group is called: the program of a call site; else the peer, port, process, ... Not plain. */
+const char *say_label(const struct report *report, const struct group *group);
 
 /* What could not be judged, was not logged, or not understood: calls tell for each, a sentence. */
 void say_unknowns(const struct report *report, void (*tell)(void *to, const char *sentence),

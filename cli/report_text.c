@@ -45,7 +45,7 @@ static const char *const titles[BY_COUNT] = {"where",   "cause", "port", "peer",
 static void put_row(const struct report *report, const struct layout *l, const struct group *g)
 {
     const struct totals *t = &g->totals;
-    const char *label = words_plain(strings_text(g->label),
+    const char *label = words_plain(say_label(report, g),
                                     layout_left(l, report->options->by == BY_SITE ? 60 : 24, 16));
 
     fprintf(l->to, "%9s %11s  ", words_number(t->resets), loss_of(t));
@@ -54,7 +54,7 @@ static void put_row(const struct report *report, const struct layout *l, const s
         fprintf(l->to, "%s in %s\n",
                 say_where(report, g, layout_left(l, 44 + words_columns(label), 16)), label);
     } else {
-        fprintf(l->to, "%s\n", *label ? label : "unknown");
+        fprintf(l->to, "%s\n", label);
     }
 }
 
@@ -109,13 +109,13 @@ static const char *plain_duration(uint64_t ms)
     return words_duration_ms(ms);
 }
 
-static void put_numbers(const struct layout *l, struct group *g)
+static void put_numbers(const struct report *report, const struct layout *l, struct group *g)
 {
     char text[1536];
     const char *content;
 
     snprintf(text, sizeof(text), "%s", say_sample(&g->unread, words_bytes));
-    content = say_tally(g, TALLY_CONTENT, NAMED, advice_content);
+    content = say_tally(report, g, TALLY_CONTENT, NAMED, advice_content);
     if (*content)
         snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", *text ? ": " : "",
                  content);
@@ -123,7 +123,7 @@ static void put_numbers(const struct layout *l, struct group *g)
     put(l, "unacked:", say_sample(&g->unacked, words_bytes));
     put(l, "unsent:", say_sample(&g->unsent, words_bytes));
     if (g->linger_ms.seen) {
-        snprintf(text, sizeof(text), "%s", say_tally(g, TALLY_ENDED, NAMED, advice_ended));
+        snprintf(text, sizeof(text), "%s", say_tally(report, g, TALLY_ENDED, NAMED, advice_ended));
         put(l, "ended:", text);
         put(l, "lingered:", say_sample(&g->linger_ms, plain_duration));
     }
@@ -134,20 +134,20 @@ static void put_who(const struct layout *l, const struct group *g, const struct 
     enum report_by by = report->options->by;
     char text[1200];
 
-    snprintf(text, sizeof(text), "%s", say_tally(g, TALLY_VIA, NAMED, NULL));
+    snprintf(text, sizeof(text), "%s", say_tally(report, g, TALLY_VIA, NAMED, NULL));
     if (by != BY_PORT)
         snprintf(text + strlen(text), sizeof(text) - strlen(text), "; port %s",
-                 say_tally(g, TALLY_PORT, NAMED, NULL));
+                 say_tally(report, g, TALLY_PORT, NAMED, NULL));
     put(l, "by:", text);
     if (by != BY_PEER)
-        put(l, "peers:", say_tally(g, TALLY_PEER, NAMED, NULL));
+        put(l, "peers:", say_tally(report, g, TALLY_PEER, NAMED, NULL));
     if (by != BY_PROCESS)
-        put(l, "in:", say_tally(g, TALLY_PROCESS, NAMED, NULL));
+        put(l, "in:", say_tally(report, g, TALLY_PROCESS, NAMED, NULL));
     if (report->several_hosts && by != BY_HOST)
-        put(l, "hosts:", say_tally(g, TALLY_HOST, NAMED, NULL));
+        put(l, "hosts:", say_tally(report, g, TALLY_HOST, NAMED, NULL));
     if (by != BY_CAUSE && by != BY_SITE)
-        put(l, "causes:", say_tally(g, TALLY_CAUSE, NAMED, NULL));
-    put(l, "notes:", say_tally(g, TALLY_NOTE, NAMED, advice_note));
+        put(l, "causes:", say_tally(report, g, TALLY_CAUSE, NAMED, NULL));
+    put(l, "notes:", say_tally(report, g, TALLY_NOTE, NAMED, advice_note));
     snprintf(
         text, sizeof(text), "%s to %s UTC", words_time(g->totals.first, true),
         words_time(g->totals.last, g->totals.last / 86400000000 != g->totals.first / 86400000000));
@@ -158,7 +158,7 @@ static void put_who(const struct layout *l, const struct group *g, const struct 
 static void put_title(const struct report *report, const struct layout *l, const struct group *g,
                       unsigned number)
 {
-    const char *label = words_plain(strings_text(g->label), 24);
+    const char *label = words_plain(say_label(report, g), 24);
     const char *cause = words_plain(strings_text(g->cause), 16);
 
     fprintf(l->to, "\n%s%u. ", colour(l->to, "1"), number);
@@ -167,7 +167,7 @@ static void put_title(const struct report *report, const struct layout *l, const
                 say_where(report, g, layout_left(l, 16 + strlen(label) + strlen(cause), 20)), label,
                 cause);
     else
-        fputs(*label ? label : "unknown", l->to);
+        fputs(label, l->to);
     fprintf(l->to, "%s\n", colour(l->to, "0"));
 }
 
@@ -182,7 +182,7 @@ static void put_group(const struct report *report, const struct layout *l, unsig
         put_advice(l, g);
     if (report->options->by == BY_SITE)
         text_stack(report, l, g);
-    put_numbers(l, g);
+    put_numbers(report, l, g);
     put_who(l, g, report);
 }
 
