@@ -177,7 +177,9 @@ static void put_group(const struct report *report, const struct layout *l, unsig
 
     put_title(report, l, g, i + 1);
     put(l, "closes:", say_outcomes(&g->totals));
+    fputs(colour(l->to, "31"), l->to);
     put(l, "LOSS:", say_loss(&g->totals));
+    fputs(colour(l->to, "0"), l->to);
     if (report->options->by == BY_SITE || report->options->by == BY_CAUSE)
         put_advice(l, g);
     if (report->options->by == BY_SITE)

@@ -4,18 +4,16 @@
 #include "symbols.h"
 #include "cli.h"
 #include "elf_reader.h"
+#include "open_below.h"
 #include "source_lines.h"
 #include "symbol_table.h"
 #include "tool.h"
 
 #include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MOST_MODULES 64
@@ -88,23 +86,6 @@ void symbols_free(struct symbols *symbols)
 
 /* ---- Modules ------------------------------------------------------------------------------------ */
 
-/* O_NONBLOCK: a log can name a FIFO. */
-static int open_below(const char *root, const char *path)
-{
-    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY};
-    int directory, fd;
-
-    if (!root)
-        return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    directory = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0)
-        return -1;
-    how.resolve = RESOLVE_IN_ROOT;
-    fd = (int)syscall(SYS_openat2, directory, path, &how, sizeof(how));
-    close(directory);
-    return fd;
-}
-
 /* The one that was not used for longest; free ones were never used. */
 static struct slot *oldest(struct symbols *symbols, bool with_table, bool with_tool,
                            const struct slot *but)
@@ -140,13 +121,14 @@ static bool read_debug_file(struct symbols *symbols, struct slot *slot, const ch
 {
     const char *id = slot->module.build_id;
     char path[64 + BUILD_ID_BYTES], found[BUILD_ID_BYTES] = "";
+    const char *why;
     struct elf debug;
     int fd;
 
     if (strlen(id) < 4)
         return false;
     snprintf(path, sizeof(path), "/usr/lib/debug/.build-id/%.2s/%s.debug", id, id + 2);
-    fd = open_below(root, path);
+    fd = open_below(root, path, &why);
     if (fd < 0)
         return false;
     if (!elf_open(&debug, fd))
@@ -189,17 +171,13 @@ static const struct module *unreadable(const char *why)
 
 const struct module *symbols_module(struct symbols *symbols, const char *root, const char *path)
 {
-    int fd = open_below(root, path);
+    const char *why;
+    int fd = open_below(root, path, &why);
     struct slot *slot;
     struct stat st;
 
-    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        const char *why = fd < 0 ? strerror(errno) : "it is not a regular file";
-
-        if (fd >= 0)
-            close(fd);
-        return unreadable(why);
-    }
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return unreadable(why ? why : strerror(errno));
     slot = known(symbols, &st);
     if (slot) {
         close(fd);
