@@ -35,7 +35,8 @@ enum forking fork_clone_begin(uint64_t flags)
         return fork_begin();
     if (boundary_vfork_child())
         holders_lose_all();
-    if (!(flags & CLONE_VFORK && flags & CLONE_VM && !(flags & CLONE_FILES)))
+    /* In a pid namespace of its own the child may have our pid. */
+    if (!(flags & CLONE_VFORK && flags & CLONE_VM && !(flags & (CLONE_FILES | CLONE_NEWPID))))
         return standdown_begin(STANDDOWN_UNSHARED) ? FORK_STOOD_DOWN : FORK_UNWATCHED;
     return fork_vfork_begin(true);
 }

@@ -104,7 +104,7 @@ void family_fork_parent(int child)
 }
 
 /* Without asking /proc, which takes 15 us. A process in another namespace than its parent can't see it: getppid is 0
- * there, or, once the parent is dead, 1; and what a process with pid 1 has forked dies with it. */
+ * there, also when another has become its parent. */
 static bool has_parents_pid_ns(void)
 {
     return family_parent && family_pid_ns && forker > 0 && sys_getppid() == forker;

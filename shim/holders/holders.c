@@ -286,6 +286,11 @@ static _Atomic bool executing; /* holders_exec_begin, holders_exec_failed; one t
 void holders_exec_begin(void)
 {
     atomic_store(&executing, true);
+    if (!family_executes(
+            family_self())) { /* a handler forked this process since family_exec_begin */
+        holders_lose_kept();
+        return;
+    }
     for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;) {
         struct fd_info info = fdtable_get(fd);
 

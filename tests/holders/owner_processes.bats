@@ -145,6 +145,11 @@ interrupted()
     interrupted fork-in-exec
 }
 
+@test "an exec that a thread leaves by a signal handler: the child closes, the parent serves" {
+    never_touched owner_processes exec-left
+    matches "$held" "$(<"$BATS_TEST_TMPDIR/drain")"
+}
+
 @test "SCM_RIGHTS: the receiver serves" {
     held_by passed-to-child owner-unknown
 }

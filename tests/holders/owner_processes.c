@@ -8,8 +8,10 @@
 #include "owner_hold.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <pty.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/prctl.h>
@@ -618,6 +620,49 @@ SCENE(fork_in_exec, "fork-in-exec")
     must(pipe2(executed, O_CLOEXEC), "pipe");
     signal(SIGUSR1, fork_a_closer);
     execv(self, arguments);
+}
+
+static sigjmp_buf before_exec;
+
+static void leave_exec(int number)
+{
+    (void)number;
+    siglongjmp(before_exec, 1);
+}
+
+static void *execute_and_leave(void *nothing)
+{
+    const char *volatile nowhere = (const char *)1;
+
+    if (sigsetjmp(before_exec, 1) == 0)
+        execvp(nowhere, (char *[]){NULL});
+    return nothing;
+}
+
+/* A thread leaves an exec by its handler, and ends: the kernel says of its process what it would say after the exec. */
+SCENE(exec_left, "exec-left")
+{
+    int fd = owner_takes_one();
+    int left[2];
+    pthread_t thread;
+    pid_t pid;
+
+    owner_sends(OWNER_BYTES);
+    must(pipe(left), "pipe");
+    pid = must(fork(), "fork");
+    if (pid == 0) {
+        close(left[1]);
+        must((int)read(left[0], left, 1), "wait for the thread");
+        _exit(close(fd));
+    }
+    signal(SIGSEGV, leave_exec);
+    must(-pthread_create(&thread, NULL, execute_and_leave, NULL), "start a thread");
+    pthread_join(thread, NULL);
+    signal(SIGSEGV, SIG_DFL);
+    close(left[1]);
+    owner_reaps(pid);
+    owner_serves("holder", fd, fd);
+    owner_peer_reads();
 }
 
 /* As an execvp that looks along PATH by itself. */

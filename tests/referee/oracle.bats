@@ -68,6 +68,6 @@ found()
 }
 
 @test "it is found when who begins to execute a program is thought to be gone" {
-    broken holders/family_exec.c '(uint32_t)sys_gettid()' 'EXECUTED'
+    broken holders/family_exec.c '(uint32_t)atomic_load(&process->pid)' 'EXECUTED'
     found '.*tries to execute' drain
 }
