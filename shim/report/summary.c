@@ -48,7 +48,7 @@ static void put_text(struct text *t, struct counts *c)
     put_count(t, &c->too_early, "closed before the library was ready");
     put_count(t, &c->suppressed, "not logged (more than 100 events a second)");
     put_count(t, &c->lost, "log lines lost");
-    text_put(t, "\n");
+    text_put(t, resets(c) ? "; see safeclose report\n" : "\n");
 }
 
 static void put_json(struct text *t, struct counts *c, const char *given_up, bool so_far)

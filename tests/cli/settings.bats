@@ -131,7 +131,7 @@ reset_line='safeclose: TIME speaker[PID]: close(FD) 127.0.0.1:PORT->127.0.0.1:PO
     same 3 "$(grep -cE "^safeclose: ($before|$(date -u +%F))T[0-9:]{8}\.[0-9]{6}Z speaker" "$BATS_TEST_TMPDIR/log")"
     same "safeclose: TIME speaker[PID]: watching closes; mode log changes nothing
 $reset_line
-safeclose: TIME speaker[PID]: 2 TCP closes: 1 RST, 0 unknown" \
+safeclose: TIME speaker[PID]: 2 TCP closes: 1 RST, 0 unknown; see safeclose report" \
         "$(sed -E 's/^(safeclose: )[0-9-]+T([0-9:.]{12})[0-9]{3}Z/\1\2Z/' "$BATS_TEST_TMPDIR/log" | undated)"
 }
 

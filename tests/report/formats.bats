@@ -81,14 +81,14 @@ safeclose:   what: the program opened this connection and closed it before readi
 safeclose:   fix: read the answer to its end before close, even if it is not needed; without touching the program: SAFECLOSE_MODE=linger
 safeclose:   why: Linux resets instead of closing when bytes are unread (RFC 2525, 2.17)
 safeclose:   peer: \"Connection reset by peer\", possibly after reading data it already received
-$head 1 TCP close: 1 RST, 0 unknown" "$(text_of warn "$speaker" bytes:1024 opened)"
+$head 1 TCP close: 1 RST, 0 unknown; see safeclose report" "$(text_of warn "$speaker" bytes:1024 opened)"
 }
 
 @test "log in full: announcement, one-liners and summary" {
     same "$head watching closes; mode log changes nothing
 $head close(FD) $v4 RST [unread-data] 5 bytes unread, 0 unacked
 $head close(FD) $v4 RST [unread-data] 5 bytes unread, 0 unacked
-$head 2 TCP closes: 2 RST, 0 unknown" "$(text_of log "$speaker" opened:2)"
+$head 2 TCP closes: 2 RST, 0 unknown; see safeclose report" "$(text_of log "$speaker" opened:2)"
 }
 
 @test "drain in full: announcement, one-liners and summary" {
@@ -245,7 +245,7 @@ END
     same 1 "$(grep -c 'watching closes' <<<"$told")"
     same "$head watching closes; mode log changes nothing" "$(head -n 1 <<<"$told")"
     same 1 "$(grep -c 'TCP closes' <<<"$told")"
-    matches ' TCP closes: 7 RST, 0 unknown$' "$(tail -n 1 <<<"$told")"
+    matches ' TCP closes: 7 RST, 0 unknown; see safeclose report$' "$(tail -n 1 <<<"$told")"
 }
 
 @test "the announcement comes once, at the first listen, accept or connect" {
@@ -257,7 +257,7 @@ END
 # The listening socket, closed by the end of the process, is one of them.
 @test "the summary counts every close once" {
     same "$head 4 TCP closes: 0 RST, 0 unknown, $(may_send 3)" "$(text_of log "$speaker" clean:3 | tail -n 1)"
-    same "$head 6 TCP closes: 2 RST, 0 unknown, $(may_send 3)" \
+    same "$head 6 TCP closes: 2 RST, 0 unknown, $(may_send 3); see safeclose report" \
         "$(text_of log "$speaker" clean:2 unread opened clean | tail -n 1)"
 }
 
@@ -267,11 +267,11 @@ END
 
 @test "the summary counts what was closed before the rights changed" {
     [ "$(id -u)" = 0 ] || skip 'needs root'
-    same "$head 3 TCP closes: 2 RST, 0 unknown" "$(text_of log "$speaker" unread user:65534 unread | tail -n 1)"
+    same "$head 3 TCP closes: 2 RST, 0 unknown; see safeclose report" "$(text_of log "$speaker" unread user:65534 unread | tail -n 1)"
 }
 
 @test "the summary counts what was drained and what was left alone" {
-    same "$head 5 TCP closes: 1 RST, 0 unknown, 2 drained, 1 left alone, $(may_send 2)" \
+    same "$head 5 TCP closes: 1 RST, 0 unknown, 2 drained, 1 left alone, $(may_send 2); see safeclose report" \
         "$(known text_of drain "$speaker" opened shared zero-linger | tail -n 1)"
 }
 
@@ -289,7 +289,7 @@ END
 @test "a program's odd name can't forge a line or move a cursor" {
     name=$'o"d\\\nd\e\xff'
     cp "$speaker" "$BATS_TEST_TMPDIR/$name"
-    same "safeclose: TIME o\"d\\x5c\\x0ad\\x1b\\xff[PID]: 1 TCP close: 1 RST, 0 unknown" \
+    same "safeclose: TIME o\"d\\x5c\\x0ad\\x1b\\xff[PID]: 1 TCP close: 1 RST, 0 unknown; see safeclose report" \
         "$(text_of log "$BATS_TEST_TMPDIR/$name" opened | tail -n 1)"
 }
 

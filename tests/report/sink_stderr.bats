@@ -89,7 +89,7 @@ open_broken_pipe()
         close_pipe
         same 0 "$status"
         same 'safeclose: TIME speaker[PID]: close(FD) 127.0.0.1:PORT->127.0.0.1:PORT: RST [unread-data] 5 bytes unread, 0 unacked
-safeclose: TIME speaker[PID]: 12 TCP closes: 11 RST, 0 unknown, 11 log lines lost' \
+safeclose: TIME speaker[PID]: 12 TCP closes: 11 RST, 0 unknown, 11 log lines lost; see safeclose report' \
             "$(undated <<<"$rest")"
     done
 }
@@ -180,7 +180,7 @@ flags:[[:blank:]]*([0-7]+)$' "$output"
     same 1 "$(awk 'length == 30' err | wc -l)"
     same "safeclose: TIME speaker[PID]: watching closes; mode log changes nothing
 safeclose: TIME speaker[PID]: close(FD) 127.0.0.1:PORT->127.0.0.1:PORT: RST [unread-data] 5 bytes unread, 0 unacked
-safeclose: TIME speaker[PID]: 6 TCP closes: 5 RST, 0 unknown, 2 log lines lost" \
+safeclose: TIME speaker[PID]: 6 TCP closes: 5 RST, 0 unknown, 2 log lines lost; see safeclose report" \
         "$(awk 'length != 30' err | undated | uniq)"
 }
 
@@ -444,7 +444,7 @@ termios.tcflow(slave, termios.TCOON)
 program.stdin.write("\n")
 program.stdin.flush()
 assert end_of(program) == 0
-assert "4 TCP closes: 3 RST, 0 unknown, 4 log lines lost" in shown()'
+assert "4 TCP closes: 3 RST, 0 unknown, 4 log lines lost; see safeclose report" in shown()'
 }
 
 @test "a terminal that hangs up kills nobody by the library's hand" {

@@ -105,7 +105,7 @@ messages()
     same "safeclose: TIME speaker[PID]: unable to reach syslog at /dev/log: No such file or directory; logging to stderr
 safeclose: TIME speaker[PID]: watching closes; mode log changes nothing
 safeclose: TIME speaker[PID]: close(FD) 127.0.0.1:PORT->127.0.0.1:PORT: RST [unread-data] 5 bytes unread, 0 unacked
-safeclose: TIME speaker[PID]: 2 TCP closes: 1 RST, 0 unknown" "$(undated <<<"$stderr")"
+safeclose: TIME speaker[PID]: 2 TCP closes: 1 RST, 0 unknown; see safeclose report" "$(undated <<<"$stderr")"
 }
 
 @test "a syslog that takes streams, or that nobody listens at, is none" {
@@ -155,7 +155,7 @@ socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).bind("/dev/log")'
     go_on
     finish
     hang_up second
-    same 1 "$(messages second | grep -c '5 TCP closes: 4 RST, 0 unknown, 3 log lines lost')"
+    same 1 "$(messages second | grep -c '5 TCP closes: 4 RST, 0 unknown, 3 log lines lost; see safeclose report')"
 }
 
 # The kernel queues no more than net.unix.max_dgram_qlen messages.
@@ -172,7 +172,7 @@ socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).bind("/dev/log")'
     hang_up got
     told=$(messages got | grep -c 'RST \[')
     ((told > 0 && told < 90))
-    same 1 "$(messages got | grep -c "91 TCP closes: 90 RST, 0 unknown, $((90 - told)) log lines lost")"
+    same 1 "$(messages got | grep -c "91 TCP closes: 90 RST, 0 unknown, $((90 - told)) log lines lost; see safeclose report")"
 }
 
 @test "a program that closes every number finds none of ours, and is logged on" {

@@ -85,7 +85,7 @@ assert len(closes) < 1000 or len(seconds) >= 10, seconds'
 @test "the text summary says how many were not written" {
     run -0 --separate-stderr preloaded log "$speaker" opened:1000
     written=$(grep -c 'RST \[' <<<"$stderr")
-    same "safeclose: TIME speaker[PID]: 1000 TCP closes: 1000 RST, 0 unknown, $((1000 - written)) not logged (more than 100 events a second)" \
+    same "safeclose: TIME speaker[PID]: 1000 TCP closes: 1000 RST, 0 unknown, $((1000 - written)) not logged (more than 100 events a second); see safeclose report" \
         "$(undated <<<"$stderr" | tail -n 1)"
 }
 
