@@ -77,6 +77,7 @@ static void add_totals(struct totals *t, const struct subject *s)
     }
     t->closes++;
     t->mended += acted && !s->resets;
+    t->passed += log_is(&e->action, "passed");
     t->held += !acted && log_is(&e->outcome, "none");
     t->unknown += log_is(&e->outcome, "unknown");
 }

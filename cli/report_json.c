@@ -48,6 +48,7 @@ static void put_totals(FILE *to, const struct totals *t)
     put_number(to, "unconfirmed", t->unconfirmed);
     put_number(to, "later", t->later);
     put_number(to, "mended", t->mended);
+    put_number(to, "left_alone", t->passed);
     put_number(to, "held", t->held);
     put_number(to, "unknown", t->unknown);
     put_number(to, "clients", t->clients);

@@ -64,6 +64,8 @@ const char *say_outcomes(const struct totals *t)
         put(&s, " (%s not confirmed by the kernel)", words_number(t->unconfirmed));
     if (t->mended)
         put(&s, ", %s mended by drain or linger", words_number(t->mended));
+    if (t->passed)
+        put(&s, ", %s left alone by drain or linger", words_number(t->passed));
     if (t->held)
         put(&s, ", %s still held by somebody", words_number(t->held));
     if (t->unknown)

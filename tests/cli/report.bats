@@ -103,6 +103,15 @@ closes='[.[] | select(.event == "close" and .cause != "none")]'
     same '{"median":40,"largest":30000}' "$(jq -c '.groups[0].linger_ms' report.json)"
 }
 
+@test "what drain and linger mended and left alone is what the kernel did not reset, and did" {
+    "$safeclose" run -m drain --events=all -o log "$programs/speaker" unread:3 shared
+    report --json log >report.json
+    agrees .totals.mended "$closes | map(select(.action == \"drained\" and .outcome != \"rst\")) | length"
+    agrees .totals.left_alone "$closes | map(select(.action == \"passed\")) | length"
+    jq -e '.totals.mended >= 3 and .totals.left_alone >= 1' report.json
+    matches 'mended by drain or linger' "$(report log | tr -s '\n ' ' ')"
+}
+
 @test "several logs, a rotated one and standard input make one report" {
     makes mixed 1000
     report --json log >whole.json
