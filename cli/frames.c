@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #endif
 #include "frames.h"
+#include "search_path.h"
 #include "strings.h"
 #include "symbols.h"
 #include "words.h"
@@ -156,6 +157,13 @@ const struct frame *frames_guilty(const struct report *report, const struct grou
             named_one = frame;
     }
     return named_one ? named_one : other ? other : group->depth ? group->frames : NULL;
+}
+
+bool frames_have_lines(void)
+{
+    char path[PATH_MAX];
+
+    return !symbols || search_path("addr2line", path) == 0;
 }
 
 void frames_end(void)

@@ -19,32 +19,32 @@ enum { STATUS_BAD_INPUT = 1 };
 
 void report_help(FILE *to)
 {
-    fputs(
-        "usage: safeclose report [OPTION...] [LOG...]\n"
-        "Says from logs in JSON (safeclose run -o LOG) which code resets whom, how often, what was\n"
-        "lost, and what to do. LOG may be - for standard input, and is by default. Several logs, of\n"
-        "several processes and hosts, make one report.\n\n"
-        "  --by WHAT            group by site (where the close is called, the default), cause,\n"
-        "                       port, peer, process or host\n"
-        "  --top N              show the N worst (10); 0: all\n"
-        "  --since TIME         leave out what came before; 09:00, 2026-11-29T09:00 (UTC), or 2h ago\n"
-        "  --until TIME         leave out what came then or later\n"
-        "  --ports LIST         only connections with such a port at either end: 80,8000-8099\n"
-        "  --pid PID            only closes of this process\n"
-        "  --program NAME       only closes of programs with this name (comm)\n"
-        "  --cause LIST         only closes with one of these causes\n"
-        "  -w, --wide           do not fit lines into 80 columns\n"
-        "  --json               write JSON\n"
-        "  --folded             write stacks as flame graph tools read them\n"
-        "  --weight WHAT        of --folded: count (resets) or lost (bytes)\n"
-        "  --html FILE          write a page for a browser\n"
-        "  --prometheus         write counters for a node exporter's textfile directory\n"
-        "  --error-exitcode N   exit with status N if the logs have a reset\n"
-        "  --error-causes LIST  with one of these causes (unread-data,late-data)\n"
-        "  -h, --help           print this help\n\n"
-        "Exit status: 0; 1 if a log can't be read or holds no event; N as above; 125 if safeclose\n"
-        "itself fails.\n",
-        to);
+    fputs("usage: safeclose report [OPTION...] [LOG...]\n"
+          "Says from logs in JSON (safeclose run -o LOG) which code resets whom, how often,\n"
+          "what was lost, and what to do. LOG may be - for standard input, and is by\n"
+          "default. Several logs, of several processes and hosts, make one report.\n\n"
+          "  --by WHAT            group by site (where the close is called; the default),\n"
+          "                       cause, port, peer, process or host\n"
+          "  --top N              show the N worst (10); 0: all\n"
+          "  --since TIME         leave out what came before: 09:00 or 2026-11-29T09:00\n"
+          "                       (UTC), or 2h (ago)\n"
+          "  --until TIME         leave out what came then or later\n"
+          "  --ports LIST         only connections with such a port: 80,8000-8099\n"
+          "  --pid PID            only closes of this process\n"
+          "  --program NAME       only closes of programs with this name (comm)\n"
+          "  --cause LIST         only closes with one of these causes\n"
+          "  -w, --wide           do not fit lines into 80 columns\n"
+          "  --json               write JSON\n"
+          "  --folded             write stacks as flame graph tools read them\n"
+          "  --weight WHAT        of --folded: count (resets) or lost (bytes)\n"
+          "  --html FILE          write a page for a browser\n"
+          "  --prometheus         write counters for a node exporter's textfile collector\n"
+          "  --error-exitcode N   exit with status N if the logs have a reset\n"
+          "  --error-causes LIST  with one of these causes (unread-data,late-data)\n"
+          "  -h, --help           print this help\n\n"
+          "Exit status: 0; 1 if a log can't be read or holds no event; N as above; 125 if\n"
+          "safeclose itself fails.\n",
+          to);
 }
 
 /* Names the worst in one line, and how much could not be judged. */

@@ -245,6 +245,8 @@ void say_unknowns(const struct report *report, void (*tell)(void *to, const char
     tell_count(tell, to, g->put_away, "rare group",
                "summed up as the rest, because there are too many.");
     tell_count(tell, to, tally_untold(), "detail", "left out, because there are too many.");
+    if (!frames_have_lines())
+        tell(to, "Source files and lines: addr2line (of binutils) is not installed.");
     if (strings_full())
         tell(to, "There are too many different names to tell all of them apart.");
 }

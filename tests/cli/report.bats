@@ -166,6 +166,11 @@ END
     matches 'what: +the program read nothing of what this client sent' "$output"
     matches 'fix: +shutdown\(fd, SHUT_WR\)' "$output"
     same "drop_client $line" "$(report --json log | jq -r '.groups[0].stack[0] | "\(.function) \(.line)"')"
+    # Without addr2line the function is there still, and what is missing is told.
+    mkdir empty
+    PATH=$PWD/empty run -0 "$safeclose" report log
+    matches '1\. drop_client in guilty' "$output"
+    matches 'addr2line \(of binutils\) is not installed' "$(tr -s '\n ' ' ' <<<"$output")"
     # Stripped, there is a place and the reason why there is no name.
     strip guilty
     run -0 report log
