@@ -647,6 +647,7 @@ SCENE(exec_left, "exec-left")
     pthread_t thread;
     pid_t pid;
 
+    close_on_exec(fd);
     owner_sends(OWNER_BYTES);
     must(pipe(left), "pipe");
     pid = must(fork(), "fork");
