@@ -147,7 +147,7 @@ $(BUILD)/demo/%: demo/%.c demo/net.c demo/net.h
 	$(Q)$(CC) $(PLAIN_FLAGS) $(LDFLAGS) -o $@ demo/$*.c demo/net.c
 
 # unit_X tests shim/ROOM/X.c alone, or with the files that X_PARTS names.
-stack_PARTS = stack_cfi stack_module stack_unwind
+stack_PARTS = stack_cfi stack_memory stack_module stack_unwind
 $(BUILD)/tests/unit_stack: $(stack_PARTS:%=$(BUILD)/shim/report/%.o)
 $(BUILD)/tests/unit_outcome: $(BUILD)/shim/tcp/verdict.o
 $(BUILD)/tests/unit_outcome $(BUILD)/tests/unit_verdict $(BUILD)/tests/unit_content: $(BUILD)/shim/report/names.o

@@ -32,6 +32,8 @@ struct module {
     uintptr_t start; /* of its mapping; both 0 before it is asked for */
     uintptr_t end;
     uintptr_t bias; /* address in memory minus address in the file (as nm and addr2line count) */
+    uintptr_t
+        tables_shift; /* where the tables say an address is, minus where it is: 0 but in a copy of them */
     const uint8_t *eh_frame_hdr; /* NULL: none */
     const uint8_t *tables;       /* where it is with .eh_frame, which can be read throughout */
     const uint8_t *tables_end;

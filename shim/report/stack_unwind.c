@@ -1,19 +1,6 @@
 #include "safeclose.h"
 
-#include "ground/sys.h"
 #include "report/stack_unwind.h"
-
-/* Where one word of a page can be read all can. */
-static bool load(struct unwind *u, uintptr_t address, uintptr_t *value)
-{
-    if (address % sizeof(*value) != 0)
-        return false;
-    if ((address | 4095) != u->page && !sys_readable((const void *)address))
-        return false;
-    u->page = address | 4095;
-    *value = *(const uintptr_t *)address;
-    return true;
-}
 
 /* ---- Expressions (DWARF 5, section 2.5), as far as they occur in frames of signals and in the PLT -- */
 
@@ -91,7 +78,7 @@ static void step(struct calculator *c, struct cfi_bytes *b)
     switch (op) {
     case OP_DEREF:
         value = 0;
-        c->bad |= !load(c->u, pop(c), &value);
+        c->bad |= !unwind_load(c->u, pop(c), &value);
         return push(c, value);
     case OP_PLUS_UCONST:
         value = pop(c);
@@ -140,7 +127,7 @@ static bool find_register(struct unwind *u, const struct cfi_register *r, const 
     case CFI_SAME:
         return true;
     case CFI_AT:
-        return load(u, cfa + (uintptr_t)(intptr_t)r->value, value);
+        return unwind_load(u, cfa + (uintptr_t)(intptr_t)r->value, value);
     case CFI_IS:
         *value = cfa + (uintptr_t)(intptr_t)r->value;
         return true;
@@ -150,7 +137,7 @@ static bool find_register(struct unwind *u, const struct cfi_register *r, const 
         *value = before[r->value];
         return true;
     case CFI_AT_EXPRESSION:
-        return calculate(u, r->value, before, &cfa, &place) && load(u, place, value);
+        return calculate(u, r->value, before, &cfa, &place) && unwind_load(u, place, value);
     case CFI_IS_EXPRESSION:
         return calculate(u, r->value, before, &cfa, value);
     default:
@@ -180,7 +167,8 @@ bool unwind_up(struct unwind *u)
     uintptr_t cfa;
 
     memcpy(before, u->registers, sizeof(before));
-    if (!stack_module(inside, &u->module) || !cfi_find(&u->module, inside, &row, &u->interrupted) ||
+    if (!stack_module(inside, &u->module) ||
+        !cfi_find(&u->module, inside + u->module.tables_shift, &row, &u->interrupted) ||
         row.registers[CFI_RETURN].rule == CFI_UNDEFINED || !find_cfa(u, &row, before, &cfa))
         return false;
     u->registers[CFI_SP] = cfa;
