@@ -9,6 +9,7 @@
 # make faults             makes each system call of the library fail, by call site: does the program see more
 #                         of it than a missing remedy? OPTIONS: as tests/hostile/faults.py --help lists them.
 # make bench              what the library costs, beside its budgets; OPTIONS="--row cpu": a part of it
+# make watch-cost         what `safeclose watch` costs
 # make hostile            peers that mean harm, by the ten thousand: a table of what it took
 # make attack T=600       a server that its own children attack, for so long as built and as long with sanitizers
 # make oracle N=20000     a mixed server whose holders are known: does anybody miss a byte? OPTIONS="-l 300000": as
@@ -73,10 +74,10 @@ SHIM_LINK = -shared -Wl,-soname,$(LIB) -Wl,--version-script=shim/libsafeclose.ma
 	$(if $(IS_X86_64),-Wl$(comma)-z$(comma)ibt$(comma)-z$(comma)shstk) -Wl,--hash-style=gnu -Wl,--no-as-needed -l:libdl.so.2
 
 SHIM_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/*/*.c))
-# The command takes from the library what is pure: the meaning of a setting's value and of a close, and how numbers
-# are written.
-COMMAND_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c)) \
-	$(patsubst %,$(BUILD)/shim/%.o,settings/options report/meaning ground/format)
+# The command takes from the library what is pure: the meaning of a setting's value and of a close, how numbers
+# are written, and unwinding.
+COMMAND_PURE = ground/format report/meaning report/stack_cfi report/stack_unwind settings/options
+COMMAND_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c)) $(COMMAND_PURE:%=$(BUILD)/shim/%.o)
 PAGES = $(patsubst %.in,$(BUILD)/%,$(wildcard man/*.in))
 COMPLETIONS = $(patsubst %.in,$(BUILD)/%,$(wildcard cli/completion.*.in))
 DEMOS = $(patsubst %.c,$(BUILD)/%,$(filter-out demo/net.c,$(wildcard demo/*.c)))
@@ -89,13 +90,13 @@ BUILT_TESTS = $(addprefix $(BUILD)/tests/,$(basename $(notdir $(1))))
 CMOCKA_TESTS = $(call BUILT_TESTS,$(wildcard tests/unit/unit_*.c tests/kernel/kernel_facts*.c))
 TEST_LIBS = $(patsubst %,%.so,$(call BUILT_TESTS,$(wildcard tests/*/*_lib.c)))
 # The programs of several files: X.c and every X_*.c.
-BIG_TESTS = scene referee attack faults inject oracle linger_epoll
+BIG_TESTS = scene referee attack faults inject oracle linger_epoll watch_play
 BIG_PARTS = $(foreach big,$(BIG_TESTS),$(wildcard tests/*/$(big)_*.c))
 # A fuzzer, fuzz_X, includes the sources that it tests, or X_SOURCES names them. The tests play its corpus, tests/unit/corpus/X,
 # with replay_X, which needs no clang.
 FUZZERS = $(patsubst tests/unit/fuzz_%.c,%,$(wildcard tests/unit/fuzz_*.c))
 REPLAYS = $(FUZZERS:%=$(BUILD)/tests/replay_%)
-log_SOURCES = $(filter-out cli/main.c,$(wildcard cli/*.c)) $(patsubst %,shim/%.c,settings/options report/meaning ground/format)
+log_SOURCES = $(filter-out cli/main.c,$(wildcard cli/*.c)) $(COMMAND_PURE:%=shim/%.c)
 FUZZ_FLAGS = -std=gnu11 -g -O1 -Ishim -Icli -fno-sanitize-recover=all
 TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(BUILD)/tests/net $(BUILD)/tests/play \
 	$(BUILD)/tests/replay $(FUZZERS:%=$(BUILD)/tests/fuzz_%) \
@@ -161,7 +162,7 @@ endef
 $(foreach room,ground settings report tcp remedy,$(eval $(call unit_test,$(room)/)))
 
 # Those of the command have its objects, without its main.
-CLI_UNITS = $(patsubst %,$(BUILD)/tests/unit_%,groups json symbols)
+CLI_UNITS = $(patsubst %,$(BUILD)/tests/unit_%,groups json symbols watch)
 $(CLI_UNITS): $(BUILD)/tests/unit_%: tests/unit/unit_%.c $(filter-out $(BUILD)/cli/main.o,$(COMMAND_OBJECTS))
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
@@ -263,6 +264,9 @@ beside-nginx: $(LIB) $(BUILD)/tests/crowd
 bench: $(LIB) $(BENCH_PROGRAMS) $(BENCH_LIB)
 	$(Q)scripts/bench $(OPTIONS)
 
+watch-cost: $(COMMAND) $(BENCH_PROGRAMS)
+	$(Q)scripts/watch-cost
+
 hostile: $(LIB) $(call BUILT_TESTS,$(wildcard tests/hostile/hostile_*.c))
 	$(Q)scripts/hostile $(ROWS)
 
@@ -302,7 +306,7 @@ uninstall:
 clean:
 	rm -rf $(BUILD) $(LIB) $(COMMAND)
 
-.PHONY: all demo deps deps-servers tests test referee faults servers controls beside-nginx hostile attack oracle \
+.PHONY: all demo deps deps-servers tests test referee faults servers controls beside-nginx watch-cost hostile attack oracle \
 	endurance fuzz bench lint check install uninstall clean
 .DELETE_ON_ERROR:
 -include $(SHIM_OBJECTS:.o=.d) $(COMMAND_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/fuzz/*.d)

@@ -1,8 +1,11 @@
 #include "advice.h"
 #include "report/meaning.h"
+#include "reset_cause.h"
 #include "strings.h"
 
 #include <string.h>
+
+#define LINGERS "without touching the program: SAFECLOSE_MODE=linger"
 
 /* Kernels give the ports above it to clients. */
 #define FIRST_CLIENT_PORT 32768
@@ -111,6 +114,19 @@ static unsigned when(const struct group *g)
            (is_most(g->answered, g) ? ANSWERED : 0);
 }
 
+/* A cause that only safeclose watch sees. */
+static bool of_watch(const char *name, struct advice *advice)
+{
+    for (unsigned i = 0; i < RESET_CAUSES; i++)
+        if (strcmp(reset_cause_name((enum reset_cause)i), name) == 0) {
+            *advice = (struct advice){reset_cause_words((enum reset_cause)i),
+                                      reset_cause_fix((enum reset_cause)i),
+                                      i == RESET_LATE_DATA ? LINGERS : "", "", ""};
+            return true;
+        }
+    return false;
+}
+
 bool advice_for(const struct group *g, struct advice *advice)
 {
     const char *name = strings_text(g->cause);
@@ -128,5 +144,5 @@ bool advice_for(const struct group *g, struct advice *advice)
             advice->fix = meaning->advice;
         return true;
     }
-    return false;
+    return of_watch(name, advice);
 }

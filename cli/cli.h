@@ -32,6 +32,9 @@ void check_help(FILE *to);
 int report_command(int argc, char **argv);
 void report_help(FILE *to);
 
+int watch_command(int argc, char **argv);
+void watch_help(FILE *to);
+
 /* "safeclose: unable to ..." on stderr: what, which value, why. */
 void unable(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

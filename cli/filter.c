@@ -31,7 +31,8 @@ static bool has_port(const struct report_options *o, const struct json_value *ad
 
 bool filter_passes(const struct report_options *o, const struct log_event *e)
 {
-    bool is_close = e->kind == LOG_CLOSE || e->kind == LOG_CLOSE_END || e->kind == LOG_LINGER_END;
+    bool is_close = e->kind == LOG_CLOSE || e->kind == LOG_CLOSE_END || e->kind == LOG_LINGER_END ||
+                    e->kind == LOG_RESET;
 
     if ((o->since && e->time < o->since) || (o->until && e->time >= o->until))
         return false;

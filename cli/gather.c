@@ -3,6 +3,7 @@
 #endif
 #include "gather.h"
 #include "filter.h"
+#include "gather_twice.h"
 #include "gather_summary.h"
 #include "subject.h"
 #include "strings.h"
@@ -224,7 +225,7 @@ void gather_event(struct report *report, const struct log_event *e)
             gather_summary(report, e);
         else if (e->kind == LOG_OTHER)
             report->input.newer++;
-        else if (e->kind != LOG_MODE)
+        else if (e->kind != LOG_MODE && e->kind != LOG_WATCH_END && !gather_told_twice(e))
             gather_close(report, e);
     }
 }

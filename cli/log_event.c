@@ -142,8 +142,8 @@ bool log_time(const char *text, size_t len, int64_t *time)
 
 static enum log_kind kind_of(const struct json_value *value)
 {
-    static const char *const names[] = {"close", "close-end", "linger-end",
-                                        "start", "mode",      "summary"};
+    static const char *const names[] = {"close", "close-end", "linger-end", "start",
+                                        "mode",  "summary",   "reset",      "watch-end"};
 
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (log_is(value, names[i]))
@@ -194,7 +194,8 @@ static const struct key *find(const struct json_value *key, unsigned *next)
 
 static bool has_what_it_needs(const struct log_event *e)
 {
-    if (e->kind == LOG_CLOSE || e->kind == LOG_CLOSE_END || e->kind == LOG_LINGER_END)
+    if (e->kind == LOG_CLOSE || e->kind == LOG_CLOSE_END || e->kind == LOG_LINGER_END ||
+        e->kind == LOG_RESET)
         return e->time && e->cause.kind && e->outcome.kind;
     return e->time != 0;
 }

@@ -14,6 +14,8 @@ enum log_kind {
     LOG_START,
     LOG_MODE,
     LOG_SUMMARY,
+    LOG_RESET, /* of safeclose watch, as the next */
+    LOG_WATCH_END,
     LOG_OTHER /* of a newer version */
 };
 

@@ -10,6 +10,8 @@ static const struct subcommand subcommands[] = {
      check_command, check_help},
     {"report", "say from logs which code resets whom, what was lost, and what to do",
      report_command, report_help},
+    {"watch", "show each reset that this machine sends, with its reason, process and code",
+     watch_command, watch_help},
 };
 
 #define SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
@@ -23,15 +25,17 @@ static void help(FILE *to)
         to);
     for (size_t i = 0; i < SUBCOMMANDS; i++)
         fprintf(to, "  %-8s %s\n", subcommands[i].name, subcommands[i].purpose);
-    fputs("\n  -h, --help     print this help; for a command: safeclose COMMAND --help\n"
-          "  -V, --version  print the version\n\n"
-          "First steps:\n"
-          "  safeclose check nginx               can the library be preloaded into it?\n"
-          "  safeclose run ./server              report and explain each reset; change nothing\n"
-          "  safeclose run -m linger ./server    prevent them\n"
-          "  safeclose run -o LOG ./server       write a log for: safeclose report LOG\n\n"
-          "See also: man safeclose, man libsafeclose\n",
-          to);
+    fputs(
+        "\n  -h, --help     print this help; for a command: safeclose COMMAND --help\n"
+        "  -V, --version  print the version\n\n"
+        "First steps:\n"
+        "  safeclose check nginx               can the library be preloaded into it?\n"
+        "  safeclose run ./server              report and explain each reset; change nothing\n"
+        "  safeclose run -m linger ./server    prevent them\n"
+        "  safeclose run -o LOG ./server       write a log for: safeclose report LOG\n"
+        "  sudo safeclose watch                which running program resets, where in its code?\n\n"
+        "See also: man safeclose, man libsafeclose\n",
+        to);
 }
 
 static const struct subcommand *find(const char *name)

@@ -76,7 +76,7 @@ struct subject subject_of(struct report *report, const struct log_event *e)
     s.peer = len ? strings_add(address, len) : STRINGS_EMPTY;
     s.port = put_number(service_port(e, local, peer));
     s.process = process_name(&s);
-    s.is_end = e->kind != LOG_CLOSE;
+    s.is_end = e->kind != LOG_CLOSE && e->kind != LOG_RESET;
     s.resets = log_is(&e->outcome, "rst");
     find_stack(report, &s);
     return s;

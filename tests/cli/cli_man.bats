@@ -86,7 +86,7 @@ page()
     {
         grep -oE -- '--[a-z][a-z-]+' | sort -u
     }
-    for command in run check report; do
+    for command in run check report watch; do
         "$safeclose" "$command" --help
     done | options >"$BATS_TEST_TMPDIR/help"
     page safeclose.1 | grep -v -- '--version' | options | grep -vx -- --setting >"$BATS_TEST_TMPDIR/page"

@@ -1,0 +1,292 @@
+/* safeclose watch: what to look at, for how long, and how it is told. */
+#include "cli.h"
+#include "kernel_names.h"
+#include "monotonic.h"
+#include "trace.h"
+#include "watch.h"
+#include "watch_held.h"
+#include "watch_log.h"
+#include "watch_options.h"
+#include "watch_rate.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S 1000000000LL
+/* Of what is frequent less: copying 4 kB at each close costs a busy server a tenth of its time. */
+#define STACK_OF_RESET 4096
+#define STACK_OF_CLOSE 2048
+#define MOST_LINES 100 /* a second */
+#define WAIT_MS 20
+#define MOST_GENERATIONS 16
+
+struct watching {
+    struct watch_options options;
+    struct watch_totals totals;
+    int64_t second; /* the one that lines are counted in */
+    unsigned lines; /* in it */
+};
+
+/* ---- What to tell -------------------------------------------------------------------------------- */
+
+static bool is_below(pid_t pid, pid_t above)
+{
+    for (unsigned i = 0; pid > 0 && pid != above && i < MOST_GENERATIONS; i++)
+        pid = watched_parent(pid);
+    return pid == above;
+}
+
+static bool is_wanted(const struct watching *w, const struct reset *reset)
+{
+    return !w->options.pid || (reset->pid && is_below(reset->pid, w->options.pid));
+}
+
+static bool has_wanted_port(const struct watching *w, const struct trace_event *event)
+{
+    return watch_options_have_port(&w->options, event->local.port) ||
+           watch_options_have_port(&w->options, event->peer.port);
+}
+
+static bool may_write(struct watching *w, int64_t time)
+{
+    if (time / NS_PER_S != w->second) {
+        w->second = time / NS_PER_S;
+        w->lines = 0;
+    }
+    if (w->lines++ < MOST_LINES)
+        return true;
+    w->totals.quiet = true;
+    return false;
+}
+
+static void tell(struct watching *w, const struct trace_event *event)
+{
+    struct reset reset;
+
+    if (!has_wanted_port(w, event))
+        return;
+    watch_log_read();
+    reset_fill(&reset, event, !w->totals.sampled && !w->totals.lost);
+    if (!is_wanted(w, &reset))
+        return;
+    *(event->kind == TRACE_SENT ? &w->totals.sent : &w->totals.received) += event->weight;
+    watch_count(&reset);
+    if (may_write(w, event->time))
+        (w->options.json ? watch_json : watch_text)(&reset, monotonic_to_day(event->time));
+}
+
+static void tell_held(struct watching *w, int64_t until, unsigned most)
+{
+    struct trace_event event;
+
+    for (unsigned i = 0; i < most && watch_held_take(&event, until); i++)
+        tell(w, &event);
+}
+
+static void take_event(struct watching *w, const struct trace_event *event)
+{
+    switch (event->kind) {
+    case TRACE_SENT:
+        reset_note_sent(event);
+        tell(w, event);
+        break;
+    case TRACE_RECEIVED:
+        /* Of those that wait the oldest makes room. */
+        if (watch_held_full())
+            tell_held(w, INT64_MAX, 1);
+        watch_held_put(event);
+        break;
+    case TRACE_STATE:
+        reset_note_closing(event);
+        break;
+    default:
+        watched_follow(event);
+    }
+}
+
+/* ---- The loop ------------------------------------------------------------------------------------ */
+
+static volatile sig_atomic_t stopped;
+
+static void stop(int signal)
+{
+    (void)signal;
+    stopped = 1;
+}
+
+/* A signal ends the wait, too: it is blocked but then. */
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = stop};
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    signal(SIGPIPE, SIG_IGN); /* a write that fails ends the loop */
+}
+
+static void check_counts(struct watching *w, struct trace *trace)
+{
+    struct trace_counts counts;
+
+    trace_counts(trace, &counts);
+    if (counts.lost != w->totals.lost)
+        watched_forget();
+    w->totals.lost = counts.lost;
+    if (!w->options.pid && !w->options.ports.port_ranges) {
+        w->totals.sent = counts.happened[TRACE_SENT];
+        w->totals.received = counts.happened[TRACE_RECEIVED];
+    }
+    watch_rate_adjust(trace, &counts, monotonic_now());
+    for (enum trace_kind kind = 0; kind < TRACE_POINTS; kind++)
+        w->totals.sampled |= watch_rate_period(kind) > 1;
+}
+
+static bool drain(struct watching *w, struct trace *trace)
+{
+    struct trace_event event;
+
+    while (trace_next(trace, &event)) {
+        take_event(w, &event);
+        tell_held(w, event.time - WATCH_HELD_FOR, UINT_MAX);
+    }
+    tell_held(w, monotonic_now() - 2 * WATCH_HELD_FOR, UINT_MAX);
+    check_counts(w, trace);
+    return fflush(stdout) == 0;
+}
+
+static int watch(struct watching *w, struct trace *trace)
+{
+    int64_t begin = monotonic_now(), end = begin + w->options.time;
+    bool ok = true;
+
+    while (ok && !stopped && (!w->options.time || monotonic_now() < end)) {
+        trace_wait(trace, WAIT_MS);
+        ok = drain(w, trace);
+    }
+    /* What has just happened needs a moment to be taken for settled. */
+    usleep(10000);
+    ok = ok && drain(w, trace);
+    tell_held(w, INT64_MAX, UINT_MAX);
+    w->totals.time = monotonic_now() - begin;
+    if (w->options.json)
+        watch_summary_json(&w->totals, monotonic_to_day(monotonic_now()));
+    else
+        watch_summary_text(&w->totals);
+    return ok && printed() ? 0 : STATUS_FAILED;
+}
+
+/* ---- Beginning ----------------------------------------------------------------------------------- */
+
+/* The kernel gives the processes of the first namespace and its own this number. */
+#define FIRST_PID_NAMESPACE 0xeffffffcU
+
+static bool sees_all_processes(void)
+{
+    struct stat st;
+
+    return stat("/proc/self/ns/pid", &st) != 0 || st.st_ino == FIRST_PID_NAMESPACE;
+}
+
+static void say_begin(const struct watching *w, const struct trace *trace)
+{
+    fprintf(
+        stderr,
+        "safeclose: watching the TCP resets that this machine sends%s, in all its network namespaces%s\n",
+        w->options.received ? " and receives" : "", w->options.time ? "" : "; Ctrl-C ends it");
+    if (!sees_all_processes())
+        fputs("safeclose: this is a container: processes outside it are not named\n", stderr);
+    if (trace_refused(trace))
+        fprintf(
+            stderr,
+            "safeclose: perf_event_open is refused (%s): tracefs is read instead; stacks lack the "
+            "callers of libc's functions\n",
+            trace_refused(trace));
+    if (!trace_has_reasons(trace))
+        fputs(
+            "safeclose: this kernel gives no reason (Linux 6.10 does): reasons are inferred, and resets "
+            "without a connection not seen\n",
+            stderr);
+}
+
+/* Each CPU has its events, and each library that is seen stays open. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int begin(struct watching *w)
+{
+    char *filter = watch_options_filter(&w->options);
+    struct trace *trace;
+    int status;
+
+    if (w->options.log && !watch_log_open(w->options.log)) {
+        free(filter);
+        return STATUS_FAILED;
+    }
+    raise_limit();
+    /* Where everybody is busy the rings fill within a tenth of a second. Without the right it stays as it is. */
+    setpriority(PRIO_PROCESS, 0, -10);
+    trace = trace_open(
+        &(struct trace_options){w->options.received,
+                                filter,
+                                {[TRACE_SENT] = STACK_OF_RESET, [TRACE_STATE] = STACK_OF_CLOSE}});
+    free(filter);
+    if (!trace)
+        return STATUS_FAILED;
+    if (!kernel_names_read())
+        fputs(
+            "safeclose: /proc/kallsyms shows no addresses (kernel.kptr_restrict): a half-close can't be told from a close\n",
+            stderr);
+    watched_begin();
+    catch_signals();
+    trace_start(trace);
+    say_begin(w, trace);
+    status = watch(w, trace);
+    trace_close(trace);
+    return status;
+}
+
+void watch_help(FILE *to)
+{
+    fputs(
+        "usage: safeclose watch [--pid PID] [--ports LIST] [--for DURATION] [--received]\n"
+        "                       [--log FILE] [--json]\n"
+        "Shows each TCP reset that this machine sends: when, on which connection, the kernel's reason, the\n"
+        "process, and the functions that closed it. Programs are neither restarted nor changed: static,\n"
+        "Go and setuid programs and those in containers are seen, too. Needs root.\n\n"
+        "  --pid PID       only resets of this process and its children\n"
+        "  --ports LIST    only connections with one of these ports at either end: 80,8000-8099\n"
+        "  --for DURATION  end after this time, such as 30s or 10m; otherwise at Ctrl-C\n"
+        "  --received      resets that came in, too\n"
+        "  --log FILE      add what the library's log in JSON knows of the same close\n"
+        "  --json          one JSON object a line instead of text\n"
+        "  -h, --help      print this help\n\n"
+        "Exit status: 0; 125 if safeclose itself fails, for example without the rights.\n",
+        to);
+}
+
+int watch_command(int argc, char **argv)
+{
+    static struct watching w;
+
+    if (!watch_options_read(&w.options, argc, argv))
+        return STATUS_FAILED;
+    if (w.options.help) {
+        watch_help(stdout);
+        return printed() ? 0 : STATUS_FAILED;
+    }
+    return begin(&w);
+}
