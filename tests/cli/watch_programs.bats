@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # safeclose watch: the closing function is found in every kind of program: with and without frame pointers, static,
-# stripped, in a chroot, in another network namespace, in Go, Java and Python.
+# stripped, in a chroot, in another network namespace, in Go and Java.
 
 # Takes long.
 
