@@ -18,11 +18,13 @@
 # make lint check         style; what the library exports, needs and calls
 # make fuzz T=600         runs each fuzzer of tests/unit/ for so many seconds (clang); what they found before is
 #                         in tests/unit/corpus/, and make test plays it again
-# make install PREFIX=/usr/local DESTDIR=      and uninstall: library, command, man pages, completions
+# make install PREFIX=/usr/local DESTDIR=      and uninstall: library, command, man pages, completions; install-strip
+# make ARCH=i386          and ARCH=aarch64, CC=musl-gcc, CC=clang: for another machine or libc
+# make matrix             builds for each of them, and runs the core tests there; OPTIONS: as scripts/matrix -h lists them
 # V=1 prints the commands; WERROR= lets a newer compiler warn without failing.
 
-PREFIX = /usr/local
-DESTDIR =
+PREFIX ?= /usr/local
+DESTDIR ?=
 LIBDIR = $(PREFIX)/lib
 BINDIR = $(PREFIX)/bin
 DOCDIR = $(PREFIX)/share/doc/safeclose
@@ -30,25 +32,58 @@ MANDIR = $(PREFIX)/share/man
 BASHDIR = $(PREFIX)/share/bash-completion/completions
 ZSHDIR = $(PREFIX)/share/zsh/site-functions
 
+# Another machine or libc: ARCH=i386 or ARCH=aarch64, or the name of its compiler, CC=musl-gcc. What runs here while
+# it is built comes from CC_FOR_BUILD. CC, CFLAGS, CPPFLAGS and LDFLAGS may come from the environment.
+ARCH ?=
+CC_i386 = gcc -m32
+CC_aarch64 = $(firstword $(shell command -v aarch64-linux-gnu-gcc aarch64-linux-gnu-gcc-12) aarch64-linux-gnu-gcc)
+ifneq ($(ARCH),)
+CC = $(or $(CC_$(ARCH)),$(error ARCH=$(ARCH): must be i386 or aarch64; for others set CC))
+else ifeq ($(origin CC),default)
 CC = gcc
-CFLAGS = -O2 -g
+endif
+CC_FOR_BUILD ?= gcc
+CFLAGS ?= -O2 -g
+INSTALL ?= install
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 WERROR = -Werror
-INSTALL = install
 
 LIB = libsafeclose.so
 COMMAND = safeclose
-BUILD = build
 Q = $(if $(V),,@)
 comma := ,
+hash := \#
 say = @printf '  %-5s %s\n'
 
-PLAIN_FLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(WERROR) $(CPPFLAGS)
+BUILD = build
+
+# Machine and libc that the compiler builds for.
+TARGET := $(shell echo '$(hash)include <features.h>' | $(CC) -E -dM -xc - 2>/dev/null | \
+	sed -nE 's/^.define __(GLIBC|x86_64|i386|aarch64|LP64)__ .*/\1/p')
+IS_X86_64 := $(filter x86_64,$(TARGET))
+IS_GLIBC := $(filter GLIBC,$(TARGET))
+
+# The kernel's headers, for compilers that don't find them: musl-gcc looks at none but musl's own, and gcc -m32 doesn't
+# look where the machine's are. Links lead to these alone, after all others.
+KERNEL_HEADERS ?= /usr/include
+KERNEL_ASM ?= $(firstword $(wildcard $(KERNEL_HEADERS)/asm $(KERNEL_HEADERS)/$(shell $(CC_FOR_BUILD) -print-multiarch)/asm))
+KERNEL := $(shell printf '%s\n' '$(hash)include <linux/inet_diag.h>' '$(hash)include <asm/errno.h>' | $(CC) -E -xc - >/dev/null 2>&1 || \
+	{ mkdir -p $(BUILD)/kernel && ln -sfn $(KERNEL_HEADERS)/linux $(KERNEL_HEADERS)/asm-generic $(KERNEL_ASM) $(BUILD)/kernel && \
+	echo -idirafter $(BUILD)/kernel; })
+
+# Offsets, inode numbers and limits have 64 bits on every machine, in all but what stands in front of libc's functions.
+WIDE = $(if $(filter LP64,$(TARGET)),,-D_FILE_OFFSET_BITS=64)
+DEFAULT_FLAGS = $(and $(filter gcc,$(CC)),$(IS_X86_64),$(IS_GLIBC),$(filter file,$(origin CFLAGS)),$(if $(CPPFLAGS)$(LDFLAGS),,yes))
+# Whether and what is optimized across files is decided here, by file; for the command and the rest as the flags say.
+SHIM_CFLAGS = $(filter-out -flto% -fno-lto -ffat-lto-objects,$(CFLAGS))
+# The same bytes from every folder.
+SAME = -ffile-prefix-map=$(CURDIR)=.
+BASE_FLAGS = $(WARNINGS) $(WERROR) $(SAME) $(KERNEL) $(CPPFLAGS)
+PLAIN_FLAGS = -std=gnu11 $(CFLAGS) $(BASE_FLAGS)
 # A frame that is overrun ends the process: every frame of what reads the words of others, and those with
 # arrays elsewhere. On x86-64 jumps and returns land where they should; without the two marks the library
 # would switch that off for the whole program. 4 kB of its size.
 READS_OTHERS = remedy/% report/stack% report/sink% report/ledger ground/log_open tcp/content
-IS_X86_64 := $(findstring x86_64,$(shell $(CC) -dumpmachine))
 HARDENING = -fstack-protector$(if $(filter $(READS_OTHERS),$*),-strong) $(if $(IS_X86_64),-fcf-protection=full)
 # The doors that a stack is taken behind; the others have returned by then, and before the real call.
 STACKS = close dup exit range stream
@@ -64,15 +99,20 @@ PLAIN_LINK = $(if $(LTO),-fno-lto -fno-use-linker-plugin)
 # there is no -Oz.)
 SMALL := $(shell echo | $(CC) -Oz -E - >/dev/null 2>&1 && echo -Oz || echo -Os)
 # A frame of the library must fit the smallest stack that a program may call close() on.
-SHIM_FLAGS = $(PLAIN_FLAGS) -Ishim -fPIC $(HARDENING) -fvisibility=hidden -fno-strict-aliasing -Wframe-larger-than=1024 \
-	-U_FILE_OFFSET_BITS -U_TIME_BITS $(if $(filter -O2,$(CFLAGS)),$(SMALL) -fno-jump-tables) \
+SHIM_FLAGS = -std=gnu11 $(SHIM_CFLAGS) $(BASE_FLAGS) -Ishim -fPIC $(HARDENING) -fvisibility=hidden -fno-strict-aliasing -Wframe-larger-than=1024 \
+	-U_FILE_OFFSET_BITS -U_TIME_BITS $(if $(filter hooks/% ground/real,$*),,$(WIDE)) $(if $(filter -O2,$(CFLAGS)),$(SMALL) -fno-jump-tables) \
 	$(if $(filter $(NO_LTO),$*),,$(if $(LTO),$(LTO) -frandom-seed=$*)) \
 	$(if $(filter ground/strings,$*),-fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns))
-# libdl holds dlsym for every glibc before 2.34, and is an empty shell since.
-SHIM_LINK = -shared -Wl,-soname,$(LIB) -Wl,--version-script=shim/libsafeclose.map \
-	-Wl,-z,now,-z,relro,-z,noexecstack,-z,nodelete,-z,defs \
-	$(if $(IS_X86_64),-Wl$(comma)-z$(comma)ibt$(comma)-z$(comma)shstk) -Wl,--hash-style=gnu -Wl,--no-as-needed -l:libdl.so.2
+# What stacks are taken by. musl-gcc does not ask for it.
+FRAMES = -Wl,--eh-frame-hdr
+# libdl holds dlsym for every glibc before 2.34, and is an empty shell since. For musl no libc is named
+# (ground/libc.h); which of its symbols are missing, check-exports says.
+SHIM_LINK = -shared $(FRAMES) -Wl,-soname,$(LIB) -Wl,--version-script=shim/libsafeclose.map \
+	-Wl,-z,now,-z,relro,-z,noexecstack,-z,nodelete \
+	$(if $(IS_X86_64),-Wl$(comma)-z$(comma)ibt$(comma)-z$(comma)shstk) -Wl,--hash-style=gnu \
+	$(if $(IS_GLIBC),-Wl$(comma)-z$(comma)defs$(comma)--no-as-needed -l:libdl.so.2,-nodefaultlibs -lgcc)
 
+SHIM_LDFLAGS = $(filter-out -flto% -pie,$(LDFLAGS))
 SHIM_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/*/*.c))
 # The command takes from the library what is pure: the meaning of a setting's value and of a close, how numbers
 # are written, and unwinding.
@@ -92,6 +132,10 @@ TEST_LIBS = $(patsubst %,%.so,$(call BUILT_TESTS,$(wildcard tests/*/*_lib.c)))
 # The programs of several files: X.c and every X_*.c.
 BIG_TESTS = scene referee attack faults inject oracle linger_epoll watch_play
 BIG_PARTS = $(foreach big,$(BIG_TESTS),$(wildcard tests/*/$(big)_*.c))
+# For other machines and libcs: the tests of these folders, and what they play with.
+CORE = unit kernel doors holders remedy report
+CORE_PROGRAMS = $(filter $(call BUILT_TESTS,$(wildcard $(patsubst %,tests/%/*.c,$(CORE) support))),$(TEST_PROGRAMS))
+CORE_LIBS = $(patsubst %,%.so,$(call BUILT_TESTS,$(wildcard $(patsubst %,tests/%/*_lib.c,$(CORE) support))))
 # A fuzzer, fuzz_X, includes the sources that it tests, or X_SOURCES names them. The tests play its corpus, tests/unit/corpus/X,
 # with replay_X, which needs no clang.
 FUZZERS = $(patsubst tests/unit/fuzz_%.c,%,$(wildcard tests/unit/fuzz_*.c))
@@ -103,20 +147,23 @@ TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(BUILD)/tests/ne
 	$(call BUILT_TESTS,$(BIG_PARTS)), $(call BUILT_TESTS,$(wildcard tests/*/*.c)))
 BENCH_LIB = $(BUILD)/scripts/bench_empty_lib.so
 BENCH_PROGRAMS = $(filter-out $(BENCH_LIB:.so=),$(patsubst %.c,$(BUILD)/%,$(wildcard scripts/bench_*.c)))
-TEST_FLAGS = $(PLAIN_FLAGS) -Itests/support -Ishim -MMD -MP -pthread
+# cmocka is there for the machine's own libc; for others there is as much of it as the tests use.
+CMOCKA := $(shell echo 'int main(void) { return 0; }' | $(CC) -xc -o /dev/null - -lcmocka >/dev/null 2>&1 && echo -lcmocka)
+TEST_FLAGS = $(PLAIN_FLAGS) -Itests/support -Ishim -MMD -MP -pthread $(FRAMES) $(if $(CMOCKA),,-Itests/support/no_cmocka) \
+	$(if $(IS_GLIBC),,-Itests/support/musl -include tests/support/musl/libc.h)
 
 all: $(LIB) $(COMMAND) $(DEMOS) $(PAGES) $(COMPLETIONS)
 
 $(LIB): $(SHIM_OBJECTS) shim/libsafeclose.map
 	$(say) LINK $@
-	$(Q)$(CC) $(CFLAGS) $(LTO) $(LDFLAGS) -o $@ $(SHIM_OBJECTS) $(SHIM_LINK)
+	$(Q)$(CC) $(SHIM_CFLAGS) $(SAME) $(LTO) $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJECTS) $(SHIM_LINK)
 
 # For the campaign of failing calls, which tells a call by where it is in the source.
 PLAIN_LIB = $(BUILD)/plain/$(LIB)
 $(PLAIN_LIB): $(SHIM_OBJECTS) shim/libsafeclose.map
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(PLAIN_LINK) $(CFLAGS) $(LDFLAGS) -o $@ $(SHIM_OBJECTS) $(SHIM_LINK)
+	$(Q)$(CC) $(PLAIN_LINK) $(SHIM_CFLAGS) $(SAME) $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJECTS) $(SHIM_LINK)
 
 $(BUILD)/shim/%.o: shim/%.c Makefile
 	$(say) CC $@
@@ -125,12 +172,12 @@ $(BUILD)/shim/%.o: shim/%.c Makefile
 
 $(COMMAND): $(COMMAND_OBJECTS)
 	$(say) LINK $@
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(COMMAND_OBJECTS)
+	$(Q)$(CC) $(CFLAGS) $(SAME) $(FRAMES) $(LDFLAGS) -o $@ $(COMMAND_OBJECTS)
 
 $(BUILD)/cli/%.o: cli/%.c Makefile
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(PLAIN_FLAGS) -Icli -Ishim -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(PLAIN_FLAGS) $(WIDE) -Icli -Ishim -MMD -MP -c -o $@ $<
 
 $(BUILD)/cli/html.o: cli/page.css cli/page.js
 
@@ -157,7 +204,7 @@ define unit_test
 $(BUILD)/tests/unit_%: tests/unit/unit_%.c $(BUILD)/shim/$(1)%.o
 	$$(say) CC $$@
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(TEST_FLAGS) $$(PLAIN_LINK) $$(LDFLAGS) -o $$@ $$(sort $$(filter %.o,$$^)) tests/unit/unit_$$*.c -lcmocka
+	$$(Q)$$(CC) $$(TEST_FLAGS) $$(PLAIN_LINK) $$(LDFLAGS) -o $$@ $$(sort $$(filter %.o,$$^)) tests/unit/unit_$$*.c $(CMOCKA)
 endef
 $(foreach room,ground settings report tcp remedy,$(eval $(call unit_test,$(room)/)))
 
@@ -171,7 +218,7 @@ $(CLI_UNITS): $(BUILD)/tests/unit_%: tests/unit/unit_%.c $(filter-out $(BUILD)/c
 $(BUILD)/tests/kernel_facts_%: tests/kernel/kernel_facts_%.c tests/support/net.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) -lcmocka
+	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(CMOCKA)
 
 $(BUILD)/tests/%_lib.so: %_lib.c
 	$(say) CC $@
@@ -211,6 +258,12 @@ $(BENCH_LIB): $(BUILD)/%.so: %.c
 
 $(BENCH_PROGRAMS): scripts/bench.h
 
+# It runs while this is built.
+$(BUILD)/scripts/tables: scripts/tables.c
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC_FOR_BUILD) -std=gnu11 -O1 $(WARNINGS) $(WERROR) -o $@ $<
+
 $(BUILD)/scripts/%: scripts/%.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
@@ -223,6 +276,10 @@ deps:
 	$(Q)scripts/deps
 
 tests: all $(PLAIN_LIB) $(TEST_LIBS) $(TEST_PROGRAMS) $(REPLAYS) $(CMOCKA_TESTS) $(BENCH_PROGRAMS) $(BENCH_LIB)
+
+unit-tests: $(filter $(BUILD)/tests/unit_%,$(CMOCKA_TESTS))
+kernel-tests: $(filter $(BUILD)/tests/kernel_%,$(CMOCKA_TESTS))
+core-tests: all $(CORE_LIBS) $(CORE_PROGRAMS) $(CMOCKA_TESTS)
 
 deps-servers:
 	$(Q)scripts/deps --servers
@@ -280,18 +337,29 @@ oracle: $(LIB) $(BUILD)/tests/oracle
 endurance: $(LIB) $(BUILD)/tests/hostile_server $(BUILD)/tests/endurance_clients
 	$(Q)scripts/endurance $(N)
 
+matrix:
+	$(Q)scripts/matrix $(OPTIONS)
+
 lint:
 	$(Q)scripts/lint
 
-check: $(LIB)
-	$(Q)scripts/check-exports
+# The limit of the size is for the flags that are used by default.
+check: $(LIB) $(COMMAND)
+	$(Q)scripts/check-exports $(if $(DEFAULT_FLAGS),,--any-size) $(CURDIR)/$(LIB) $(CURDIR)/$(COMMAND)
 	$(Q)scripts/check-layers
+
+# install-strip: without what debuggers need, which is most of the library's file.
+STRIP ?= strip
+INSTALL_PROGRAM = $(INSTALL)
+
+install-strip:
+	$(Q)$(MAKE) --no-print-directory install INSTALL_PROGRAM='$(INSTALL) -s --strip-program=$(STRIP)'
 
 install: $(LIB) $(COMMAND) $(PAGES) $(COMPLETIONS)
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR) $(BINDIR) $(DOCDIR) $(MANDIR)/man1 $(MANDIR)/man7 \
 		$(BASHDIR) $(ZSHDIR))
-	$(INSTALL) -m 755 $(LIB) $(DESTDIR)$(LIBDIR)/$(LIB)
-	$(INSTALL) -m 755 $(COMMAND) $(DESTDIR)$(BINDIR)/$(COMMAND)
+	$(INSTALL_PROGRAM) -m 755 $(LIB) $(DESTDIR)$(LIBDIR)/$(LIB)
+	$(INSTALL_PROGRAM) -m 755 $(COMMAND) $(DESTDIR)$(BINDIR)/$(COMMAND)
 	$(INSTALL) -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)
 	$(INSTALL) -m 644 $(BUILD)/man/safeclose.1 $(DESTDIR)$(MANDIR)/man1/safeclose.1
 	$(INSTALL) -m 644 $(BUILD)/man/libsafeclose.7 $(DESTDIR)$(MANDIR)/man7/libsafeclose.7
@@ -306,7 +374,7 @@ uninstall:
 clean:
 	rm -rf $(BUILD) $(LIB) $(COMMAND)
 
-.PHONY: all demo deps deps-servers tests test referee faults servers controls beside-nginx watch-cost hostile attack oracle \
-	endurance fuzz bench lint check install uninstall clean
+.PHONY: all demo deps deps-servers unit-tests kernel-tests core-tests tests test referee faults servers controls beside-nginx \
+	watch-cost hostile attack oracle endurance fuzz bench matrix lint check install install-strip uninstall clean
 .DELETE_ON_ERROR:
 -include $(SHIM_OBJECTS:.o=.d) $(COMMAND_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/fuzz/*.d)

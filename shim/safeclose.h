@@ -50,6 +50,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ground/libc.h"
+
 /* A hook: one of the few names that leave the library. libsafeclose.map lists them all. */
 #define EXPORT __attribute__((visibility("default")))
 

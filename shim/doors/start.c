@@ -20,21 +20,10 @@
  * preloaded library: so these run after the program's handlers and every destructor, and before
  * stdio is flushed. The kernel closes the rest right after.
  */
-#ifdef __GLIBC__
-static void at_exit(int status, void *unused)
-{
-    (void)status;
-    (void)unused;
-    exit_begin(VIA_EXIT, NULL);
-}
-#define AT_EXIT() on_exit(at_exit, NULL)
-#else
-static void at_exit(void)
+LIBC_AT_EXIT static void at_exit(LIBC_EXIT_PARAMETERS)
 {
     exit_begin(VIA_EXIT, NULL);
 }
-#define AT_EXIT() atexit(at_exit)
-#endif
 
 static void at_quick(void)
 {
@@ -54,6 +43,11 @@ __attribute__((constructor)) static void start(void)
     bool on;
 
     real_resolve();
+    if (!real_is_ours()) {
+        boundary_ready(false);
+        errno = saved_errno;
+        return;
+    }
     config_read();
     control_start();
     on = (config.mode != MODE_OFF || config.controlled) && ledger_start();
@@ -64,7 +58,7 @@ __attribute__((constructor)) static void start(void)
         sink_start();
         track_inherited();
         fork_start();
-        AT_EXIT();
+        libc_at_exit(at_exit);
         (void)at_quick_exit(at_quick); /* without it, that end goes unseen */
     }
     boundary_ready(on);

@@ -141,7 +141,13 @@ static bool is_of_procfs(long dir)
 {
     struct statfs fs;
 
-    return sys2(SYS_fstatfs, dir, SYS_ARG(&fs)) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+#ifdef SYS_fstatfs
+    long err = sys2(SYS_fstatfs, dir, SYS_ARG(&fs));
+#else
+    long err = sys3(SYS_fstatfs64, dir, sizeof(fs), SYS_ARG(&fs));
+#endif
+
+    return err == 0 && fs.f_type == PROC_SUPER_MAGIC;
 }
 
 /*

@@ -2,18 +2,13 @@
 #include "safeclose.h"
 
 #include "ground/clock.h"
+#include "ground/oldest.h"
 #include "ground/real.h"
 #include "ground/sys.h"
 
-/* On glibc the name must not bind to a version newer than the oldest glibc that we run on: 2.34
- * moved dlsym into libc under a new one. */
-#if defined(__GLIBC__) && defined(__x86_64__)
-__asm__(".symver dlsym, dlsym@GLIBC_2.2.5");
-__asm__(".symver dlopen, dlopen@GLIBC_2.2.5");
-#elif defined(__GLIBC__) && defined(__aarch64__)
-__asm__(".symver dlsym, dlsym@GLIBC_2.17");
-__asm__(".symver dlopen, dlopen@GLIBC_2.17");
-#endif
+/* glibc 2.34 moved them into libc under new versions. */
+OLDEST(dlsym, dlsym);
+OLDEST_2(dlopen, dlopen, "2.1");
 
 /* Written by real_resolve. Where libc lacks one its pointer stays NULL, and no program calls it. */
 static struct {
@@ -50,6 +45,13 @@ void real_resolve(void)
     }
 }
 
+#ifdef LIBC_OF_OTHERS
+bool real_is_ours(void)
+{
+    return !dlsym(RTLD_DEFAULT, LIBC_OF_OTHERS);
+}
+#endif
+
 /* What the kernel maps into each process; its functions are no system calls, and return -errno. */
 #ifdef __aarch64__
 #define KERNELS_CLOCK "__kernel_clock_gettime"
@@ -60,7 +62,7 @@ static int (*kernels_clock)(clockid_t clock, struct timespec *now); /* construct
 
 void real_find_clock(void)
 {
-    void *vdso = dlopen("linux-vdso.so.1", RTLD_LAZY | RTLD_NOLOAD);
+    void *vdso = dlopen(LIBC_VDSO, RTLD_LAZY | RTLD_NOLOAD);
     void *found = vdso ? dlsym(vdso, KERNELS_CLOCK) : NULL;
 
     memcpy(&kernels_clock, &found, sizeof(found));
@@ -146,7 +148,7 @@ int real_accept(int fd, struct sockaddr *address, socklen_t *len)
 {
     if (libc.accept)
         return libc.accept(fd, address, len);
-    return (int)result(sys3(SYS_accept, fd, SYS_ARG(address), SYS_ARG(len)));
+    return (int)result(sys4(SYS_accept4, fd, SYS_ARG(address), SYS_ARG(len), 0));
 }
 
 int real_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
@@ -365,6 +367,9 @@ int real_aa_change_hat(const char *hat, unsigned long token)
 
 int real_setrlimit(int resource, const void *limit)
 {
+#ifndef __LP64__ /* the kernel's structure is wider than libc's */
+    return LOOKED_UP(libc.setrlimit)(resource, limit);
+#endif
     if (libc.setrlimit)
         return libc.setrlimit(resource, limit);
     return (int)result(sys4(SYS_prlimit64, 0, resource, SYS_ARG(limit), 0));
@@ -372,6 +377,9 @@ int real_setrlimit(int resource, const void *limit)
 
 int real_prlimit(pid_t pid, int resource, const void *limit, void *old)
 {
+#ifndef __LP64__
+    return LOOKED_UP(libc.prlimit)(pid, resource, limit, old);
+#endif
     if (libc.prlimit)
         return libc.prlimit(pid, resource, limit, old);
     return (int)result(sys4(SYS_prlimit64, pid, resource, SYS_ARG(limit), SYS_ARG(old)));
@@ -391,7 +399,7 @@ int real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 
 bool real_single_threaded(void)
 {
-    return libc.__libc_single_threaded && *libc.__libc_single_threaded;
+    return LIBC_ALONE || (libc.__libc_single_threaded && *libc.__libc_single_threaded);
 }
 
 bool real_can_find_object(void)

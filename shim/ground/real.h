@@ -25,6 +25,13 @@
 /* Finds them all. For the constructor. */
 void real_resolve(void);
 
+/* False in a program of another libc than this library is built for. For the constructor. */
+#ifdef LIBC_OF_OTHERS
+bool real_is_ours(void);
+#else
+#define real_is_ours() true
+#endif
+
 /* The time of this clock in ns; without a system call after real_find_clock (where the kernel lends its
  * clocks), which is for the constructor: another preloaded library's clock_gettime may be anything. errno
  * kept. */
@@ -81,7 +88,7 @@ int real_setcon(const char *context, unsigned long none);
 int real_setcon_raw(const char *context, unsigned long none);
 int real_aa_change_profile(const char *profile, unsigned long none);
 int real_aa_change_hat(const char *hat, unsigned long token);
-/* Those with 64 in their name are the same: on our machines struct rlimit64 is struct rlimit. */
+/* Those with 64 in their name are the same where longs have 64 bits. */
 int real_setrlimit(int resource, const void *limit);
 int real_prlimit(pid_t pid, int resource, const void *limit, void *old);
 int real_setns(int fd, int type);

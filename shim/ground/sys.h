@@ -15,36 +15,14 @@
 #include <sys/syscall.h>
 
 #if defined(__x86_64__) && !defined(__ILP32__)
-static inline long sys6(long nr, long a, long b, long c, long d, long e, long f)
-{
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    long ret;
-    __asm__ volatile("syscall"
-                     : "=a"(ret)
-                     : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    return ret;
-}
+#include "ground/arch/x86_64.h"
 #elif defined(__aarch64__)
-static inline long sys6(long nr, long a, long b, long c, long d, long e, long f)
-{
-    register long x8 __asm__("x8") = nr;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-    register long x3 __asm__("x3") = d;
-    register long x4 __asm__("x4") = e;
-    register long x5 __asm__("x5") = f;
-    __asm__ volatile("svc 0"
-                     : "+r"(x0)
-                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-                     : "memory");
-    return x0;
-}
+#include "ground/arch/aarch64.h"
+#elif defined(__i386__)
+#include "ground/arch/i386.h"
 #else
-#error "safeclose has system call stubs for x86-64 and arm64 only; add this machine's to shim/sys.h"
+#error                                                                                             \
+    "safeclose has system calls for x86-64, i386 and arm64 only; add this machine's to shim/ground/arch/"
 #endif
 
 #define SYS_ARG(x) ((long)(x))

@@ -81,6 +81,23 @@ static uint64_t next_number(const char **s)
     }
 }
 
+#ifdef SYS_socketcall
+/* On i386 glibc makes most calls on sockets by socketcall(2), whose arguments are in memory: the thread's own stack,
+ * which holds them as long as it is in that call. It is if it is there before and after. */
+static void look_at_arguments(struct threads *t, struct thread *seen, const char *tid,
+                              const char *before, const int *arguments)
+{
+    char after[ANSWER];
+    int number;
+
+    if (!sys_readable(arguments))
+        return;
+    number = *(const volatile int *)arguments;
+    if (read_file(t->tasks, tid, "syscall", after, sizeof(after)) > 0 && strcmp(before, after) == 0)
+        seen->number = number;
+}
+#endif
+
 /* By the call that it is in. False where that can't be told; a thread that is in none (it waits for a page
  * of memory, or is one of io_uring's) says -1. */
 static bool look_at_call(struct threads *t, struct thread *seen, const char *tid)
@@ -99,6 +116,13 @@ static bool look_at_call(struct threads *t, struct thread *seen, const char *tid
     }
     nr = next_number(&s);
     /* Which are on two numbers, and on any. */
+#ifdef SYS_socketcall
+    if (nr == SYS_socketcall) {
+        next_number(&s); /* which of them */
+        look_at_arguments(t, seen, tid, answer, (const int *)(uintptr_t)next_number(&s));
+        return true;
+    }
+#endif
     if (nr != SYS_splice && nr != SYS_io_uring_enter && nr != SYS_io_submit)
         seen->number = (int)next_number(&s);
     return true;

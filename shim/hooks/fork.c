@@ -124,6 +124,49 @@ __asm__(".pushsection .text\n"
         "    .cfi_endproc\n"
         ".size vfork, . - vfork\n"
         ".popsection\n");
+#elif defined(__i386__)
+/* A structure would be returned in memory: the halves of a number are in %eax and %edx. */
+__attribute__((used)) static uint64_t before_vfork_packed(void *return_address)
+{
+    struct before_vfork answer = before_vfork(return_address, 0);
+
+    return (uint64_t)(unsigned long)answer.deep << 32 | (uintptr_t)answer.vfork;
+}
+
+__asm__(".pushsection .text\n"
+        ".globl vfork, __vfork\n"
+        ".type vfork, @function\n"
+        ".type __vfork, @function\n"
+        "vfork:\n"
+        "__vfork:\n"
+        "    .cfi_startproc\n"
+        "    mov (%esp), %eax\n"
+        "    sub $8, %esp\n" /* a stack is aligned to 16 bytes where a call's arguments begin */
+        "    .cfi_adjust_cfa_offset 8\n"
+        "    push %eax\n"
+        "    .cfi_adjust_cfa_offset 4\n"
+        "    call before_vfork_packed\n"
+        "    add $12, %esp\n"
+        "    .cfi_adjust_cfa_offset -12\n"
+        "    test %edx, %edx\n"
+        "    jnz 1f\n"
+        "    jmp *%eax\n"
+        "1:  add $4, %esp\n"
+        "    .cfi_adjust_cfa_offset -4\n"
+        "    .cfi_undefined eip\n"
+        "    call *%eax\n"
+        "    push %eax\n"
+        "    sub $8, %esp\n"
+        "    push %eax\n"
+        "    call after_vfork\n"
+        "    mov %eax, %ecx\n"
+        "    add $12, %esp\n"
+        "    pop %eax\n"
+        "    push %ecx\n"
+        "    ret\n"
+        "    .cfi_endproc\n"
+        ".size vfork, . - vfork\n"
+        ".popsection\n");
 #elif defined(__aarch64__)
 __asm__(".pushsection .text\n"
         ".globl vfork, __vfork\n"

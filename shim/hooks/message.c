@@ -12,7 +12,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
     return message_sent(message, real_sendmsg(fd, message, flags));
 }
 
-EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, libc_message_flags flags)
 {
     if (count)
         message_send_begin(&messages->msg_hdr);
@@ -24,7 +24,7 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
     return message_received(message, real_recvmsg(fd, message, flags));
 }
 
-EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
+EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, libc_message_flags flags,
                     struct timespec *timeout)
 {
     return (int)message_many(message_received, messages,
@@ -32,7 +32,7 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
 }
 
 /* The third argument is a number or a pointer, as fcntl's is. */
-EXPORT int ioctl(int fd, unsigned long request, ...)
+EXPORT int ioctl(int fd, libc_ioctl_request request, ...)
 {
     va_list args;
     void *argument;
@@ -40,8 +40,8 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
     va_start(args, request);
     argument = va_arg(args, void *);
     va_end(args);
-    message_ioctl_begin(request, argument);
-    return real_ioctl(fd, request, argument);
+    message_ioctl_begin((unsigned)request, argument);
+    return real_ioctl(fd, (unsigned)request, argument);
 }
 
 /* Declared since glibc 2.36 only. */

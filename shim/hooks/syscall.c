@@ -73,6 +73,9 @@ static long pass(long call[7], const void *call_site)
     case SYS_dup:
         return dup_end(forked, fd, real_syscall(call));
     case SYS_fcntl:
+#ifdef ARCH_OLD_FCNTL
+    case ARCH_OLD_FCNTL:
+#endif
         return dup_fcntl_end(forked, fd, (int)a[1], real_syscall(call));
     case SYS_ioctl:
         message_ioctl_begin((unsigned long)a[1], (const void *)a[2]);
@@ -159,6 +162,9 @@ static long pass(long call[7], const void *call_site)
     case SYS_setgroups:
         change = rights_begin(call[0], a[0], a[1], a[2]);
         return rights_end(change, real_syscall(call));
+#ifdef ARCH_OLD_RIGHTS
+    case ARCH_OLD_RIGHTS:
+#endif
     case SYS_capset: /* the kernel writes to its header */
     case SYS_landlock_restrict_self:
         change = rights_begin(0, 0, 0, 0);

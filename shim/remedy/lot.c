@@ -250,7 +250,7 @@ static void body(void *argument)
     threads_stop(&lot->threads);
 }
 
-/* On x86-64 the thread pointer points to itself; the value that protects stack frames follows it. */
+/* On x86 the thread pointer points to itself; the value that protects stack frames follows it. */
 static void make_tls(char *tls)
 {
 #if defined(__x86_64__)
@@ -260,6 +260,13 @@ static void make_tls(char *tls)
     __asm__("mov %%fs:0x28, %0" : "=r"(guard));
     memcpy(tls, &itself, sizeof(itself));
     memcpy(tls + 0x28, &guard, sizeof(guard));
+#elif defined(__i386__)
+    uintptr_t itself = (uintptr_t)tls;
+    uintptr_t guard;
+
+    __asm__("mov %%gs:0x14, %0" : "=r"(guard));
+    memcpy(tls, &itself, sizeof(itself));
+    memcpy(tls + 0x14, &guard, sizeof(guard));
 #else
     (void)tls;
 #endif

@@ -3,6 +3,10 @@
 #include "ground/sys.h"
 #include "remedy/lot_clone.h"
 
+#ifdef __i386__
+#include <asm/ldt.h>
+#endif
+
 /*
  * clone(2) with a stack of its own for the child, which must not return into the caller's frame:
  * hence the assembly. The function and its argument wait for it on its stack.
@@ -34,6 +38,56 @@ __asm__(".pushsection .text\n"
         "2:  mov $60, %eax\n" /* SYS_exit, until it is not refused */
         "    xor %edi, %edi\n"
         "    syscall\n"
+        "    jmp 2b\n"
+        "    .cfi_endproc\n"
+        ".size lot_clone_raw, . - lot_clone_raw\n"
+        ".popsection\n");
+#elif defined(__i386__)
+__asm__(".pushsection .text\n"
+        ".hidden lot_clone_raw\n"
+        ".globl lot_clone_raw\n"
+        ".type lot_clone_raw, @function\n"
+        "lot_clone_raw:\n" /* (flags, stack, tls, tid): the kernel wants (flags, stack, ptid, tls,
+                              ctid), and the TLS as a descriptor of its segment */
+        "    .cfi_startproc\n"
+        "    push %ebx\n"
+        "    .cfi_adjust_cfa_offset 4\n"
+        "    .cfi_rel_offset ebx, 0\n"
+        "    push %esi\n"
+        "    .cfi_adjust_cfa_offset 4\n"
+        "    .cfi_rel_offset esi, 0\n"
+        "    push %edi\n"
+        "    .cfi_adjust_cfa_offset 4\n"
+        "    .cfi_rel_offset edi, 0\n"
+        "    mov 16(%esp), %ebx\n"
+        "    mov 20(%esp), %ecx\n"
+        "    mov 24(%esp), %esi\n"
+        "    mov 28(%esp), %edx\n"
+        "    mov %edx, %edi\n"
+        "    mov $120, %eax\n" /* SYS_clone */
+        "    int $0x80\n"
+        "    test %eax, %eax\n"
+        "    jz 1f\n"
+        "    pop %edi\n"
+        "    .cfi_adjust_cfa_offset -4\n"
+        "    .cfi_restore edi\n"
+        "    pop %esi\n"
+        "    .cfi_adjust_cfa_offset -4\n"
+        "    .cfi_restore esi\n"
+        "    pop %ebx\n"
+        "    .cfi_adjust_cfa_offset -4\n"
+        "    .cfi_restore ebx\n"
+        "    ret\n"
+        "1:  .cfi_undefined eip\n"
+        "    xor %ebp, %ebp\n"
+        "    pop %eax\n"
+        "    pop %ecx\n"
+        "    sub $12, %esp\n" /* a stack is aligned to 16 bytes where a call's arguments begin */
+        "    push %eax\n"
+        "    call *%ecx\n"
+        "2:  mov $1, %eax\n" /* SYS_exit, until it is not refused */
+        "    xor %ebx, %ebx\n"
+        "    int $0x80\n"
         "    jmp 2b\n"
         "    .cfi_endproc\n"
         ".size lot_clone_raw, . - lot_clone_raw\n"
@@ -75,5 +129,17 @@ long lot_clone(unsigned long flags, void *stack, void *tls, _Atomic int *tid, vo
 
     top[0] = argument;
     top[1] = (void *)body;
+#ifdef __i386__
+    /* The thread's segment has the number that the caller's has: each thread has segments of its own. */
+    unsigned selector;
+    __asm__("mov %%gs, %0" : "=r"(selector));
+    struct user_desc segment = {.entry_number = (selector & 0xffff) >> 3,
+                                .base_addr = (unsigned)(uintptr_t)tls,
+                                .limit = 0xfffff,
+                                .seg_32bit = 1,
+                                .limit_in_pages = 1,
+                                .useable = 1};
+    tls = &segment;
+#endif
     return lot_clone_raw(flags, top, tls, tid);
 }

@@ -9,7 +9,7 @@
 #define MOMENT_NS 20000
 #define OWN_BIT (1ULL << (NUDGE_SIGNAL - 1))
 
-/* struct kernel_sigaction of x86-64 and arm64. */
+/* struct kernel_sigaction of x86-64, i386 and arm64. */
 struct action {
     void (*handler)(int, siginfo_t *, void *);
     unsigned long flags;
@@ -24,15 +24,21 @@ static const long *argument; /* likewise */
 static _Atomic int answered; /* the handler has run; the handler */
 static struct action before; /* libc's, or none; with nudging */
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__i386__)
+#define RESTORER nudge_return
 void nudge_return(void);
 __asm__(".pushsection .text\n"
         ".hidden nudge_return\n"
         ".globl nudge_return\n"
         ".type nudge_return, @function\n"
         "nudge_return:\n"
+#ifdef __x86_64__
         "    mov $15, %eax\n" /* SYS_rt_sigreturn */
         "    syscall\n"
+#else
+        "    mov $173, %eax\n"
+        "    int $0x80\n"
+#endif
         ".size nudge_return, . - nudge_return\n"
         ".popsection\n");
 #endif
@@ -64,9 +70,9 @@ void nudge_end(int lot, const long *unused)
 
 static const struct action own = {
     .handler = on_nudge,
-#if defined(__x86_64__)
+#ifdef RESTORER
     .flags = LIKE_LIBC | 0x04000000, /* SA_RESTORER: without libc the kernel needs to be told */
-    .restorer = nudge_return,
+    .restorer = RESTORER,
 #else
     .flags = LIKE_LIBC,
 #endif

@@ -72,6 +72,7 @@ static uint64_t encoded(struct cfi_bytes *b, uint8_t encoding)
     case PE_S4:
         return base + (uint64_t)(int32_t)cfi_fixed(b, 4);
     case PE_ABSOLUTE:
+        return base + cfi_fixed(b, sizeof(void *));
     case PE_U8:
     case PE_S8:
         return base + cfi_fixed(b, 8);
@@ -122,7 +123,7 @@ static bool read_augmentation(struct cfi_bytes *b, const char *letters, struct c
         else if (*letters == 'L')
             cfi_fixed(b, 1);
         else if (*letters == 'P')
-            skip(b, (uint8_t[]){8, 0, 2, 4, 8, 0, 0, 0}[cfi_fixed(b, 1) & 7]);
+            skip(b, (uint8_t[]){sizeof(void *), 0, 2, 4, 8, 0, 0, 0}[cfi_fixed(b, 1) & 7]);
         else if (*letters == 'S')
             c->signal = true;
         else if (*letters != 'B') /* arm64: the other key */

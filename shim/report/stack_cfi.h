@@ -14,10 +14,18 @@
 
 /* By their DWARF numbers (System V ABI for the machine). */
 #if defined(__x86_64__)
+#define CFI_PACKED
 #define CFI_REGISTERS 17
 #define CFI_SP 7
 #define CFI_RETURN 16
+#elif defined(__i386__)
+#define CFI_PACKED
+#define CFI_REGISTERS 9
+#define CFI_SP 4
+#define CFI_RETURN 8
 #else
+#define CFI_PACKED                                                                                 \
+    __attribute__((packed)) /* so many registers make several rows too large for a stack */
 #define CFI_REGISTERS 35
 #define CFI_SP 31
 #define CFI_RETURN 30
@@ -37,7 +45,7 @@ enum cfi_rule {
 struct cfi_register {
     int32_t value; /* of an expression, its place, from the module's `tables` */
     uint8_t rule;
-};
+} CFI_PACKED;
 
 /* One row of the table: the rules in force at an address. */
 struct cfi_row {

@@ -58,7 +58,7 @@ static void binary(struct calculator *c, uint8_t op)
     case OP_MINUS:
         return push(c, a - b);
     case OP_SHL:
-        return push(c, b < 64 ? a << b : 0);
+        return push(c, b < 8 * sizeof(a) ? a << b : 0);
     case OP_GE:
         return push(c, (intptr_t)a >= (intptr_t)b);
     default:
@@ -204,9 +204,28 @@ bool unwind_begin(struct unwind *u)
                      : "rax", "memory");
     return unwind_up(u);
 }
+#elif defined(__i386__)
+bool unwind_begin(struct unwind *u)
+{
+    memset(u, 0, sizeof(*u));
+    u->interrupted = true;
+    __asm__ volatile("movl %%ebx, 12(%[r])\n\t"
+                     "movl %%esp, 16(%[r])\n\t"
+                     "movl %%ebp, 20(%[r])\n\t"
+                     "movl %%esi, 24(%[r])\n\t"
+                     "movl %%edi, 28(%[r])\n\t"
+                     "call 0f\n" /* pushes the address of what follows, and pops it again */
+                     "0:\tpopl (%[pc])\n\t"
+                     :
+                     : [r] "r"(u->registers), [pc] "r"(&u->pc)
+                     : "memory");
+    return unwind_up(u);
+}
 #elif defined(__aarch64__)
 bool unwind_begin(struct unwind *u)
 {
+    bool more;
+
     memset(u, 0, sizeof(*u));
     u->interrupted = true;
     __asm__ volatile("stp x19, x20, [%[r], #152]\n\t"
@@ -222,6 +241,8 @@ bool unwind_begin(struct unwind *u)
                      :
                      : [r] "r"(u->registers), [pc] "r"(&u->pc)
                      : "x16", "memory");
-    return unwind_up(u);
+    more = unwind_up(u);
+    __asm__ volatile("" : : : "memory"); /* no jump: this frame is what is unwound first */
+    return more;
 }
 #endif

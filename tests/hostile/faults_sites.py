@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Where the library makes system calls: each instruction, and a name for it that outlives a rebuild.
 
-A call is an instruction of its own (shim/sys.h), so it can be made to fail alone. Its name is the
+A call is an instruction of its own (shim/ground/sys.h), so it can be made to fail alone. Its name is the
 function that asks for it, as the debugging information has it, with what was inlined undone, and
 what is asked: "linger.c:send_parcel sendmsg". Where one function asks the same twice the calls are
 numbered in the order of the source, and copies of one line are told apart by who called it.
@@ -11,6 +11,8 @@ import os
 import re
 import subprocess
 
+# The library names its sources from here.
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 HELPERS = {"sys_getsockopt_int": "getsockopt", "sys_getsockopt": "getsockopt",
            "sys_ioctl_int": "ioctl", "sys_getpid": "getpid", "sys_getppid": "getppid",
            "sys_gettid": "gettid",
@@ -79,7 +81,7 @@ def split_place(place):
 def statement(path, line):
     """The source from this line up to where its statement ends."""
     try:
-        with open(path) as source:
+        with open(os.path.join(TOP, path)) as source:
             rest = source.read().splitlines()[line - 1:line + 4]
     except OSError:
         return ""
