@@ -41,7 +41,7 @@ static void judge_valgrind(struct findings *f)
         "threads drain and linger leave every connection alone");
 }
 
-static int check_program(const struct library *library, const char *name)
+static int check_program(struct library *library, const char *name)
 {
     static struct executable executable;
     struct findings f = {0};
@@ -76,7 +76,7 @@ static void note_namespace(struct findings *f, pid_t pid)
                      "installed there, too");
 }
 
-static void judge_unloaded(struct findings *f, const struct library *library, pid_t pid)
+static void judge_unloaded(struct findings *f, struct library *library, pid_t pid)
 {
     static struct executable executable;
     struct findings could = {0};
@@ -114,7 +114,7 @@ static void judge_memoryless(struct findings *f, pid_t pid, const char *status)
     findings_add(f, AGAINST, kernel ? "it is a kernel thread" : "it is about to end");
 }
 
-static void judge_process(struct findings *f, const struct library *library, pid_t pid,
+static void judge_process(struct findings *f, struct library *library, pid_t pid,
                           const char *status)
 {
     char path[PATH_MAX], exe[PATH_MAX];
@@ -158,7 +158,7 @@ static char *name_process(const char *number, const char *status)
     return text_of("process %s (%.*s)", number, (int)strcspn(status + 6, "\n"), status + 6);
 }
 
-static int check_process(const struct library *library, const char *number)
+static int check_process(struct library *library, const char *number)
 {
     struct findings f = {0};
     long pid = strtol(number, NULL, 10);

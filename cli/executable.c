@@ -39,10 +39,10 @@ static enum script_kind kind_of(int fd, struct script *script)
     return script_read(script, bytes, n > 0 ? (size_t)n : 0);
 }
 
-static void judge_open(struct findings *f, const struct library *library, const char *file, int fd,
+static void judge_open(struct findings *f, struct library *library, const char *file, int fd,
                        unsigned depth, struct executable *executable);
 
-static void judge_path(struct findings *f, const struct library *library, const char *file,
+static void judge_path(struct findings *f, struct library *library, const char *file,
                        unsigned depth, struct executable *executable)
 {
     char found[PATH_MAX];
@@ -61,8 +61,8 @@ static void judge_path(struct findings *f, const struct library *library, const 
 }
 
 /* The interpreter of a script, and what /usr/bin/env starts in its place. */
-static void judge_script(struct findings *f, const struct library *library,
-                         const struct script *script, unsigned depth, struct executable *executable)
+static void judge_script(struct findings *f, struct library *library, const struct script *script,
+                         unsigned depth, struct executable *executable)
 {
     /* The kernel follows as many. */
     if (depth == 5) {
@@ -81,7 +81,7 @@ static void judge_script(struct findings *f, const struct library *library,
                depth + 1, executable);
 }
 
-static void judge_open(struct findings *f, const struct library *library, const char *file, int fd,
+static void judge_open(struct findings *f, struct library *library, const char *file, int fd,
                        unsigned depth, struct executable *executable)
 {
     struct script script;
@@ -112,7 +112,7 @@ static void judge_open(struct findings *f, const struct library *library, const 
     }
 }
 
-void executable_judge(struct findings *f, const struct library *library, const char *file,
+void executable_judge(struct findings *f, struct library *library, const char *file,
                       struct executable *executable)
 {
     memset(executable, 0, sizeof(*executable));

@@ -15,12 +15,13 @@ struct executable {
     char asan[NAME_MAX]; /* AddressSanitizer's runtime, which must come before the library; or "" */
 };
 
-/* The program that execvp would start for this file. */
-void executable_judge(struct findings *f, const struct library *library, const char *file,
+/* The program that execvp would start for this file. Of several builds of the library, library becomes the one that
+ * fits it. */
+void executable_judge(struct findings *f, struct library *library, const char *file,
                       struct executable *executable);
 
 /* An open ELF file alone: whether the library fits it. */
-void executable_judge_elf(struct findings *f, const struct library *library, int fd,
+void executable_judge_elf(struct findings *f, struct library *library, int fd,
                           struct executable *executable);
 
 /* setuid, setgid and file capabilities: the loader ignores LD_PRELOAD where they raise the

@@ -36,52 +36,55 @@ static bool same_machine(const struct elf_facts *a, const struct elf_facts *b)
     return a->bits == b->bits && a->machine == b->machine && a->big_endian == b->big_endian;
 }
 
-/* The other word size is no obstacle where the loader finds a library of its own by $LIB. */
-static bool other_size_fits(const struct library *library, const struct elf_facts *e)
+/* What makes the build for such programs; NULL where there is none: shim/ground/sys.h has system calls for no others,
+ * and shim/ground/libc.h tells why not for musl on i386. */
+static const char *make_for(const struct elf_facts *e)
 {
-    struct elf_facts other;
-    char file[PATH_MAX];
-    int fd;
-    bool fits;
+    bool musl = e->loader == LIBC_MUSL;
 
-    if (!library->for_each_size || !library_for_loader(library, e->interpreter, file))
-        return false;
-    fd = open(file, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    fits = !elf_facts_read(&other, fd) && same_machine(&other, e);
-    close(fd);
-    return fits;
+    if (e->big_endian || (e->loader != LIBC_GLIBC && !musl))
+        return NULL;
+    if (e->bits == 64 && e->machine == EM_X86_64)
+        return musl ? "make CC=musl-gcc" : "make";
+    if (e->bits == 64 && e->machine == EM_AARCH64)
+        return musl ? "make CC=aarch64-linux-musl-gcc" : "make ARCH=aarch64";
+    if (e->bits == 32 && e->machine == EM_386 && !musl)
+        return "make ARCH=i386";
+    return NULL;
 }
 
-/* shim/sys.h has system calls for no others. The code for arm64 has not been run yet. */
-static void advise_machine(struct findings *f, const struct elf_facts *e)
+static void advise_build(struct findings *f, const struct elf_facts *e, const char *place)
 {
-    bool known = e->bits == 64 && !e->big_endian;
+    const char *make = make_for(e);
 
-    if (known && e->machine == EM_X86_64)
-        findings_add(f, DO, "build safeclose for %s, and use that library", machine_text(e));
-    else if (known && e->machine == EM_AARCH64)
-        findings_add(f, DO, "build safeclose for %s (untested), and use that library",
-                     machine_text(e));
+    if (make && *place)
+        findings_add(f, DO, "build the library for it (%s), and install that as %s", make, place);
+    else if (make)
+        findings_add(f, DO, "build the library for it (%s), and preload that one", make);
     else {
-        findings_add(f, NOTE, "this version of safeclose supports 64-bit x86-64 and arm64 only");
+        findings_add(f, NOTE,
+                     "safeclose can be built for x86-64, i386 and arm64 with glibc, and for x86-64 "
+                     "and arm64 with musl");
         findings_add(f, DO, COUNT_ADVICE);
     }
 }
 
-static void judge_machine(struct findings *f, const struct library *library,
-                          const struct elf_facts *e)
+/* The build for its machine and libc. False where there is none; place is where it would be. */
+static bool judge_build(struct findings *f, struct library *library, const struct elf_facts *e,
+                        char place[PATH_MAX])
 {
-    if (same_machine(e, &library->facts))
+    struct elf_facts usual = library->facts;
+    bool found = library_choose(library, e, place);
+
+    if (found && same_machine(e, &usual) && usual.libc == library->facts.libc)
         findings_add(f, FOR, "it is %s, like the library", machine_text(e));
-    else if (other_size_fits(library, e))
-        findings_add(f, FOR, "it is %s, and a library for that is installed", machine_text(e));
-    else {
+    else if (found)
+        findings_add(f, FOR, "it is %s with %s, and a library for that is installed: %s",
+                     machine_text(e), libc_name(library->facts.libc), library->file);
+    else if (!same_machine(e, &usual))
         findings_add(f, AGAINST, "it is %s, but the library is %s", machine_text(e),
-                     machine_text(&library->facts));
-        advise_machine(f, e);
-    }
+                     machine_text(&usual));
+    return found;
 }
 
 /* Whether it is linked to be loaded by itself, by a loader, or not at all. */
@@ -157,9 +160,6 @@ static void judge_loader(struct findings *f, const struct library *library,
                      "it is a %s program (its loader is %s), but the library is built for %s: "
                      "with the library the program does not start",
                      libc_name(e->loader), e->interpreter, libc_name(wanted));
-        findings_add(f, NOTE, "this version of safeclose can't be built for %s",
-                     libc_name(e->loader));
-        findings_add(f, DO, COUNT_ADVICE);
     } else if (here) {
         findings_add(f, FOR, "it is linked dynamically; its loader %s reads LD_PRELOAD",
                      e->interpreter);
@@ -189,10 +189,12 @@ static void judge_libc(struct findings *f, const struct elf_facts *e)
                      e->asan);
 }
 
-void executable_judge_elf(struct findings *f, const struct library *library, int fd,
+void executable_judge_elf(struct findings *f, struct library *library, int fd,
                           struct executable *executable)
 {
     struct elf_facts *e = calloc(1, sizeof(*e));
+    char place[PATH_MAX] = "";
+    bool found;
     const char *wrong = e ? elf_facts_read(e, fd) : "there is not enough memory to read it";
 
     if (wrong) {
@@ -200,10 +202,12 @@ void executable_judge_elf(struct findings *f, const struct library *library, int
         free(e);
         return;
     }
-    judge_machine(f, library, e);
+    found = judge_build(f, library, e, place);
     if (judge_linking(f, e)) {
         judge_loader(f, library, e, executable->running);
         judge_libc(f, e);
+        if (!found)
+            advise_build(f, e, place);
         strcpy(executable->asan, e->asan);
     } else if (e->go)
         findings_add(f, AGAINST, GO_REASON);

@@ -60,7 +60,7 @@ static bool there(char file[PATH_MAX], const char *dir, const char *lib)
     return n < PATH_MAX && access(file, F_OK) == 0;
 }
 
-bool library_for_loader(const struct library *library, const char *loader, char file[PATH_MAX])
+static bool for_loader(const struct library *library, const char *loader, char file[PATH_MAX])
 {
     char lib[PATH_MAX];
 
@@ -76,10 +76,10 @@ static bool has_another_size(const struct library *library, const char *loader)
     };
     char own[PATH_MAX], other[PATH_MAX];
 
-    if (!library_for_loader(library, loader, own))
+    if (!for_loader(library, loader, own))
         return false;
     for (size_t i = 0; i < sizeof(loaders) / sizeof(loaders[0]); i++)
-        if (library_for_loader(library, loaders[i], other) && strcmp(own, other) != 0)
+        if (for_loader(library, loaders[i], other) && strcmp(own, other) != 0)
             return true;
     return false;
 }
@@ -100,9 +100,9 @@ static bool find_file(struct library *library, const char *loader)
         *name = '\0';
         strcpy(library->prefix, dir);
         library->for_each_size = *loader && has_another_size(library, loader);
-        if ((library->for_each_size && library_for_loader(library, loader, library->file)) ||
+        if ((library->for_each_size && for_loader(library, loader, library->file)) ||
             there(library->file, dir, "lib") ||
-            (*loader && library_for_loader(library, loader, library->file)) ||
+            (*loader && for_loader(library, loader, library->file)) ||
             there(library->file, dir, "lib64"))
             return true;
         unable("find " LIBRARY_NAME ": it is neither in %s/bin nor in %s/lib; install both with: "
@@ -129,6 +129,16 @@ static bool can_be_named(const char *file)
     return !bad;
 }
 
+/* The build for musl names no libc (shim/ground/libc.h). */
+static const char *read_build(struct elf_facts *facts, int fd)
+{
+    const char *wrong = elf_facts_read(facts, fd);
+
+    if (!wrong && facts->libc == LIBC_NONE)
+        facts->libc = LIBC_MUSL;
+    return wrong;
+}
+
 bool library_find(struct library *library)
 {
     char loader[PATH_MAX] = "";
@@ -144,11 +154,65 @@ bool library_find(struct library *library)
         unable("read %s: %s", library->file, strerror(errno));
         return false;
     }
-    wrong = elf_facts_read(&library->facts, fd);
+    wrong = read_build(&library->facts, fd);
     close(fd);
     if (wrong)
         unable("use %s: %s; to build it again: make", library->file, wrong);
     return !wrong;
+}
+
+static bool fits(const struct elf_facts *build, const struct elf_facts *program)
+{
+    bool named = program->loader != LIBC_NONE && program->loader != LIBC_OTHER;
+
+    return build->bits == program->bits && build->machine == program->machine &&
+           build->big_endian == program->big_endian && (!named || build->libc == program->loader);
+}
+
+/* Where the build for this program is, or would be. */
+static bool place_for(const struct library *library, const struct elf_facts *program,
+                      char place[PATH_MAX])
+{
+    static const char musl[] = "/ld-musl-";
+    const char *slash = strrchr(program->interpreter, '/');
+    char lib[PATH_MAX];
+    int n = PATH_MAX;
+
+    if (library->prefix[0] && slash && strncmp(slash, musl, sizeof(musl) - 1) == 0) {
+        const char *machine = slash + sizeof(musl) - 1;
+
+        n = snprintf(place, PATH_MAX, "%s/lib/%.*s-linux-musl/" LIBRARY_NAME, library->prefix,
+                     (int)strcspn(machine, "."), machine);
+    } else if (library->prefix[0] && slash && lib_of_loader(program->interpreter, lib))
+        n = snprintf(place, PATH_MAX, "%s/%s/" LIBRARY_NAME, library->prefix, lib);
+    if (n >= PATH_MAX)
+        *place = '\0';
+    return *place;
+}
+
+bool library_choose(struct library *library, const struct elf_facts *program, char place[PATH_MAX])
+{
+    struct elf_facts build = {0};
+    bool ok = false;
+    int fd;
+
+    if (fits(&library->facts, program)) {
+        strcpy(place, library->file);
+        return true;
+    }
+    if (!place_for(library, program, place))
+        return false;
+    fd = open(place, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ok = !read_build(&build, fd) && fits(&build, program);
+        close(fd);
+    }
+    if (ok) {
+        library->for_each_size &= build.libc == LIBC_GLIBC;
+        library->facts = build;
+        strcpy(library->file, place);
+    }
+    return ok;
 }
 
 char *library_name(const struct library *library)

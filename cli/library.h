@@ -21,7 +21,11 @@ bool library_find(struct library *library);
 /* As LD_PRELOAD names it: a text to be freed. */
 char *library_name(const struct library *library);
 
-/* The build of it that this loader takes for $LIB, where there is one for each size. */
-bool library_for_loader(const struct library *library, const char *loader, char file[PATH_MAX]);
+/* Builds for other machines and libcs are beside each other in the command's PREFIX: where the program's loader looks
+ * for $LIB, and for musl, whose loader knows no $LIB, in PREFIX/lib/MACHINE-linux-musl. */
+
+/* Makes it the build for this program. False where there is none, and then place is where it would be; "" where that
+ * is unknown. */
+bool library_choose(struct library *library, const struct elf_facts *program, char place[PATH_MAX]);
 
 #endif
