@@ -10,6 +10,7 @@
 #include <linux/seccomp.h>
 #include <mqueue.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>

@@ -13,6 +13,8 @@
 
 #if defined(__x86_64__)
 #define ARCHITECTURE AUDIT_ARCH_X86_64
+#elif defined(__i386__)
+#define ARCHITECTURE AUDIT_ARCH_I386
 #elif defined(__aarch64__)
 #define ARCHITECTURE AUDIT_ARCH_AARCH64
 #endif
@@ -28,6 +30,8 @@ static struct sock_filter code[] = {
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
     ALLOW(SYS_read),
     ALLOW(SYS_write),
+    ALLOW(SYS_writev), /* this and the next one are musl's, where a thread writes and ends */
+    ALLOW(SYS_munmap),
     ALLOW(SYS_close),
     ALLOW(SYS_dup3),
     ALLOW(SYS_close_range),

@@ -443,7 +443,9 @@ static void send_and_receive(bool many)
     union {
         struct cmsghdr header;
         char space[CMSG_SPACE(sizeof(int))];
-    } control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+    } control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
+                            .cmsg_level = SOL_SOCKET,
+                            .cmsg_type = SCM_RIGHTS}};
     struct iovec byte = {(char[]){'x'}, 1};
     struct mmsghdr messages[1] = {{.msg_hdr = {.msg_iov = &byte,
                                                .msg_iovlen = 1,

@@ -8,10 +8,20 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+#ifdef SYS_newfstatat
+#define FSTATAT SYS_newfstatat
+#else
+#define FSTATAT SYS_fstatat64
+#define stat stat64
+#endif
+
+/* As far as lseek(2) goes. */
+#define FAR (sizeof(long) == 8 ? (long)0x7ffffffffff0LL : 0x7ffffff0L)
+
 /* Only the lower halves of the arguments are the kernel's: an int has nothing above them. */
 ACT(do_wide, "wide close")
 {
-    long above = 0x5a5a5a5a00000000L;
+    long above = (long)0x5a5a5a5a00000000LL;
 
     CALL("close", syscall(SYS_close, above | door.fd));
     CALL("again", close(door.fd));
@@ -20,7 +30,7 @@ ACT(do_wide, "wide close")
 
 ACT(do_wide_range, "wide close_range")
 {
-    long above = 0x5a5a5a5a00000000L;
+    long above = (long)0x5a5a5a5a00000000LL;
 
     CALL("close_range", syscall(SYS_close_range, above | door.fd, above | 0xffffffffL, above));
     CALL("again", close(door.fd));
@@ -153,7 +163,7 @@ static void say_pointers(void)
     CALL("getrandom flags", syscall(SYS_getrandom, random, sizeof random, -1));
     CALL("getrandom nowhere", syscall(SYS_getrandom, (void *)-4096L, 8L, 0));
     CALL("fstat nowhere", syscall(SYS_fstat, 0, (void *)8));
-    CALL("newfstatat", syscall(SYS_newfstatat, AT_FDCWD, "/", &st, AT_SYMLINK_NOFOLLOW));
+    CALL("newfstatat", syscall(FSTATAT, AT_FDCWD, "/", &st, AT_SYMLINK_NOFOLLOW));
     say("directory=%d", S_ISDIR(st.st_mode));
     CALL("write nowhere", syscall(SYS_write, 60, (void *)8, 4L));
 }
@@ -162,8 +172,8 @@ static void say_values(void)
 {
     int file = memfd_create("values", 0);
 
-    CALL("lseek far", syscall(SYS_lseek, file, 0x7ffffffffff0L, SEEK_SET) == 0x7ffffffffff0L);
-    CALL("lseek back", syscall(SYS_lseek, file, -16L, SEEK_CUR) == 0x7fffffffffe0L);
+    CALL("lseek far", syscall(SYS_lseek, file, FAR, SEEK_SET) == FAR);
+    CALL("lseek back", syscall(SYS_lseek, file, -16L, SEEK_CUR) == FAR - 16);
     CALL("lseek before", syscall(SYS_lseek, file, -1L, SEEK_SET));
     close(file);
     say("pid=%d", syscall(SYS_getpid) == getpid());
@@ -179,7 +189,7 @@ static void say_values(void)
     CALL("kill signal", syscall(SYS_kill, getpid(), 999));
     CALL("no such number", syscall(100000));
     CALL("negative number", syscall(-1L));
-    CALL("number of long", syscall(0x100000000L | 100000));
+    CALL("number of long", syscall((long)(0x100000000LL | 100000)));
     CALL("shutdown", syscall(SYS_shutdown, -1, SHUT_RD));
     CALL("listen", syscall(SYS_listen, 999, 1));
     CALL("socket", syscall(SYS_socket, -1, -1, -1));

@@ -270,6 +270,10 @@ static void *watch(void *unused)
     return unused;
 }
 
+#ifndef SYS_poll /* then poll(3) makes the other */
+#define SYS_poll SYS_ppoll
+#endif
+
 /* A thread in poll has a reference, too; it takes nothing, and its end is the connection's. */
 SCENE(watcher, "watcher")
 {

@@ -236,7 +236,7 @@ static bool is_whole(int fd, uint32_t wanted, unsigned *state)
         if (random_below(state, 8) == 0)
             send_rubbish(fd, state);
     }
-    right = right && n == 0 && at == wanted;
+    right = right && n == 0 && at == (long)wanted;
     if (!right)
         fprintf(stderr, "peer: %ld of %u bytes, %s\n", at, wanted,
                 n < 0 ? strerrorname_np(errno) : "the end");

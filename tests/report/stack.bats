@@ -23,10 +23,17 @@ setup()
     stderr=$BATS_TEST_TMPDIR/stderr
 }
 
+# compiler FLAG...: the one that the library was built with; another libc may want flags of its own.
+compiler()
+{
+    # shellcheck disable=SC2086 # words
+    ${CC:-gcc} ${PROGRAM_FLAGS-} "$@"
+}
+
 # program NAME FLAG...: builds it.
 program()
 {
-    "${CC:-gcc}" -w -pthread "${@:2}" -o "$1" "$BATS_TEST_DIRNAME/stack_program.c"
+    compiler -w -pthread "${@:2}" -o "$1" "$BATS_TEST_DIRNAME/stack_program.c"
 }
 
 # explained PROGRAM CASE [ARGUMENT]: runs it in warn; what it wrote is in $stderr.
@@ -267,9 +274,9 @@ make_libraries()
 {
     local real="void NAME(int fd) { close(fd); __asm__ volatile(\"\" ::: \"memory\"); }"
     printf '#include <unistd.h>\n%s\n%s\n' "${real/NAME/close_in_library}" "${real/NAME/quite_another}" |
-        gcc -O2 -shared -fPIC -x c -o library.so -
+        compiler -O2 -shared -fPIC -x c -o library.so -
     printf '#include <unistd.h>\n%s\n%s\n' "${real/NAME/quite_another}" "${real/NAME/close_in_library}" |
-        gcc -O2 -shared -fPIC -x c -o other.so -
+        compiler -O2 -shared -fPIC -x c -o other.so -
 }
 
 @test "in a library that was loaded at run time" {
@@ -436,7 +443,7 @@ extern "C" void close_in_library(int fd) { %s::answer(fd); __asm__ volatile("" :
     printf -v name 'n%0120d' 0
     printf '#include <unistd.h>\n__attribute__((noipa)) void %s(int fd) { close(fd); __asm__ volatile("" ::: "memory"); }
 void close_in_library(int fd) { %s(fd); __asm__ volatile("" ::: "memory"); }\n' "$name" "$name" |
-        gcc -O2 -shared -fPIC -x c -o library.so -
+        compiler -O2 -shared -fPIC -x c -o library.so -
     explained "$at/pie" library "$PWD/library.so"
     grep -qE "^safeclose:   at: library.so\(${name:0:96}\.\.\.\+0x[0-9a-f]+\) \[0x[0-9a-f]+\]$" "$stderr" ||
         fail "$(<"$stderr")"

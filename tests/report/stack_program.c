@@ -228,6 +228,12 @@ static void step_over(ucontext_t *context)
 {
     context->uc_mcontext.gregs[REG_RIP] += 2;
 }
+#elif defined(__i386__)
+#define ILLEGAL "ud2"
+static void step_over(ucontext_t *context)
+{
+    context->uc_mcontext.gregs[REG_EIP] += 2;
+}
 #else
 #define ILLEGAL "udf #0"
 static void step_over(ucontext_t *context)

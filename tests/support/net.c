@@ -18,6 +18,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -660,6 +661,10 @@ static bool thread_is_in(void *arg)
         return false;
     int fields = fscanf(file, "%ld", &number);
     fclose(file);
+#ifdef SYS_socketcall /* by which glibc on i386 makes what other machines have numbers for */
+    if (number == SYS_socketcall)
+        return true;
+#endif
     return fields == 1 && number == thread->number;
 }
 
@@ -715,7 +720,9 @@ bool net_send_descriptor(int channel, int fd, int flags)
 {
     char byte = 0;
     struct iovec data = {&byte, 1};
-    union control control = {.header = {CMSG_LEN(sizeof fd), SOL_SOCKET, SCM_RIGHTS}};
+    union control control = {.header = {.cmsg_len = CMSG_LEN(sizeof fd),
+                                        .cmsg_level = SOL_SOCKET,
+                                        .cmsg_type = SCM_RIGHTS}};
     struct msghdr message = {.msg_iov = &data,
                              .msg_iovlen = 1,
                              .msg_control = &control,
