@@ -36,7 +36,7 @@ ZSHDIR = $(PREFIX)/share/zsh/site-functions
 # it is built comes from CC_FOR_BUILD. CC, CFLAGS, CPPFLAGS and LDFLAGS may come from the environment.
 ARCH ?=
 CC_i386 = gcc -m32
-CC_aarch64 = $(firstword $(shell command -v aarch64-linux-gnu-gcc aarch64-linux-gnu-gcc-12) aarch64-linux-gnu-gcc)
+CC_aarch64 = $(firstword $(foreach name,gcc gcc-12,$(shell command -v aarch64-linux-gnu-$(name))) aarch64-linux-gnu-gcc)
 ifneq ($(ARCH),)
 CC = $(or $(CC_$(ARCH)),$(error ARCH=$(ARCH): must be i386 or aarch64; for others set CC))
 else ifeq ($(origin CC),default)

@@ -70,7 +70,7 @@ files()
     matches "$PWD/moved$own/libsafeclose.so" "$output"
     python3 "$top/tests/cli/cli_elf.py" i386 bits=32 machine=3 interp=/lib/ld-linux.so.2
     run -0 moved/bin/safeclose check ./i386
-    matches 'for: it is 32-bit i386, and a library for that is installed' "$output"
+    matches 'for: it is 32-bit i386 with glibc, and a library for that is installed' "$output"
 }
 
 @test "uninstall leaves no file, and those of others" {
