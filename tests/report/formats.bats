@@ -403,7 +403,7 @@ assert got == [("unread-data", "drained", "fin", ""), ("zero-linger", "none", "r
 
 @test "the start names executable, build-id, host, mode and version" {
     json_of drain "$speaker" unread
-    same '{"v":1,"time":"T","event":"start","pid":0,"comm":"speaker","host":"HOST","executable":"","build_id":"","mode":"drain","version":"0.1.0"}' \
+    same '{"v":1,"time":"T","event":"start","pid":0,"comm":"speaker","host":"HOST","executable":"","build_id":"","mode":"drain","version":"'"$("$top/scripts/package/version")"'"}' \
         "$(shape start)"
 }
 
