@@ -14,6 +14,11 @@
 # make attack T=600       a server that its own children attack, for so long as built and as long with sanitizers
 # make oracle N=20000     a mixed server whose holders are known: does anybody miss a byte? OPTIONS="-l 300000": as
 #                         scripts/oracle -h lists them.
+# make kernels            tests on Debian's kernels 6.1 and 6.12, emulated, some 40 minutes each; OPTIONS: as
+#                         scripts/kernels -h lists them. scripts/deps --kernels gets what that needs.
+# make dist               the sources as a tarball in build/package: the same sources give the same bytes
+# make deps-package deb   Debian packages there, and what lintian says of them
+# make try-deb            installs, uses and purges them in a new minimal Debian
 # make endurance N=1000000   so many connections through one server: what is lost, and what grows
 # make lint check         style; what the library exports, needs and calls
 # make fuzz T=600         runs each fuzzer of tests/unit/ for so many seconds (clang); what they found before is
@@ -333,6 +338,23 @@ attack: $(LIB) $(BUILD)/tests/attack
 oracle: $(LIB) $(BUILD)/tests/oracle
 	$(Q)scripts/oracle $(if $(N),-n $(N)) $(if $(MODES),-m "$(MODES)") $(if $(THREADS),-t "$(THREADS)") \
 		$(if $(BUSY),-b "$(BUSY)") $(if $(SEED),-s $(SEED)) $(if $(FIRST),-f $(FIRST)) $(OPTIONS)
+
+kernels: tests
+	$(Q)scripts/kernels $(OPTIONS)
+
+dist:
+	$(Q)scripts/package/dist
+
+deb:
+	$(Q)scripts/package/deb $(OPTIONS)
+
+deps-package:
+	$(Q)scripts/deps --package
+
+try-deb: deb
+	$(Q)scripts/package/try-deb --clean
+
+.PHONY: kernels dist deb deps-package try-deb
 
 endurance: $(LIB) $(BUILD)/tests/hostile_server $(BUILD)/tests/endurance_clients
 	$(Q)scripts/endurance $(N)

@@ -1,0 +1,66 @@
+#!/usr/bin/env bats
+# The Debian packages: built by one command, installed, used and purged.
+# Takes long.
+
+load ../support/helper
+
+setup_file()
+{
+    export BUILD=$BATS_FILE_TMPDIR/build
+    "$top/scripts/package/deb" --no-lintian 3>&- >&2
+}
+
+setup()
+{
+    packages=$BUILD/package/deb
+    cd "$BATS_TEST_TMPDIR" || return
+}
+
+# installs PACKAGE: the files of PACKAGE, with their rights.
+installs()
+{
+    dpkg-deb -c "$packages/$1"_*.deb | awk '$1 !~ /^d/ { print $1, substr($6, 2) }' | grep -vE '/usr/share/(doc|lintian)/'
+}
+
+@test "the library's package holds the library where the loader looks for it, and nothing else" {
+    same "-rw-r--r-- /usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)/libsafeclose.so" "$(installs libsafeclose)"
+    same same "$(dpkg-deb -f "$packages"/libsafeclose_*.deb Multi-Arch)"
+}
+
+@test "the command's package holds the command, both man pages and the completions" {
+    same '-rwxr-xr-x /usr/bin/safeclose
+-rw-r--r-- /usr/share/bash-completion/completions/safeclose
+-rw-r--r-- /usr/share/man/man1/safeclose.1.gz
+-rw-r--r-- /usr/share/man/man7/libsafeclose.7.gz
+-rw-r--r-- /usr/share/zsh/vendor-completions/_safeclose' "$(installs safeclose)"
+    version=$(dpkg-deb -f "$packages"/libsafeclose_*.deb Version)
+    matches "^libsafeclose \(= $version\)" "$(dpkg-deb -f "$packages"/safeclose_*.deb Depends)"
+    matches "^$("$top/scripts/package/version")-" "$version"
+}
+
+@test "what is packaged is stripped; what debuggers need is in packages of its own" {
+    for package in libsafeclose safeclose; do
+        dpkg-deb -x "$packages/$package"_*.deb root
+        file=$(find root -name libsafeclose.so -o -path '*/bin/safeclose')
+        run ! grep -F '.debug_info' <(readelf -SW "$file")
+        id=$(readelf -n "$file" | sed -n 's/.*Build ID: //p')
+        dpkg-deb -c "$packages/$package"-dbgsym_*.deb | grep -qF "${id:0:2}/${id:2}.debug"
+        rm -r root
+    done
+}
+
+@test "installed it works, by the command and by the library's name alone, and the purge leaves nothing" {
+    run -0 "$top/scripts/package/try-deb"
+    matches '^installed, used and purged: ' "$output"
+}
+
+@test "a package that leaves something behind is found out" {
+    mkdir -p other/package/deb
+    cp "$packages"/*.deb other/package/deb
+    dpkg-deb -R "$packages"/libsafeclose_*.deb unpacked
+    printf '#!/bin/sh\ntouch /usr/lib/left-over\n' >unpacked/DEBIAN/postinst
+    chmod 755 unpacked/DEBIAN/postinst
+    dpkg-deb -b unpacked other/package/deb/libsafeclose_*.deb >/dev/null
+    BUILD=$PWD/other run -1 "$top/scripts/package/try-deb"
+    same 'scripts/package/try-deb: unable to find nothing after the purge; left, or missing: usr/lib/left-over' "$output"
+}
