@@ -1,7 +1,7 @@
 /*
  * Runs a command behind a seccomp filter, as systemd and container runtimes put one around a
  * program before it begins. What they forbid is written here only as far as x86-64 and arm64 both
- * have it, and programs of today may call it.
+ * have it, and programs of today, or the library, may call it.
  *
  * usage: deploy_filter systemd|docker COMMAND [ARG...]
  *     systemd   SystemCallFilter=@system-service: a call outside that group kills the process
@@ -43,6 +43,26 @@ static const struct rule rules[] = {
     {SYS_umount2, SECCOMP_RET_KILL_PROCESS, REFUSED},
     {SYS_syslog, SECCOMP_RET_KILL_PROCESS, REFUSED},
     {SYS_open_by_handle_at, SECCOMP_RET_KILL_PROCESS, REFUSED},
+    {SYS_clock_settime, SECCOMP_RET_KILL_PROCESS, REFUSED},
+    {SYS_settimeofday, SECCOMP_RET_KILL_PROCESS, REFUSED},
+    {SYS_init_module, SECCOMP_RET_KILL_PROCESS, REFUSED},
+    {SYS_finit_module, SECCOMP_RET_KILL_PROCESS, REFUSED},
+    {SYS_delete_module, SECCOMP_RET_KILL_PROCESS, REFUSED},
+    {SYS_pivot_root, SECCOMP_RET_KILL_PROCESS, REFUSED},
+    {SYS_open_tree, SECCOMP_RET_KILL_PROCESS, REFUSED},
+    {SYS_move_mount, SECCOMP_RET_KILL_PROCESS, REFUSED},
+    {SYS_fsopen, SECCOMP_RET_KILL_PROCESS, REFUSED},
+    {SYS_fsmount, SECCOMP_RET_KILL_PROCESS, REFUSED},
+    {SYS_reboot, SECCOMP_RET_KILL_PROCESS, REFUSED},
+    {SYS_swapon, SECCOMP_RET_KILL_PROCESS, REFUSED},
+    {SYS_quotactl, SECCOMP_RET_ALLOW, REFUSED},
+    {SYS_acct, SECCOMP_RET_ALLOW, REFUSED},
+    {SYS_sethostname, SECCOMP_RET_ALLOW, REFUSED},
+    {SYS_add_key, SECCOMP_RET_ALLOW, REFUSED},
+    {SYS_request_key, SECCOMP_RET_ALLOW, REFUSED},
+    {SYS_mbind, SECCOMP_RET_ALLOW, REFUSED},
+    {SYS_get_mempolicy, SECCOMP_RET_ALLOW, REFUSED},
+    {SYS_set_mempolicy, SECCOMP_RET_ALLOW, REFUSED},
     {SYS_kcmp, SECCOMP_RET_ALLOW, REFUSED},
     {SYS_keyctl, SECCOMP_RET_ALLOW, REFUSED},
     {SYS_setns, SECCOMP_RET_ALLOW, REFUSED},
