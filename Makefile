@@ -14,7 +14,7 @@
 # make attack T=600       a server that its own children attack, for so long as built and as long with sanitizers
 # make oracle N=20000     a mixed server whose holders are known: does anybody miss a byte? OPTIONS="-l 300000": as
 #                         scripts/oracle -h lists them.
-# make kernels            tests on Debian's kernels 6.1 and 6.12, emulated, some 40 minutes each; OPTIONS: as
+# make kernels            tests on Debian's kernels 6.1 and 6.12, emulated, 75 minutes each at most; OPTIONS: as
 #                         scripts/kernels -h lists them. scripts/deps --kernels gets what that needs.
 # make dist               the sources as a tarball in build/package: the same sources give the same bytes
 # make deps-package deb   Debian packages there, and what lintian says of them
