@@ -14,6 +14,8 @@
 /* The registers, one bit each, as perf numbers those of this machine. */
 #if defined(__x86_64__)
 #define RECORD_REGISTERS 0xff01ffULL /* AX to IP, R8 to R15 */
+#elif defined(__i386__)
+#define RECORD_REGISTERS 0x1ffULL /* AX to IP */
 #else
 #define RECORD_REGISTERS 0x1ffffffffULL /* X0 to X30, SP, PC */
 #endif

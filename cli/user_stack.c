@@ -67,6 +67,10 @@ bool unwind_load(struct unwind *u, uintptr_t address, uintptr_t *value)
 static const uint8_t numbers[] = {0, 3, 2, 1, 4, 5, 6, 7, CFI_RETURN, 8, 9, 10, 11, 12, 13, 14, 15};
 #define FRAME_POINTER 6
 #define AT_PC 8
+#elif defined(__i386__)
+static const uint8_t numbers[] = {0, 3, 1, 2, 6, 7, 5, 4, CFI_RETURN};
+#define FRAME_POINTER 5
+#define AT_PC 8
 #else
 /* X0 to X30, SP, PC: the same numbers. */
 static const uint8_t numbers[] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,

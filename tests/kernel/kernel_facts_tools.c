@@ -134,7 +134,7 @@ static long write_nowait(int fd, size_t size)
 static bool nowait_is_refused(void)
 {
     struct utsname kernel;
-    unsigned major, minor;
+    unsigned major = 0, minor = 0;
 
     must(uname(&kernel) == 0 && sscanf(kernel.release, "%u.%u", &major, &minor) == 2);
     return major < 6 || (major == 6 && minor < 4);
