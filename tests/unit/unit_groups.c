@@ -126,7 +126,7 @@ TEST(a_timeline_keeps_all_and_does_not_depend_on_the_order)
 TEST(a_timeline_holds_a_century)
 {
     static struct timeline t;
-    unsigned first, last;
+    unsigned first = 0, last = 0;
 
     timeline_add(&t, 0, INT64_C(4102444799000000));
     timeline_add(&t, 0, INT64_C(946684800000000));
