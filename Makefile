@@ -218,7 +218,7 @@ CLI_UNITS = $(patsubst %,$(BUILD)/tests/unit_%,groups json symbols watch)
 $(CLI_UNITS): $(BUILD)/tests/unit_%: tests/unit/unit_%.c $(filter-out $(BUILD)/cli/main.o,$(COMMAND_OBJECTS))
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_FLAGS) -Icli $(LDFLAGS) -o $@ $(filter %.o,$^) $< -lcmocka
+	$(Q)$(CC) $(TEST_FLAGS) -Icli $(LDFLAGS) -o $@ $(filter %.o,$^) $< $(CMOCKA)
 
 $(BUILD)/tests/kernel_facts_%: tests/kernel/kernel_facts_%.c tests/support/net.c
 	$(say) CC $@

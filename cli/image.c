@@ -7,6 +7,7 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,8 @@ static int open_mapped(pid_t pid, const struct mapping *m)
 {
     char path[128];
 
-    snprintf(path, sizeof(path), "/proc/%ld/map_files/%lx-%lx", (long)pid, m->start, m->end);
+    snprintf(path, sizeof(path), "/proc/%ld/map_files/%" PRIx64 "-%" PRIx64, (long)pid, m->start,
+             m->end);
     return open_path(path);
 }
 

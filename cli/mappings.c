@@ -1,6 +1,7 @@
 #include "mappings.h"
 #include "process.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,8 +85,8 @@ static void add_line(struct mappings *m, const char *line)
     char rights[5];
     char name[PATH_MAX];
 
-    if (sscanf(line, "%lx-%lx %4s %lx %x:%x %lu %n", &mapping.start, &mapping.end, rights,
-               &mapping.offset, &major, &minor, &mapping.inode, &path) < 7 ||
+    if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &mapping.start,
+               &mapping.end, rights, &mapping.offset, &major, &minor, &mapping.inode, &path) < 7 ||
         rights[2] != 'x')
         return;
     mapping.device = (uint64_t)major << 32 | minor;

@@ -27,17 +27,17 @@ static uint64_t seed(void)
     return number |= 1;
 }
 
-/* Multiplies to 128 bits and folds them: each bit of the input reaches all of the output. */
-static uint64_t mix(uint64_t a, uint64_t b)
+/* Each bit of the input reaches all of the output. */
+static uint64_t mix(uint64_t a)
 {
-    __extension__ unsigned __int128 product = (unsigned __int128)a * b;
-
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
+    a = (a ^ a >> 32) * UINT64_C(0x9e3779b97f4a7c15);
+    a = (a ^ a >> 29) * UINT64_C(0xd6e8feb86659fd93);
+    return a ^ a >> 32;
 }
 
 uint64_t hash_number(uint64_t from, uint64_t number)
 {
-    return mix(from ^ number ^ seed(), UINT64_C(0x9e3779b97f4a7c15));
+    return mix(from ^ number ^ seed());
 }
 
 uint64_t hash_bytes(uint64_t from, const void *bytes, size_t len)

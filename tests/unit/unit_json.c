@@ -104,7 +104,8 @@ TEST(a_text_is_unescaped_and_cut_at_its_room)
 
 TEST(times_are_those_of_timegm)
 {
-    for (time_t t = 946684800; t < 4102444800; t += 86399 * 3) {
+    for (int64_t seconds = 946684800; seconds < INT32_MAX; seconds += 86399 * 3) {
+        time_t t = (time_t)seconds;
         struct tm tm;
         char text[32], *end = text;
         int64_t time;
