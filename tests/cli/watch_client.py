@@ -1,4 +1,5 @@
 """watch_client.py PORT drop|late: makes the server at that port reset us, and prints what we read or sent last."""
+import select
 import socket
 import sys
 import time
@@ -7,7 +8,12 @@ client = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 try:
     if sys.argv[2] == "drop":
         client.sendall(b"drop this, the rest of which nobody reads")
-        print("read", client.recv(100))
+        got = client.recv(100)
+        # A server that has half-closed resets after that, unless we close, too, before it does.
+        reset = select.poll()
+        reset.register(client, 0)
+        reset.poll(60000)
+        print("read", got)
     else:
         client.sendall(b"word")
         while client.recv(100):

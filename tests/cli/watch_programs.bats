@@ -83,7 +83,7 @@ serves()
     port=$heard
     watching --json --ports "$port"
     read -r told_client < <(python3 "$top/tests/cli/watch_client.py" "$port" "$word")
-    # Java ends its side first: the client may know before the reset is sent.
+    # The client may know before watch has told.
     wait_until grep -q '"event":"reset"' "$events"
     seen
     kill "$program"
