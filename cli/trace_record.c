@@ -28,23 +28,28 @@ static const uint8_t *take(struct reader *r, uint64_t size)
     return at;
 }
 
-static uint64_t word(struct reader *r)
+/* Leaves the value as it is where the record ends before it. */
+static void copy(struct reader *r, void *value, size_t size)
 {
-    const uint8_t *at = take(r, sizeof(uint64_t));
-    uint64_t value = 0;
+    const uint8_t *at = take(r, size);
 
     if (at)
-        memcpy(&value, at, sizeof(value));
+        memcpy(value, at, size);
+}
+
+static uint64_t word(struct reader *r)
+{
+    uint64_t value = 0;
+
+    copy(r, &value, sizeof(value));
     return value;
 }
 
 static uint32_t half(struct reader *r)
 {
-    const uint8_t *at = take(r, sizeof(uint32_t));
     uint32_t value = 0;
 
-    if (at)
-        memcpy(&value, at, sizeof(value));
+    copy(r, &value, sizeof(value));
     return value;
 }
 

@@ -3,23 +3,7 @@
 # says. How it looks is in report_forms.bats, and logs of real servers in report_servers.bats.
 
 load ../support/helper
-
-safeclose=$top/safeclose
-setup()
-{
-    cd "$BATS_TEST_TMPDIR" || return
-}
-
-# makes WHAT [ARGUMENT...]: a log of report_log.py in the file log.
-makes()
-{
-    python3 "$BATS_TEST_DIRNAME/report_log.py" "$@" >log
-}
-
-report()
-{
-    "$safeclose" report "$@"
-}
+load report
 
 # agrees EXPRESSION OF-REPORT OF-LOG: what jq finds in the report, and in all events of the log.
 agrees()

@@ -3,22 +3,7 @@
 # None of them can be made to do anything by what a log holds, nor grows with it.
 
 load ../support/helper
-
-safeclose=$top/safeclose
-setup()
-{
-    cd "$BATS_TEST_TMPDIR" || return
-}
-
-makes()
-{
-    python3 "$BATS_TEST_DIRNAME/report_log.py" "$@" >log
-}
-
-report()
-{
-    "$safeclose" report "$@"
-}
+load report
 
 # columns N: standard input has no line with more.
 columns()

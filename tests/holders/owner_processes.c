@@ -547,8 +547,6 @@ SCENE(exec_failed_in_children, "exec-failed-in-children")
     close_alone(fd);
 }
 
-static int executed[2]; /* a pipe, until a child has executed a program */
-
 /* Each that executes is as bad as the first. A bucket of the family's table has room for eight; when it is full, nothing
  * can be proven of any connection. */
 SCENE(exec_twelve, "exec-twelve")
@@ -570,6 +568,28 @@ SCENE(exec_twelve, "exec-twelve")
     close_alone(fd);
 }
 
+static int executed[2]; /* a pipe, until a child has executed a program */
+
+/* A child does this, and then executes a program that holds the connection. */
+static void child_executes_after(void (*preparation)(void))
+{
+    int fd = owner_takes_one();
+    char **arguments = hold_arguments(fd);
+    pid_t pid;
+
+    must(pipe2(executed, O_CLOEXEC), "pipe");
+    pid = must(fork(), "fork");
+    if (pid == 0) {
+        preparation();
+        execv(self, arguments);
+        _exit(127);
+    }
+    close(executed[1]);
+    must((int)read(executed[0], executed, 1), "wait for the exec");
+    close(executed[0]);
+    wait_for_holder(fd, pid);
+}
+
 /* ---- A signal handler in the middle of an exec; played with calls_handler_lib ---------------- */
 
 static int interrupted_fd;
@@ -580,22 +600,14 @@ static void execute_in_vain(int number)
     execl("/no/such/program", "no", NULL);
 }
 
+static void be_interrupted(void)
+{
+    signal(SIGUSR1, execute_in_vain);
+}
+
 SCENE(exec_in_exec, "exec-in-exec")
 {
-    int fd = owner_takes_one();
-    char **arguments = hold_arguments(fd);
-    pid_t pid;
-
-    must(pipe2(executed, O_CLOEXEC), "pipe");
-    pid = must(fork(), "fork");
-    if (pid == 0) {
-        signal(SIGUSR1, execute_in_vain);
-        execv(self, arguments);
-        _exit(127);
-    }
-    close(executed[1]);
-    must((int)read(executed[0], executed, 1), "wait for the exec");
-    wait_for_holder(fd, pid);
+    child_executes_after(be_interrupted);
 }
 
 /* It has the connection as its parent had it. */
@@ -666,24 +678,15 @@ SCENE(exec_left, "exec-left")
     owner_peer_reads();
 }
 
+static void fail_to_execute(void)
+{
+    execl("/no/such/program", "no", NULL);
+}
+
 /* As an execvp that looks along PATH by itself. */
 SCENE(exec_second, "exec-second")
 {
-    int fd = owner_takes_one();
-    char **arguments = hold_arguments(fd);
-    pid_t pid;
-
-    must(pipe2(executed, O_CLOEXEC), "pipe");
-    pid = must(fork(), "fork");
-    if (pid == 0) {
-        execl("/no/such/program", "no", NULL);
-        execv(self, arguments);
-        _exit(127);
-    }
-    close(executed[1]);
-    must((int)read(executed[0], executed, 1), "wait for the exec");
-    close(executed[0]);
-    wait_for_holder(fd, pid);
+    child_executes_after(fail_to_execute);
 }
 
 /* ---- In one process -------------------------------------------------------------------------- */
