@@ -3,6 +3,7 @@
 #include "doors/closing.h"
 #include "doors/facts.h"
 #include "doors/tell.h"
+#include "doors/track.h"
 #include "ground/boundary.h"
 #include "ground/fdtable.h"
 #include "ground/real.h"
@@ -66,6 +67,30 @@ static void judge_facts(struct event *e, struct close *c, enum probe_kind kind)
         safeclose_reset_ahead(e->fd);
 }
 
+/* Gives the number up. If another thread may be in a call on the connection, this process stays a holder, and the lot
+ * finds out when that is over: the process that gives it up last must know. Not if the connection is in an epoll set:
+ * the set may be another process's, too, so the connection stays in it, and what the lot holds would go on giving
+ * events. */
+static void drop(struct close *c, enum via via)
+{
+    bool stays = mode_may_act() && !real_single_threaded() && !c->exiting;
+
+    if (!(c->info->flags & FD_TCP))
+        return;
+    c->held = holders_give_up(c->fd, c->info, c->exiting, stays, &c->number);
+    if (!stays || c->held != HELD_ELSEWHERE)
+        return;
+    if (boundary_single_threaded()) {
+        c->held = holders_release(c->info);
+    } else if (c->mode >= MODE_DRAIN && fdtable_is_plain(c->info) && !config.port_ranges &&
+               !holders_in_epoll(c->info)) {
+        struct event e = {.fd = c->fd, .via = via, .probe.peer = probe_peer(c->fd)};
+
+        if (owner_is_of_this_connection(c->info, &e.probe))
+            linger_park(&e, c->info, PARCEL_THREADS | PARCEL_SHARED | plan_kept_flags(c));
+    }
+}
+
 /* False if the number stands for no TCP socket. */
 static bool judge_close(struct close *c, enum via via, const void *call_site)
 {
@@ -81,6 +106,11 @@ static bool judge_close(struct close *c, enum via via, const void *call_site)
         kind = probe_kind(c->fd);
     if (kind != PROBE_TCP && kind != PROBE_MPTCP)
         return false;
+    if (!c->info->flags) { /* the program was started with it, and nothing has noted it yet */
+        track_flags(c->fd);
+        *c->info = fdtable_take(c->fd);
+        drop(c, via);
+    }
     struct event e = {.fd = c->fd, .via = via, .call_site = call_site};
     struct close asked = *c;
 
@@ -109,30 +139,6 @@ static int depth_of(enum via via)
         return 3;
     default:
         return 2;
-    }
-}
-
-/* Gives the number up. If another thread may be in a call on the connection, this process stays a holder, and the lot
- * finds out when that is over: the process that gives it up last must know. Not if the connection is in an epoll set:
- * the set may be another process's, too, so the connection stays in it, and what the lot holds would go on giving
- * events. */
-static void drop(struct close *c, enum via via)
-{
-    bool stays = mode_may_act() && !real_single_threaded() && !c->exiting;
-
-    if (!(c->info->flags & FD_TCP))
-        return;
-    c->held = holders_give_up(c->fd, c->info, c->exiting, stays, &c->number);
-    if (!stays || c->held != HELD_ELSEWHERE)
-        return;
-    if (boundary_single_threaded()) {
-        c->held = holders_release(c->info);
-    } else if (c->mode >= MODE_DRAIN && fdtable_is_plain(c->info) && !config.port_ranges &&
-               !holders_in_epoll(c->info)) {
-        struct event e = {.fd = c->fd, .via = via, .probe.peer = probe_peer(c->fd)};
-
-        if (owner_is_of_this_connection(c->info, &e.probe))
-            linger_park(&e, c->info, PARCEL_THREADS | PARCEL_SHARED | plan_kept_flags(c));
     }
 }
 

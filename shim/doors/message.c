@@ -12,7 +12,6 @@
 #include "holders/holders.h"
 #include "remedy/linger.h"
 #include "report/event.h"
-#include "tcp/first_use.h"
 
 #include <linux/sockios.h>
 #include <linux/nbd.h>
@@ -85,7 +84,7 @@ static void arrived(int fd)
         fdtable_add(fd, FD_UNTRACKED);
         holders_note_passing();
     }
-    first_use_opening();
+    track_use();
 }
 
 long message_received(const struct msghdr *message, long ret)

@@ -10,7 +10,6 @@
 #include "holders/rings.h"
 #include "remedy/linger.h"
 #include "report/event.h"
-#include "tcp/first_use.h"
 #include "tcp/pending.h"
 #include "tcp/probe.h"
 
@@ -58,7 +57,7 @@ long socket_listen_end(int fd, long ret)
 {
     if (ret == 0 && boundary_enter() && track_flags(fd) & FD_TCP) {
         fdtable_add(fd, FD_LISTENING);
-        first_use_opening();
+        track_use();
         linger_prepare_limited();
     }
     return ret;
@@ -109,7 +108,7 @@ long socket_accept_end(const struct accepting *a, int listener, long fd)
     }
     track_new((int)fd, info);
     if (a->watched) {
-        first_use_opening();
+        track_use();
         pending_ask_again();
         linger_prepare(boundary_likely_threads());
     }
@@ -143,7 +142,7 @@ long socket_connect_end(int fd, const struct sockaddr *address, socklen_t len, l
     }
     fdtable_connected(fd, owner_peer_hash(&peer));
     if (peer.known) /* not after connect to AF_UNSPEC, which disconnects */
-        first_use_opening();
+        track_use();
     linger_prepare(boundary_likely_threads());
     return ret;
 }
@@ -168,7 +167,7 @@ long socket_shutdown_end(int fd, int how, long ret)
 {
     uint32_t flags = (how != SHUT_WR ? FD_READ_SHUT : 0) | (how != SHUT_RD ? FD_HALF_CLOSED : 0);
 
-    if (ret == 0 && boundary_enter() && fdtable_get(fd).flags & FD_TCP)
+    if (ret == 0 && boundary_enter() && track_flags(fd) & FD_TCP)
         fdtable_add(fd, flags);
     return ret;
 }

@@ -13,8 +13,13 @@ void track_new(int fd, struct fd_info info);
 /* fd came from a process that can't be followed. */
 void track_arrived(int fd);
 
-/* Notes what the program was started with. For the constructor. */
-void track_inherited(void);
+/* Notes what makes the program a service: what it was started with on 0 to 2 and the numbers of LISTEN_FDS. For the
+ * constructor. */
+void track_start(void);
+
+/* To be called where the program begins to use a connection or a listening socket, by a call that gives it a number or
+ * may: the first time everything is noted that the program was started with, and first_use_opening does its work. */
+void track_use(void);
 
 /* The flags of fd; asks the kernel for them if nothing is known of fd. */
 uint32_t track_flags(int fd);

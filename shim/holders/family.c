@@ -148,13 +148,14 @@ static uint64_t make_secret(void)
 }
 
 /* The constructor's process is the first; its parent is none of the family's. */
-void family_start(void)
+void *family_start(size_t more)
 {
-    family = sys_map_shared(sizeof(struct family));
+    family = sys_map_shared(sizeof(struct family) + more);
     if (!family)
-        return;
+        return NULL;
     family_secret = make_secret();
     atomic_store(&family->clock, family_secret & ~SERIAL_MASK);
     atomic_store(&family->top, family_seal_top(0));
     family_own = family_fill(1, 1 + PLACES, 0);
+    return family + 1;
 }

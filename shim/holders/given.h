@@ -11,10 +11,12 @@
 #define SAFECLOSE_GIVEN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-/* Maps the memory. For the constructor. */
-void given_start(void);
+/* The bytes of shared memory that it needs, and the memory, all zero; NULL: there is none. For the constructor. */
+size_t given_size(void);
+void given_start(void *memory);
 
 /* Whether the table has any entry. */
 bool given_any(void);

@@ -12,8 +12,7 @@
 
 void holders_start(void)
 {
-    family_start();
-    given_start();
+    given_start(family_start(given_size()));
 }
 
 struct fd_info holders_note(void)

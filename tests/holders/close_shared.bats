@@ -120,6 +120,13 @@ echoed()
     tells 1.cause unread-data 1.outcome rst 1.confirmed true 1.note owner-unknown 1.action passed 1.discarded 0
 }
 
+# Nobody has asked about it when the program ends, but what a program was started with is noted when it first uses TCP.
+@test "inherited, and the program uses TCP: its exit is told as well" {
+    never_changed --inherited 'program listens' 'peer sends 1024' 'program ends' "$end"
+    saw resets 1 peer_end ECONNRESET
+    tells 1.via exit 1.cause unread-data 1.outcome unknown 1.note owner-unknown 1.action none 1.unread 1024
+}
+
 # What a child closes of its parent's is no news; the parent's own close is in order.
 @test "a child closes its copy: the connection stays as it was for the parent" {
     never_changed "${unread[@]}" 'program closes in a fork child' 'program reads 20000' \

@@ -331,3 +331,19 @@ for i in range(300):
     matches ' 30[0-9] RST| 300 RST' "$(grep 'TCP closes' <<<"$stderr")"
     (($(grep -c 'RST \[unread-data\]' <<<"$stderr") <= 200)) # a limit for each of the seconds that it took
 }
+
+# opened COMMAND...: the files that it opens.
+opened()
+{
+    strace -qq -f -e trace=open,openat,openat2 -o trace -E "LD_PRELOAD=$1" "${@:2}"
+    sed -n 's/^[^"]*"\([^"]*\)".*/\1/p' trace | sort -u
+}
+
+@test "a program that never uses TCP opens no file but its libraries" {
+    local bare with
+    cd "$BATS_TEST_TMPDIR"
+    bare=$(opened '' true)
+    with=$(opened "$LIBSAFECLOSE" true)
+    [[ $with == *"$LIBSAFECLOSE"* ]] || fail "the library was not loaded: $with"
+    same "$bare" "$(grep -v -e "$LIBSAFECLOSE" -e '/libdl\.so\.2$' <<<"$with")"
+}
