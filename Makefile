@@ -122,7 +122,10 @@ SHIM_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/*/*.c))
 # The command takes from the library what is pure: the meaning of a setting's value and of a close, how numbers
 # are written, and unwinding.
 COMMAND_PURE = ground/format report/meaning report/stack_cfi report/stack_unwind settings/options
-COMMAND_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c)) $(COMMAND_PURE:%=$(BUILD)/shim/%.o)
+# In cli/ a path names the room ("elf/reader.h"), or the library's ("shim/tcp/causes.def").
+COMMAND_INCLUDES = -I. -Icli -Ishim
+COMMAND_SOURCES = $(wildcard cli/*.c cli/*/*.c)
+COMMAND_OBJECTS = $(COMMAND_SOURCES:%.c=$(BUILD)/%.o) $(COMMAND_PURE:%=$(BUILD)/shim/%.o)
 PAGES = $(patsubst %.in,$(BUILD)/%,$(wildcard man/*.in))
 COMPLETIONS = $(patsubst %.in,$(BUILD)/%,$(wildcard cli/completion.*.in))
 DEMOS = $(patsubst %.c,$(BUILD)/%,$(filter-out demo/net.c,$(wildcard demo/*.c)))
@@ -145,8 +148,8 @@ CORE_LIBS = $(patsubst %,%.so,$(call BUILT_TESTS,$(wildcard $(patsubst %,tests/%
 # with replay_X, which needs no clang.
 FUZZERS = $(patsubst tests/unit/fuzz_%.c,%,$(wildcard tests/unit/fuzz_*.c))
 REPLAYS = $(FUZZERS:%=$(BUILD)/tests/replay_%)
-log_SOURCES = $(filter-out cli/main.c,$(wildcard cli/*.c)) $(COMMAND_PURE:%=shim/%.c)
-FUZZ_FLAGS = -std=gnu11 -g -O1 -Ishim -Icli -fno-sanitize-recover=all
+log_SOURCES = $(filter-out cli/main.c,$(COMMAND_SOURCES)) $(COMMAND_PURE:%=shim/%.c)
+FUZZ_FLAGS = -std=gnu11 -g -O1 $(COMMAND_INCLUDES) -fno-sanitize-recover=all
 TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(BUILD)/tests/net $(BUILD)/tests/play \
 	$(BUILD)/tests/replay $(FUZZERS:%=$(BUILD)/tests/fuzz_%) \
 	$(call BUILT_TESTS,$(BIG_PARTS)), $(call BUILT_TESTS,$(wildcard tests/*/*.c)))
@@ -182,9 +185,9 @@ $(COMMAND): $(COMMAND_OBJECTS)
 $(BUILD)/cli/%.o: cli/%.c Makefile
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(PLAIN_FLAGS) $(WIDE) -Icli -Ishim -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(PLAIN_FLAGS) $(WIDE) $(COMMAND_INCLUDES) -MMD -MP -c -o $@ $<
 
-$(BUILD)/cli/html.o: cli/page.css cli/page.js
+$(BUILD)/cli/report/html.o: cli/report/page.css cli/report/page.js
 
 # What they say of settings and causes comes from the tables of shim/.
 $(PAGES) $(COMPLETIONS): $(BUILD)/%: %.in $(BUILD)/scripts/tables
@@ -218,7 +221,7 @@ CLI_UNITS = $(patsubst %,$(BUILD)/tests/unit_%,groups json symbols watch)
 $(CLI_UNITS): $(BUILD)/tests/unit_%: tests/unit/unit_%.c $(filter-out $(BUILD)/cli/main.o,$(COMMAND_OBJECTS))
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_FLAGS) -Icli $(LDFLAGS) -o $@ $(filter %.o,$^) $< $(CMOCKA)
+	$(Q)$(CC) $(TEST_FLAGS) $(COMMAND_INCLUDES) $(LDFLAGS) -o $@ $(filter %.o,$^) $< $(CMOCKA)
 
 $(BUILD)/tests/kernel_facts_%: tests/kernel/kernel_facts_%.c tests/support/net.c
 	$(say) CC $@
@@ -242,7 +245,7 @@ $(BUILD)/fuzz/%: tests/unit/fuzz_%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -MMD -MP -MF $@.d -o $@ $($*_SOURCES) $<
 
-$(BUILD)/tests/replay_log $(BUILD)/fuzz/log: $(log_SOURCES) $(wildcard cli/*.h) cli/page.css cli/page.js
+$(BUILD)/tests/replay_log $(BUILD)/fuzz/log: $(log_SOURCES) $(wildcard cli/*.h cli/*/*.h) cli/report/page.css cli/report/page.js
 
 PLAYERS = tests/support/net.c tests/support/play.c
 

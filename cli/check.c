@@ -1,11 +1,11 @@
 /* safeclose check: would this program be covered, is that process, and why. */
 #include "cli.h"
-#include "executable.h"
-#include "findings.h"
-#include "library.h"
-#include "loaded.h"
-#include "process.h"
-#include "search_path.h"
+#include "check/executable.h"
+#include "check/findings.h"
+#include "preload/library.h"
+#include "check/loaded.h"
+#include "process/process.h"
+#include "common/search_path.h"
 
 #include <elf.h>
 #include <errno.h>

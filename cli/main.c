@@ -1,6 +1,6 @@
 /* safeclose: calls its subcommands; each has its own file. */
 #include "cli.h"
-#include "settings/config.h"
+#include "shim/settings/config.h"
 
 #include <string.h>
 

@@ -1,15 +1,15 @@
 /* safeclose report: a day of events on one page. */
 #include "cli.h"
-#include "report.h"
-#include "frames.h"
-#include "gather.h"
-#include "log_input.h"
-#include "report_forms.h"
-#include "report_options.h"
-#include "report_say.h"
-#include "report_text.h"
-#include "strings.h"
-#include "words.h"
+#include "gather/report.h"
+#include "report/frames.h"
+#include "gather/gather.h"
+#include "gather/log_input.h"
+#include "report/forms.h"
+#include "report/options.h"
+#include "report/say.h"
+#include "report/text.h"
+#include "log/strings.h"
+#include "report/words.h"
 
 #include <getopt.h>
 #include <string.h>

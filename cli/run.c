@@ -3,11 +3,11 @@
  * What is known to fail is reported before that.
  */
 #include "cli.h"
-#include "executable.h"
-#include "library.h"
-#include "preload.h"
-#include "search_path.h"
-#include "settings.h"
+#include "check/executable.h"
+#include "preload/library.h"
+#include "preload/preload.h"
+#include "common/search_path.h"
+#include "preload/settings.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,13 +1,13 @@
 /* safeclose watch: what to look at, for how long, and how it is told. */
 #include "cli.h"
-#include "kernel_names.h"
-#include "monotonic.h"
-#include "trace.h"
-#include "watch.h"
-#include "watch_held.h"
-#include "watch_log.h"
-#include "watch_options.h"
-#include "watch_rate.h"
+#include "trace/kernel_names.h"
+#include "trace/monotonic.h"
+#include "trace/trace.h"
+#include "watch/watch.h"
+#include "watch/held.h"
+#include "watch/log.h"
+#include "watch/options.h"
+#include "watch/rate.h"
 
 #include <limits.h>
 #include <signal.h>

@@ -2,11 +2,11 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "../../cli/elf.c"
-#include "../../cli/elf_facts.c"
-#include "../../cli/elf_symbols.c"
-#include "../../cli/script.c"
-#include "../../cli/symbol_table.c"
+#include "../../cli/elf/reader.c"
+#include "../../cli/elf/facts.c"
+#include "../../cli/elf/symbols.c"
+#include "../../cli/check/script.c"
+#include "../../cli/symbols/symbol_table.c"
 
 #include <stdlib.h>
 #include <sys/mman.h>

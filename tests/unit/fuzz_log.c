@@ -6,10 +6,10 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "gather.h"
-#include "json.h"
-#include "log_event.h"
-#include "words.h"
+#include "gather/gather.h"
+#include "log/json.h"
+#include "log/event.h"
+#include "report/words.h"
 
 #include <stdint.h>
 #include <stdlib.h>

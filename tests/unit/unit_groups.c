@@ -3,13 +3,13 @@
  * is compared with plain sums over the same numbers.
  */
 #define _GNU_SOURCE
-#include "groups.h"
-#include "sample.h"
-#include "strings.h"
-#include "tally.h"
+#include "gather/groups.h"
+#include "gather/sample.h"
+#include "log/strings.h"
+#include "gather/tally.h"
 #include "test.h"
-#include "timeline.h"
-#include "words.h"
+#include "gather/timeline.h"
+#include "report/words.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
  * The reader of our own log: what a line means, and which lines are none. Times are compared with libc's timegm.
  */
 #define _GNU_SOURCE
-#include "json.h"
-#include "log_event.h"
+#include "log/json.h"
+#include "log/event.h"
 #include "test.h"
 
 #include <stdio.h>

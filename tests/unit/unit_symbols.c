@@ -3,7 +3,7 @@
  * compiler did.
  */
 #define _GNU_SOURCE
-#include "symbols.h"
+#include "symbols/symbols.h"
 #include "test.h"
 
 #include <fcntl.h>

@@ -2,12 +2,12 @@
  * What safeclose watch makes of what the kernel says, as tables: why a reset was sent, on kernels that give a reason and on
  * those that don't; records of kernels old and new; where a process belongs.
  */
-#include "cgroup.h"
-#include "kernel_names.h"
-#include "reset_cause.h"
+#include "process/cgroup.h"
+#include "trace/kernel_names.h"
+#include "trace/reset_cause.h"
 #include "test.h"
-#include "trace_record.h"
-#include "watch_rate.h"
+#include "trace/record.h"
+#include "watch/rate.h"
 
 #include <netinet/tcp.h>
 #include <string.h>

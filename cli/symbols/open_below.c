@@ -1,0 +1,45 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "symbols/open_below.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* A place in the file system, not opened yet. */
+static int find_below(const char *root, const char *path)
+{
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
+    int directory, fd;
+
+    if (!root)
+        return open(path, O_PATH | O_CLOEXEC);
+    directory = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
+        return -1;
+    fd = (int)syscall(SYS_openat2, directory, path, &how, sizeof(how));
+    close(directory);
+    return fd;
+}
+
+int open_below(const char *root, const char *path, const char **why)
+{
+    int place = find_below(root, path), fd = -1;
+    char name[64];
+    struct stat st;
+
+    *why = NULL;
+    if (place < 0)
+        return -1;
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", place);
+    if (fstat(place, &st) == 0 && !S_ISREG(st.st_mode))
+        *why = "it is not a regular file";
+    else
+        fd = open(name, O_RDONLY | O_CLOEXEC);
+    close(place);
+    return fd;
+}

@@ -1,0 +1,136 @@
+#include "cli.h"
+#include "trace/trace.h"
+#include "trace/format.h"
+#include "trace/perf.h"
+#include "trace/pipe.h"
+#include "trace/tracefs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const points[TRACE_POINTS] = {
+    [TRACE_SENT] = "events/tcp/tcp_send_reset/format",
+    [TRACE_RECEIVED] = "events/tcp/tcp_receive_reset/format",
+    [TRACE_STATE] = "events/sock/inet_sock_set_state/format",
+};
+
+struct trace {
+    struct format formats[TRACE_POINTS];
+    struct perf *perf; /* or */
+    struct trace_pipe *pipe;
+    const char *refused;
+};
+
+/* False if the kernel lacks it: before 4.16. */
+static bool read_format(struct trace *trace, const char *tracefs, enum trace_kind kind)
+{
+    char *text = tracefs_read(tracefs, points[kind]);
+    bool found = text && format_parse(&trace->formats[kind], text);
+
+    free(text);
+    return found;
+}
+
+static bool read_formats(struct trace *trace, const char *tracefs)
+{
+    for (enum trace_kind kind = 0; kind < TRACE_POINTS; kind++)
+        if (!read_format(trace, tracefs, kind)) {
+            unable("watch: this kernel has no tracepoint %.*s; Linux 4.16 or later is needed",
+                   (int)(strlen(points[kind]) - strlen("events/") - strlen("/format")),
+                   points[kind] + strlen("events/"));
+            return false;
+        }
+    return true;
+}
+
+static void refused(const char *what, int error)
+{
+    if (error == EPERM || error == EACCES)
+        unable("watch: %s: %s; run it as root, outside of containers: sudo safeclose watch", what,
+               strerror(error));
+    else
+        unable("watch: %s: %s", what, strerror(error));
+}
+
+struct trace *trace_open(const struct trace_options *options)
+{
+    const char *tracefs = tracefs_find();
+    struct trace *trace;
+    int error;
+
+    if (!tracefs) {
+        refused("can't read the kernel's tracepoints (tracefs)", errno);
+        return NULL;
+    }
+    trace = calloc(1, sizeof(*trace));
+    if (!trace || !read_formats(trace, tracefs)) {
+        free(trace);
+        return NULL;
+    }
+    trace->perf = perf_open(options, trace->formats);
+    error = errno;
+    if (!trace->perf)
+        trace->pipe = trace_pipe_open(tracefs, options, trace->formats);
+    if (!trace->perf && !trace->pipe) {
+        refused("perf_event_open", error);
+        free(trace);
+        return NULL;
+    }
+    trace->refused = trace->perf ? NULL : strerror(error);
+    return trace;
+}
+
+void trace_start(struct trace *trace)
+{
+    if (trace->perf)
+        perf_start(trace->perf);
+    else
+        trace_pipe_start(trace->pipe);
+}
+
+bool trace_next(struct trace *trace, struct trace_event *event)
+{
+    return trace->perf ? perf_next(trace->perf, event) : trace_pipe_next(trace->pipe, event);
+}
+
+void trace_wait(struct trace *trace, int milliseconds)
+{
+    if (trace->perf)
+        perf_wait(trace->perf, milliseconds);
+    else
+        trace_pipe_wait(trace->pipe, milliseconds);
+}
+
+void trace_sample(struct trace *trace, enum trace_kind kind, unsigned period)
+{
+    if (trace->perf)
+        perf_sample(trace->perf, kind, period);
+}
+
+void trace_counts(struct trace *trace, struct trace_counts *counts)
+{
+    if (trace->perf)
+        perf_counts(trace->perf, counts);
+    else
+        trace_pipe_counts(trace->pipe, counts);
+}
+
+bool trace_has_reasons(const struct trace *trace)
+{
+    return trace->formats[TRACE_SENT].reasons > 0;
+}
+
+const char *trace_refused(const struct trace *trace)
+{
+    return trace->refused;
+}
+
+void trace_close(struct trace *trace)
+{
+    if (trace->perf)
+        perf_close(trace->perf);
+    else
+        trace_pipe_close(trace->pipe);
+    free(trace);
+}
