@@ -58,7 +58,7 @@ all_arrives()
 arrived()
 {
     same "whole $1 of $1 resets 0, for unread data 0" "$(of_peers linger)" ||
-        fail "$(cat "$BATS_TEST_TMPDIR/linger.stderr")" "$(tail -n 20 "$log")"
+        fail "$(cat "$BATS_TEST_TMPDIR/linger.stderr")" "$(nstat -as 'TcpExtTCPAbort*' TcpOutRsts)" "$(tail -n 20 "$log")"
 }
 
 # output_arrives COUNT [OPTION...] PROGRAM SCENE: likewise, but what a peer sends behind the end of what it reads may be
