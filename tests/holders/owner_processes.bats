@@ -68,6 +68,10 @@ sole()
     matches "$held" "$(<"$BATS_TEST_TMPDIR/drain")"
 }
 
+@test "the first process of a pid namespace, and a child that shares its memory and closes: nothing is taken" {
+    never_touched owner_processes first-pid-clones
+}
+
 @test "two forks: the grandchild serves" {
     held_by double-fork shared
 }

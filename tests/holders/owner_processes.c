@@ -129,6 +129,39 @@ SCENE(closes_in_pid_namespace, "pid-namespace-closes")
     owner_peer_reads();
 }
 
+static int close_in_clone(void *fd)
+{
+    _exit(close(*(int *)fd));
+}
+
+static void serves_after_clone(void)
+{
+    static char stack[65536];
+    int fd = owner_takes_one();
+    int pid;
+
+    must(fcntl(fd, F_SETFD, FD_CLOEXEC), "close it on exec");
+    owner_sends(OWNER_BYTES);
+    pid = must(clone(close_in_clone, stack + sizeof stack,
+                     CLONE_VM | CLONE_VFORK | CLONE_NEWPID | SIGCHLD, &fd),
+               "clone");
+    owner_reaps(pid);
+    owner_serves("holder", fd, fd);
+    owner_peer_reads();
+}
+
+/* A child that runs in its parent's memory, and has the same pid: both are the first of their namespaces. */
+SCENE(first_pid_clones, "first-pid-clones")
+{
+    long pid = must((int)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0), "clone");
+
+    if (pid == 0) {
+        serves_after_clone();
+        _exit(0);
+    }
+    owner_reaps((pid_t)pid);
+}
+
 SCENE(with_two_forks, "double-fork")
 {
     int fd = owner_takes_one();
