@@ -10,19 +10,11 @@
     3000000 /* longer than one burst of received packets can take from a running thread: netdev_budget_usecs is 2000 */
 #define ANSWER 128 /* bytes of a file in /proc that are of use */
 
-/* The kernel's functions in which a thread sleeps that is in no call on a connection, or takes nothing of it:
- * epoll_wait, poll and select, futex, sleeping, accept, waiting for a child or a signal, or stopped on its
- * way into a call or out of it; pipes, UNIX and datagram sockets, locks of files, and the like; io_uring's
- * threads while idle. Names of older kernels beside those of newer ones. */
 static const char elsewhere[] =
-    "do_epoll_wait\0ep_poll\0poll_schedule_timeout\0futex_do_wait\0"
-    "futex_wait_queue\0futex_wait_queue_me\0hrtimer_nanosleep\0do_nanosleep\0"
-    "inet_csk_accept\0do_wait\0do_sigtimedwait\0sigsuspend\0__do_sys_pause\0sys_pause\0"
-    "ptrace_stop\0do_signal_stop\0anon_pipe_read\0anon_pipe_write\0pipe_read\0pipe_write\0"
-    "unix_stream_read_generic\0sock_alloc_send_pskb\0__skb_wait_for_more_packets\0"
-    "eventfd_read\0signalfd_read_iter\0signalfd_dequeue\0timerfd_read_iter\0"
-    "do_wait_intr_irq\0inotify_read\0__do_semtimedop\0do_semtimedop\0n_tty_read\0wq_sleep\0"
-    "do_msgrcv\0locks_lock_inode_wait\0io_wq_worker\0io_sq_thread\0";
+#define PLACE(function) #function "\0"
+#include "holders/elsewhere.def"
+#undef PLACE
+    ;
 
 /* What the compiler made of a function has a suffix. */
 static bool is_function(const char *answer, const char *name)
