@@ -108,6 +108,7 @@ static bool hold(struct game *g)
         return game_trouble(g, "the program is unable to do: %d holds", g->s->holder);
     if (reply.number && !net_wait_thread_in(reply.tid, reply.number))
         return game_trouble(g, "a thread doesn't come to wait in call %ld", reply.number);
+    g->fresh = false; /* its answer came before that thread wrote */
     g->run->held = outlasts(g->s);
     /* It is there when it answers. */
     if (g->s->holder == HOLD_EXEC &&
