@@ -40,14 +40,14 @@ SCENE(switches, "switches")
 static long until_fin(int listener)
 {
     int fd = owner_takes(listener);
-    long before;
+    int64_t before;
 
     owner_sends(FEW);
     owner_begins_to_ask('T', 0);
     usleep(PAUSE_US); /* the peer waits for the end now, and what is asleep is */
     before = net_now_ns();
     must(close(fd), "close");
-    return owner_hears().bytes - before;
+    return (long)((unsigned long)owner_hears().bytes - (unsigned long)before);
 }
 
 static int by_size(const void *a, const void *b)

@@ -100,7 +100,7 @@ int main(int argc, char **argv)
 {
     char *command[4] = {NULL};
     pthread_t threads[AT_ONCE];
-    long began, ended;
+    int64_t began, ended;
     int status, wires[2];
 
     if (argc != 6)

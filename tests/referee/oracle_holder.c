@@ -20,7 +20,7 @@ _Thread_local volatile int for_handler = -1;
 
 void spin(int microseconds)
 {
-    long until = net_now_ns() / 1000 + microseconds;
+    int64_t until = net_now_ns() / 1000 + microseconds;
 
     while (net_now_ns() / 1000 < until)
         ;
@@ -28,7 +28,7 @@ void spin(int microseconds)
 
 bool wait_for(_Atomic int *value, int wanted)
 {
-    long until = net_now_ns() / 1000 + board->patience_ms * 1000L;
+    int64_t until = net_now_ns() / 1000 + board->patience_ms * 1000L;
 
     for (int i = 0; atomic_load(value) < wanted; i++) {
         if (i < 20)
@@ -51,7 +51,7 @@ static void interrupt(const struct act *a)
 void wait_unread(const struct act *a)
 {
     int wanted = a->s.request - a->s.early;
-    long until = net_now_ns() / 1000 + board->patience_ms * 1000L;
+    int64_t until = net_now_ns() / 1000 + board->patience_ms * 1000L;
 
     while (net_unread(a->fd) < wanted && net_now_ns() / 1000 < until)
         usleep(30);
@@ -152,7 +152,7 @@ static enum read_end check(const struct act *a, const unsigned char *bytes, int 
 void read_request(struct act *a, int size, int flags)
 {
     unsigned char bytes[4096];
-    long until = net_now_ns() / 1000 + board->patience_ms * 1000L;
+    int64_t until = net_now_ns() / 1000 + board->patience_ms * 1000L;
     enum read_end end = READ_ALL;
 
     for (int left = size; left > 0 && end == READ_ALL;) {

@@ -34,7 +34,7 @@ struct tally {
 static void *shoot(void *context)
 {
     struct shot *shot = context;
-    long start;
+    int64_t start;
 
     pthread_barrier_wait(&shot->go);
     start = net_now_ns();

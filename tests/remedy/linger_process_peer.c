@@ -114,6 +114,14 @@ static int read_to(struct side *s, long place, long *at, bool *right)
     return 1;
 }
 
+/* What a reset answers is never acknowledged. */
+static bool is_answered(void *side)
+{
+    const struct side *s = side;
+
+    return net_unacked(s->fd) == 0 || net_state(s->fd) == TCP_CLOSE;
+}
+
 /* A reset that comes in answer leaves its mark on the socket. */
 static bool send_late(struct side *s)
 {
@@ -123,7 +131,7 @@ static bool send_late(struct side *s)
 
     if (send(s->fd, bytes, sizeof bytes, MSG_NOSIGNAL) != sizeof bytes)
         return false;
-    net_wait_for(net_unacked, s->fd, 0);
+    net_wait_until(is_answered, s);
     getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len);
     return error == 0;
 }

@@ -26,17 +26,17 @@ static const struct net_options no_options;
 
 /* ---- Small things ---------------------------------------------------------------------------- */
 
-long net_now_ns(void)
+int64_t net_now_ns(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000 + now.tv_nsec;
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 long net_now_ms(void)
 {
-    return net_now_ns() / 1000000;
+    return (long)(net_now_ns() / 1000000);
 }
 
 void net_pass_ms(long ms)

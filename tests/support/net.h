@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stddef.h>
 
 #ifndef IPPROTO_MPTCP
@@ -157,7 +158,7 @@ bool net_wait_for(int (*question)(int fd), int fd, int wanted);
 
 /* CLOCK_MONOTONIC. */
 long net_now_ms(void);
-long net_now_ns(void);
+int64_t net_now_ns(void);
 
 void net_pass_ms(long ms);
 
