@@ -109,8 +109,8 @@ long alone_end(bool stopped, long ret);
 struct linger_change rights_begin(long number, long a, long b, long c);
 long rights_end(struct linger_change change, long ret);
 
-/* setrlimit, prlimit. */
-void limit_begin(long pid, int resource, const void *limit);
+/* setrlimit, prlimit. word: the size of one of the two of limit. */
+void limit_begin(long pid, int resource, const void *limit, size_t word);
 long limit_end(int resource, long ret);
 
 /* exec, which returns only if it fails. */

@@ -170,10 +170,10 @@ static long pass(long call[7], const void *call_site)
         change = rights_begin(0, 0, 0, 0);
         return rights_end(change, real_syscall(call));
     case SYS_setrlimit:
-        limit_begin(0, fd, (const void *)a[1]);
+        limit_begin(0, fd, (const void *)a[1], sizeof(long));
         return limit_end(fd, real_syscall(call));
     case SYS_prlimit64:
-        limit_begin(fd, (int)a[1], (const void *)a[2]);
+        limit_begin(fd, (int)a[1], (const void *)a[2], sizeof(uint64_t));
         return limit_end((int)a[1], real_syscall(call));
 
 #ifdef SYS_fork

@@ -20,6 +20,14 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 
+/* The older numbers have ids of 16 bits, and what the library does not know of such a change ends its thread. */
+#ifdef SYS_setresuid32
+#undef SYS_setresuid
+#undef SYS_setresgid
+#define SYS_setresuid SYS_setresuid32
+#define SYS_setresgid SYS_setresgid32
+#endif
+
 enum { NOBODY = 64999 };
 
 static int listener;
