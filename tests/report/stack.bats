@@ -343,11 +343,13 @@ replaced_while_running()
     python3 - program <<'END'
 import struct, sys
 data = bytearray(open(sys.argv[1], "rb").read())
-headers, = struct.unpack_from("<Q", data, 0x28)
-count, = struct.unpack_from("<H", data, 0x3c)
-for at in range(headers, headers + 64 * count, 64):
+# Where these are: the headers' place and number; how long one is, and where it has the section's size.
+word, place, number, length, size = ("<Q", 0x28, 0x3c, 64, 32) if data[4] == 2 else ("<I", 0x20, 0x30, 40, 20)
+headers, = struct.unpack_from(word, data, place)
+count, = struct.unpack_from("<H", data, number)
+for at in range(headers, headers + length * count, length):
     if struct.unpack_from("<I", data, at + 4)[0] == 2:  # SHT_SYMTAB
-        struct.pack_into("<Q", data, at + 32, (4 << 20) + 24)
+        struct.pack_into(word, data, at + size, (4 << 20) + 48)
 open(sys.argv[1], "wb").write(data)
 END
     explained "$PWD/program" three

@@ -65,7 +65,8 @@ def behaviour(path):
 
 
 def section_headers():
-    start = int.from_bytes(original[0x28:0x30], "little")
+    place = slice(0x28, 0x30) if original[4] == 2 else slice(0x20, 0x24)  # of 64 bits, or of 32
+    start = int.from_bytes(original[place], "little")
     return start, len(original) - start
 
 

@@ -351,6 +351,10 @@ OWN void made_at_run_time(const char *unused)
     /* sub $8,%rsp; call *%rsi; add $8,%rsp; ret */
     static const unsigned char code[] = {0x48, 0x83, 0xec, 8, 0xff, 0xd6,
                                          0x48, 0x83, 0xc4, 8, 0xc3};
+#elif defined(__i386__)
+    /* sub $8,%esp; push 12(%esp); call *20(%esp); add $12,%esp; ret */
+    static const unsigned char code[] = {0x83, 0xec, 8,  0xff, 0x74, 0x24, 12,  0xff,
+                                         0x54, 0x24, 20, 0x83, 0xc4, 12,   0xc3};
 #else
     /* stp x29,x30,[sp,#-16]!; blr x1; ldp x29,x30,[sp],#16; ret */
     static const unsigned code[] = {0xa9bf7bfd, 0xd63f0020, 0xa8c17bfd, 0xd65f03c0};
