@@ -497,8 +497,8 @@ on_small_disk()
 
 @test "after a torn line a new file begins with a line, not with a blank one" {
     # shellcheck disable=SC2016 # for the shell that runs it
-    SAFECLOSE_LOG=$log preloaded log "$speaker" unread file-size:1000 unread:3 file-size:max \
-        'shell:mv log log.1' unread
+    SAFECLOSE_LOG=$log preloaded log "$speaker" unread 'shell:prlimit --pid $PPID --fsize=$(($(stat -c %s log) + 100)):' \
+        unread:3 file-size:max 'shell:mv log log.1' unread
     matches '[^}]$' "$(tail -c 1 log.1)"
     json log 'assert [len(closes), len(summaries)] == [1, 1], events'
 }
