@@ -86,10 +86,11 @@ SAME = -ffile-prefix-map=$(CURDIR)=.
 BASE_FLAGS = $(WARNINGS) $(WERROR) $(SAME) $(KERNEL) $(CPPFLAGS)
 PLAIN_FLAGS = -std=gnu11 $(CFLAGS) $(BASE_FLAGS)
 # A frame that is overrun ends the process: every frame of what reads the words of others, and those with
-# arrays elsewhere. On x86-64 jumps and returns land where they should; without the two marks the library
+# arrays elsewhere, unless the flags ask for more. On x86-64 jumps and returns land where they should; without the two marks the library
 # would switch that off for the whole program. 4 kB of its size.
 READS_OTHERS = remedy/% report/stack% report/sink% report/ledger ground/log_open tcp/content
-HARDENING = -fstack-protector$(if $(filter $(READS_OTHERS),$*),-strong) $(if $(IS_X86_64),-fcf-protection=full)
+ALL_FRAMES = $(filter -fstack-protector-all,$(CFLAGS))
+HARDENING = $(if $(ALL_FRAMES),,$(if $(filter $(READS_OTHERS),$*),-fstack-protector-strong)) $(if $(IS_X86_64),-fcf-protection=full)
 # The doors that a stack is taken behind; the others have returned by then, and before the real call.
 STACKS = close dup exit range stream
 # All but the way from a hook to the stack of its caller is one unit for the optimizer, which then knows all
@@ -104,7 +105,7 @@ PLAIN_LINK = $(if $(LTO),-fno-lto -fno-use-linker-plugin)
 # there is no -Oz.)
 SMALL := $(shell echo | $(CC) -Oz -E - >/dev/null 2>&1 && echo -Oz || echo -Os)
 # A frame of the library must fit the smallest stack that a program may call close() on.
-SHIM_FLAGS = -std=gnu11 $(SHIM_CFLAGS) $(BASE_FLAGS) -Ishim -fPIC $(HARDENING) -fvisibility=hidden -fno-strict-aliasing -Wframe-larger-than=1024 \
+SHIM_FLAGS = -std=gnu11 -fstack-protector $(SHIM_CFLAGS) $(BASE_FLAGS) -Ishim -fPIC $(HARDENING) -fvisibility=hidden -fno-strict-aliasing -Wframe-larger-than=1024 \
 	-U_FILE_OFFSET_BITS -U_TIME_BITS $(if $(filter hooks/% ground/real,$*),,$(WIDE)) $(if $(filter -O2,$(CFLAGS)),$(SMALL) -fno-jump-tables) \
 	$(if $(filter $(NO_LTO),$*),,$(if $(LTO),$(LTO) -frandom-seed=$*)) \
 	$(if $(filter ground/strings,$*),-fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns))

@@ -49,6 +49,30 @@ installs()
     done
 }
 
+# hardened FILE: position-independent, relocations read-only before it starts, checked copies and frames.
+hardened()
+{
+    matches 'Type: +DYN' "$(readelf -hW "$1")"
+    matches 'GNU_RELRO' "$(readelf -lW "$1")"
+    matches 'FLAGS_1\) +Flags: NOW' "$(readelf -dW "$1")"
+    matches '__memcpy_chk' "$(readelf -W --dyn-syms "$1")"
+    matches '__stack_chk_fail' "$(readelf -W --dyn-syms "$1")"
+}
+
+@test "library and command are hardened as Debian's packages are" {
+    for package in libsafeclose safeclose; do
+        dpkg-deb -x "$packages/$package"_*.deb root
+        dpkg-deb -x "$packages/$package"-dbgsym_*.deb debug
+    done
+    hardened root/usr/lib/*/libsafeclose.so
+    hardened root/usr/bin/safeclose
+    matches 'FLAGS_1\) .* PIE' "$(readelf -dW root/usr/bin/safeclose)"
+    # Each unit's compiler, with its flags. -fstack-protector-strong is the last of its kind.
+    find debug -name '*.debug' -exec readelf --debug-dump=info {} + | sed -n 's/.*DW_AT_producer *:.*: //p' | sort -u >producers
+    matches 'GNU C' "$(cat producers)"
+    same '' "$(sed 's/.*-fstack-protector/-fstack-protector/' producers | grep -v '^-fstack-protector-strong ')"
+}
+
 @test "installed it works, by the command and by the library's name alone, and the purge leaves nothing" {
     run -0 "$top/scripts/package/try-deb"
     matches '^installed, used and purged: ' "$output"
