@@ -190,11 +190,14 @@ $(BUILD)/cli/%.o: cli/%.c Makefile
 
 $(BUILD)/cli/report/html.o: cli/report/page.css cli/report/page.js
 
-# What they say of settings and causes comes from the tables of shim/.
-$(PAGES) $(COMPLETIONS): $(BUILD)/%: %.in $(BUILD)/scripts/tables
+# What they say of settings and causes comes from the tables of shim/; the version and its day from where these stand.
+VERSION = $(shell sed -nE 's/^.define SAFECLOSE_VERSION "(.*)"$$/\1/p' shim/settings/config.h)
+DATE = $(shell LC_ALL=C date -u -d "$$(sed -nE 's/^$(hash)$(hash) .*, ([0-9-]+)$$/\1/p' scripts/package/CHANGELOG.md | head -n 1)" '+%B %-d, %Y')
+
+$(PAGES) $(COMPLETIONS): $(BUILD)/%: %.in $(BUILD)/scripts/tables shim/settings/config.h scripts/package/CHANGELOG.md
 	$(say) FILL $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(BUILD)/scripts/tables <$< >$@
+	$(Q)sed -e 's/@VERSION@/$(VERSION)/' -e 's/@DATE@/$(DATE)/' $< | $(BUILD)/scripts/tables >$@
 
 $(BUILD)/scripts/tables: $(wildcard shim/*/*.def)
 
