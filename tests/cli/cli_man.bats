@@ -98,3 +98,12 @@ page()
         run -0 "$safeclose" "$word" --help
     done < <(sed -n 's/^\.Cm \([a-z]*\).*/\1/p' "$pages"/*.[17] | sort -u)
 }
+
+@test "their day is that of the newest version, which the manifest's image has, too" {
+    version=$("$top/scripts/package/version")
+    day=$(sed -n "s/^## $version, //p" "$top/scripts/package/CHANGELOG.md")
+    for page in safeclose.1 libsafeclose.7; do
+        same "$day" "$(date -u -d "$(sed -n 's/^\.Dd //p' "$pages/$page")" +%F)"
+    done
+    same "registry.example/safeclose:$version" "$(sed -n 's/^ *image: \(.*safeclose:.*\)/\1/p' "$pages/libsafeclose.7")"
+}
