@@ -10,6 +10,9 @@
 #include "ground/real.h"
 #include "ground/sys.h"
 
+#ifdef SYS_socketcall
+#include <linux/net.h>
+#endif
 #include <sched.h>
 #include <sys/uio.h>
 
@@ -40,14 +43,47 @@ static enum forking forks(const long call[7])
     }
 }
 
+#ifdef SYS_socketcall
+static const struct {
+    short number;
+    short count; /* of arguments */
+} socketcalls[] = {
+    [SYS_SOCKET] = {SYS_socket, 3},         [SYS_CONNECT] = {SYS_connect, 3},
+    [SYS_LISTEN] = {SYS_listen, 2},         [SYS_ACCEPT] = {SYS_accept4, 3},
+    [SYS_SOCKETPAIR] = {SYS_socketpair, 4}, [SYS_SHUTDOWN] = {SYS_shutdown, 2},
+    [SYS_SETSOCKOPT] = {SYS_setsockopt, 5}, [SYS_SENDMSG] = {SYS_sendmsg, 3},
+    [SYS_RECVMSG] = {SYS_recvmsg, 3},       [SYS_ACCEPT4] = {SYS_accept4, 4},
+    [SYS_RECVMMSG] = {SYS_recvmmsg, 5},     [SYS_SENDMMSG] = {SYS_sendmmsg, 4},
+};
+
+/* i386's first way to call all of them: which one, and its arguments in the program's memory. They are copied to own,
+ * where the doors find and change them, and the kernel is pointed there. Returns the number of that one itself; that of
+ * socketcall where they can't be read, which the kernel will say, or where it is no door. */
+static long socketcall_begin(long call[7], long own[6])
+{
+    const long *given = (const long *)call[2];
+    unsigned long which = (unsigned long)call[1];
+    int count;
+
+    if (which >= sizeof(socketcalls) / sizeof(socketcalls[0]) || !socketcalls[which].number)
+        return call[0];
+    count = socketcalls[which].count;
+    if (!sys_readable(given) || !sys_readable(given + count - 2))
+        return call[0];
+    memcpy(own, given, (size_t)count * sizeof(own[0]));
+    call[2] = (long)own;
+    return socketcalls[which].number;
+}
+#endif
+
 /* call is the number and its arguments. Where the kernel takes an int it reads the lower half. */
 static long pass(long call[7], const void *call_site)
 {
     long *a = call + 1;
+    long number = call[0];
     uint32_t forked = dup_begin();
     struct fd_info info;
     uint64_t rings;
-    int fd = (int)a[0];
     struct accepting accepting;
     struct unsharing unsharing;
     enum forking forking;
@@ -55,8 +91,15 @@ static long pass(long call[7], const void *call_site)
     struct linger_change change;
     bool stopped;
     struct exec exec;
+#ifdef SYS_socketcall
+    long own[6] = {0};
 
-    switch (call[0]) {
+    if (number == SYS_socketcall && (number = socketcall_begin(call, own)) != call[0])
+        a = own;
+#endif
+    int fd = (int)a[0];
+
+    switch (number) {
     case SYS_close:
         return close_begin(fd, VIA_SYSCALL, call_site) ? close_end(fd, real_syscall(call)) : -1;
     case SYS_close_range:

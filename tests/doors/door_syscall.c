@@ -15,6 +15,13 @@
 #define stat stat64
 #endif
 
+/* On i386 mmap has its arguments in memory, and mmap2 its offset in pages. */
+#ifdef SYS_mmap2
+enum { MMAP = SYS_mmap2, SECOND_PAGE = 1 };
+#else
+enum { MMAP = SYS_mmap, SECOND_PAGE = 4096 };
+#endif
+
 /* As far as lseek(2) goes. */
 #define FAR (sizeof(long) == 8 ? (long)0x7ffffffffff0LL : 0x7ffffff0L)
 
@@ -128,10 +135,10 @@ static void say_six_arguments(void)
 
     if (ftruncate(file, 2 * page) != 0 || pwrite(file, "deep down", 9, page + 7) != 9)
         cannot("write a file");
-    there = (char *)syscall(SYS_mmap, NULL, page, PROT_READ, MAP_PRIVATE, file, page);
+    there = (char *)syscall(MMAP, NULL, page, PROT_READ, MAP_PRIVATE, file, SECOND_PAGE);
     say("mmap=%d %.4s", there != MAP_FAILED, there != MAP_FAILED ? there + 7 : "");
-    CALL("mmap at an odd offset", syscall(SYS_mmap, NULL, page, PROT_READ, MAP_PRIVATE, file, 1));
-    CALL("mmap of nothing", syscall(SYS_mmap, NULL, 0, PROT_READ, MAP_PRIVATE, file, 0));
+    CALL("mmap of no kind", syscall(MMAP, NULL, page, PROT_READ, 0, file, SECOND_PAGE));
+    CALL("mmap of nothing", syscall(MMAP, NULL, 0, PROT_READ, MAP_PRIVATE, file, 0));
     remote = (struct iovec){there + 7, 4};
     CALL("process_vm_readv",
          syscall(SYS_process_vm_readv, getpid(), &local, 1UL, &remote, 1UL, 0UL));
