@@ -622,22 +622,29 @@ FACT(nobody_may_ask, "nobody may ask")
     enum { NOBODY = 65534 };
     SCOPED_PAIR pair = connected(NULL);
     struct question q = question_of(pair.ours);
+    int parent[2];
 
     if (geteuid() != 0)
         skip();
     peer_sends(&pair, "hello");
+    must(pipe(parent) == 0);
     pid_t child = fork();
     must(child >= 0);
     if (child == 0) {
+        char byte;
         int first;
 
+        close(parent[1]);
         if (setgid(NOBODY) != 0 || setuid(NOBODY) != 0)
             _exit(99);
         first = found_by(new_asker(), &q);
+        if (read(parent[0], &byte, 1) != 0) /* until it has closed the connection */
+            _exit(98);
         close(pair.ours);
         _exit(first * 10 + found_by(new_asker(), &q));
     }
     must(net_close_ours(&pair) == 0);
+    must(close(parent[1]) == 0 && close(parent[0]) == 0);
     int status = wait_child(child);
     must(WIFEXITED(status));
     fact_is(WEXITSTATUS(status), CHILD_FOUND * 10 + CHILD_NOT_FOUND);
