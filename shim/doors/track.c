@@ -94,7 +94,7 @@ static void note_all(void)
 }
 
 /* What another thread does to a number meanwhile may be noted as inherited, which is left alone. */
-static void note_inherited(void)
+void track_inherited(void)
 {
     static atomic_bool begun;
 
@@ -107,13 +107,13 @@ uint32_t track_flags(int fd)
     uint32_t before = fdtable_get(fd).flags, flags = note_new(fd);
 
     if (flags & FD_TCP && !(before & FD_TCP))
-        note_inherited();
+        track_inherited();
     return flags;
 }
 
 void track_use(void)
 {
-    note_inherited();
+    track_inherited();
     first_use_opening();
 }
 
@@ -145,7 +145,7 @@ void track_start(void)
     for (int fd = 0; fd < NUMBERS && (fd <= 2 || fd - 3 < config.handed); fd++)
         service |= note_new(fd) & FD_TCP;
     if (service)
-        note_inherited();
+        track_inherited();
     for (int fd = -1; config.sole && (fd = fdtable_next(fd, FD_INHERITED)) >= 0;)
         take_as_accepted(fd);
 }

@@ -17,8 +17,11 @@ void track_arrived(int fd);
  * constructor. */
 void track_start(void);
 
+/* Notes the rest of it, if that has not been done. */
+void track_inherited(void);
+
 /* To be called where the program begins to use a connection or a listening socket, by a call that gives it a number or
- * may: the first time everything is noted that the program was started with, and first_use_opening does its work. */
+ * may: track_inherited, and first_use_opening. */
 void track_use(void);
 
 /* The flags of fd; asks the kernel for them if nothing is known of fd. */

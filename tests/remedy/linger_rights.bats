@@ -19,6 +19,10 @@ setup()
     done
 }
 
+@test "RLIMIT_NPROC 0 in a service that was started with its listening socket: connections linger" {
+    all_arrives 5 -u linger_rights limited-service
+}
+
 @test "RLIMIT_NPROC 0 in a program with threads: drain drains, and linger lingers" {
     for _ in 1 2 3 4 5; do
         all_arrives 5 -u linger_rights limited-threads

@@ -158,6 +158,23 @@ SCENE(limited, "limited")
     late_data_arrives();
 }
 
+/* Its listening socket was there when it was started, on a number of its own. */
+SCENE(limited_service, "limited-service")
+{
+    const char *number = getenv("LISTENER");
+
+    if (!number) {
+        must(dup2(owner_listens(), 30), "give the listening socket a number");
+        setenv("LISTENER", "30", 1);
+        execl("/proc/self/exe", "service", "limited-service", NULL);
+        unable("become the service");
+    }
+    listener = atoi(number);
+    forbid_processes(0);
+    park(5);
+    late_data_arrives();
+}
+
 static pthread_barrier_t all_at_once;
 
 static void *forbids(void *unused)
