@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # safeclose watch: the closing function is found in every kind of program: with and without frame pointers, static,
-# stripped, in a chroot, in another network namespace, in Go and Java.
+# stripped, in a chroot, in another network namespace, in Go, Java and JavaScript.
 
 # Takes long.
 
@@ -86,7 +86,8 @@ serves()
     # The client may know before watch has told.
     wait_until grep -q '"event":"reset"' "$events"
     seen
-    kill "$program"
+    # unshare hears no other signal while its child runs.
+    kill -KILL "$program"
     finish
 }
 
@@ -137,6 +138,26 @@ END
     matches 'reset|read' "$told_client"
     resets 'r["cause"] == "unread-data"' "r['pid'] == $program" 'r["comm"] == "java"' \
         'any("close" in name for name in r["functions"])' 'any("libnio" in place for place in r["stack"])'
+}
+
+# Code that is made at run time is in no file; Node writes /tmp/perf-PID.map if asked to.
+node=(node --perf-basic-prof --interpreted-frames-native-stack)
+
+@test "a Node program that writes a map of its code: the function of JavaScript" {
+    serves drop "${node[@]}" "$top/tests/cli/watch_server.js"
+    rm -f "/tmp/perf-$program.map"
+    matches 'reset|read' "$told_client"
+    resets 'r["cause"] == "unread-data"' "r['pid'] == $program" 'any("dropClient" in name for name in r["functions"])'
+}
+
+@test "such a program in namespaces of its own: the map is that of its /tmp, and of its own number" {
+    mkdir private
+    cp "$top/tests/cli/watch_server.js" private
+    serves drop unshare --mount --pid --fork --kill-child sh -c 'mount --bind private /tmp && exec "$@"' sh \
+        "${node[@]}" /tmp/watch_server.js
+    matches 'reset|read' "$told_client"
+    resets 'any("dropClient" in name for name in r["functions"])'
+    [[ -s private/perf-1.map ]]
 }
 
 # instances: what watchers by tracefs have made and not removed.
