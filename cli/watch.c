@@ -139,6 +139,8 @@ static void check_counts(struct watching *w, struct trace *trace)
     if (counts.lost != w->totals.lost)
         watched_forget();
     w->totals.lost = counts.lost;
+    w->totals.lost_by_kind = counts.lost_by_kind;
+    w->totals.lost_resets = counts.lost_resets;
     if (!w->options.pid && !w->options.ports.port_ranges) {
         w->totals.sent = counts.happened[TRACE_SENT];
         w->totals.received = counts.happened[TRACE_RECEIVED];
@@ -170,6 +172,7 @@ static int watch(struct watching *w, struct trace *trace)
         trace_wait(trace, WAIT_MS);
         ok = drain(w, trace);
     }
+    trace_stop(trace);
     /* What has just happened needs a moment to be taken for settled. */
     usleep(10000);
     ok = ok && drain(w, trace);

@@ -1,7 +1,8 @@
 #include "trace/monotonic.h"
+#include "trace/cpu.h"
 #include "trace/perf.h"
+#include "trace/period.h"
 #include "trace/record.h"
-#include "trace/ring.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -9,123 +10,30 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MOST_CPUS 4096
 #define ALL_RINGS (64U << 20) /* bytes of all of them; each has a power of two, within these: */
 #define LEAST_RING (256U << 10)
 #define MOST_RING (8U << 20)
-#define MOST_KERNEL_FRAMES 32
 
 /* A record's time is taken some instructions before the record can be seen. Younger ones wait, in case
  * another ring is about to show an older one. */
 #define SETTLED 5000000 /* ns */
 
-#ifndef PERF_FORMAT_LOST /* Linux 6.0 */
-#define PERF_FORMAT_LOST (1U << 4)
-#endif
-
-struct cpu {
-    struct ring ring;
-    int point[TRACE_POINTS]; /* -1: not wanted */
-    int processes;           /* what processes do */
-};
-
 struct perf {
     const struct format *formats;
     unsigned count;
-    struct cpu *cpus;
+    struct trace_cpu *cpus;
     struct pollfd *polls;
     bool counts_lost;
     int64_t settled; /* records of this time and before may be taken */
-    struct {
-        unsigned now, before; /* the period, and that of events until then: */
-        int64_t since;
-    } periods[TRACE_POINTS];
+    struct trace_period periods[TRACE_POINTS];
     uint64_t lost; /* by the records in the rings, where the events don't count them */
     _Alignas(8) uint8_t record[RING_RECORD];
 };
 
 /* ---- Opening ------------------------------------------------------------------------------------- */
-
-static int event_open(struct perf_event_attr *attr, int cpu)
-{
-    return (int)syscall(SYS_perf_event_open, attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-}
-
-static struct perf_event_attr attributes(size_t ring)
-{
-    return (struct perf_event_attr){.size = sizeof(struct perf_event_attr),
-                                    .sample_type = RECORD_SAMPLE,
-                                    .sample_regs_user = RECORD_REGISTERS,
-                                    .sample_max_stack = MOST_KERNEL_FRAMES,
-                                    .exclude_callchain_user = 1,
-                                    .sample_id_all = 1,
-                                    .use_clockid = 1,
-                                    .clockid = CLOCK_MONOTONIC,
-                                    .watermark = 1,
-                                    .wakeup_watermark = (uint32_t)ring / 4,
-                                    .disabled = 1};
-}
-
-static bool open_point(struct perf *perf, struct cpu *cpu, int number, enum trace_kind kind,
-                       const struct trace_options *options)
-{
-    struct perf_event_attr attr = attributes(cpu->ring.size);
-    const char *filter = kind == TRACE_STATE ? options->state_filter : NULL;
-    int fd;
-
-    attr.type = PERF_TYPE_TRACEPOINT;
-    attr.config = perf->formats[kind].id;
-    attr.sample_period = 1;
-    attr.sample_stack_user = options->stack[kind];
-    attr.read_format = perf->counts_lost ? PERF_FORMAT_LOST : 0;
-    fd = event_open(&attr, number);
-    if (fd < 0 && errno == EINVAL && perf->counts_lost) {
-        perf->counts_lost = false;
-        attr.read_format = 0;
-        fd = event_open(&attr, number);
-    }
-    cpu->point[kind] = fd;
-    return fd >= 0 && (!filter || ioctl(fd, PERF_EVENT_IOC_SET_FILTER, filter) == 0);
-}
-
-/* An event that counts nothing carries what processes do. The ring is its. */
-static bool open_processes(struct cpu *cpu, int number, size_t ring)
-{
-    struct perf_event_attr attr = attributes(ring);
-
-    attr.type = PERF_TYPE_SOFTWARE;
-    attr.config = PERF_COUNT_SW_DUMMY;
-    attr.sample_max_stack = 0;
-    attr.mmap = attr.mmap2 = attr.comm = attr.comm_exec = attr.task = 1;
-    cpu->processes = event_open(&attr, number);
-    return cpu->processes >= 0 && ring_map(&cpu->ring, cpu->processes, ring);
-}
-
-static bool join(struct cpu *cpu, enum trace_kind kind)
-{
-    return ioctl(cpu->point[kind], PERF_EVENT_IOC_SET_OUTPUT, cpu->processes) == 0;
-}
-
-/* A CPU that is off has no events: ENODEV. */
-static bool open_cpu(struct perf *perf, int number, size_t ring,
-                     const struct trace_options *options)
-{
-    struct cpu *cpu = &perf->cpus[perf->count];
-
-    *cpu = (struct cpu){.point = {-1, -1, -1}, .processes = -1};
-    if (!open_processes(cpu, number, ring))
-        return cpu->processes < 0 && errno == ENODEV;
-    perf->polls[perf->count] = (struct pollfd){.fd = cpu->processes, .events = POLLIN};
-    perf->count++;
-    for (enum trace_kind kind = 0; kind < TRACE_POINTS; kind++)
-        if (perf->formats[kind].id && (kind != TRACE_RECEIVED || options->received) &&
-            !(open_point(perf, cpu, number, kind, options) && join(cpu, kind)))
-            return false;
-    return true;
-}
 
 static size_t ring_size(long cpus)
 {
@@ -136,12 +44,50 @@ static size_t ring_size(long cpus)
     return size;
 }
 
-void perf_start(struct perf *perf)
+/* Of an event that is not wanted the descriptor is none, and the call fails. */
+static void control(const struct perf *perf, enum trace_kind kind, unsigned long request,
+                    uint64_t *value)
 {
     for (unsigned i = 0; i < perf->count; i++)
-        for (enum trace_kind kind = 0; kind < TRACE_POINTS; kind++)
-            if (perf->cpus[i].point[kind] >= 0)
-                ioctl(perf->cpus[i].point[kind], PERF_EVENT_IOC_ENABLE, 0);
+        ioctl(perf->cpus[i].point[kind], request, value);
+}
+
+static void control_all(const struct perf *perf, unsigned long request)
+{
+    for (enum trace_kind kind = 0; kind < TRACE_POINTS; kind++)
+        control(perf, kind, request, NULL);
+}
+
+void perf_start(struct perf *perf)
+{
+    control_all(perf, PERF_EVENT_IOC_ENABLE);
+}
+
+void perf_stop(struct perf *perf)
+{
+    control_all(perf, PERF_EVENT_IOC_DISABLE);
+}
+
+static bool open_cpus(struct perf *perf, int cpus, const struct trace_options *options)
+{
+    struct trace_cpu_options each = {options, perf->formats, ring_size(cpus), true};
+
+    for (int i = 0; i < cpus; i++) {
+        struct trace_cpu *cpu = &perf->cpus[perf->count];
+        bool opened = trace_cpu_open(cpu, i, &each);
+        int error = errno;
+
+        if (opened) {
+            perf->polls[perf->count++] = (struct pollfd){.fd = cpu->processes, .events = POLLIN};
+            continue;
+        }
+        trace_cpu_close(cpu);
+        errno = error;
+        if (error != ENODEV) /* that CPU is off */
+            return false;
+    }
+    perf->counts_lost = each.counts_lost;
+    return true;
 }
 
 struct perf *perf_open(const struct trace_options *options,
@@ -158,16 +104,14 @@ struct perf *perf_open(const struct trace_options *options,
         return NULL;
     }
     perf->formats = formats;
-    perf->counts_lost = true;
     for (enum trace_kind kind = 0; kind < TRACE_POINTS; kind++)
-        perf->periods[kind].now = perf->periods[kind].before = 1;
-    for (int i = 0; i < cpus; i++)
-        if (!open_cpu(perf, i, ring_size(cpus), options)) {
-            error = errno;
-            perf_close(perf);
-            errno = error;
-            return NULL;
-        }
+        trace_period_set(&perf->periods[kind], 1);
+    if (!open_cpus(perf, (int)cpus, options)) {
+        error = errno;
+        perf_close(perf);
+        errno = error;
+        return NULL;
+    }
     for (unsigned i = 0; i < perf->count; i++)
         ioctl(perf->cpus[i].processes, PERF_EVENT_IOC_ENABLE, 0);
     return perf;
@@ -177,13 +121,8 @@ void perf_close(struct perf *perf)
 {
     if (!perf)
         return;
-    for (unsigned i = 0; perf->cpus && i < perf->count; i++) {
-        for (enum trace_kind kind = 0; kind < TRACE_POINTS; kind++)
-            if (perf->cpus[i].point[kind] >= 0)
-                close(perf->cpus[i].point[kind]);
-        ring_unmap(&perf->cpus[i].ring);
-        close(perf->cpus[i].processes);
-    }
+    for (unsigned i = 0; i < perf->count; i++)
+        trace_cpu_close(&perf->cpus[i]);
     free(perf->cpus);
     free(perf->polls);
     free(perf);
@@ -225,13 +164,6 @@ static void note_lost(struct perf *perf)
     perf->lost += lost;
 }
 
-static unsigned weight_of(const struct perf *perf, enum trace_kind kind, int64_t time)
-{
-    if (kind >= TRACE_POINTS)
-        return 1;
-    return time < perf->periods[kind].since ? perf->periods[kind].before : perf->periods[kind].now;
-}
-
 bool perf_next(struct perf *perf, struct trace_event *event)
 {
     struct perf_event_header header = {.type = 0};
@@ -253,7 +185,8 @@ bool perf_next(struct perf *perf, struct trace_event *event)
             note_lost(perf);
         else if (record_parse(event, perf->record, perf->formats)) {
             event->time = time;
-            event->weight = weight_of(perf, event->kind, time);
+            event->weight =
+                event->kind < TRACE_POINTS ? trace_period_at(&perf->periods[event->kind], time) : 1;
             return true;
         }
     }
@@ -270,28 +203,36 @@ void perf_sample(struct perf *perf, enum trace_kind kind, unsigned period)
 {
     uint64_t value = period;
 
-    perf->periods[kind].before = perf->periods[kind].now;
-    perf->periods[kind].now = period;
-    perf->periods[kind].since = monotonic_now();
+    trace_period_set(&perf->periods[kind], period);
+    control(perf, kind, PERF_EVENT_IOC_PERIOD, &value);
+}
 
+/* How many of that kind happened, and were lost, where the events count these; on all CPUs. */
+static uint64_t count_kind(const struct perf *perf, enum trace_kind kind, uint64_t *lost)
+{
+    uint64_t values[2] = {0, 0}, happened = 0;
+    ssize_t size = perf->counts_lost ? sizeof(values) : sizeof(values[0]);
+
+    *lost = 0;
     for (unsigned i = 0; i < perf->count; i++)
-        if (perf->cpus[i].point[kind] >= 0)
-            ioctl(perf->cpus[i].point[kind], PERF_EVENT_IOC_PERIOD, &value);
+        if (read(perf->cpus[i].point[kind], values, sizeof(values)) == size) {
+            happened += values[0];
+            *lost += values[1];
+        }
+    return happened;
 }
 
 void perf_counts(struct perf *perf, struct trace_counts *counts)
 {
-    uint64_t values[2];
+    uint64_t lost;
 
-    *counts = (struct trace_counts){.lost = perf->counts_lost ? 0 : perf->lost};
-    for (unsigned i = 0; i < perf->count; i++)
-        for (enum trace_kind kind = 0; kind < TRACE_POINTS; kind++) {
-            int fd = perf->cpus[i].point[kind];
-            ssize_t size = perf->counts_lost ? sizeof(values) : sizeof(values[0]);
-
-            if (fd < 0 || read(fd, values, sizeof(values)) != size)
-                continue;
-            counts->happened[kind] += values[0];
-            counts->lost += perf->counts_lost ? values[1] : 0;
-        }
+    *counts = (struct trace_counts){.lost = perf->counts_lost ? 0 : perf->lost,
+                                    .lost_by_kind = perf->counts_lost};
+    for (enum trace_kind kind = 0; kind < TRACE_POINTS; kind++) {
+        counts->happened[kind] = count_kind(perf, kind, &lost);
+        counts->lost += lost;
+        trace_period_lost(&perf->periods[kind], lost);
+        if (kind != TRACE_STATE)
+            counts->lost_resets += perf->periods[kind].lost_weight;
+    }
 }

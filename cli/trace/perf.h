@@ -13,6 +13,7 @@ struct perf *perf_open(const struct trace_options *options,
 
 /* The rest as trace.h says. */
 void perf_start(struct perf *perf);
+void perf_stop(struct perf *perf);
 bool perf_next(struct perf *perf, struct trace_event *event);
 void perf_wait(struct perf *perf, int milliseconds);
 void perf_sample(struct perf *perf, enum trace_kind kind, unsigned period);

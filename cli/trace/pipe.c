@@ -111,10 +111,15 @@ void trace_pipe_start(struct trace_pipe *pipe)
             set(pipe, kind, "enable", "1");
 }
 
-void trace_pipe_close(struct trace_pipe *pipe)
+void trace_pipe_stop(struct trace_pipe *pipe)
 {
     for (enum trace_kind kind = 0; kind < TRACE_POINTS; kind++)
         set(pipe, kind, "enable", "0");
+}
+
+void trace_pipe_close(struct trace_pipe *pipe)
+{
+    trace_pipe_stop(pipe);
     for (unsigned i = 0; i < pipe->cpus; i++)
         if (pipe->fds[i] >= 0)
             close(pipe->fds[i]);

@@ -17,6 +17,7 @@ struct trace_pipe *trace_pipe_open(const char *tracefs, const struct trace_optio
 
 /* As trace.h says. */
 void trace_pipe_start(struct trace_pipe *pipe);
+void trace_pipe_stop(struct trace_pipe *pipe);
 bool trace_pipe_next(struct trace_pipe *pipe, struct trace_event *event);
 void trace_pipe_wait(struct trace_pipe *pipe, int milliseconds);
 void trace_pipe_counts(struct trace_pipe *pipe, struct trace_counts *counts);

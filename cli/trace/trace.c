@@ -89,6 +89,14 @@ void trace_start(struct trace *trace)
         trace_pipe_start(trace->pipe);
 }
 
+void trace_stop(struct trace *trace)
+{
+    if (trace->perf)
+        perf_stop(trace->perf);
+    else
+        trace_pipe_stop(trace->pipe);
+}
+
 bool trace_next(struct trace *trace, struct trace_event *event)
 {
     return trace->perf ? perf_next(trace->perf, event) : trace_pipe_next(trace->pipe, event);

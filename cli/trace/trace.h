@@ -90,6 +90,10 @@ struct trace *trace_open(const struct trace_options *options);
  * between knows every process that a tracepoint may name. */
 void trace_start(struct trace *trace);
 
+/* No tracepoint is told from here on; trace_next gives those before it, the last ones after some milliseconds. So every
+ * one that was counted is told or lost. */
+void trace_stop(struct trace *trace);
+
 /* The next event, false if there is none yet. */
 bool trace_next(struct trace *trace, struct trace_event *event);
 
@@ -102,6 +106,8 @@ void trace_sample(struct trace *trace, enum trace_kind kind, unsigned period);
 struct trace_counts {
     uint64_t happened[TRACE_POINTS]; /* as the kernel counted, since trace_open */
     uint64_t lost;                   /* records that did not fit into a ring, of whatever kind */
+    bool lost_by_kind;               /* how many resets are among them is known (Linux 6.0): */
+    uint64_t lost_resets;            /* each counts as many as one that is told weighs */
 };
 
 void trace_counts(struct trace *trace, struct trace_counts *counts);

@@ -159,10 +159,12 @@ void watch_summary_json(const struct watch_totals *totals, int64_t now)
     struct text t = text_over(bytes, sizeof(bytes));
 
     put_begin(&t, "watch-end", now);
-    text_put(&t,
-             ",\"sent\":%llu,\"received\":%llu,\"lost\":%llu,\"sampled\":%s,\"unwritten\":%s}\n",
+    text_put(&t, ",\"sent\":%llu,\"received\":%llu,\"lost\":%llu,\"sampled\":%s,\"unwritten\":%s",
              (unsigned long long)totals->sent, (unsigned long long)totals->received,
              (unsigned long long)totals->lost, totals->sampled ? "true" : "false",
              totals->quiet ? "true" : "false");
+    if (totals->lost_by_kind)
+        text_put(&t, ",\"lost_resets\":%llu", (unsigned long long)totals->lost_resets);
+    text_put(&t, "}\n");
     fwrite(t.bytes, 1, t.len, stdout);
 }

@@ -109,7 +109,10 @@ static void say_totals(const struct watch_totals *t)
         printf(", %llu received", (unsigned long long)t->received);
     printf(" in %lld.%lld s", (long long)(t->time / 1000000000),
            (long long)(t->time / 100000000 % 10));
-    printf("; %llu event%s lost\n", (unsigned long long)t->lost, t->lost == 1 ? "" : "s");
+    printf("; %llu event%s lost", (unsigned long long)t->lost, t->lost == 1 ? "" : "s");
+    if (t->lost && t->lost_by_kind)
+        printf(", and with them %llu resets", (unsigned long long)t->lost_resets);
+    putchar('\n');
     if (t->sampled)
         puts("Too many to look at each: one in several was, and is counted as several.");
     if (t->quiet)

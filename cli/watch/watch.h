@@ -19,9 +19,11 @@ struct watch_totals {
     int64_t time; /* ns that were watched */
     uint64_t sent;
     uint64_t received;
-    uint64_t lost; /* events that the kernel had no room for */
-    bool sampled;  /* at times one in several was looked at */
-    bool quiet;    /* some were counted and not written */
+    uint64_t lost;     /* events that the kernel had no room for */
+    bool lost_by_kind; /* how many resets are among them is known: */
+    uint64_t lost_resets;
+    bool sampled; /* at times one in several was looked at */
+    bool quiet;   /* some were counted and not written */
 };
 
 void watch_count(const struct reset *reset);
