@@ -10,6 +10,7 @@
 #ifndef SAFECLOSE_CLOSINGS_H
 #define SAFECLOSE_CLOSINGS_H
 
+#include "watch/closing_output.h"
 #include "stack/known_stacks.h"
 
 struct closing {
@@ -23,6 +24,7 @@ struct closing {
     bool half;   /* by shutdown; as far as we know it is open still */
     bool ending; /* by the end of the process */
     struct stack_ref stack;
+    struct closing_output output;
     uint32_t next; /* of the same hash, 1 more than its place; 0: none */
 };
 

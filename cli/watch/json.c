@@ -80,6 +80,10 @@ static void put_reason(struct text *t, const struct reset *r)
     if (r->late >= 0)
         text_put(t, ",\"after_close_us\":%lld,\"half_closed\":%s", (long long)(r->late / 1000),
                  r->close->half ? "true" : "false");
+    if (r->close && r->close->output.asked)
+        text_put(t, ",\"asked_after_close_us\":%lld,\"unacked_then\":%u,\"unsent_then\":%u",
+                 (long long)((r->close->output.asked - r->close->time) / 1000),
+                 r->close->output.unacked, r->close->output.unsent);
     put_string(t, "outcome", "rst");
     text_put(t, ",\"confirmed\":true");
 }

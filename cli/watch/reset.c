@@ -27,6 +27,7 @@ static bool is_closing(const struct trace_event *event, unsigned functions)
 void reset_note_closing(const struct trace_event *event)
 {
     unsigned functions = kernel_names_in(event->kernel, event->kernel_count);
+    const struct watched *process;
     struct closing *c;
 
     if (!is_closing(event, functions))
@@ -39,8 +40,13 @@ void reset_note_closing(const struct trace_event *event)
     c->tid = event->tid;
     c->stack = c->pid ? known_stacks_take(event) : (struct stack_ref){0, 0};
     c->comm[0] = '\0';
-    if (c->pid)
-        memcpy(c->comm, watched_identity(c->pid)->comm, sizeof(c->comm));
+    c->output = (struct closing_output){.asked = 0};
+    if (!c->pid)
+        return;
+    process = watched_identity(c->pid);
+    memcpy(c->comm, process->comm, sizeof(c->comm));
+    if (event->new_state == TCP_FIN_WAIT1)
+        c->output = closing_output_ask(event, process);
 }
 
 /* ---- Resets that went from here to here ---------------------------------------------------------- */

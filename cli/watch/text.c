@@ -6,6 +6,7 @@
 #include "watch/lines.h"
 #include "watch/log.h"
 
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -118,6 +119,34 @@ static void say_logged(struct text *t, const struct reset *r, int64_t now)
     watch_put_line(t);
 }
 
+/* Of the states in which the peer has acknowledged our FIN, and so all that was before it. */
+static bool has_arrived(const struct reset *r)
+{
+    return r->event->state == TCP_FIN_WAIT2 || r->event->state == TCP_TIME_WAIT;
+}
+
+/* Output that the reset has thrown away, of a connection that was closed before it. */
+static void say_lost(struct text *t, const struct reset *r)
+{
+    const struct closing_output *o = r->close ? &r->close->output : NULL;
+
+    if (!o || r->why.cause != RESET_LATE_DATA || !(o->asked || has_arrived(r)))
+        return;
+    text_put(t, "  lost: ");
+    if (has_arrived(r) || !o->unacked) {
+        text_put(t, "no output: all of it had arrived");
+    } else {
+        text_put(t, "at most ");
+        text_amount(t, o->unacked);
+        text_put(t, " of output, ");
+        text_amount(t, o->unsent);
+        text_put(t, " of it unsent ");
+        put_duration(t, o->asked - r->close->time);
+        text_put(t, " after the close");
+    }
+    watch_put_line(t);
+}
+
 /* Of another network namespace: the same address may be there twice. */
 static void put_namespace(struct text *t, uint64_t netns)
 {
@@ -184,5 +213,6 @@ void watch_text(const struct reset *reset, int64_t now)
     say_fix(&t, reset, now);
     say_who(&t, reset);
     say_logged(&t, reset, now);
+    say_lost(&t, reset);
     say_where(&t, reset, now);
 }

@@ -254,6 +254,7 @@ static const struct scene {
     {"late-fin", play_late_fin},
     {"late-listener", play_late_listener},
     {"late-forgotten", play_late_forgotten},
+    {"late-asked", play_late_asked},
     {"half", play_half},
     {"half-output", play_half_output},
     {"half-then-close", play_half_then_close},

@@ -28,4 +28,7 @@ void tell_read(int fd);
 /* Until the FIN from this port of ours is acknowledged. */
 void wait_for_fin(int port);
 
+/* A scene: it waits for a second line on standard input before the late data comes. */
+void play_late_asked(void);
+
 #endif

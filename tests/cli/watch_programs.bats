@@ -13,7 +13,7 @@ load watch
 build()
 {
     gcc -std=gnu11 -O2 -g -I"$top/tests/support" "$@" -o "$BATS_TEST_TMPDIR/watch_play" \
-        "$top"/tests/cli/watch_play{,_stage}.c "$top"/tests/support/{net,play}.c -pthread
+        "$top"/tests/cli/watch_play{,_stage,_asked}.c "$top"/tests/support/{net,play}.c -pthread
     play=$BATS_TEST_TMPDIR/watch_play
 }
 

@@ -93,6 +93,54 @@ refused()
     same "$before" "$(mount)"
 }
 
+# asked ARGUMENT...: plays late data that comes after watch has seen the close; what the program asked of its own socket
+# just before it is in $of_unacked and $of_unsent.
+family=()
+asked()
+{
+    begin "${play_by[@]}" "$play" "${family[@]}" late-asked
+    hear
+    port=$heard
+    watching --ports "$port" "$@"
+    go_on
+    wait_until grep -q 'zero-linger' "$events"
+    go_on
+    finish
+    same 0 "$status"
+    of_unacked=$(sed -n 's/^unacked //p' <<<"$output")
+    of_unsent=$(sed -n 's/^unsent //p' <<<"$output")
+    matches 'read ECONNRESET' "$output"
+    seen
+}
+
+@test "output that a reset by late data has thrown away is told, as of when the close was seen" {
+    asked --json
+    json "$events" "late = [e for e in events if e.get('cause') == 'late-data']
+assert len(late) == 1 and late[0]['unacked_then'] == $of_unacked and late[0]['unsent_then'] == $of_unsent, late
+assert 0 < late[0]['asked_after_close_us'] <= late[0]['after_close_us'], late"
+    ((of_unsent > 0 && of_unsent < of_unacked))
+    asked
+    matches '  lost: at most [0-9.,]+ [kM]?B of output, [0-9.,]+ [kM]?B of it unsent [0-9.]+ ms after the close' "$(<"$events")"
+}
+
+@test "such output is told of IPv6, and of a program in another network namespace" {
+    play_by=(unshare -n sh -c 'ip link set lo up; exec "$@"' sh) family=(-6)
+    asked --json
+    json "$events" "late = [e for e in events if e.get('cause') == 'late-data']
+assert len(late) == 1 and late[0]['unacked_then'] == $of_unacked and late[0]['unsent_then'] == $of_unsent, late"
+}
+
+@test "late data to a connection whose output had arrived has thrown none away" {
+    begin "$play" late-fin
+    hear
+    port=$heard
+    watching --ports "$port"
+    go_on
+    finish
+    seen
+    grep -q '^  lost: no output: all of it had arrived$' "$events"
+}
+
 @test "a connection that nft rejects with a reset is told as the firewall's" {
     nft add table inet watched
     nft add chain inet watched in '{ type filter hook input priority 0; }'
