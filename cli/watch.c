@@ -242,10 +242,10 @@ static int begin(struct watching *w)
     raise_limit();
     /* Where everybody is busy the rings fill within a tenth of a second. Without the right it stays as it is. */
     setpriority(PRIO_PROCESS, 0, -10);
-    trace = trace_open(
-        &(struct trace_options){w->options.received,
-                                filter,
-                                {[TRACE_SENT] = STACK_OF_RESET, [TRACE_STATE] = STACK_OF_CLOSE}});
+    trace = trace_open(&(struct trace_options){
+        .received = w->options.received,
+        .state_filter = filter,
+        .stack = {[TRACE_SENT] = STACK_OF_RESET, [TRACE_STATE] = STACK_OF_CLOSE}});
     free(filter);
     if (!trace)
         return STATUS_FAILED;

@@ -37,7 +37,8 @@ static bool open_point(struct trace_cpu *cpu, int number, enum trace_kind kind,
                        struct trace_cpu_options *options)
 {
     struct perf_event_attr attr = attributes(options->ring);
-    const char *filter = kind == TRACE_STATE ? options->trace->state_filter : NULL;
+    const char *filter =
+        kind == TRACE_STATE ? options->trace->state_filter : options->trace->reset_filter;
     int fd;
 
     attr.type = PERF_TYPE_TRACEPOINT;

@@ -192,6 +192,11 @@ bool perf_next(struct perf *perf, struct trace_event *event)
     }
 }
 
+int64_t perf_settled(const struct perf *perf)
+{
+    return perf->settled;
+}
+
 void perf_wait(struct perf *perf, int milliseconds)
 {
     poll(perf->polls, perf->count, milliseconds);

@@ -15,6 +15,8 @@ struct perf *perf_open(const struct trace_options *options,
 void perf_start(struct perf *perf);
 void perf_stop(struct perf *perf);
 bool perf_next(struct perf *perf, struct trace_event *event);
+/* Every event until then has been given. */
+int64_t perf_settled(const struct perf *perf);
 void perf_wait(struct perf *perf, int milliseconds);
 void perf_sample(struct perf *perf, enum trace_kind kind, unsigned period);
 void perf_counts(struct perf *perf, struct trace_counts *counts);

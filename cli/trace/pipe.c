@@ -30,6 +30,7 @@ struct trace_pipe {
     struct format user_stack;
     char instance[TRACEFS_PATH];
     bool received;
+    bool idle;
     unsigned cpus;
     int fds[MOST_CPUS]; /* their pipes; -1: none */
     uint64_t seen[TRACE_POINTS];
@@ -53,6 +54,11 @@ static bool set(const struct trace_pipe *pipe, enum trace_kind kind, const char 
 
     snprintf(name, sizeof(name), "events/%s/%s", names[kind], file);
     return tracefs_write(pipe->instance, name, text);
+}
+
+static bool filter(const struct trace_pipe *pipe, enum trace_kind kind, const char *condition)
+{
+    return !condition || set(pipe, kind, "filter", condition);
 }
 
 static void read_format(struct format *format, const char *tracefs, const char *name)
@@ -92,7 +98,9 @@ struct trace_pipe *trace_pipe_open(const char *tracefs, const struct trace_optio
     read_format(&pipe->kernel_stack, tracefs, "events/ftrace/kernel_stack/format");
     read_format(&pipe->user_stack, tracefs, "events/ftrace/user_stack/format");
     if (!tracefs_write(pipe->instance, "trace_clock", "mono") ||
-        (options->state_filter && !set(pipe, TRACE_STATE, "filter", options->state_filter))) {
+        !filter(pipe, TRACE_STATE, options->state_filter) ||
+        !filter(pipe, TRACE_SENT, options->reset_filter) ||
+        !filter(pipe, TRACE_RECEIVED, options->reset_filter)) {
         trace_pipe_close(pipe);
         return NULL;
     }
@@ -104,10 +112,22 @@ struct trace_pipe *trace_pipe_open(const char *tracefs, const struct trace_optio
     return pipe;
 }
 
+struct trace_pipe *trace_pipe_open_idle(const char *tracefs, const struct trace_options *options,
+                                        const struct format formats[TRACE_POINTS])
+{
+    const struct trace_options idle = {.received = options->received,
+                                       .reset_filter = "common_pid == 0"};
+    struct trace_pipe *pipe = trace_pipe_open(tracefs, &idle, formats);
+
+    if (pipe)
+        pipe->idle = true;
+    return pipe;
+}
+
 void trace_pipe_start(struct trace_pipe *pipe)
 {
     for (enum trace_kind kind = 0; kind < TRACE_POINTS; kind++)
-        if (kind != TRACE_RECEIVED || pipe->received)
+        if ((kind != TRACE_RECEIVED || pipe->received) && (kind != TRACE_STATE || !pipe->idle))
             set(pipe, kind, "enable", "1");
 }
 
@@ -241,7 +261,7 @@ bool trace_pipe_next(struct trace_pipe *pipe, struct trace_event *event)
     e = &pipe->events[pipe->taken++];
     e->event.kernel = e->kernel;
     e->event.callers = e->callers;
-    if (!e->event.pid)
+    if (!e->event.pid && e->event.tid)
         e->event.pid = process_of(e->event.tid);
     *event = e->event;
     return true;

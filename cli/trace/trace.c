@@ -19,6 +19,10 @@ struct trace {
     struct format formats[TRACE_POINTS];
     struct perf *perf; /* or */
     struct trace_pipe *pipe;
+    struct trace_pipe
+        *idle; /* beside perf: what happens on idle processors; NULL if it can't be had */
+    struct trace_event held; /* of it, not given yet */
+    bool holds;
     const char *refused;
 };
 
@@ -53,6 +57,26 @@ static void refused(const char *what, int error)
         unable("watch: %s: %s", what, strerror(error));
 }
 
+/* Each event comes from one of the two. */
+static struct perf *open_perf(struct trace *trace, const char *tracefs,
+                              const struct trace_options *options)
+{
+    struct trace_options busy = *options;
+    struct perf *perf;
+    int error;
+
+    trace->idle = trace_pipe_open_idle(tracefs, options, trace->formats);
+    busy.reset_filter = trace->idle ? "common_pid != 0" : NULL;
+    perf = perf_open(&busy, trace->formats);
+    error = errno;
+    if (!perf && trace->idle) {
+        trace_pipe_close(trace->idle);
+        trace->idle = NULL;
+    }
+    errno = error;
+    return perf;
+}
+
 struct trace *trace_open(const struct trace_options *options)
 {
     const char *tracefs = tracefs_find();
@@ -68,7 +92,7 @@ struct trace *trace_open(const struct trace_options *options)
         free(trace);
         return NULL;
     }
-    trace->perf = perf_open(options, trace->formats);
+    trace->perf = open_perf(trace, tracefs, options);
     error = errno;
     if (!trace->perf)
         trace->pipe = trace_pipe_open(tracefs, options, trace->formats);
@@ -83,6 +107,8 @@ struct trace *trace_open(const struct trace_options *options)
 
 void trace_start(struct trace *trace)
 {
+    if (trace->idle)
+        trace_pipe_start(trace->idle);
     if (trace->perf)
         perf_start(trace->perf);
     else
@@ -91,15 +117,31 @@ void trace_start(struct trace *trace)
 
 void trace_stop(struct trace *trace)
 {
+    if (trace->idle)
+        trace_pipe_stop(trace->idle);
     if (trace->perf)
         perf_stop(trace->perf);
     else
         trace_pipe_stop(trace->pipe);
 }
 
+/* After all of perf's before it: a reset's close is among them. */
+static bool next_idle(struct trace *trace, struct trace_event *event)
+{
+    if (!trace->holds)
+        trace->holds = trace_pipe_next(trace->idle, &trace->held);
+    if (!trace->holds || trace->held.time > perf_settled(trace->perf))
+        return false;
+    *event = trace->held;
+    trace->holds = false;
+    return true;
+}
+
 bool trace_next(struct trace *trace, struct trace_event *event)
 {
-    return trace->perf ? perf_next(trace->perf, event) : trace_pipe_next(trace->pipe, event);
+    if (!trace->perf)
+        return trace_pipe_next(trace->pipe, event);
+    return perf_next(trace->perf, event) || (trace->idle && next_idle(trace, event));
 }
 
 void trace_wait(struct trace *trace, int milliseconds)
@@ -118,10 +160,19 @@ void trace_sample(struct trace *trace, enum trace_kind kind, unsigned period)
 
 void trace_counts(struct trace *trace, struct trace_counts *counts)
 {
+    struct trace_counts idle;
+
     if (trace->perf)
         perf_counts(trace->perf, counts);
     else
         trace_pipe_counts(trace->pipe, counts);
+    if (!trace->idle)
+        return;
+    trace_pipe_counts(trace->idle, &idle);
+    counts->lost += idle.lost;
+    counts->lost_resets += idle.lost;
+    for (enum trace_kind kind = 0; kind < TRACE_POINTS; kind++)
+        counts->happened[kind] += idle.happened[kind];
 }
 
 bool trace_has_reasons(const struct trace *trace)
@@ -136,6 +187,8 @@ const char *trace_refused(const struct trace *trace)
 
 void trace_close(struct trace *trace)
 {
+    if (trace->idle)
+        trace_pipe_close(trace->idle);
     if (trace->perf)
         perf_close(trace->perf);
     else

@@ -5,7 +5,9 @@
  * They are read from tracepoints, by perf_event_open(2) on every CPU: no BPF, no package, and nothing is
  * changed on the machine. The kernel writes a record into a ring of its CPU; with it the process, the
  * kernel's functions in progress, and the program's registers with the top of its stack. Where perf is
- * refused, a tracefs instance of our own gives the same events without the program's stack.
+ * refused, a tracefs instance of our own gives the same events without the program's stack. What happens while a
+ * processor is idle always comes from there: perf has been seen to drop all of it on one of two processors, without
+ * counting it, while tracefs had it (Linux 6.18).
  *
  * Rings are merged by time: trace_next gives an event only once every ring has been read up to a later
  * time, so a close on one CPU comes before the reset that another CPU sends for it.
@@ -78,6 +80,7 @@ struct trace_event {
 struct trace_options {
     bool received;            /* resets that came in, too */
     const char *state_filter; /* for TRACE_STATE: a condition in the kernel's language, or NULL */
+    const char *reset_filter; /* for the others; only this module's */
     unsigned stack[TRACE_POINTS]; /* bytes of the program's stack to copy; multiples of 8 */
 };
 

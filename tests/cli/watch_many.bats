@@ -2,6 +2,8 @@
 # safeclose watch beside many resets: what it had no room for it says, and what it looked at by samples counts right. The
 # witness is the kernel's own count of resets in this network namespace.
 
+# Runs alone: beside it others would be looked at by samples only.
+
 load ../support/helper
 load watch
 

@@ -160,15 +160,29 @@ node=(node --perf-basic-prof --interpreted-frames-native-stack)
     [[ -s private/perf-1.map ]]
 }
 
+# Whoever has used perf here has mounted it.
+mounted='{ mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing; }'
+
 # instances: what watchers by tracefs have made and not removed.
 instances()
 {
-    unshare -m sh -c 'mount -t tracefs tracefs /sys/kernel/tracing && ls /sys/kernel/tracing/instances'
+    unshare -m sh -c "$mounted && ls /sys/kernel/tracing/instances"
+}
+
+@test "an instance that a killed watcher had for idle processors is removed by the next" {
+    watching --json
+    kill -KILL "$watch"
+    wait "$watch" || true
+    killed=$watch
+    matches "safeclose-watch-$killed" "$(instances)"
+    watching --json
+    seen
+    [[ ! $(instances) =~ safeclose-watch-($killed|$watch) ]] || fail "left: $(instances)"
 }
 
 @test "where perf is refused, tracefs tells the same, and nothing stays behind, not even of one that was killed" {
     build -fno-omit-frame-pointer
-    watch_by=(unshare -m sh -c 'mount -t tracefs tracefs /sys/kernel/tracing &&
+    watch_by=(unshare -m sh -c "$mounted &&"'
         exec setpriv --bounding-set=-sys_admin,-perfmon --inh-caps=-sys_admin,-perfmon "$@"' sh)
     watching --json
     kill -KILL "$watch"
