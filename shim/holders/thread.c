@@ -6,8 +6,6 @@
 #include "ground/sys.h"
 #include "holders/thread.h"
 
-#define RUN_NS                                                                                     \
-    3000000 /* longer than one burst of received packets can take from a running thread: netdev_budget_usecs is 2000 */
 #define ANSWER 128 /* bytes of a file in /proc that are of use */
 
 static const char elsewhere[] =
@@ -161,13 +159,14 @@ void thread_look(struct threads *t, struct thread *seen, const char *tid)
     }
 }
 
-/* The time that a thread has spent on a CPU (CPUCLOCK_SCHED in linux/posix-timers.h); -1 where the kernel
- * does not tell. */
-static int64_t cpu_ns(int tid)
+/* A thread's user time as the kernel counts it (CPUCLOCK_VIRT in linux/posix-timers.h), not scaled by the time that it
+ * has run, as in its stat and in getrusage(2): it grows only by a tick that finds the thread in its own code, or where
+ * the kernel measures it, while the thread is there. -1 where the kernel does not tell. */
+static int64_t user_ns(int tid)
 {
     struct timespec used = {0, 0};
 
-    if (sys2(SYS_clock_gettime, (int)(~(unsigned)tid << 3 | 6), SYS_ARG(&used)) < 0)
+    if (sys2(SYS_clock_gettime, (int)(~(unsigned)tid << 3 | 5), SYS_ARG(&used)) < 0)
         return -1;
     return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
 }
@@ -192,13 +191,13 @@ static int64_t sleeps(struct threads *t, const char *tid)
 void thread_count(struct threads *t, struct thread *seen, const char *tid, bool same)
 {
     bool running = seen->where == RUNNING;
-    int64_t now = running ? cpu_ns(seen->tid) : seen->counted ? sleeps(t, tid) : -1;
+    int64_t now = running ? user_ns(seen->tid) : seen->counted ? sleeps(t, tid) : -1;
     bool known = same && now >= 0 && seen->count >= 0;
 
-    if (known && (running ? now - seen->count <= RUN_NS : now == seen->count))
+    if (known && now == seen->count)
         return;
-    if (known && running)
-        seen->ran = seen->lap;
+    if (known && running && seen->out < seen->lap)
+        seen->out = seen->lap;
     seen->lap = t->walk;
     seen->count = now;
 }

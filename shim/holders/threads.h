@@ -13,8 +13,9 @@
  *   by a knock   it sleeps in a call on some connection (wait_woken), but not on this one. Setting an option of this
  *                connection to the value that it has wakes every thread that sleeps on it. A thread that slept before
  *                and after that, and has not gone to sleep in between, was not woken
- *   by its clock it has run, or waited for a CPU, all the while, and has run for so long (RUN_NS) that any call that
- *                it was in is over, and nothing was read or written meanwhile
+ *   by its clock it has run, or waited for a CPU, and its user time has grown: a tick of the timer has found it in its
+ *                own code, and in no call at all. How long a thread has run proves nothing, because a call has no limit:
+ *                packets of other connections are received in its time, and a slow machine makes each instruction long
  *   by birth     it was created after a walk that missed no thread
  *
  * The thread that closed the connection is in no such call. A thread that is not listed must not exist, so the list

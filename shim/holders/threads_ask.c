@@ -84,8 +84,7 @@ static bool is_on_another(const struct thread *seen, int number)
 /* For a connection to which nothing has happened since it was first watched. */
 static bool is_not_on(const struct thread *seen, const struct in_call *c)
 {
-    return (seen->where == RUNNING && seen->ran >= c->still) ||
-           (seen->where == ASLEEP && seen->count >= 0 && seen->lap < c->knock);
+    return seen->where == ASLEEP && seen->count >= 0 && seen->lap < c->knock;
 }
 
 enum threads_answer threads_ask(struct threads *t, struct in_call *c, int fd, int number,
