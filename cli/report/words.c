@@ -45,8 +45,11 @@ const char *words_bytes(uint64_t bytes)
 const char *words_count(uint64_t n, const char *word)
 {
     char *text = next();
+    size_t len;
 
-    snprintf(text, TEXT_BYTES, "%s %s%s", words_number(n), word, n == 1 ? "" : "s");
+    strcpy(text, words_number(n));
+    len = strlen(text);
+    snprintf(text + len, TEXT_BYTES - len, " %s%s", word, n == 1 ? "" : "s");
     return text;
 }
 
