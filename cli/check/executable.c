@@ -1,5 +1,5 @@
 #include "check/executable.h"
-#include "cli.h"
+#include "common/say.h"
 #include "check/script.h"
 #include "common/search_path.h"
 

@@ -1,5 +1,5 @@
 /* Whether the library fits an ELF file: machine, linking, loader, libc. */
-#include "cli.h"
+#include "common/say.h"
 #include "check/executable.h"
 
 #include <elf.h>

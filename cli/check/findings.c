@@ -1,4 +1,4 @@
-#include "cli.h"
+#include "common/say.h"
 #include "check/findings.h"
 
 #include <stdarg.h>

@@ -5,7 +5,7 @@
  * (shim/holders/threads.h). What prevents that can be seen from outside.
  */
 #include "check/modes.h"
-#include "cli.h"
+#include "common/say.h"
 #include "check/nproc.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 #include "check/nproc.h"
-#include "cli.h"
+#include "common/say.h"
 
 #include <limits.h>
 #include <linux/capability.h>

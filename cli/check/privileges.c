@@ -1,5 +1,5 @@
 /* Does starting this file raise privileges, for the user who asks? */
-#include "cli.h"
+#include "common/say.h"
 #include "check/executable.h"
 
 #include <errno.h>

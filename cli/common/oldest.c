@@ -3,7 +3,6 @@
  * the program, stat and fstat. Built on a new system it would not start on an older one. Here are functions of these
  * names that call what every glibc has; they are hidden, so that they are the command's alone.
  */
-#include "cli.h"
 #include "shim/ground/oldest.h"
 
 #include <sys/stat.h>

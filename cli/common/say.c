@@ -1,4 +1,4 @@
-#include "cli.h"
+#include "common/say.h"
 
 #include <errno.h>
 #include <stdarg.h>

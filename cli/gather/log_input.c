@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #endif
 #include "gather/log_input.h"
-#include "cli.h"
+#include "common/say.h"
 #include "gather/gather.h"
 #include "gather/progress.h"
 

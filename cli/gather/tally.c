@@ -1,5 +1,5 @@
 #include "gather/tally.h"
-#include "cli.h"
+#include "common/say.h"
 #include "log/strings.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 #include "log/strings.h"
-#include "cli.h"
+#include "common/say.h"
 
 #include <stdlib.h>
 #include <string.h>

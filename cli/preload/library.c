@@ -1,5 +1,5 @@
 #include "preload/library.h"
-#include "cli.h"
+#include "common/say.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 #include "preload/preload.h"
-#include "cli.h"
+#include "common/say.h"
 
 #include <errno.h>
 #include <stdlib.h>

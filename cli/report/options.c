@@ -1,4 +1,4 @@
-#include "cli.h"
+#include "common/say.h"
 #include "report/options.h"
 #include "log/event.h"
 #include "shim/settings/options.h"

@@ -5,7 +5,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "cli.h"
+#include "common/say.h"
 #include "report/forms.h"
 #include "report/frames.h"
 #include "report/html.h"

@@ -7,7 +7,7 @@
 #endif
 #include "report/text.h"
 #include "report/advice.h"
-#include "cli.h"
+#include "common/say.h"
 #include "report/frames.h"
 #include "report/layout.h"
 #include "report/say.h"

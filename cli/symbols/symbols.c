@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #endif
 #include "symbols/symbols.h"
-#include "cli.h"
+#include "common/say.h"
 #include "elf/reader.h"
 #include "symbols/open_below.h"
 #include "symbols/source_lines.h"

@@ -1,4 +1,4 @@
-#include "cli.h"
+#include "common/say.h"
 #include "trace/trace.h"
 #include "trace/format.h"
 #include "trace/perf.h"

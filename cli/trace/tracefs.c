@@ -1,4 +1,4 @@
-#include "cli.h"
+#include "common/say.h"
 #include "trace/tracefs.h"
 
 #include <dirent.h>

@@ -1,4 +1,4 @@
-#include "cli.h"
+#include "common/say.h"
 #include "log/event.h"
 #include "log/strings.h"
 #include "watch/log.h"

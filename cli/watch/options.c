@@ -1,4 +1,4 @@
-#include "cli.h"
+#include "common/say.h"
 #include "process/process.h"
 #include "shim/settings/options.h"
 #include "watch/options.h"

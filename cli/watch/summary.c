@@ -1,5 +1,5 @@
 /* What there was, by reason, process and port, the most frequent first. Bounded: 512 rows; the rest is one. */
-#include "cli.h"
+#include "common/say.h"
 #include "shim/ground/format.h"
 #include "stack/stack_names.h"
 #include "watch/watch.h"

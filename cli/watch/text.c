@@ -1,5 +1,5 @@
 /* A reset, as a person reads it: what, why, who, where. A stack is shown once, then referred to by its time. */
-#include "cli.h"
+#include "common/say.h"
 #include "shim/ground/format.h"
 #include "stack/stack_names.h"
 #include "watch/watch.h"
