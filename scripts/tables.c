@@ -76,9 +76,9 @@ static const struct word contents[] = {
 };
 
 static const struct word notes[] = {
-#define NOTE(id, name, meaning) {name, meaning},
-#include "../shim/report/notes.def"
-#undef NOTE
+#define REASON(id, name, meaning) {name, meaning},
+#include "../shim/report/reasons.def"
+#undef REASON
 };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))

@@ -30,9 +30,9 @@ static const struct row contents[] = {
 };
 
 static const struct row notes[] = {
-#define NOTE(id, name, text) {name, text},
-#include "shim/report/notes.def"
-#undef NOTE
+#define REASON(id, name, text) {name, text},
+#include "shim/report/reasons.def"
+#undef REASON
 };
 
 static const struct row ends[] = {

@@ -49,7 +49,7 @@ static void judge_facts(struct event *e, struct close *c, enum probe_kind kind)
                              !e->probe.facts.zero_linger);
     if (written || c->lingers)
         plan_for_owner(e, c);
-    if (c->exiting && e->note == NOTE_SHARED)
+    if (c->exiting && e->reason == REASON_SHARED)
         return;
     first_use();
     written = written && tell_is_news(e, c) && event_admit();
@@ -58,8 +58,8 @@ static void judge_facts(struct event *e, struct close *c, enum probe_kind kind)
     plan_act(e, c, written);
     if (e->action == ACTION_DRAINED)
         last = e->verdict;
-    if (e->note == NOTE_NONE && c->info->flags & FD_READ_SHUT)
-        e->note = NOTE_READ_SHUT;
+    if (e->reason == REASON_NONE && c->info->flags & FD_READ_SHUT)
+        e->reason = REASON_READ_SHUT;
     if (e->verdict.outcome != OUTCOME_RST && e->action != ACTION_LINGERING)
         e->risk = tell_risk(c, e->probe.facts.state);
     tell_close(e, c, &last, written);

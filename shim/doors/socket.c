@@ -22,10 +22,10 @@
 
 static const struct fd_info other;
 
-/* A note for what is about to be created. */
+/* The entry for what is about to be created. */
 struct fd_info socket_begin(void)
 {
-    return holders_note();
+    return holders_new_info();
 }
 
 long socket_end(struct fd_info info, int domain, int type, int protocol, long fd)
@@ -69,7 +69,7 @@ void socket_accept_begin(struct accepting *a, int listener, struct sockaddr *add
                          socklen_t *len)
 {
     a->watched = boundary_enter() && track_flags(listener) & FD_TCP;
-    a->info = holders_note();
+    a->info = holders_new_info();
     a->address = address;
     a->len = len;
     if (a->watched && !address) {

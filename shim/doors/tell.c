@@ -133,7 +133,7 @@ bool tell_is_own(const struct close *c)
  * each would hide the lines that matter, so it is only counted. */
 bool tell_is_news(const struct event *e, const struct close *c)
 {
-    return !c->exiting || e->note == NOTE_NONE || !owner_may_be_others(c);
+    return !c->exiting || e->reason == REASON_NONE || !owner_may_be_others(c);
 }
 
 /* This close takes the log's descriptor, so nothing could be written after it. */

@@ -13,7 +13,7 @@
 #define NUMBERS                                                                                    \
     64 /* looked at where /proc is not there: those that inetd and socket activation give */
 
-/* If the table has an older note for this number, that connection was closed unseen. Relatives are not told that this
+/* If the table has an older entry for this number, that connection was closed unseen. Relatives are not told that this
  * process has given it up, because it may only have been moved to another number. */
 void track_new(int fd, struct fd_info info)
 {
@@ -122,7 +122,7 @@ void track_use(void)
 static void take_as_accepted(int fd)
 {
     struct fd_info info = fdtable_get(fd);
-    struct fd_info born = holders_note();
+    struct fd_info born = holders_new_info();
     int other;
 
     if (!(info.flags & FD_PEER))

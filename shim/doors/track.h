@@ -7,7 +7,7 @@
 
 #include "ground/fdtable.h"
 
-/* fd is a new number, with this note; a note without flags says that it is not TCP. */
+/* fd is a new number, with this entry; an entry without flags says that it is not TCP. */
 void track_new(int fd, struct fd_info info);
 
 /* fd came from a process that can't be followed. */

@@ -2,7 +2,7 @@
  * What we remember of a descriptor, by its number.
  *
  * The program can close a number in ways that nobody can see and get it back as something else, so
- * a note is a hint: before acting on one, compare the peer's address (holders/owner.c).
+ * an entry is a hint: before acting on one, compare the peer's address (holders/owner.c).
  *
  * No lock: an entry is four words, written by whoever created or closes the descriptor; a program
  * that races those calls on one number has no right answer to expect from the kernel either. Pages
@@ -45,7 +45,7 @@ struct fd_info {
     uint64_t rings;  /* rings_count when no ring had it in an epoll set (holders/rings.h) */
 };
 
-/* Whether the note tells where the connection comes from, and that nothing unusual was asked of it. */
+/* Whether the entry tells where the connection comes from, and that nothing unusual was asked of it. */
 static inline bool fdtable_is_plain(const struct fd_info *info)
 {
     const uint32_t doubts = FD_MPTCP | FD_LISTENING | FD_ASK_LINGER;

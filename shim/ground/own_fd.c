@@ -26,7 +26,7 @@ static int move_up(int fd)
     return high < 0 ? -1 : (int)high;
 }
 
-static void own_fd_note(struct own_fd *own, const struct identity *file, int number)
+static void own_fd_remember(struct own_fd *own, const struct identity *file, int number)
 {
     atomic_store(&own->dev, file->dev);
     atomic_store(&own->ino, file->ino);
@@ -39,7 +39,7 @@ void own_fd_is(struct own_fd *own, int number)
 {
     struct identity file = file_identity(number);
 
-    own_fd_note(own, &file, file.mode ? number : -1);
+    own_fd_remember(own, &file, file.mode ? number : -1);
 }
 
 void own_fd_keep(struct own_fd *own, int fd)
@@ -51,7 +51,7 @@ void own_fd_keep(struct own_fd *own, int fd)
         sys1(SYS_close, fd);
     else
         number = move_up(fd);
-    own_fd_note(own, &file, number);
+    own_fd_remember(own, &file, number);
 }
 
 struct identity own_fd_file(const struct own_fd *own)

@@ -15,7 +15,7 @@ void holders_start(void)
     given_start(family_start(given_size()));
 }
 
-struct fd_info holders_note(void)
+struct fd_info holders_new_info(void)
 {
     return (struct fd_info){
         .serial = family_serial(), .origin = family_self(), .rings = rings_count()};
@@ -179,7 +179,7 @@ bool holders_in_epoll(const struct fd_info *info)
 }
 
 /* Noted before the call, because a process that is killed in it can't do so later; and after it, because the child of
- * a fork in between has the number, but no note of the set. A listening socket does not linger. */
+ * a fork in between has the number, but does not know of the set. A listening socket does not linger. */
 void holders_enter_epoll_begin(int fd)
 {
     struct fd_info info = fdtable_get(fd);

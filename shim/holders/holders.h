@@ -33,8 +33,8 @@ enum held {
 /* For the constructor. */
 void holders_start(void);
 
-/* The note for a connection that the program is about to create. The caller sets its flags. */
-struct fd_info holders_note(void);
+/* The entry for a connection that the program is about to create. The caller sets its flags. */
+struct fd_info holders_new_info(void);
 
 /* Whether another process, or another number of this one, may hold the connection now or may have held it before:
  * then it may have set socket options that this process does not know of. */
@@ -45,15 +45,15 @@ bool holders_were_others(const struct fd_info *info);
 void holders_end(void);
 
 /*
- * This process gives up the number fd with this note. Returns who else holds the connection; *number is the other
+ * This process gives up the number fd with this entry. Returns who else holds the connection; *number is the other
  * number if it is HELD_HERE. ending: holders_end was called, so nothing needs to be written down. stays: another
  * thread may be in a call on the connection, so this process stays a holder. No system call if nobody else can hold
- * it, otherwise a few for each process that can. Sets FD_EPOLL_STUCK in the note if a relative has put the connection
+ * it, otherwise a few for each process that can. Sets FD_EPOLL_STUCK in the entry if a relative has put the connection
  * into an epoll set that this process does not know of.
  */
 enum held holders_give_up(int fd, struct fd_info *info, bool ending, bool stays, int *number);
 
-/* Gives up what this process stayed a holder of. Uses serial, origin and flags of the note. */
+/* Gives up what this process stayed a holder of. Uses serial, origin and flags of the entry. */
 enum held holders_release(struct fd_info *info);
 
 /* The place of this process's parent, if the parent lives and nobody in the family has given anything up: then the
@@ -70,7 +70,7 @@ bool holders_in_epoll(const struct fd_info *info);
 /* Whether this process holds fd's connection by another number, and by which. */
 bool holders_hold_here(int fd, const struct fd_info *info, int *number);
 
-/* fd was duplicated. Returns the note for the new number, all zero if fd is not known to be TCP. forks: what
+/* fd was duplicated. Returns the entry for the new number, all zero if fd is not known to be TCP. forks: what
  * holders_forks returned before the call; a fork in between may have copied one number or both. */
 struct fd_info holders_dup(int fd, uint32_t forks);
 uint32_t holders_forks(void);

@@ -47,10 +47,10 @@ static inline bool owner_may_be_others(const struct close *c)
  * the lot's to ask about. No question to the kernel. */
 enum owner owner_of(struct close *c);
 
-/* What fd_note.peer holds for this address; never 0 for a known one. */
+/* What fd_info.peer holds for this address; never 0 for a known one. */
 uint64_t owner_peer_hash(const struct endpoint *peer);
 
-/* Whether the note is of the connection that stands behind the number now: the program may have
+/* Whether the entry is of the connection that stands behind the number now: the program may have
  * closed it in a way that nobody sees, and have got another. A listening socket has no peer to
  * compare. Of the probe the peer and the state are used. Asks nobody. */
 bool owner_is_of_this_connection(const struct fd_info *info, const struct probe *probe);

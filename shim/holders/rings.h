@@ -4,7 +4,7 @@
  * a connection into an epoll set. (libuv makes a ring for that in each loop.)
  *
  * A ring can't do so by itself. The program gives its requests to the kernel by io_uring_enter, which comes by
- * our syscall(). Each such call is counted before it begins and after it is over, and a connection's note has
+ * our syscall(). Each such call is counted before it begins and after it is over, and a connection's entry has
  * the count (`rings`) of a moment when no ring had registered it: before it was created, or before an
  * epoll_ctl(EPOLL_CTL_DEL) of it that succeeded. If the count is the same at the close, no ring was given any
  * request since, and none was being given one. That stays true until the number is free: only by the number
@@ -37,7 +37,7 @@ void rings_end(void);
 /* A ring takes requests without a call. */
 void rings_distrust(void);
 
-/* For the note of a connection that no ring has registered: taken before what makes that true. */
+/* For the entry (fdtable.h) of a connection that no ring has registered: taken before what makes that true. */
 uint64_t rings_count(void);
 
 /* Whether a ring may have put the connection into an epoll set that it is in still. No call. */

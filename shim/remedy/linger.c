@@ -124,13 +124,13 @@ static bool leave_epoll_sets(const struct event *e, const struct fd_info *info)
 }
 
 /* The feed stays open: it may lead to another lot by now. */
-static enum note lose(uint64_t target)
+static enum reason lose(uint64_t target)
 {
     feed_lose(target);
-    return NOTE_NO_LOT;
+    return REASON_NO_LOT;
 }
 
-static enum note pass_on(int fd, const struct parcel *parcel)
+static enum reason pass_on(int fd, const struct parcel *parcel)
 {
     uint64_t target = feed_target();
     struct lot_control *lot = linger_own_lot(target);
@@ -140,18 +140,18 @@ static enum note pass_on(int fd, const struct parcel *parcel)
     if (number < 0 || feed_is_orphaned(target))
         return lose(target);
     if (parcel->flags & PARCEL_THREADS && !lot)
-        return NOTE_NO_LOT;
+        return REASON_NO_LOT;
     if (parcel->flags & PARCEL_THREADS && !atomic_load(&lot->sees))
-        return NOTE_OWNER_UNKNOWN;
+        return REASON_OWNER_UNKNOWN;
     if (lot && atomic_fetch_add(&lot->sent, 1) - atomic_load(&lot->taken) >= LOT_HASTE)
         lots_hurry(lot);
     err = parcel_send(number, parcel, fd);
     if (err == 0)
-        return NOTE_NONE;
+        return REASON_NONE;
     if (lot)
         atomic_fetch_sub(&lot->sent, 1);
     return err == -EPIPE || err == -ECONNREFUSED || err == -ECONNRESET ? lose(target)
-                                                                       : NOTE_LOT_FULL;
+                                                                       : REASON_LOT_FULL;
 }
 
 /* Whether a close or an event may wait for something, because the program, or another holder, has set SO_LINGER or
@@ -162,20 +162,20 @@ static bool has_options(const struct fd_info *info)
 }
 
 /* In order of what may go wrong. */
-static enum note hand_over(int fd, struct parcel *parcel)
+static enum reason hand_over(int fd, struct parcel *parcel)
 {
     bool threads = parcel->flags & PARCEL_THREADS;
-    enum note refused;
+    enum reason refused;
 
     if (threads && !(parcel->flags & PARCEL_EXITING) &&
         !(parcel->handing = handing_begin((unsigned)fd, (unsigned)fd)))
-        return linger_own_lot(feed_target()) ? NOTE_LOT_FULL : NOTE_NO_LOT;
+        return linger_own_lot(feed_target()) ? REASON_LOT_FULL : REASON_NO_LOT;
     refused = pass_on(fd, parcel);
-    if (refused == NOTE_NO_LOT) { /* a parent was killed, or the program has closed the feed */
+    if (refused == REASON_NO_LOT) { /* a parent was killed, or the program has closed the feed */
         linger_prepare(threads);
         refused = pass_on(fd, parcel);
     }
-    if (refused != NOTE_NONE)
+    if (refused != REASON_NONE)
         handing_forget(parcel->handing);
     return refused;
 }
@@ -187,7 +187,7 @@ static int own_tid(void)
 }
 
 /* What others hold too stays in their epoll sets, whatever we do. */
-enum note linger_park(const struct event *e, const struct fd_info *info, unsigned flags)
+enum reason linger_park(const struct event *e, const struct fd_info *info, unsigned flags)
 {
     struct parcel parcel = {
         .via = (uint8_t)e->via,
@@ -201,12 +201,12 @@ enum note linger_park(const struct event *e, const struct fd_info *info, unsigne
         .origin = info->origin,
     };
     bool threads = flags & PARCEL_THREADS;
-    enum note refused;
+    enum reason refused;
 
     if (!(flags & PARCEL_SHARED)) {
         stop_signals(e->fd, info);
         if (!leave_epoll_sets(e, info))
-            return NOTE_EPOLL;
+            return REASON_EPOLL;
     }
     linger_prepare(
         threads); /* a fork child's connection came before the fork, and the parent has ended */
@@ -214,7 +214,8 @@ enum note linger_park(const struct event *e, const struct fd_info *info, unsigne
     if (threads && flags & PARCEL_EXITING)
         signals_ignore_pipe();
     refused = hand_over(e->fd, &parcel);
-    if (refused == NOTE_NONE && (flags & (PARCEL_HALF_CLOSE | PARCEL_THREADS)) == PARCEL_HALF_CLOSE)
+    if (refused == REASON_NONE &&
+        (flags & (PARCEL_HALF_CLOSE | PARCEL_THREADS)) == PARCEL_HALF_CLOSE)
         sys2(SYS_shutdown, e->fd, SHUT_WR);
     return refused;
 }

@@ -27,10 +27,10 @@ void linger_retry(void);
 /*
  * Parks the event's connection, which the program is about to give up: takes it out of the program's epoll sets, passes
  * it to the lot, and half-closes it if the flags (enum parcel_flag) ask for that and there are no other threads; with
- * threads the lot half-closes it. Returns NOTE_NONE, or the note that says why not; then the connection is as it was,
+ * threads the lot half-closes it. Returns REASON_NONE, or why not; then the connection is as it was,
  * but for its epoll sets, O_ASYNC and owner. Waits for nothing but the start of a lot.
  */
-enum note linger_park(const struct event *event, const struct fd_info *info, unsigned flags);
+enum reason linger_park(const struct event *event, const struct fd_info *info, unsigned flags);
 
 /* The process ends: waits for at most SAFECLOSE_EXIT_WAIT until its own lots are empty, then ends what is left. Returns
  * at once if nothing is parked. */

@@ -50,7 +50,7 @@ struct parcel {
     int tid;              /* of the thread that closed it */
     struct endpoint peer; /* the connection may be over, and have none, when it arrives */
     uint64_t handing;     /* its close, which may not be over (handing.h) */
-    uint64_t serial;      /* as in its fd_note */
+    uint64_t serial;      /* as in its fd_info */
     uint32_t origin;
 };
 

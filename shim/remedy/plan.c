@@ -9,15 +9,15 @@
 #include "remedy/streams.h"
 #include "settings/config.h"
 
-static enum note note_of(enum owner owner)
+static enum reason reason_of(enum owner owner)
 {
     switch (owner) {
     case OWNER_SOLE:
-        return NOTE_NONE;
+        return REASON_NONE;
     case OWNER_SHARED:
-        return NOTE_SHARED;
+        return REASON_SHARED;
     default:
-        return NOTE_OWNER_UNKNOWN;
+        return REASON_OWNER_UNKNOWN;
     }
 }
 
@@ -28,7 +28,7 @@ void plan_for_owner(struct event *e, struct close *c)
     enum owner owner;
 
     if (e->probe.facts.mptcp) {
-        e->note = NOTE_MPTCP;
+        e->reason = REASON_MPTCP;
         return;
     }
     if (e->verdict.outcome == OUTCOME_NONE && !c->lingers)
@@ -36,13 +36,13 @@ void plan_for_owner(struct event *e, struct close *c)
     c->threads = !boundary_single_threaded();
     owner = owner_of(c);
     e->holder = c->held == HELD_HERE ? c->number : -1;
-    e->note = note_of(owner);
+    e->reason = reason_of(owner);
     if (owner == OWNER_SHARED)
         e->verdict.outcome = OUTCOME_NONE;
     else if (owner == OWNER_UNKNOWN && c->exiting && e->verdict.outcome != OUTCOME_NONE)
         e->verdict.outcome = OUTCOME_UNKNOWN;
     else if (owner == OWNER_UNKNOWN && !c->acts)
-        e->note = NOTE_NONE;
+        e->reason = REASON_NONE;
 }
 
 /* Whether a client has had enough: all that it sent has arrived, and it does not want what the server still sends. */
@@ -79,7 +79,7 @@ static void drain_and_look(struct event *e, const struct fd_info *info)
         probe_facts(e->fd, PROBE_TCP, true, &after);
     e->verdict.outcome = verdict_of(&after.facts).outcome;
     if (drained.end == DRAINED_BOUND && e->verdict.outcome == OUTCOME_RST)
-        e->note = NOTE_BOUND;
+        e->reason = REASON_BOUND;
     else if (!fdtable_is_plain(info) || holders_were_others(info))
         sys_linger_off(e->fd); /* with a time, FIN would wait for the peer; the reset did not */
 }
@@ -102,8 +102,8 @@ static bool park(struct event *e, const struct close *c, bool told)
     if (c->lingers)
         flags |=
             PARCEL_LINGER | (outcome == OUTCOME_FIN ? PARCEL_HALF_CLOSE : 0) | opened_flag(c->info);
-    e->note = linger_park(e, c->info, flags);
-    if (e->note != NOTE_NONE)
+    e->reason = linger_park(e, c->info, flags);
+    if (e->reason != REASON_NONE)
         return false;
     e->action = c->lingers ? ACTION_LINGERING : ACTION_DRAINING;
     e->verdict.outcome = c->threads ? OUTCOME_NONE : outcome;
@@ -118,14 +118,14 @@ void plan_act(struct event *e, const struct close *c, bool told)
 
     if (c->mode < MODE_DRAIN || e->probe.facts.zero_linger || !(unread || c->lingers))
         return;
-    if (e->note == NOTE_NONE) {
+    if (e->reason == REASON_NONE) {
         if ((c->lingers || c->threads) && park(e, c, told))
             return;
         if (!c->threads && unread)
             drain_and_look(e, c->info);
         else if (c->threads)
             e->action = ACTION_PASSED;
-    } else if (unread || e->note == NOTE_OWNER_UNKNOWN) {
+    } else if (unread || e->reason == REASON_OWNER_UNKNOWN) {
         e->action = ACTION_PASSED;
     }
 }

@@ -13,10 +13,10 @@
 bool plan_lingers(const struct event *e, const struct close *c);
 
 /* From "the last close would do this" to what this one does, given who else holds the connection: sets the event's
- * note, holder and outcome. */
+ * reason, holder and outcome. */
 void plan_for_owner(struct event *e, struct close *c);
 
-/* Drains, or passes it to the lot, where the mode asks for it and nothing forbids it: sets the event's action, note and
+/* Drains, or passes it to the lot, where the mode asks for it and nothing forbids it: sets the event's action, reason and
  * outcome. logged: the close's event will be written. Never waits. */
 void plan_act(struct event *e, const struct close *c, bool logged);
 

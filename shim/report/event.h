@@ -28,16 +28,16 @@ enum action {
     ACTION_DRAINED,   /* what was unread is discarded */
     ACTION_DRAINING,  /* parked in the lot, which drains it when it may */
     ACTION_LINGERING, /* half-closed, and parked in the lot */
-    ACTION_PASSED,    /* drain or linger was asked for and declined; the note says why */
+    ACTION_PASSED,    /* drain or linger was asked for and declined; the reason says why */
     ACTION_COUNT
 };
 
 /* Why an action was declined, or an outcome can't be told: the log's `note`. */
-enum note {
-#define NOTE(id, name, text) NOTE_##id,
-#include "report/notes.def"
-#undef NOTE
-    NOTE_COUNT
+enum reason {
+#define REASON(id, name, text) REASON_##id,
+#include "report/reasons.def"
+#undef REASON
+    REASON_COUNT
 };
 
 /* When a close was, in ns of CLOCK_REALTIME and CLOCK_MONOTONIC; real 0: now. */
@@ -57,8 +57,8 @@ struct event {
     struct verdict verdict; /* with the outcome that this close really has */
     bool confirmed;         /* the kernel said so afterwards */
     enum action action;
-    enum note note;
-    int holder; /* where the note is "shared": the other number of this process; -1: another process */
+    enum reason reason;
+    int holder; /* where the reason is "shared": the other number of this process; -1: another process */
     uint64_t discarded;
     enum whose whose;       /* EITHER if its beginning was not seen */
     enum content content;   /* of the unread bytes, if they could be looked at */

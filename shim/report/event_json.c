@@ -90,7 +90,7 @@ static bool put_seen(struct text *t, const struct event *e, const struct stack *
     bool fits;
 
     text_put(t, ",\"content\":\"%s\",\"note\":\"%s\"", names_content(e->content),
-             names_note(e->note));
+             names_reason(e->reason));
     t->cap -= TAIL;
     fits = put_preview(t, e);
     text_put(t, ",\"stack\":");
@@ -133,7 +133,7 @@ void event_json_close(struct text *t, const struct event *e, const struct stack 
     text_put(t, ",\"urgent\":%s,\"cookie\":\"0x%llx\",\"netns\":%llu,\"mono_ns\":%llu",
              p->urgent ? "true" : "false", (unsigned long long)p->cookie, network_namespace(),
              (unsigned long long)(e->at.mono ? e->at.mono : clock_ns(CLOCK_MONOTONIC)));
-    if (e->note == NOTE_SHARED && e->holder >= 0)
+    if (e->reason == REASON_SHARED && e->holder >= 0)
         text_put(t, ",\"holder_pid\":%d,\"holder_fd\":%d", atomic_load(&process->pid), e->holder);
     if (e->is_end)
         text_put(t, ",\"ended_by\":\"%s\"", names_ended(e->ended));

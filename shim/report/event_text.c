@@ -73,11 +73,11 @@ static bool was_sent(const struct event *e)
     return e->verdict.outcome == OUTCOME_FIN || e->verdict.outcome == OUTCOME_RST;
 }
 
-/* A colon only if the note is the reason for what the line says. After a reset, or what would have been one, it would
+/* A colon only if it is the reason for what the line says. After a reset, or what would have been one, it would
  * read as that one's reason. */
-static const char *before_note(const struct event *e)
+static const char *before_reason(const struct event *e)
 {
-    if (e->action == ACTION_DRAINED && e->note >= NOTE_NO_LOT)
+    if (e->action == ACTION_DRAINED && e->reason >= REASON_NO_LOT)
         return "; not lingering: ";
     if (e->action == ACTION_PASSED && was_sent(e))
         return "; left alone: ";
@@ -86,20 +86,20 @@ static const char *before_note(const struct event *e)
 
 static void put_note(struct text *t, const struct event *e)
 {
-    static const char *const words[NOTE_COUNT] = {
-#define NOTE(id, name, text) [NOTE_##id] = text,
-#include "report/notes.def"
-#undef NOTE
+    static const char *const words[REASON_COUNT] = {
+#define REASON(id, name, text) [REASON_##id] = text,
+#include "report/reasons.def"
+#undef REASON
     };
-    if (e->note == NOTE_NONE)
+    if (e->reason == REASON_NONE)
         return;
-    text_put(t, "%s", before_note(e));
-    if (e->note == NOTE_SHARED && e->holder >= 0)
+    text_put(t, "%s", before_reason(e));
+    if (e->reason == REASON_SHARED && e->holder >= 0)
         text_put(t, "shared with descriptor %d", e->holder);
-    else if (e->note == NOTE_READ_SHUT && e->verdict.outcome == OUTCOME_RST)
+    else if (e->reason == REASON_READ_SHUT && e->verdict.outcome == OUTCOME_RST)
         text_put(t, "shut down for reading"); /* nothing is left for later data to reset */
     else
-        text_put(t, "%s", words[e->note]);
+        text_put(t, "%s", words[e->reason]);
 }
 
 static void put_unread_data(struct text *t, const struct event *e)
@@ -239,12 +239,12 @@ static void put_fix(struct text *t, const struct event *e, const struct meaning 
     bool unread = e->verdict.cause == CAUSE_UNREAD_DATA;
     bool wanted = unread && e->probe.facts.zero_linger;
     const struct explanation *x = &explanations[wanted ? CAUSE_ZERO_LINGER : e->verdict.cause];
-    bool read_shut = unread && e->note == NOTE_READ_SHUT;
+    bool read_shut = unread && e->reason == REASON_READ_SHUT;
     bool own = meaning && *meaning->advice && !wanted && !read_shut;
 
     text_put(t, "safeclose:   fix: %s%s", read_shut ? "leave out the SHUT_RD half: " : "",
              own ? meaning->advice : x->fix);
-    if (wanted || !unread || (!e->untouchable && e->note == NOTE_NONE))
+    if (wanted || !unread || (!e->untouchable && e->reason == REASON_NONE))
         text_put(t, "; %s", x->without);
     else if (e->handed || e->passed)
         text_put(t, "; without touching the program, if %sSAFECLOSE_MODE=linger",

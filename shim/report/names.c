@@ -54,14 +54,14 @@ const char *names_action(enum action action)
     return names[action];
 }
 
-const char *names_note(enum note note)
+const char *names_reason(enum reason reason)
 {
-    static const char names[NOTE_COUNT][NAME_SIZE] = {
-#define NOTE(id, name, text) [NOTE_##id] = name,
-#include "report/notes.def"
-#undef NOTE
+    static const char names[REASON_COUNT][NAME_SIZE] = {
+#define REASON(id, name, text) [REASON_##id] = name,
+#include "report/reasons.def"
+#undef REASON
     };
-    return names[note];
+    return names[reason];
 }
 
 const char *names_ended(enum ended ended)

@@ -17,7 +17,7 @@ const char *names_outcome(enum outcome outcome);
 const char *names_content(enum content content);
 const char *names_via(enum via via);
 const char *names_action(enum action action);
-const char *names_note(enum note note);
+const char *names_reason(enum reason reason);
 const char *names_ended(enum ended ended);
 
 /* Of a kernel state (enum tcp_state): "CLOSE_WAIT"; "" of one that has no name. */

@@ -136,12 +136,12 @@ static void settle(struct record *r, enum diag after)
         return; /* with the verdict's word */
     if (found.claims && !ledger_claim(r->key.cookie)) {
         found = (struct conclusion){.outcome = OUTCOME_NONE};
-        e->note = NOTE_SHARED;
+        e->reason = REASON_SHARED;
     } else if (after == DIAG_HELD) {
-        if (e->note == NOTE_NONE)
-            e->note = NOTE_HELD;
-    } else if (e->note == NOTE_SHARED) {
-        e->note = e->action == ACTION_PASSED ? NOTE_OWNER_UNKNOWN : NOTE_NONE;
+        if (e->reason == REASON_NONE)
+            e->reason = REASON_HELD;
+    } else if (e->reason == REASON_SHARED) {
+        e->reason = e->action == ACTION_PASSED ? REASON_OWNER_UNKNOWN : REASON_NONE;
     }
     e->verdict.outcome = found.outcome;
     e->confirmed = found.confirmed;
@@ -165,7 +165,7 @@ static void tell(struct records *all, struct record *r)
     event_emit(&r->event);
     note_state(r, after.state);
     if (after.what != DIAG_HELD || r->last.outcome != OUTCOME_RST ||
-        r->event.note == NOTE_SHARED) { /* a relative tells of its own close */
+        r->event.reason == REASON_SHARED) { /* a relative tells of its own close */
         atomic_store(&r->state, FREE);
         return;
     }
@@ -204,7 +204,7 @@ static void tell_late(struct record *r, int64_t now)
     e->is_late = true;
     e->ms = (uint64_t)(now - e->at.mono) / (NS_PER_S / 1000);
     e->at = (struct moment){.real = 0}; /* now */
-    e->note = NOTE_NONE;
+    e->reason = REASON_NONE;
     e->verdict.outcome = OUTCOME_RST;
     e->confirmed = !r->unsure;
     event_emit(e);

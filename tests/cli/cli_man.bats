@@ -66,7 +66,7 @@ page()
 
 @test "libsafeclose(7) has every note, every end and every door" {
     text=$(page libsafeclose.7)
-    for table in notes ends doors; do
+    for table in reasons ends doors; do
         while read -r name; do
             [[ -z $name ]] || grep -qw -- "$name" <<<"$text" || fail "not in the page: $name"
         done < <(names "$table")

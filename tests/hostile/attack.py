@@ -518,7 +518,7 @@ def table(name):
     return set(re.findall(r'^[A-Z]+\(\w+, "([^"]*)"', read_file(found[0]), re.M))
 
 
-ENUMS = {"cause": table("causes"), "note": table("notes"), "content": table("content"),
+ENUMS = {"cause": table("causes"), "note": table("reasons"), "content": table("content"),
          "via": table("doors"), "ended_by": table("ends"),
          "action": {"none", "drained", "draining", "lingering", "passed"},
          "outcome": {"fin", "rst", "none", "unknown"},
