@@ -89,7 +89,7 @@ void message_send_begin(const struct msghdr *message);
 typedef long message_door(const struct msghdr *message, long ret);
 message_door message_sent, message_received;
 long message_many(message_door *door, const struct mmsghdr *messages, long count);
-long message_grabbed(long fd);
+long message_pidfd_taken(long fd);
 
 /* io_uring, which only syscall(2) reaches. */
 void ring_register_begin(unsigned operation);

@@ -112,7 +112,7 @@ void message_ioctl_begin(unsigned long request, const void *argument)
 }
 
 /* pidfd_getfd takes a descriptor of any process, this one included, without a message. */
-long message_grabbed(long fd)
+long message_pidfd_taken(long fd)
 {
     if (fd >= 0 && boundary_watches()) {
         holders_taken();

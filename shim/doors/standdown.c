@@ -34,7 +34,7 @@ enum standdown standdown_begin(enum standdown reason)
 long standdown_end(enum standdown reason, long ret)
 {
     if (reason && ret < 0) {
-        atomic_store(&process->ended, 0);
+        atomic_store(&process->summary_written, 0);
         linger_resume(mode_may_act());
         boundary_resume();
     } else if (reason) {

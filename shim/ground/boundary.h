@@ -17,9 +17,9 @@
 
 /* All of it is zero in a new process. */
 struct process {
-    _Atomic int pid;     /* 0 until the first hook of this process */
-    _Atomic int greeted; /* what of first_use is done */
-    _Atomic int ended;   /* the summary is written */
+    _Atomic int pid;             /* 0 until the first hook of this process */
+    _Atomic int greeted;         /* what of first_use is done */
+    _Atomic int summary_written; /* or about to be: one thread takes it on */
 };
 
 /* This process's page. Valid once boundary_enter has returned true. */

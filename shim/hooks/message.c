@@ -48,5 +48,5 @@ EXPORT int ioctl(int fd, libc_ioctl_request request, ...)
 EXPORT int pidfd_getfd(int pidfd, int target, unsigned flags);
 EXPORT int pidfd_getfd(int pidfd, int target, unsigned flags)
 {
-    return (int)message_grabbed(real_pidfd_getfd(pidfd, target, flags));
+    return (int)message_pidfd_taken(real_pidfd_getfd(pidfd, target, flags));
 }

@@ -166,7 +166,7 @@ static long pass(long call[7], const void *call_site)
     case SYS_recvmmsg:
         return message_many(message_received, (const struct mmsghdr *)a[1], real_syscall(call));
     case SYS_pidfd_getfd:
-        return message_grabbed(real_syscall(call));
+        return message_pidfd_taken(real_syscall(call));
     case SYS_io_uring_register:
         ring_register_begin((unsigned)a[1]);
         return real_syscall(call);

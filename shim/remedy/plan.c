@@ -90,12 +90,12 @@ static unsigned opened_flag(const struct fd_info *info)
 }
 
 /* True where the lot has it. */
-static bool park(struct event *e, const struct close *c, bool told)
+static bool park(struct event *e, const struct close *c, bool logged)
 {
     struct facts clean = e->probe.facts;
     enum outcome outcome;
     unsigned flags = (c->threads ? PARCEL_THREADS : 0) | (c->exiting ? PARCEL_EXITING : 0) |
-                     (told ? PARCEL_LOGGED : 0);
+                     (logged ? PARCEL_LOGGED : 0);
 
     clean.unread = false;
     outcome = verdict_of(&clean).outcome;
@@ -112,14 +112,14 @@ static bool park(struct event *e, const struct close *c, bool told)
 }
 
 /* Nothing is done if the program also asked for a reset: that would come in any case. */
-void plan_act(struct event *e, const struct close *c, bool told)
+void plan_act(struct event *e, const struct close *c, bool logged)
 {
     bool unread = e->verdict.cause == CAUSE_UNREAD_DATA;
 
     if (c->mode < MODE_DRAIN || e->probe.facts.zero_linger || !(unread || c->lingers))
         return;
     if (e->reason == REASON_NONE) {
-        if ((c->lingers || c->threads) && park(e, c, told))
+        if ((c->lingers || c->threads) && park(e, c, logged))
             return;
         if (!c->threads && unread)
             drain_and_look(e, c->info);

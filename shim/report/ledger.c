@@ -37,7 +37,7 @@ static void take_along(struct ledger *own)
 {
     uint64_t closes = atomic_load(&ledger->counts.closes);
 
-    if (atomic_exchange(&ledger->ended, closes + 1) != closes + 1)
+    if (atomic_exchange(&ledger->closes_at_end, closes + 1) != closes + 1)
         memcpy((void *)&own->counts, (const void *)&ledger->counts, sizeof(own->counts));
 }
 
@@ -58,7 +58,7 @@ bool ledger_check_rights(void)
     memcpy(rights, now, sizeof(now));
     atomic_store(&own->announced, atomic_load(&ledger->announced));
     atomic_store(&own->second, atomic_load(&ledger->second));
-    atomic_store(&own->told_at, atomic_load(&ledger->told_at));
+    atomic_store(&own->so_far_at, atomic_load(&ledger->so_far_at));
     memcpy((void *)own->sites, (const void *)ledger->sites, sizeof(own->sites));
     if (atomic_load(&process->greeted) && ledger_leave())
         take_along(own);

@@ -54,9 +54,9 @@ struct ledger {
     _Atomic uint64_t second; /* limit of events: the second being counted, and the events in it */
     _Atomic int announced;   /* what of first_use is done */
     _Atomic int lot_failed;  /* somebody has told why no lot can be started */
-    _Atomic uint64_t ended;  /* how many closes the last one of an end told, and 1 */
-    _Atomic uint64_t told;   /* how many that so far */
-    _Atomic int64_t told_at; /* when, in ns */
+    _Atomic uint64_t closes_at_end; /* the closes that the last summary of an end counted, and 1 */
+    _Atomic uint64_t closes_so_far; /* those that the last summary so far counted */
+    _Atomic int64_t so_far_at;      /* when that was written, in ns */
     _Atomic uint64_t
         sites[LEDGER_SITES]; /* call sites that were explained: hashes, written once each */
     _Atomic uint64_t claims[LEDGER_CLAIMS]; /* resets that somebody tells, by cookie */

@@ -23,7 +23,7 @@ struct log {
     int64_t failed_at;         /* seconds; 0: the last attempt did not fail */
 };
 
-enum { NO_TROUBLE, UNTOLD, TOLD };
+enum { NO_TROUBLE, UNREPORTED, REPORTED };
 
 /* In the program's descriptor table, and in those of the lots. */
 static struct own_fd owns[1 + BOUNDARY_LOTS] = {[0 ... BOUNDARY_LOTS] = OWN_FD_NONE};
@@ -146,7 +146,7 @@ static void note_failure(void)
     file->failed_on = identity_at(file->path);
     file->failed_at = seconds();
     if (atomic_load(&trouble) == NO_TROUBLE)
-        atomic_store(&trouble, UNTOLD);
+        atomic_store(&trouble, UNREPORTED);
 }
 
 static void try_open(int pid)
@@ -175,7 +175,7 @@ static void reopen(int pid)
 
 bool sink_file_has_trouble(void)
 {
-    return atomic_load(&trouble) == UNTOLD && own_fd_check(own()) >= 0;
+    return atomic_load(&trouble) == UNREPORTED && own_fd_check(own()) >= 0;
 }
 
 static void put_trouble(struct text *t, bool json)
@@ -185,21 +185,21 @@ static void put_trouble(struct text *t, bool json)
     else
         text_bytes(t, file->why, file->why_len);
     text_put(t, "; the log stays in the file that is open");
-    atomic_store(&trouble, TOLD);
+    atomic_store(&trouble, REPORTED);
 }
 
 /* Another thread may have reported it, or opened the file, since sink_file_has_trouble. */
 bool sink_file_put_trouble(struct text *t, bool json)
 {
-    bool untold;
+    bool unreported;
 
     if (!claim(atomic_load(&process->pid)))
         return false;
-    untold = atomic_load(&trouble) == UNTOLD;
-    if (untold)
+    unreported = atomic_load(&trouble) == UNREPORTED;
+    if (unreported)
         put_trouble(t, json);
     atomic_store(&opening, 0);
-    return untold;
+    return unreported;
 }
 
 /* Whether the file that we hold is no longer the one that its name means. In a chroot the name

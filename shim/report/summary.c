@@ -113,8 +113,8 @@ static bool is_due(void)
     uint64_t closes = get(&ledger->counts.closes) + 1;
 
     return boundary_is_ours() && atomic_load(&process->greeted) & TELLS &&
-           atomic_compare_exchange_strong(&process->ended, &not_yet, 1) && ledger_leave() &&
-           atomic_exchange(&ledger->ended, closes) != closes;
+           atomic_compare_exchange_strong(&process->summary_written, &not_yet, 1) &&
+           ledger_leave() && atomic_exchange(&ledger->closes_at_end, closes) != closes;
 }
 
 void summary_write(void)
@@ -129,7 +129,7 @@ void summary_write_early(const char *reason)
     int not_yet = 0;
 
     if (boundary_is_ours() && atomic_load(&process->greeted) & TELLS &&
-        atomic_compare_exchange_strong(&process->ended, &not_yet, 1))
+        atomic_compare_exchange_strong(&process->summary_written, &not_yet, 1))
         write_it(reason, !ledger_leave());
 }
 
@@ -138,13 +138,13 @@ void summary_so_far(void)
 {
     bool tells = atomic_load_explicit(&process->greeted, memory_order_relaxed) & TELLS;
     uint64_t closes = get(&ledger->counts.closes);
-    int64_t at = atomic_load_explicit(&ledger->told_at, memory_order_relaxed);
+    int64_t at = atomic_load_explicit(&ledger->so_far_at, memory_order_relaxed);
     int64_t now = config.summary && tells ? real_clock_ns(CLOCK_MONOTONIC_COARSE) : 0;
 
     if (now == 0 || (at && now - at < config.summary) ||
-        !atomic_compare_exchange_strong(&ledger->told_at, &at, now) || !at)
+        !atomic_compare_exchange_strong(&ledger->so_far_at, &at, now) || !at)
         return;
-    if (atomic_exchange(&ledger->told, closes) != closes && boundary_is_ours())
+    if (atomic_exchange(&ledger->closes_so_far, closes) != closes && boundary_is_ours())
         write_it(NULL, true);
 }
 

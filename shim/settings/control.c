@@ -23,7 +23,7 @@ struct watch {
     struct stat file; /* as it was when it was read last */
     int reads;  /* of the file as it was; after two it isn't read again. 0: all else was found */
     bool empty; /* so it was then */
-    bool untold;
+    bool unreported;
     struct text why; /* the trouble of the last look, or what was told of it */
     char bytes[2][TROUBLE];
     char room[LOG_OPEN_ROOM];
@@ -117,13 +117,13 @@ static void note_trouble(struct watch *w, struct text *why)
     if (w->why.len == why->len && memcmp(w->why.bytes, why->bytes, why->len) == 0)
         return;
     w->why = *why;
-    w->untold = true;
+    w->unreported = true;
 }
 
 static void forget_trouble(struct watch *w)
 {
     w->why.len = 0;
-    w->untold = false;
+    w->unreported = false;
 }
 
 static void look(struct watch *w)
@@ -163,10 +163,10 @@ void control_start(void)
     watch->root = file_identity_at(AT_FDCWD, "/", 0);
     look(watch);
     atomic_store(&again, real_clock_ns(CLOCK_MONOTONIC_COARSE) + NS_PER_S);
-    if (watch->untold && mode_now() != MODE_OFF) { /* in which nobody tells of problems */
+    if (watch->unreported && mode_now() != MODE_OFF) { /* in which nobody tells of problems */
         text_bytes(config_problem(), watch->why.bytes, watch->why.len);
         text_put(config_problem(), "\n");
-        watch->untold = false;
+        watch->unreported = false;
     }
 }
 
@@ -195,13 +195,13 @@ bool control_begin(int64_t now, struct control_news *news)
     news->from = mode_now();
     look(watch);
     news->to = mode_now();
-    news->trouble = watch->untold ? &watch->why : NULL;
+    news->trouble = watch->unreported ? &watch->why : NULL;
     return true;
 }
 
-void control_end(const struct control_news *news, bool told)
+void control_end(const struct control_news *news, bool reported)
 {
-    watch->untold = watch->untold && !told;
+    watch->unreported = watch->unreported && !reported;
     atomic_store(&watch->looking, 0);
     signals_restore(news->signals);
 }

@@ -59,8 +59,8 @@ struct control_news {
 bool control_is_due(int64_t now);
 
 /* Looks, unless another thread does. True: the caller reports what has changed, if anything, and calls control_end; all
- * signals are blocked in between. told: the caller has reported it; otherwise trouble is reported again. */
+ * signals are blocked in between. reported: the caller has reported it; otherwise trouble is reported again. */
 bool control_begin(int64_t now, struct control_news *news);
-void control_end(const struct control_news *news, bool told);
+void control_end(const struct control_news *news, bool reported);
 
 #endif
