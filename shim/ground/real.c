@@ -13,10 +13,12 @@ OLDEST_2(dlopen, dlopen, "2.1");
 /* Written by real_resolve. Where libc lacks one its pointer stays NULL, and no program calls it. */
 static struct {
 #define REAL(type, name, parameters) type(*name) parameters;
+#define REAL_CALL(type, name, parameters, ...) REAL(type, name, parameters)
 #define REAL_PASS(type, name, parameters, arguments) REAL(type, name, parameters)
 #define REAL_VARIABLE(type, name) type name;
 #include "ground/real.def"
 #undef REAL
+#undef REAL_CALL
 #undef REAL_PASS
 #undef REAL_VARIABLE
 } libc;
@@ -25,10 +27,12 @@ static struct {
  * of relocation for each. */
 static const char names[] = {
 #define REAL(type, name, parameters) #name "\0"
+#define REAL_CALL(type, name, parameters, ...) REAL(type, name, parameters)
 #define REAL_PASS(type, name, parameters, arguments) REAL(type, name, parameters)
 #define REAL_VARIABLE(type, name) #name "\0"
 #include "ground/real.def"
 #undef REAL
+#undef REAL_CALL
 #undef REAL_PASS
 #undef REAL_VARIABLE
 };
@@ -86,16 +90,6 @@ static long result(long ret)
     return -1;
 }
 
-int real_close(int fd)
-{
-    return libc.close ? libc.close(fd) : (int)result(sys1(SYS_close, fd));
-}
-
-int real_dup(int fd)
-{
-    return libc.dup ? libc.dup(fd) : (int)result(sys1(SYS_dup, fd));
-}
-
 int real_dup2(int fd, int target)
 {
     if (libc.dup2)
@@ -103,12 +97,6 @@ int real_dup2(int fd, int target)
     if (fd == target) /* which dup3 refuses */
         return sys2(SYS_fcntl, fd, F_GETFD) < 0 ? (int)result(-EBADF) : fd;
     return (int)result(sys3(SYS_dup3, fd, target, 0));
-}
-
-int real_dup3(int fd, int target, int flags)
-{
-    return libc.dup3 ? libc.dup3(fd, target, flags)
-                     : (int)result(sys3(SYS_dup3, fd, target, flags));
 }
 
 int real_fcntl(int fd, int command, void *argument)
@@ -128,95 +116,6 @@ int real_ioctl(int fd, unsigned long request, void *argument)
     if (libc.ioctl)
         return libc.ioctl(fd, request, argument);
     return (int)result(sys3(SYS_ioctl, fd, (long)request, SYS_ARG(argument)));
-}
-
-int real_socket(int domain, int type, int protocol)
-{
-    if (libc.socket)
-        return libc.socket(domain, type, protocol);
-    return (int)result(sys3(SYS_socket, domain, type, protocol));
-}
-
-int real_socketpair(int domain, int type, int protocol, int pair[2])
-{
-    if (libc.socketpair)
-        return libc.socketpair(domain, type, protocol, pair);
-    return (int)result(sys4(SYS_socketpair, domain, type, protocol, SYS_ARG(pair)));
-}
-
-int real_accept(int fd, struct sockaddr *address, socklen_t *len)
-{
-    if (libc.accept)
-        return libc.accept(fd, address, len);
-    return (int)result(sys4(SYS_accept4, fd, SYS_ARG(address), SYS_ARG(len), 0));
-}
-
-int real_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
-{
-    if (libc.accept4)
-        return libc.accept4(fd, address, len, flags);
-    return (int)result(sys4(SYS_accept4, fd, SYS_ARG(address), SYS_ARG(len), flags));
-}
-
-int real_connect(int fd, const struct sockaddr *address, socklen_t len)
-{
-    if (libc.connect)
-        return libc.connect(fd, address, len);
-    return (int)result(sys3(SYS_connect, fd, SYS_ARG(address), len));
-}
-
-int real_listen(int fd, int backlog)
-{
-    return libc.listen ? libc.listen(fd, backlog) : (int)result(sys2(SYS_listen, fd, backlog));
-}
-
-int real_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
-{
-    if (libc.setsockopt)
-        return libc.setsockopt(fd, level, name, value, len);
-    return (int)result(sys6(SYS_setsockopt, fd, level, name, SYS_ARG(value), len, 0));
-}
-
-ssize_t real_sendmsg(int fd, const struct msghdr *message, int flags)
-{
-    if (libc.sendmsg)
-        return libc.sendmsg(fd, message, flags);
-    return result(sys3(SYS_sendmsg, fd, SYS_ARG(message), flags));
-}
-
-int real_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
-{
-    if (libc.sendmmsg)
-        return libc.sendmmsg(fd, messages, count, flags);
-    return (int)result(sys4(SYS_sendmmsg, fd, SYS_ARG(messages), count, flags));
-}
-
-ssize_t real_recvmsg(int fd, struct msghdr *message, int flags)
-{
-    if (libc.recvmsg)
-        return libc.recvmsg(fd, message, flags);
-    return result(sys3(SYS_recvmsg, fd, SYS_ARG(message), flags));
-}
-
-int real_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
-                  struct timespec *timeout)
-{
-    if (libc.recvmmsg)
-        return libc.recvmmsg(fd, messages, count, flags, timeout);
-    return (int)result(
-        sys6(SYS_recvmmsg, fd, SYS_ARG(messages), count, flags, SYS_ARG(timeout), 0));
-}
-
-int real_shutdown(int fd, int how)
-{
-    return libc.shutdown ? libc.shutdown(fd, how) : (int)result(sys2(SYS_shutdown, fd, how));
-}
-
-int real_close_range(unsigned first, unsigned last, int flags)
-{
-    if (libc.close_range)
-        return libc.close_range(first, last, flags);
-    return (int)result(sys3(SYS_close_range, first, last, flags));
 }
 
 void real__exit(int status)
@@ -248,35 +147,15 @@ int real_prctl(int option, const unsigned long a[4])
     return (int)result(sys6(SYS_prctl, option, (long)a[0], (long)a[1], (long)a[2], (long)a[3], 0));
 }
 
-int real_chroot(const char *path)
-{
-    return libc.chroot ? libc.chroot(path) : (int)result(sys1(SYS_chroot, SYS_ARG(path)));
-}
-
-int real_unshare(int flags)
-{
-    return libc.unshare ? libc.unshare(flags) : (int)result(sys1(SYS_unshare, flags));
-}
-
-int real_execve(const char *path, char *const argv[], char *const envp[])
-{
-    if (libc.execve)
-        return libc.execve(path, argv, envp);
-    return (int)result(sys3(SYS_execve, SYS_ARG(path), SYS_ARG(argv), SYS_ARG(envp)));
-}
-
-/* A new name in glibc 2.36, an older system call. */
-int real_pidfd_getfd(int pidfd, int target, unsigned flags)
-{
-    if (libc.pidfd_getfd)
-        return libc.pidfd_getfd(pidfd, target, flags);
-    return (int)result(sys3(SYS_pidfd_getfd, pidfd, target, flags));
-}
-
 /* For functions that no single system call can replace: looked up now if the constructor has not run yet. */
 #define LOOKED_UP(pointer) (pointer ? pointer : (real_resolve(), pointer))
 
 #define REAL(type, name, parameters)
+#define REAL_CALL(type, name, parameters, arguments, call)                                         \
+    type real_##name parameters                                                                    \
+    {                                                                                              \
+        return libc.name ? libc.name arguments : (type)result(call);                               \
+    }
 #define REAL_PASS(type, name, parameters, arguments)                                               \
     type real_##name parameters                                                                    \
     {                                                                                              \
@@ -285,6 +164,7 @@ int real_pidfd_getfd(int pidfd, int target, unsigned flags)
 #define REAL_VARIABLE(type, name)
 #include "ground/real.def"
 #undef REAL
+#undef REAL_CALL
 #undef REAL_PASS
 #undef REAL_VARIABLE
 
@@ -383,18 +263,6 @@ int real_prlimit(pid_t pid, int resource, const void *limit, void *old)
     if (libc.prlimit)
         return libc.prlimit(pid, resource, limit, old);
     return (int)result(sys4(SYS_prlimit64, pid, resource, SYS_ARG(limit), SYS_ARG(old)));
-}
-
-int real_setns(int fd, int type)
-{
-    return libc.setns ? libc.setns(fd, type) : (int)result(sys2(SYS_setns, fd, type));
-}
-
-int real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
-{
-    if (libc.epoll_ctl)
-        return libc.epoll_ctl(epoll, operation, fd, event);
-    return (int)result(sys4(SYS_epoll_ctl, epoll, operation, fd, SYS_ARG(event)));
 }
 
 bool real_single_threaded(void)

@@ -40,46 +40,27 @@ int64_t real_clock_ns(int clock);
 
 /* Each as its manual page says, errno included; first those that real.def makes. */
 #define REAL(type, name, parameters)
+#define REAL_CALL(type, name, parameters, arguments, call) type real_##name parameters;
 #define REAL_PASS(type, name, parameters, arguments) type real_##name parameters;
 #define REAL_VARIABLE(type, name)
 #include "ground/real.def"
 #undef REAL
+#undef REAL_CALL
 #undef REAL_PASS
 #undef REAL_VARIABLE
-int real_close(int fd);
-int real_dup(int fd);
 int real_dup2(int fd, int target);
-int real_dup3(int fd, int target, int flags);
 int real_fcntl(int fd, int command, void *argument);
 int real_fcntl64(int fd, int command, void *argument);
 int real_ioctl(int fd, unsigned long request, void *argument);
-int real_socket(int domain, int type, int protocol);
-int real_socketpair(int domain, int type, int protocol, int pair[2]);
-int real_accept(int fd, struct sockaddr *address, socklen_t *len);
-int real_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
-int real_connect(int fd, const struct sockaddr *address, socklen_t len);
-int real_listen(int fd, int backlog);
-int real_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
-ssize_t real_sendmsg(int fd, const struct msghdr *message, int flags);
-int real_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
-ssize_t real_recvmsg(int fd, struct msghdr *message, int flags);
-int real_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
-                  struct timespec *timeout);
-int real_shutdown(int fd, int how);
-int real_close_range(unsigned first, unsigned last, int flags);
 void real_closefrom(int low);
 _Noreturn void real__exit(int status);
 _Noreturn void real__Exit(int status);
 long real_syscall(const long number_and_arguments[7]);
 int real_prctl(int option, const unsigned long arguments[4]);
-int real_unshare(int flags);
-int real_chroot(const char *path);
 int real_clone(int (*function)(void *), void *stack, int flags, void *argument,
                void *const rest[3]);
 pid_t real_forkpty(int *master, char *name, const struct termios *termios,
                    const struct winsize *size);
-int real_pidfd_getfd(int pidfd, int target, unsigned flags);
-int real_execve(const char *path, char *const argv[], char *const envp[]);
 int real_execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags);
 pid_t real__Fork(void);
 
@@ -91,8 +72,6 @@ int real_aa_change_hat(const char *hat, unsigned long token);
 /* Those with 64 in their name are the same where longs have 64 bits. */
 int real_setrlimit(int resource, const void *limit);
 int real_prlimit(pid_t pid, int resource, const void *limit, void *old);
-int real_setns(int fd, int type);
-int real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
 
 /* The address of vfork, which must be jumped to and not called (hooks/fork.c). */
 void *real_vfork(void);
