@@ -2,13 +2,11 @@
 
 #include "ground/boundary.h"
 #include "ground/sys.h"
+#include "holders/elsewhere.h"
 #include "holders/family.h"
 #include "holders/given.h"
 #include "holders/holders.h"
 #include "holders/rings.h"
-
-#define MOST_LOOKS 3      /* at a family that goes on forking */
-#define MOST_ANCESTORS 32 /* of a relative; more count as one that holds it */
 
 void holders_start(void)
 {
@@ -21,15 +19,9 @@ struct fd_info holders_new_info(void)
         .serial = family_serial(), .origin = family_self(), .rings = rings_count()};
 }
 
-/* Created here, and no fork since. */
-static bool is_private(const struct fd_info *info)
-{
-    return info->serial && info->origin == family_self() && info->serial > family_forked();
-}
-
 bool holders_were_others(const struct fd_info *info)
 {
-    return info->flags & (FD_UNTRACKED | FD_INHERITED | FD_DUPED) || !is_private(info);
+    return info->flags & (FD_UNTRACKED | FD_INHERITED | FD_DUPED) || !elsewhere_excluded(info);
 }
 
 uint32_t holders_forks(void)
@@ -37,87 +29,9 @@ uint32_t holders_forks(void)
     return family_forks();
 }
 
-/* ---- Elsewhere ------------------------------------------------------------------------------- */
-
-/* Whether this relative can have inherited the connection: each of its ancestors, up to the process that created it,
- * was forked when its parent may have held it. */
-static bool may_hold(const struct fd_info *info, struct relative r)
-{
-    for (int i = 0; i < MOST_ANCESTORS; i++) {
-        struct relative parent;
-        uint64_t given;
-
-        if (r.place == info->origin)
-            return true;
-        if (r.end < info->serial)
-            return false;
-        parent = family_find(r.parent);
-        given = given_when(info->serial, r.parent);
-        if (given && given < r.begin)
-            return false;
-        if (!parent.place) /* its place is another's: nobody knows what it held */
-            return true;
-        r = parent;
-    }
-    return true;
-}
-
-static bool any_may_hold(const struct fd_info *info)
-{
-    struct relative r = {.index = 0};
-
-    while ((r = family_next(r.index)).index)
-        if (!r.sound || (!given_when(info->serial, r.place) && !family_is_ending(&r) &&
-                         may_hold(info, r) && !family_is_gone(&r)))
-            return true;
-    return false;
-}
-
-/* If the answer is "no", it stays true: only a holder can make another process a holder. */
-static bool is_held_elsewhere(const struct fd_info *info)
-{
-    for (int i = 0; i < MOST_LOOKS; i++) {
-        uint32_t forks = family_forks();
-
-        if (any_may_hold(info))
-            return true;
-        if (forks == family_forks())
-            return false;
-    }
-    return true;
-}
-
-/* Several processes may say that they give it up, and then see that nobody is left: one of them acts. */
-static enum held give_up_shared(const struct fd_info *info, bool ending, bool stays)
-{
-    bool said = ending && !stays;
-
-    if (!said && is_held_elsewhere(info)) {
-        said = !ending && !stays && given_note(info->serial, info->origin, family_self());
-        if (!said)
-            return HELD_ELSEWHERE;
-    }
-    if (said && (is_held_elsewhere(info) || !given_claim(info->serial)))
-        return HELD_ELSEWHERE;
-    return given_is_lost(info->serial) ? HELD_UNKNOWN : HELD_BY_NOBODY;
-}
-
-/* Asks who has put it into an epoll set only once nobody holds it any more: then nobody can do so later. */
-static enum held give_up_and_forget(struct fd_info *info, bool ending, bool stays)
-{
-    enum held held = give_up_shared(info, ending, stays);
-
-    if (held == HELD_ELSEWHERE)
-        return held;
-    if (given_in_epoll(info->serial, family_self()))
-        info->flags |= FD_EPOLL_STUCK;
-    given_forget(info->serial);
-    return held;
-}
-
 enum held holders_release(struct fd_info *info)
 {
-    return give_up_and_forget(info, false, false);
+    return elsewhere_give_up(info, false, false);
 }
 
 void holders_end(void)
@@ -135,13 +49,6 @@ uint32_t holders_keeper(void)
                    !family_is_gone(&parent)
                ? parent.place
                : 0;
-}
-
-/* Writes down for the relatives that it is out of sight. */
-static void lose_elsewhere(const struct fd_info *info)
-{
-    if (info->serial && !is_private(info) && !given_lose(info->serial, info->origin))
-        family_distrust();
 }
 
 /* ---- Here ------------------------------------------------------------------------------------ */
@@ -184,8 +91,8 @@ void holders_enter_epoll_begin(int fd)
 {
     struct fd_info info = fdtable_get(fd);
 
-    if (!(info.flags & FD_TCP) || info.flags & FD_LISTENING || is_private(&info) ||
-        !family_trusts(info.serial) || !is_held_elsewhere(&info))
+    if (!(info.flags & FD_TCP) || info.flags & FD_LISTENING || elsewhere_excluded(&info) ||
+        !family_trusts(info.serial) || !elsewhere_may_hold(&info))
         return;
     if (!given_to_epoll(info.serial, info.origin, family_self()))
         family_distrust();
@@ -213,12 +120,12 @@ enum held holders_give_up(int fd, struct fd_info *info, bool ending, bool stays,
     if (info->flags & (FD_UNTRACKED | FD_INHERITED) || !family_trusts(info->serial))
         return HELD_UNKNOWN;
     if (boundary_spawning() && holders_survives_exec(fd)) {
-        lose_elsewhere(info);
+        elsewhere_lose(info);
         return HELD_UNKNOWN;
     }
-    if (is_private(info))
+    if (elsewhere_excluded(info))
         return HELD_BY_NOBODY;
-    return give_up_and_forget(info, ending, stays);
+    return elsewhere_give_up(info, ending, stays);
 }
 
 /* ---- Passed on ------------------------------------------------------------------------------- */
@@ -234,7 +141,7 @@ void holders_lose(int fd)
          other = fdtable_next(other, FD_DUPED))
         if (fdtable_get(other).serial == info.serial)
             fdtable_add(other, FD_UNTRACKED);
-    lose_elsewhere(&info);
+    elsewhere_lose(&info);
 }
 
 void holders_lose_all(void)
@@ -293,7 +200,7 @@ void holders_exec_begin(void)
     for (int fd = -1; (fd = fdtable_next(fd, FD_TCP)) >= 0;) {
         struct fd_info info = fdtable_get(fd);
 
-        if (info.serial && !is_private(&info) && holders_survives_exec(fd) &&
+        if (info.serial && !elsewhere_excluded(&info) && holders_survives_exec(fd) &&
             !given_exec_begin(info.serial, info.origin, family_self()))
             family_distrust();
     }

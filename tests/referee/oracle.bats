@@ -47,7 +47,7 @@ found()
 }
 
 @test "it is found when what was passed on is thought to be in nobody's hands" {
-    broken holders/holders.c 'return given_is_lost(info->serial) ? .*' 'return HELD_BY_NOBODY;'
+    broken holders/elsewhere.c 'return given_is_lost(info->serial) ? .*' 'return HELD_BY_NOBODY;'
     found '(passed|taken|in flight|fork and exec|spawned|child of another thread)' drain
 }
 
