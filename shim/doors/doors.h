@@ -100,8 +100,8 @@ long ring_enter_end(unsigned submitted, long ret);
 
 /* ---- The process ----------------------------------------------------------------------------- */
 
-/* Brackets calls that a process of several threads is refused, or that our thread must not outlive:
- * it is ended before. */
+/* Brackets calls that a multi-threaded process is refused (unshare) or that would miss our thread (setuid): our thread
+ * ends before. */
 bool alone_begin(void);
 long alone_end(bool stopped, long ret);
 

@@ -7,7 +7,7 @@
 #include <sched.h>
 #include <sys/prctl.h>
 
-static struct process fallback; /* used if no page can be had; then the pid is asked each time */
+static struct process fallback; /* used if no page can be mapped; then the pid is asked each time */
 struct process *process = &fallback;
 
 enum { EARLY, OFF, READY, STOOD_DOWN };

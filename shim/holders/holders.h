@@ -27,7 +27,7 @@ enum held {
     HELD_BY_NOBODY,
     HELD_HERE,      /* by another number of this process */
     HELD_ELSEWHERE, /* another process may hold it */
-    HELD_UNKNOWN,   /* can't be told */
+    HELD_UNKNOWN,
 };
 
 /* For the constructor. */

@@ -88,7 +88,7 @@ static void look_at_arguments(struct threads *t, struct thread *seen, const char
 }
 #endif
 
-/* By the call that it is in. False where that can't be told; a thread that is in none (it waits for a page
+/* By the call that it is in. False if that is unknown; a thread that is in none (it waits for a page
  * of memory, or is one of io_uring's) says -1. */
 static bool look_at_call(struct threads *t, struct thread *seen, const char *tid)
 {

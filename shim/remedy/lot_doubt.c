@@ -144,8 +144,8 @@ void lot_settle_doubts(struct lot *lot)
     ask_all(lot, false);
 }
 
-/* The process ends, or does something that this lot must not outlive. Looks twice more; the second look comes after a
- * busy thread has had some CPU. */
+/* The process ends, changes its rights or namespaces, or starts another program. Looks twice more; the second look
+ * comes after a busy thread has had some CPU. */
 void lot_settle_last_doubts(struct lot *lot)
 {
     int fd;

@@ -9,7 +9,7 @@
 void mode_change_look_now(int64_t now);
 
 /* Before a decision, at this monotonic time in ns: takes the mode that the control file holds, at most
- * once a second, and tells of a change. */
+ * once a second, and reports a change. */
 static inline void mode_change_look(int64_t now)
 {
     if (control_is_due(now))

@@ -71,11 +71,11 @@ enum receive {
     RECEIVE_FAILED, /* the kernel refuses */
 };
 
-/* Makes a pair to send from [0] to [1], the senders being named by the kernel. False where there is
- * none to be had. */
+/* Makes a pair to send from [0] to [1], the senders being named by the kernel. False if the kernel
+ * refuses. */
 bool parcel_pair(int pair[2]);
 
-/* Passes fd on. 0, or -errno; EAGAIN: too many wait. Never waits. */
+/* Passes fd on. 0, or -errno; EAGAIN: the queue is full. Never waits. */
 long parcel_send(int number, const struct parcel *parcel, int fd);
 
 /* Wakes the receiver by an empty message. 0, or -errno; EAGAIN: it is awake. */

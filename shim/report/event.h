@@ -32,7 +32,7 @@ enum action {
     ACTION_COUNT
 };
 
-/* Why an action was declined, or an outcome can't be told: the log's `note`. */
+/* Why an action was declined, or an outcome is unknown: the log's `note`. */
 enum reason {
 #define REASON(id, name, text) REASON_##id,
 #include "report/reasons.def"

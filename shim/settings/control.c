@@ -163,7 +163,7 @@ void control_start(void)
     watch->root = file_identity_at(AT_FDCWD, "/", 0);
     look(watch);
     atomic_store(&again, real_clock_ns(CLOCK_MONOTONIC_COARSE) + NS_PER_S);
-    if (watch->unreported && mode_now() != MODE_OFF) { /* in which nobody tells of problems */
+    if (watch->unreported && mode_now() != MODE_OFF) { /* in which nobody reports problems */
         text_bytes(config_problem(), watch->why.bytes, watch->why.len);
         text_put(config_problem(), "\n");
         watch->unreported = false;

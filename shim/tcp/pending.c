@@ -165,7 +165,7 @@ static void tell(struct records *all, struct record *r)
     event_emit(&r->event);
     note_state(r, after.state);
     if (after.what != DIAG_HELD || r->last.outcome != OUTCOME_RST ||
-        r->event.reason == REASON_SHARED) { /* a relative tells of its own close */
+        r->event.reason == REASON_SHARED) { /* a relative reports its own close */
         atomic_store(&r->state, FREE);
         return;
     }

@@ -65,8 +65,8 @@ static uint32_t count(int fd, unsigned long request)
 }
 
 /* Our FIN takes a sequence number, so these counts hold one more than bytes until it is
- * acknowledged. A reset that comes before leaves them as they were, and nothing else that could be
- * asked tells of the FIN. */
+ * acknowledged. A reset that comes before leaves them as they were, and no other question to the
+ * kernel shows the FIN. */
 static bool fin_is_counted(uint8_t state, bool half_closed)
 {
     return state == STATE_FIN_WAIT1 || state == STATE_CLOSING || state == STATE_LAST_ACK ||

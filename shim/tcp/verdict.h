@@ -16,10 +16,10 @@ enum cause {
 };
 
 enum outcome {
-    OUTCOME_NONE,    /* nothing is sent: not the last reference, or not in this state */
-    OUTCOME_FIN,     /* an orderly end */
-    OUTCOME_RST,     /* a reset */
-    OUTCOME_UNKNOWN, /* can't be told */
+    OUTCOME_NONE, /* nothing is sent: not the last reference, or not in this state */
+    OUTCOME_FIN,  /* an orderly end */
+    OUTCOME_RST,  /* a reset */
+    OUTCOME_UNKNOWN,
     OUTCOME_COUNT
 };
 

@@ -60,7 +60,7 @@ def options():
     parser.add_argument("--tolerate", default="", help="kinds of faults, told but no failure: alone,stolen")
     parser.add_argument("--title", default="", help="of the row")
     parser.add_argument("--calm", action="store_true", help="without attackers")
-    parser.add_argument("--verbose", action="store_true", help="tell of each generation and fault")
+    parser.add_argument("--verbose", action="store_true", help="report each generation and fault")
     parser.add_argument("--keep", help="a directory for the logs of generations with faults")
     return parser.parse_args()
 
