@@ -151,7 +151,7 @@ FUZZERS = $(patsubst tests/unit/fuzz_%.c,%,$(wildcard tests/unit/fuzz_*.c))
 REPLAYS = $(FUZZERS:%=$(BUILD)/tests/replay_%)
 log_SOURCES = $(filter-out cli/main.c,$(COMMAND_SOURCES)) $(COMMAND_PURE:%=shim/%.c)
 FUZZ_FLAGS = -std=gnu11 -g -O1 $(COMMAND_INCLUDES) -fno-sanitize-recover=all
-TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(BUILD)/tests/net $(BUILD)/tests/play \
+TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(PLAYERS:tests/support/%.c=$(BUILD)/tests/%) \
 	$(BUILD)/tests/replay $(FUZZERS:%=$(BUILD)/tests/fuzz_%) \
 	$(call BUILT_TESTS,$(BIG_PARTS)), $(call BUILT_TESTS,$(wildcard tests/*/*.c)))
 BENCH_LIB = $(BUILD)/scripts/bench_empty_lib.so
@@ -251,7 +251,7 @@ $(BUILD)/fuzz/%: tests/unit/fuzz_%.c
 
 $(BUILD)/tests/replay_log $(BUILD)/fuzz/log: $(log_SOURCES) $(wildcard cli/*.h cli/*/*.h) cli/report/page.css cli/report/page.js
 
-PLAYERS = tests/support/net.c tests/support/play.c
+PLAYERS = tests/support/net.c tests/support/play.c tests/support/options.c
 
 $(BUILD)/tests/%: %.c $(PLAYERS)
 	$(say) CC $@

@@ -3,10 +3,11 @@
 #include "oracle.h"
 
 #include "net.h"
+#include "options.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,18 +22,9 @@
 struct board *board;
 
 static struct {
-    uint64_t seed;
-    uint64_t first;
-    long count;
-    int again;
-    const char *mode;
-    int threads;
-    int busy;
-    long seconds;
-    long stop;
+    long long seed, first, count, again, threads, busy, seconds, stop, patience_ms;
+    const char *mode, *examine;
     bool row;
-    const char *examine;
-    int patience_ms;
 } options = {.seed = 1,
              .count = 1000,
              .again = 1,
@@ -93,11 +85,11 @@ static void report(const struct scenario *s, const char *what, const char *why)
 
     scenario_words(s, words, sizeof words);
     printf(
-        "%s%s, index %llu, %s, %d threads: %s\n  %s\n"
-        "  again: oracle --seed %llu --first %llu --count 1 --again 2000 --mode %s --threads %d\n",
+        "%s%s, index %llu, %s, %lld threads: %s\n  %s\n"
+        "  again: oracle --seed %lld --first %llu --count 1 --again 2000 --mode %s --threads %lld\n",
         what, kind_is_call(s->kind) ? " (call)" : "", (unsigned long long)s->index, options.mode,
-        options.threads, why, words, (unsigned long long)options.seed, (unsigned long long)s->index,
-        options.mode, options.threads);
+        options.threads, why, words, options.seed, (unsigned long long)s->index, options.mode,
+        options.threads);
     fflush(stdout);
 }
 
@@ -188,8 +180,8 @@ static void end_server(pid_t server)
 static void play_generation(long position)
 {
     pthread_t threads[64];
-    int clients = options.threads + 6;
-    long left = options.count * options.again - position;
+    int clients = (int)options.threads + 6;
+    long long left = options.count * options.again - position;
     int fd = memfd_create("board", MFD_CLOEXEC);
     pid_t server;
 
@@ -198,13 +190,13 @@ static void play_generation(long position)
     board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (board == MAP_FAILED)
         fail("get a board");
-    board->seed = options.seed;
-    board->first = options.first;
-    board->again = options.again;
+    board->seed = (uint64_t)options.seed;
+    board->first = (uint64_t)options.first;
+    board->again = (int)options.again;
     board->position = position;
     board->count = left < GENERATION ? (int)left : GENERATION;
-    board->threads = options.threads;
-    board->patience_ms = options.patience_ms;
+    board->threads = (int)options.threads;
+    board->patience_ms = (int)options.patience_ms;
     server = start_server(fd);
     next_slot = 0;
     for (int i = 0; i < clients; i++)
@@ -250,7 +242,7 @@ static void tell_kinds(void)
 
 static void tell_row(long played, double seconds)
 {
-    printf("| %s | %d | %d | %ld | %ld | %ld | %ld | %ld | %ld, %ld | %.0f %% | %.0f |\n",
+    printf("| %s | %lld | %lld | %ld | %ld | %ld | %ld | %ld | %ld, %ld | %.0f %% | %.0f |\n",
            options.mode, options.threads, options.busy, played, sum(totals.robbed, false, true),
            sum(totals.cut, false, true), sum(totals.undone, false, true),
            sum(totals.hung, false, true) + totals.crashed, sum(totals.robbed, true, false),
@@ -266,109 +258,45 @@ static int tell(long position, double seconds)
     } else {
         tell_kinds();
         printf(
-            "%s, %d threads, %d busy: %ld connections in %.1f s (%.0f a second), seed %llu from "
-            "%llu: %ld robbed, %ld cut, %ld undone, %ld hung, %ld crashed; of calls %ld robbed, %ld "
+            "%s, %lld threads, %lld busy: %ld connections in %.1f s (%.0f a second), seed %lld from "
+            "%lld: %ld robbed, %ld cut, %ld undone, %ld hung, %ld crashed; of calls %ld robbed, %ld "
             "cut; mended %.0f %%\n",
             options.mode, options.threads, options.busy, played, seconds, (double)played / seconds,
-            (unsigned long long)options.seed, (unsigned long long)options.first,
-            sum(totals.robbed, false, true), sum(totals.cut, false, true),
-            sum(totals.undone, false, true), sum(totals.hung, true, true), totals.crashed,
-            sum(totals.robbed, true, false), sum(totals.cut, true, false), mended_share());
+            options.seed, options.first, sum(totals.robbed, false, true),
+            sum(totals.cut, false, true), sum(totals.undone, false, true),
+            sum(totals.hung, true, true), totals.crashed, sum(totals.robbed, true, false),
+            sum(totals.cut, true, false), mended_share());
     }
     if (position < options.count * options.again)
-        fprintf(options.row ? stderr : stdout, "next: --first %llu\n",
-                (unsigned long long)options.first + (uint64_t)(position / options.again));
+        fprintf(options.row ? stderr : stdout, "next: --first %lld\n",
+                options.first + position / options.again);
     return totals.counted || totals.crashed || played == 0;
 }
 
 /* ---- The command line ------------------------------------------------------------------------ */
 
-_Noreturn static void refuse(const char *why)
-{
-    fprintf(stderr, "oracle: %s\n%s", why, usage);
-    exit(2);
-}
-
-static long number_from(const char *text)
-{
-    char *end;
-    long number;
-
-    errno = 0;
-    number = strtol(text, &end, 10);
-    if (errno || !*text || *end || number < 0)
-        refuse("a number was expected");
-    return number;
-}
-
-static void take_option(int option)
-{
-    switch (option) {
-    case 's':
-        options.seed = (uint64_t)number_from(optarg);
-        break;
-    case 'f':
-        options.first = (uint64_t)number_from(optarg);
-        break;
-    case 'n':
-        options.count = number_from(optarg);
-        break;
-    case 'a':
-        options.again = (int)number_from(optarg);
-        break;
-    case 'm':
-        options.mode = optarg;
-        break;
-    case 't':
-        options.threads = (int)number_from(optarg);
-        break;
-    case 'b':
-        options.busy = (int)number_from(optarg);
-        break;
-    case 'S':
-        options.seconds = number_from(optarg);
-        break;
-    case 'x':
-        options.stop = number_from(optarg);
-        break;
-    case 'p':
-        options.patience_ms = (int)number_from(optarg);
-        break;
-    case 'e':
-        options.examine = optarg;
-        break;
-    case 'r':
-        options.row = true;
-        break;
-    case 'h':
-        fputs(usage, stdout);
-        exit(0);
-    default:
-        refuse("an option is unknown");
-    }
-}
-
 static void parse(int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"seed", required_argument, NULL, 's'},    {"first", required_argument, NULL, 'f'},
-        {"count", required_argument, NULL, 'n'},   {"again", required_argument, NULL, 'a'},
-        {"mode", required_argument, NULL, 'm'},    {"threads", required_argument, NULL, 't'},
-        {"busy", required_argument, NULL, 'b'},    {"seconds", required_argument, NULL, 'S'},
-        {"stop", required_argument, NULL, 'x'},    {"patience", required_argument, NULL, 'p'},
-        {"examine", required_argument, NULL, 'e'}, {"row", no_argument, NULL, 'r'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
-    int option;
+    const struct option_row rows[] = {
+        {"--seed", .number = &options.seed, .most = LLONG_MAX},
+        {"--first", .number = &options.first, .most = LLONG_MAX},
+        {"--count", .number = &options.count, .most = LONG_MAX},
+        {"--again", .number = &options.again, .least = 1, .most = INT_MAX},
+        {"--mode", .text = &options.mode},
+        {"--threads", .number = &options.threads, .least = 1, .most = 50},
+        {"--busy", .number = &options.busy, .most = INT_MAX},
+        {"--seconds", .number = &options.seconds, .most = LONG_MAX / 1000},
+        {"--stop", .number = &options.stop, .most = LONG_MAX},
+        {"--patience", .number = &options.patience_ms, .most = INT_MAX},
+        {"--examine", .text = &options.examine},
+        {"--row", .flag = &options.row},
+        {.name = NULL},
+    };
 
-    while ((option = getopt_long(argc, argv, "", names, NULL)) != -1)
-        take_option(option);
-    if (optind != argc)
-        refuse("arguments are not expected");
-    if (options.threads < 1 || options.threads > 50 || options.again < 1)
-        refuse("--threads is 1 to 50, --again at least 1");
-    if (strcmp(options.mode, "bare") != 0 &&
-        (!getenv("LIBSAFECLOSE") || access(getenv("LIBSAFECLOSE"), R_OK) != 0))
-        refuse("LIBSAFECLOSE names no library");
+    if (options_read(argc, argv, rows, usage) != argc)
+        options_refuse("arguments are not expected", usage);
+    if (strcmp(options.mode, "bare") != 0)
+        options_need_library(usage);
 }
 
 static void start_busy(void)

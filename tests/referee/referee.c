@@ -1,9 +1,10 @@
 /* What the referee is told, who plays, and what comes of it. See referee.h. */
 #define _GNU_SOURCE
+#include "options.h"
 #include "referee.h"
 
 #include <errno.h>
-#include <getopt.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -19,15 +20,9 @@
 
 /* From the command line; the workers only read it. */
 static struct {
-    uint64_t first;
-    long count;
-    int jobs;
+    long long first, count, jobs, mismatches_max;
     bool modes[RUN_MODES];
-    bool verbose;
-    bool beyond;
-    bool by_counters;
-    bool strict;
-    long mismatches_max;
+    bool verbose, beyond, by_counters, strict, race;
 } options = {.first = 1, .count = 1000, .mismatches_max = 5};
 
 enum { STATES = 12, REASONS = 4 };
@@ -268,7 +263,7 @@ static void work(void)
         printf("no tracepoint: %s\n", no_trace);
     while ((number = atomic_fetch_add(&totals->next, 1)) < options.count &&
            atomic_load(&totals->mismatches) < options.mismatches_max)
-        play(&stages, options.first + (uint64_t)number);
+        play(&stages, (uint64_t)(options.first + number));
     for (int mode = 0; mode < RUN_MODES; mode++)
         for (int events = 0; events < 2; events++)
             for (int setting = 0; setting < SETTING_COUNT; setting++)
@@ -341,32 +336,14 @@ static int tell_result(double seconds, int failed)
         printf(
             "%ld times the peer had more to send, and how the close ended depended on it: not judged\n",
             atomic_load(&totals->raced));
-    printf("%ld scenarios from seed %llu in %.1f s (%.0f a second): %ld mismatches\n", played,
-           (unsigned long long)options.first, seconds, (double)played / seconds, mismatches);
+    printf("%ld scenarios from seed %lld in %.1f s (%.0f a second): %ld mismatches\n", played,
+           options.first, seconds, (double)played / seconds, mismatches);
     if (failed)
         printf("%d workers failed\n", failed);
     return mismatches || failed || played == 0;
 }
 
 /* ---- The command line ------------------------------------------------------------------------ */
-
-_Noreturn static void refuse(const char *why)
-{
-    fprintf(stderr, "referee: %s\n%s", why, usage);
-    exit(2);
-}
-
-static uint64_t number_from(const char *text)
-{
-    char *end;
-    uint64_t number;
-
-    errno = 0;
-    number = strtoull(text, &end, 0);
-    if (errno || !*text || *end || *text == '-')
-        refuse("a number was expected");
-    return number;
-}
 
 static void set_modes(const char *mode)
 {
@@ -377,79 +354,50 @@ static void set_modes(const char *mode)
     options.modes[RUN_DRAIN] = all || strcmp(mode, "drain") == 0;
     options.modes[RUN_LINGER] = all || strcmp(mode, "linger") == 0;
     if (!options.modes[RUN_LOG] && !options.modes[RUN_DRAIN] && !options.modes[RUN_LINGER])
-        refuse("--mode is log, drain, linger or all");
+        options_refuse("--mode is log, drain, linger or all", usage);
 }
 
-static bool parse(int argc, char **argv)
+static void start_anywhere(void)
 {
-    static const struct option names[] = {{"count", required_argument, NULL, 'n'},
-                                          {"first", required_argument, NULL, 'f'},
-                                          {"fresh", no_argument, NULL, 'r'},
-                                          {"seed", required_argument, NULL, 's'},
-                                          {"mode", required_argument, NULL, 'm'},
-                                          {"jobs", required_argument, NULL, 'j'},
-                                          {"stop", required_argument, NULL, 'x'},
-                                          {"beyond", no_argument, NULL, 'b'},
-                                          {"strict", no_argument, NULL, 'S'},
-                                          {"race", no_argument, NULL, 'R'},
-                                          {"counters", no_argument, NULL, 'c'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    bool racing = false;
-    int option;
+    uint64_t number;
 
-    set_modes("all");
-    options.jobs = (int)sysconf(_SC_NPROCESSORS_ONLN);
-    while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
-        switch (option) {
-        case 'n':
-            options.count = (long)number_from(optarg);
-            break;
-        case 'f':
-            options.first = number_from(optarg);
-            break;
-        case 'r': /* short enough to be typed */
-            if (getrandom(&options.first, sizeof options.first, 0) < 0)
-                fail("get a random number");
-            options.first >>= 24;
-            break;
-        case 's':
-            options.first = number_from(optarg);
-            options.count = 1;
-            options.jobs = 1;
-            options.verbose = true;
-            break;
-        case 'm':
-            set_modes(optarg);
-            break;
-        case 'j':
-            options.jobs = (int)number_from(optarg);
-            break;
-        case 'x':
-            options.mismatches_max = (long)number_from(optarg);
-            break;
-        case 'b':
-            options.beyond = true;
-            break;
-        case 'S':
-            options.strict = true;
-            break;
-        case 'R':
-            racing = true;
-            break;
-        case 'c':
-            options.by_counters = true;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            exit(0);
-        default:
-            refuse("an option is unknown");
-        }
+    if (getrandom(&number, sizeof number, 0) < 0)
+        fail("get a random number");
+    options.first = (long long)(number >> 24); /* short enough to be typed */
+}
+
+static void parse(int argc, char **argv)
+{
+    const char *mode = "all";
+    long long seed = -1;
+    bool fresh = false;
+    const struct option_row rows[] = {
+        {"--count", .number = &options.count, .most = LONG_MAX},
+        {"--first", .number = &options.first, .most = LLONG_MAX},
+        {"--fresh", .flag = &fresh},
+        {"--seed", .number = &seed, .most = LLONG_MAX},
+        {"--mode", .text = &mode},
+        {"--jobs", .number = &options.jobs, .least = 1, .most = 1000},
+        {"--stop", .number = &options.mismatches_max, .most = LONG_MAX},
+        {"--beyond", .flag = &options.beyond},
+        {"--strict", .flag = &options.strict},
+        {"--counters", .flag = &options.by_counters},
+        {"--race", .flag = &options.race},
+        {.name = NULL},
+    };
+
+    options.jobs = sysconf(_SC_NPROCESSORS_ONLN);
+    if (options_read(argc, argv, rows, usage) != argc)
+        options_refuse("arguments are not expected", usage);
+    set_modes(mode);
+    if (fresh)
+        start_anywhere();
+    if (seed >= 0) {
+        options.first = seed;
+        options.count = options.jobs = 1;
+        options.verbose = true;
     }
-    if (optind != argc)
-        refuse("arguments are not expected");
-    return racing;
+    options_need_library(usage);
 }
 
 static int run_race(void)
@@ -470,17 +418,14 @@ static int run_race(void)
 int main(int argc, char **argv)
 {
     long start;
-    bool racing;
     int failed;
 
     if (argc == 2 && strcmp(argv[1], "--program") == 0)
         return program_main();
     if (argc == 4 && strcmp(argv[1], "--holder") == 0)
         return holder_main(atoi(argv[2]), *argv[3] == '1');
-    racing = parse(argc, argv);
-    if (!getenv("LIBSAFECLOSE") || access(getenv("LIBSAFECLOSE"), R_OK) != 0)
-        refuse("LIBSAFECLOSE names no library");
-    if (racing)
+    parse(argc, argv);
+    if (options.race)
         return run_race();
     totals = mmap(NULL, sizeof *totals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (totals == MAP_FAILED)

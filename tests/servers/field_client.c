@@ -14,6 +14,7 @@
  *   end       eof, reset or timeout
  */
 #define _GNU_SOURCE /* memmem, strcasestr */
+#include "options.h"
 #include "play.h"
 
 #include <errno.h>
@@ -32,8 +33,8 @@
 
 static const char usage[] =
     "usage: field_client [OPTION...] HOST PORT\n"
-    "  -s TEXT   the request's head, \\r, \\n and \\\\ being what they are in C, and %b the bytes of\n"
-    "            the body; \"\" sends none (POST / HTTP/1.1, Connection: close)\n"
+    "  -s TEXT   the request's head, as printf(1) takes it: \\r, \\n, \\0 and octal; %b is the size of the\n"
+    "            body; \"\" sends none (POST / HTTP/1.1, Connection: close)\n"
     "  -b BYTES  of the request's body, 0 to 100000000 (300000)\n"
     "  -e BYTES  of the body sent at once, the rest being late (200000)\n"
     "  -l MS     the rest is sent so long after the answer, or its end, has begun (50)\n"
@@ -49,7 +50,7 @@ enum { HEAD_ROOM = 16384, READ_ROOM = 65536 };
 
 static struct {
     const char *head;
-    long body, early, late_ms, latest_ms, buffer, chunk, pause_ms, limit_ms;
+    long long body, early, late_ms, latest_ms, buffer, chunk, pause_ms, limit_ms;
 } options = {
     .head = "POST / HTTP/1.1\\r\\nHost: field\\r\\nConnection: close\\r\\n"
             "Content-Type: application/octet-stream\\r\\nContent-Length: %b\\r\\n\\r\\n",
@@ -82,36 +83,12 @@ static long long start_ms;
 
 /* ---- The request ----------------------------------------------------------------------------- */
 
-static size_t put_head(char *to, const char *text)
-{
-    char *start = to;
-
-    for (; *text; text++) {
-        char c = *text;
-        if (c == '%' && text[1] == 'b')
-            to += sprintf(to, "%ld", options.body);
-        else if (c == '\\' && (text[1] == 'r' || text[1] == 'n'))
-            *to++ = text[1] == 'r' ? '\r' : '\n';
-        else if (c == '\\' && text[1] == '\\')
-            *to++ = c;
-        else {
-            *to++ = c;
-            continue;
-        }
-        text++;
-    }
-    return (size_t)(to - start);
-}
-
 static void make_request(void)
 {
-    /* A %b of two characters becomes nine digits at most. */
-    size_t room = strlen(options.head) * 5 + (size_t)options.body + 1;
-
-    request.bytes = malloc(room);
+    request.bytes = request_head(options.head, options.body, &request.size);
+    request.bytes = realloc(request.bytes, request.size + (size_t)options.body + 1);
     if (!request.bytes)
         unable("get memory");
-    request.size = put_head(request.bytes, options.head);
     memset(request.bytes + request.size, 'b', (size_t)options.body);
     request.early =
         request.size + (size_t)(options.early < options.body ? options.early : options.body);
@@ -296,57 +273,28 @@ static int connect_to(const char *host, const char *port)
     return fd;
 }
 
-/* ---- Arguments ------------------------------------------------------------------------------- */
-
-static void read_option(int option)
-{
-    enum { MOST_BYTES = 100000000, MOST_MS = 3600000 };
-
-    switch (option) {
-    case 's':
-        options.head = optarg;
-        break;
-    case 'b':
-        options.body = number_between(0, MOST_BYTES, optarg, usage);
-        break;
-    case 'e':
-        options.early = number_between(0, MOST_BYTES, optarg, usage);
-        break;
-    case 'l':
-        options.late_ms = number_between(0, MOST_MS, optarg, usage);
-        break;
-    case 'L':
-        options.latest_ms = number_between(0, MOST_MS, optarg, usage);
-        break;
-    case 'r':
-        options.buffer = number_between(0, MOST_BYTES, optarg, usage);
-        break;
-    case 'c':
-        options.chunk = number_between(1, READ_ROOM, optarg, usage);
-        break;
-    case 'd':
-        options.pause_ms = number_between(0, MOST_MS, optarg, usage);
-        break;
-    case 't':
-        options.limit_ms = number_between(1, MOST_MS, optarg, usage);
-        break;
-    default:
-        fputs(usage, option == 'h' ? stdout : stderr);
-        exit(option == 'h' ? 0 : 2);
-    }
-}
-
 int main(int argc, char **argv)
 {
-    int option, fd;
+    enum { MOST_BYTES = 100000000, MOST_MS = 3600000 };
+    const struct option_row rows[] = {
+        {"-s", .text = &options.head},
+        {"-b", .number = &options.body, .most = MOST_BYTES},
+        {"-e", .number = &options.early, .most = MOST_BYTES},
+        {"-l", .number = &options.late_ms, .most = MOST_MS},
+        {"-L", .number = &options.latest_ms, .most = MOST_MS},
+        {"-r", .number = &options.buffer, .most = MOST_BYTES},
+        {"-c", .number = &options.chunk, .least = 1, .most = READ_ROOM},
+        {"-d", .number = &options.pause_ms, .most = MOST_MS},
+        {"-t", .number = &options.limit_ms, .least = 1, .most = MOST_MS},
+        {.name = NULL},
+    };
+    int at = options_read(argc, argv, rows, usage), fd;
     bool in_time;
 
-    while ((option = getopt(argc, argv, "s:b:e:l:L:r:c:d:t:h")) != -1)
-        read_option(option);
-    if (argc - optind != 2)
-        read_option('?');
+    if (argc - at != 2)
+        options_refuse("a host and a port are expected", usage);
     make_request();
-    fd = connect_to(argv[optind], argv[optind + 1]);
+    fd = connect_to(argv[at], argv[at + 1]);
     start_ms = net_now_ms();
     in_time = converse(fd);
     if (in_time && !was_reset)

@@ -8,6 +8,7 @@
  *     bytes 6434000
  * body is a checksum of what is behind the head (of an answer without an empty line: of all of it).
  */
+#include "options.h"
 #include "play.h"
 
 #include <arpa/inet.h>
@@ -41,7 +42,7 @@ enum { PIECE = 65536, PARTS = 16, STATUS_ROOM = 64, KINDS = 256 };
 
 static struct {
     const char *head;
-    long count, at_a_time, body, early, late_ms, buffer, limit_ms;
+    long long count, at_a_time, body, early, late_ms, buffer, limit_ms;
     bool hold;
 } options = {
     .head =
@@ -83,46 +84,6 @@ static long started, done, held;
 static unsigned long long bytes;
 
 /* ---- The request ----------------------------------------------------------------------------- */
-
-static char escaped(const char **text)
-{
-    char *end, digits[4] = {0};
-
-    switch (**text) {
-    case 'r':
-        return '\r';
-    case 'n':
-        return '\n';
-    case '0' ... '7':
-        strncpy(digits, *text, 3);
-        digits[0] = (char)strtol(digits, &end, 8);
-        *text += end - digits - 1;
-        return digits[0];
-    default:
-        return **text;
-    }
-}
-
-static void make_head(void)
-{
-    const char *text = options.head;
-
-    head = malloc(strlen(text) * 16 + 1);
-    if (!head)
-        unable("get memory");
-    for (; *text; text++) {
-        if (text[0] == '%' && text[1] == 'b') {
-            head_size += (size_t)sprintf(head + head_size, "%ld", options.body);
-            text++;
-        } else if (text[0] == '\\' && text[1]) {
-            text++;
-            head[head_size++] = escaped(&text);
-        } else {
-            head[head_size++] = *text;
-        }
-    }
-    memset(piece, 'b', sizeof(piece));
-}
 
 static size_t request_size(void)
 {
@@ -372,47 +333,9 @@ static void hold(void)
 
 /* ---- Arguments ------------------------------------------------------------------------------- */
 
-static void read_option(int option)
-{
-    enum { MOST_BYTES = 100000000, MOST_MS = 3600000, MOST_CLIENTS = 10000000 };
-
-    switch (option) {
-    case 'n':
-        options.count = number_between(1, MOST_CLIENTS, optarg, usage);
-        break;
-    case 'c':
-        options.at_a_time = number_between(1, 20000, optarg, usage);
-        break;
-    case 's':
-        options.head = optarg;
-        break;
-    case 'b':
-        options.body = number_between(0, MOST_BYTES, optarg, usage);
-        break;
-    case 'e':
-        options.early = number_between(0, MOST_BYTES, optarg, usage);
-        break;
-    case 'l':
-        options.late_ms = number_between(0, MOST_MS, optarg, usage);
-        break;
-    case 'r':
-        options.buffer = number_between(0, MOST_BYTES, optarg, usage);
-        break;
-    case 't':
-        options.limit_ms = number_between(1, MOST_MS, optarg, usage);
-        break;
-    case 'H':
-        options.hold = true;
-        break;
-    default:
-        fputs(usage, option == 'h' ? stdout : stderr);
-        exit(option == 'h' ? 0 : 2);
-    }
-}
-
 static void get_ready(const char *address, const char *port)
 {
-    server.sin_port = htons((uint16_t)number_between(1, 65535, port, usage));
+    server.sin_port = htons((uint16_t)options_number(port, 1, 65535, usage));
     if (inet_pton(AF_INET, address, &server.sin_addr) != 1) {
         errno = EINVAL;
         unable("use that address");
@@ -425,18 +348,30 @@ static void get_ready(const char *address, const char *port)
         unable("get memory");
     for (long i = 0; i < options.at_a_time; i++)
         clients[i].fd = -1;
-    make_head();
+    head = request_head(options.head, options.body, &head_size);
+    memset(piece, 'b', sizeof(piece));
 }
 
 int main(int argc, char **argv)
 {
-    int option;
+    enum { MOST_BYTES = 100000000, MOST_MS = 3600000, MOST_CLIENTS = 10000000 };
+    const struct option_row rows[] = {
+        {"-n", .number = &options.count, .least = 1, .most = MOST_CLIENTS},
+        {"-c", .number = &options.at_a_time, .least = 1, .most = 20000},
+        {"-s", .text = &options.head},
+        {"-b", .number = &options.body, .most = MOST_BYTES},
+        {"-e", .number = &options.early, .most = MOST_BYTES},
+        {"-l", .number = &options.late_ms, .most = MOST_MS},
+        {"-r", .number = &options.buffer, .most = MOST_BYTES},
+        {"-t", .number = &options.limit_ms, .least = 1, .most = MOST_MS},
+        {"-H", .flag = &options.hold},
+        {.name = NULL},
+    };
+    int at = options_read(argc, argv, rows, usage);
 
-    while ((option = getopt(argc, argv, "n:c:s:b:e:l:r:t:Hh")) != -1)
-        read_option(option);
-    if (argc - optind != 2)
-        read_option('?');
-    get_ready(argv[optind], argv[optind + 1]);
+    if (argc - at != 2)
+        options_refuse("an address and a port are expected", usage);
+    get_ready(argv[at], argv[at + 1]);
     if (options.hold) {
         hold();
         return 0;

@@ -124,15 +124,43 @@ void become_class(const char *class)
     }
 }
 
-long number_between(long least, long most, const char *text, const char *usage)
+static char escaped(const char **text)
 {
-    char *end;
-    long value = strtol(text, &end, 10);
+    char *end, digits[4] = {0};
 
-    if (end == text || *end || value < least || value > most) {
-        fprintf(stderr, "%s: unable to use \"%s\": allowed is %ld to %ld\n%s",
-                program_invocation_short_name, text, least, most, usage);
-        exit(2);
+    switch (**text) {
+    case 'r':
+        return '\r';
+    case 'n':
+        return '\n';
+    case '0' ... '7':
+        strncpy(digits, *text, 3);
+        digits[0] = (char)strtol(digits, &end, 8);
+        *text += end - digits - 1;
+        return digits[0];
+    default:
+        return **text;
     }
-    return value;
+}
+
+char *request_head(const char *text, long long body, size_t *size)
+{
+    /* A %b of two characters becomes 20 digits at most. */
+    char *head = malloc(strlen(text) * 10 + 1), *to = head;
+
+    if (!head)
+        unable("get memory");
+    for (; *text; text++) {
+        if (text[0] == '%' && text[1] == 'b') {
+            to += sprintf(to, "%lld", body);
+            text++;
+        } else if (text[0] == '\\' && text[1]) {
+            text++;
+            *to++ = escaped(&text);
+        } else {
+            *to++ = *text;
+        }
+    }
+    *size = (size_t)(to - head);
+    return head;
 }

@@ -42,7 +42,8 @@ void have_own_mounts(void);
  * "chroot": changes to a root without /proc; "undumpable". */
 void become_class(const char *class);
 
-/* An option's value; without one that is allowed the program ends, with its USAGE and status 2. */
-long number_between(long least, long most, const char *text, const char *usage);
+/* The head of a request, and its size: TEXT as printf(1) takes it (\r, \n, \0 and octal); %b is the size of the body.
+ * For free. */
+char *request_head(const char *text, long long body, size_t *size);
 
 #endif
