@@ -8,11 +8,12 @@
  * (attack_pool.c).
  *
  * The library that is preloaded hooks libc's names, syscall(2) among them. An attacker is not to be
- * helped by it, nor stopped, so all that it does goes by a raw instruction (attack_raw).
+ * helped by it, nor stopped, so all that it does goes by a raw instruction (sys6).
  */
 #ifndef SAFECLOSE_TESTS_ATTACK_H
 #define SAFECLOSE_TESTS_ATTACK_H
 
+#include "ground/sys.h"
 #include "owner.h"
 
 #include <arpa/inet.h>
@@ -64,46 +65,13 @@ struct attack_order {
 
 extern struct attack_tally *attack_tally;
 
-static inline long attack_raw(long number, long a, long b, long c, long d, long e, long f)
-{
-#if defined(__x86_64__)
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    long result;
-
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    return result;
-#elif defined(__aarch64__)
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-    register long x3 __asm__("x3") = d;
-    register long x4 __asm__("x4") = e;
-    register long x5 __asm__("x5") = f;
-
-    __asm__ volatile("svc #0"
-                     : "+r"(x0)
-                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-                     : "memory");
-    return x0;
-#else
-#error "no raw system call for this machine"
-#endif
-}
-
-#define RAW0(name) attack_raw(SYS_##name, 0, 0, 0, 0, 0, 0)
-#define RAW1(name, a) attack_raw(SYS_##name, (long)(a), 0, 0, 0, 0, 0)
-#define RAW2(name, a, b) attack_raw(SYS_##name, (long)(a), (long)(b), 0, 0, 0, 0)
-#define RAW3(name, a, b, c) attack_raw(SYS_##name, (long)(a), (long)(b), (long)(c), 0, 0, 0)
-#define RAW4(name, a, b, c, d)                                                                     \
-    attack_raw(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+#define RAW0(name) sys6(SYS_##name, 0, 0, 0, 0, 0, 0)
+#define RAW1(name, a) sys6(SYS_##name, (long)(a), 0, 0, 0, 0, 0)
+#define RAW2(name, a, b) sys6(SYS_##name, (long)(a), (long)(b), 0, 0, 0, 0)
+#define RAW3(name, a, b, c) sys6(SYS_##name, (long)(a), (long)(b), (long)(c), 0, 0, 0)
+#define RAW4(name, a, b, c, d) sys6(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 #define RAW6(name, a, b, c, d, e, f)                                                               \
-    attack_raw(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+    sys6(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 /* ---- Chance, from the seed (xorshift64*) ----------------------------------------------------- */
 

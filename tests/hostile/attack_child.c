@@ -142,7 +142,7 @@ static _Noreturn void attack(const struct attack_order *order)
 
 static int raw_fork(void)
 {
-    return (int)attack_raw(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0);
+    return (int)sys6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0);
 }
 
 int attack_fork(const struct attack_order *order, int listener)
