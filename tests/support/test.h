@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -25,6 +26,23 @@ static struct CMUnitTest test_list[64];
 
 #define TEST(function) TEST_NAMED(#function, function, NULL, NULL, NULL)
 #define TEST_THEN(function, teardown) TEST_NAMED(#function, function, NULL, teardown, NULL)
+
+/* Of a table, a test for each row, with a member `name`: FORMAT is the test's, with a %s for the row's. */
+#define TEST_MAIN_ROWS(rows, format, function)                                                     \
+    int main(void)                                                                                 \
+    {                                                                                              \
+        enum { COUNT = sizeof(rows) / sizeof((rows)[0]) };                                         \
+        static char names[COUNT][64];                                                              \
+        struct CMUnitTest *test = test_list;                                                       \
+                                                                                                   \
+        while (test->name)                                                                         \
+            test++;                                                                                \
+        for (int i = 0; i < COUNT; i++) {                                                          \
+            snprintf(names[i], sizeof(names[i]), format, (rows)[i].name);                          \
+            *test++ = (struct CMUnitTest){names[i], function, NULL, NULL, (void *)&(rows)[i]};     \
+        }                                                                                          \
+        return cmocka_run_group_tests(test_list, NULL, NULL);                                      \
+    }
 
 #define TEST_MAIN()                                                                                \
     int main(void)                                                                                 \

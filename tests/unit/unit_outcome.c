@@ -132,16 +132,4 @@ TEST(only_a_reset_is_claimed)
             }
 }
 
-int main(void)
-{
-    static char names[ROWS][64];
-    struct CMUnitTest *test = test_list;
-
-    while (test->name)
-        test++;
-    for (int i = 0; i < ROWS; i++) {
-        snprintf(names[i], sizeof(names[i]), "the row \"%s\" is as in the table", table[i].name);
-        *test++ = (struct CMUnitTest){names[i], in_this_row, NULL, NULL, (void *)&table[i]};
-    }
-    return cmocka_run_group_tests(test_list, NULL, NULL);
-}
+TEST_MAIN_ROWS(table, "the row \"%s\" is as in the table", in_this_row)

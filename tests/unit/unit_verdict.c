@@ -171,16 +171,4 @@ TEST(causes_and_outcomes_have_the_names_that_scripts_read)
     assert_string_equal(names_outcome(OUTCOME_UNKNOWN), "unknown");
 }
 
-int main(void)
-{
-    static char names[ROWS][64];
-    struct CMUnitTest *test = test_list;
-
-    while (test->name)
-        test++;
-    for (int i = 0; i < ROWS; i++) {
-        snprintf(names[i], sizeof(names[i]), "the row of %s is as in the table", table[i].name);
-        *test++ = (struct CMUnitTest){names[i], in_this_state, NULL, NULL, (void *)&table[i]};
-    }
-    return cmocka_run_group_tests(test_list, NULL, NULL);
-}
+TEST_MAIN_ROWS(table, "the row of %s is as in the table", in_this_state)
