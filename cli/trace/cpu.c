@@ -81,6 +81,7 @@ bool trace_cpu_open(struct trace_cpu *cpu, int number, struct trace_cpu_options 
         return false;
     for (enum trace_kind kind = 0; kind < TRACE_POINTS; kind++)
         if (options->formats[kind].id && (kind != TRACE_RECEIVED || options->trace->received) &&
+            (kind != TRACE_STATE || options->trace->state_filter) &&
             !(open_point(cpu, number, kind, options) && join(cpu, kind)))
             return false;
     return true;

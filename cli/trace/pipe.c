@@ -29,8 +29,7 @@ struct trace_pipe {
     struct format kernel_stack; /* only their ids are used */
     struct format user_stack;
     char instance[TRACEFS_PATH];
-    bool received;
-    bool idle;
+    bool wanted[TRACE_POINTS];
     unsigned cpus;
     int fds[MOST_CPUS]; /* their pipes; -1: none */
     uint64_t seen[TRACE_POINTS];
@@ -94,7 +93,9 @@ struct trace_pipe *trace_pipe_open(const char *tracefs, const struct trace_optio
         return NULL;
     }
     pipe->formats = formats;
-    pipe->received = options->received;
+    pipe->wanted[TRACE_SENT] = true;
+    pipe->wanted[TRACE_RECEIVED] = options->received;
+    pipe->wanted[TRACE_STATE] = options->state_filter != NULL;
     read_format(&pipe->kernel_stack, tracefs, "events/ftrace/kernel_stack/format");
     read_format(&pipe->user_stack, tracefs, "events/ftrace/user_stack/format");
     if (!tracefs_write(pipe->instance, "trace_clock", "mono") ||
@@ -112,22 +113,10 @@ struct trace_pipe *trace_pipe_open(const char *tracefs, const struct trace_optio
     return pipe;
 }
 
-struct trace_pipe *trace_pipe_open_idle(const char *tracefs, const struct trace_options *options,
-                                        const struct format formats[TRACE_POINTS])
-{
-    const struct trace_options idle = {.received = options->received,
-                                       .reset_filter = "common_pid == 0"};
-    struct trace_pipe *pipe = trace_pipe_open(tracefs, &idle, formats);
-
-    if (pipe)
-        pipe->idle = true;
-    return pipe;
-}
-
 void trace_pipe_start(struct trace_pipe *pipe)
 {
     for (enum trace_kind kind = 0; kind < TRACE_POINTS; kind++)
-        if ((kind != TRACE_RECEIVED || pipe->received) && (kind != TRACE_STATE || !pipe->idle))
+        if (pipe->wanted[kind])
             set(pipe, kind, "enable", "1");
 }
 

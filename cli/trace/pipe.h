@@ -15,10 +15,6 @@ struct trace_pipe;
 struct trace_pipe *trace_pipe_open(const char *tracefs, const struct trace_options *options,
                                    const struct format formats[TRACE_POINTS]);
 
-/* Those of idle processors alone, and no TRACE_STATE. */
-struct trace_pipe *trace_pipe_open_idle(const char *tracefs, const struct trace_options *options,
-                                        const struct format formats[TRACE_POINTS]);
-
 /* As trace.h says. */
 void trace_pipe_start(struct trace_pipe *pipe);
 void trace_pipe_stop(struct trace_pipe *pipe);

@@ -61,11 +61,13 @@ static void refused(const char *what, int error)
 static struct perf *open_perf(struct trace *trace, const char *tracefs,
                               const struct trace_options *options)
 {
+    const struct trace_options idle = {.received = options->received,
+                                       .reset_filter = "common_pid == 0"};
     struct trace_options busy = *options;
     struct perf *perf;
     int error;
 
-    trace->idle = trace_pipe_open_idle(tracefs, options, trace->formats);
+    trace->idle = trace_pipe_open(tracefs, &idle, trace->formats);
     busy.reset_filter = trace->idle ? "common_pid != 0" : NULL;
     perf = perf_open(&busy, trace->formats);
     error = errno;

@@ -78,9 +78,9 @@ struct trace_event {
 };
 
 struct trace_options {
-    bool received;            /* resets that came in, too */
-    const char *state_filter; /* for TRACE_STATE: a condition in the kernel's language, or NULL */
-    const char *reset_filter; /* for the others; only this module's */
+    bool received;                /* resets that came in, too */
+    const char *state_filter;     /* a condition in the kernel's language; NULL: no TRACE_STATE */
+    const char *reset_filter;     /* for the others, or NULL; only this module's */
     unsigned stack[TRACE_POINTS]; /* bytes of the program's stack to copy; multiples of 8 */
 };
 
