@@ -106,7 +106,6 @@ struct trace_pipe *trace_pipe_open(const char *tracefs, const struct trace_optio
         return NULL;
     }
     /* Without these there is less to tell. */
-    tracefs_write(pipe->instance, "buffer_size_kb", "1024");
     tracefs_write(pipe->instance, "options/stacktrace", "1");
     tracefs_write(pipe->instance, "options/userstacktrace", "1");
     open_pipes(pipe);

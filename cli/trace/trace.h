@@ -12,8 +12,9 @@
  * Rings are merged by time: trace_next gives an event only once every ring has been read up to a later
  * time, so a close on one CPU comes before the reset that another CPU sends for it.
  *
- * Bounded: at most 64 MB of rings; a full ring loses records, and the kernel counts them (trace_counts). Above a
- * rate the kernel gives every k-th event only (trace_sample); `weight` says how many one stands for.
+ * Bounded: at most 64 MB of rings, and what the kernel gives a tracefs instance, 1.4 MB for each CPU; a full ring loses
+ * records, and the kernel counts them (trace_counts). Above a rate the kernel gives every k-th event only
+ * (trace_sample); `weight` says how many one stands for.
  */
 #ifndef SAFECLOSE_TRACE_H
 #define SAFECLOSE_TRACE_H
