@@ -151,14 +151,14 @@ FUZZERS = $(patsubst tests/unit/fuzz_%.c,%,$(wildcard tests/unit/fuzz_*.c))
 REPLAYS = $(FUZZERS:%=$(BUILD)/tests/replay_%)
 log_SOURCES = $(filter-out cli/main.c,$(COMMAND_SOURCES)) $(COMMAND_PURE:%=shim/%.c)
 FUZZ_FLAGS = -std=gnu11 -g -O1 $(COMMAND_INCLUDES) -fno-sanitize-recover=all
-TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(PLAYERS:tests/support/%.c=$(BUILD)/tests/%) \
+TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(PLAYERS:tests/support/%.c=$(BUILD)/tests/%) $(BUILD)/tests/net_trace \
 	$(BUILD)/tests/replay $(FUZZERS:%=$(BUILD)/tests/fuzz_%) \
 	$(call BUILT_TESTS,$(BIG_PARTS)), $(call BUILT_TESTS,$(wildcard tests/*/*.c)))
 BENCH_LIB = $(BUILD)/scripts/bench_empty_lib.so
 BENCH_PROGRAMS = $(filter-out $(BENCH_LIB:.so=),$(patsubst %.c,$(BUILD)/%,$(wildcard scripts/bench_*.c)))
 # cmocka is there for the machine's own libc; for others there is as much of it as the tests use.
 CMOCKA := $(shell echo 'int main(void) { return 0; }' | $(CC) -xc -o /dev/null - -lcmocka >/dev/null 2>&1 && echo -lcmocka)
-TEST_FLAGS = $(PLAIN_FLAGS) -Itests/support -Ishim -MMD -MP -pthread $(FRAMES) $(if $(CMOCKA),,-Itests/support/no_cmocka) \
+TEST_FLAGS = $(PLAIN_FLAGS) -Itests/support -Ishim -Icli -MMD -MP -pthread $(FRAMES) $(if $(CMOCKA),,-Itests/support/no_cmocka) \
 	$(if $(IS_GLIBC),,-Itests/support/musl -include tests/support/musl/libc.h)
 
 all: $(LIB) $(COMMAND) $(DEMOS) $(PAGES) $(COMPLETIONS)
@@ -230,7 +230,7 @@ $(CLI_UNITS): $(BUILD)/tests/unit_%: tests/unit/unit_%.c $(filter-out $(BUILD)/c
 $(BUILD)/tests/kernel_facts_%: tests/kernel/kernel_facts_%.c tests/support/net.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(CMOCKA)
+	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(CMOCKA)
 
 $(BUILD)/tests/%_lib.so: %_lib.c
 	$(say) CC $@
@@ -256,7 +256,12 @@ PLAYERS = tests/support/net.c tests/support/play.c tests/support/options.c
 $(BUILD)/tests/%: %.c $(PLAYERS)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ $(sort $(filter %.c,$^))
+	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ $(sort $(filter %.c %.o,$^))
+
+# Those that ask for the kernel's reasons read the tracepoint as the command does.
+TRACED = $(filter $(addprefix $(BUILD)/tests/,scene referee door_% kernel_facts_%),$(TEST_PROGRAMS) $(CMOCKA_TESTS))
+TRACE_READER = $(addprefix $(BUILD)/cli/,$(addsuffix .o,process/process $(addprefix trace/,endpoint format page pipe record tracefs)))
+$(TRACED): tests/support/net_trace.c $(TRACE_READER) $(BUILD)/shim/ground/format.o
 
 define big_test
 $(BUILD)/tests/$(1): $(wildcard tests/*/$(1)_*.c)

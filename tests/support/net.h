@@ -197,16 +197,16 @@ int net_receive_descriptor(int channel, int flags);
 
 /* ---- The kernel's own reason ----------------------------------------------------------------- */
 
-/* Starts listening to the tracepoint tcp:tcp_send_reset through a tracefs instance of our own,
- * mounting tracefs (in a mount namespace of our own) where it isn't. NULL: it runs. Otherwise why
- * it can't, as a static text: not root, no tracefs, or a kernel older than 6.12, which names no
- * reason. */
+/* These are in net_trace.c, which reads as `safeclose watch` does by tracefs (cli/trace/pipe.h).
+ *
+ * Starts listening to the tracepoint tcp:tcp_send_reset. NULL: it runs. Otherwise why it can't, as a
+ * static text: not root, no tracefs, or a kernel older than 6.12, which names no reason. */
 const char *net_trace_start(void);
 
 /* The name of the reason ("TCP_ABORT_ON_CLOSE") of the oldest reset sent from address FROM to TO
  * that was not asked for yet, "" if there was none. NULL: not tracing. The tracepoint is
  * machine-wide, the addresses single ours out; a reset that a listener sends itself has no TO but
- * "0.0.0.0:0". The text is good until the next call. */
+ * "0.0.0.0:0". */
 const char *net_trace_reason(const char *from, const char *to);
 
 /* Removes the instance. Also done at exit. */
