@@ -106,11 +106,8 @@ static bool judge_close(struct close *c, enum via via, const void *call_site)
         kind = probe_kind(c->fd);
     if (kind != PROBE_TCP && kind != PROBE_MPTCP)
         return false;
-    if (!c->info->flags) { /* the program was started with it, and nothing has noted it yet */
-        track_flags(c->fd);
-        *c->info = fdtable_take(c->fd);
+    if (track_late(c->fd, c->info))
         drop(c, via);
-    }
     struct event e = {.fd = c->fd, .via = via, .call_site = call_site};
     struct close asked = *c;
 

@@ -5,7 +5,6 @@
 #include "safeclose.h"
 
 #include "doors/doors.h"
-#include "doors/track.h"
 #include "ground/boundary.h"
 #include "ground/fdtable.h"
 #include "ground/sys.h"
@@ -16,7 +15,6 @@
 
 static bool uses_tcp(void)
 {
-    track_inherited();
     return atomic_load(&process->greeted) & USES_TCP || fdtable_next(-1, FD_TCP) >= 0;
 }
 

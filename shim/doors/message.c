@@ -12,6 +12,7 @@
 #include "holders/holders.h"
 #include "remedy/linger.h"
 #include "report/event.h"
+#include "tcp/first_use.h"
 
 #include <linux/sockios.h>
 #include <linux/nbd.h>
@@ -84,7 +85,7 @@ static void arrived(int fd)
         fdtable_add(fd, FD_UNTRACKED);
         holders_note_passing();
     }
-    track_use();
+    first_use_opening();
 }
 
 long message_received(const struct msghdr *message, long ret)

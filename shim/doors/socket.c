@@ -10,6 +10,7 @@
 #include "holders/rings.h"
 #include "remedy/linger.h"
 #include "report/event.h"
+#include "tcp/first_use.h"
 #include "tcp/pending.h"
 #include "tcp/probe.h"
 
@@ -57,7 +58,7 @@ long socket_listen_end(int fd, long ret)
 {
     if (ret == 0 && boundary_enter() && track_flags(fd) & FD_TCP) {
         fdtable_add(fd, FD_LISTENING);
-        track_use();
+        first_use_opening();
         linger_prepare_limited();
     }
     return ret;
@@ -108,7 +109,7 @@ long socket_accept_end(const struct accepting *a, int listener, long fd)
     }
     track_new((int)fd, info);
     if (a->watched) {
-        track_use();
+        first_use_opening();
         pending_ask_again();
         linger_prepare(boundary_likely_threads());
     }
@@ -142,7 +143,7 @@ long socket_connect_end(int fd, const struct sockaddr *address, socklen_t len, l
     }
     fdtable_connected(fd, owner_peer_hash(&peer));
     if (peer.known) /* not after connect to AF_UNSPEC, which disconnects */
-        track_use();
+        first_use_opening();
     linger_prepare(boundary_likely_threads());
     return ret;
 }

@@ -56,7 +56,7 @@ __attribute__((constructor)) static void start(void)
         boundary_start(in_child);
         holders_start();
         sink_start();
-        track_start();
+        track_inherited();
         fork_start();
         libc_at_exit(at_exit);
         (void)at_quick_exit(at_quick); /* without it, that end goes unseen */

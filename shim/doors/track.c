@@ -7,11 +7,11 @@
 #include "holders/holders.h"
 #include "holders/owner.h"
 #include "settings/config.h"
-#include "tcp/first_use.h"
 #include "tcp/probe.h"
 
-#define NUMBERS                                                                                    \
-    64 /* looked at where /proc is not there: those that inetd and socket activation give */
+/* So many are asked about in each program that starts, at 0.1 us each: few have a TCP socket, and above these hardly
+ * any that has none here. */
+#define NUMBERS 64
 
 /* If the table has an older entry for this number, that connection was closed unseen. Relatives are not told that this
  * process has given it up, because it may only have been moved to another number. */
@@ -44,8 +44,7 @@ static uint32_t ask_flags(int fd)
     }
 }
 
-/* Of a socket that was there before the library saw it. */
-static void note(int fd, uint32_t flags)
+static struct fd_info ask(int fd, uint32_t flags)
 {
     struct fd_info info = {.flags = flags | ask_flags(fd)};
     struct endpoint peer;
@@ -55,66 +54,23 @@ static void note(int fd, uint32_t flags)
         info.peer = owner_peer_hash(&peer);
         info.flags |= peer.known ? FD_PEER : 0;
     }
-    track_new(fd, info);
+    return info;
 }
 
 void track_arrived(int fd)
 {
-    note(fd, 0);
-}
-
-/* Notes it, unless that was done. Returns its flags. */
-static uint32_t note_new(int fd)
-{
-    if (!(fdtable_get(fd).flags & (FD_TCP | FD_OTHER)))
-        note(fd, fdtable_get(fd).flags);
-    return fdtable_get(fd).flags;
-}
-
-static bool visit(int dir, const char *name, int number, void *context)
-{
-    (void)name;
-    (void)context;
-    if (number != dir)
-        note_new(number);
-    return true;
-}
-
-static void note_all(void)
-{
-    long dir = proc_open("/proc/self/fd");
-
-    if (dir >= 0) {
-        proc_walk((int)dir, visit, NULL);
-        sys1(SYS_close, dir);
-        return;
-    }
-    for (int fd = 0; fd < NUMBERS; fd++)
-        note_new(fd);
-}
-
-/* What another thread does to a number meanwhile may be noted as inherited, which is left alone. */
-void track_inherited(void)
-{
-    static atomic_bool begun;
-
-    if (!atomic_load_explicit(&begun, memory_order_relaxed) && !atomic_exchange(&begun, true))
-        note_all();
+    track_new(fd, ask(fd, 0));
 }
 
 uint32_t track_flags(int fd)
 {
-    uint32_t before = fdtable_get(fd).flags, flags = note_new(fd);
+    uint32_t flags = fdtable_get(fd).flags;
 
-    if (flags & FD_TCP && !(before & FD_TCP))
-        track_inherited();
+    if (!(flags & (FD_TCP | FD_OTHER))) {
+        flags |= ask_flags(fd);
+        fdtable_add(fd, flags);
+    }
     return flags;
-}
-
-void track_use(void)
-{
-    track_inherited();
-    first_use_opening();
 }
 
 /* SAFECLOSE_INHERITED says that the process which started the program has closed its copies. The program may have
@@ -136,16 +92,48 @@ static void take_as_accepted(int fd)
     fdtable_set(fd, info);
 }
 
-/* To look at all numbers takes as long as the rest of the start: a program that is no service, and never uses TCP,
- * does without. */
-void track_start(void)
+static bool visit(int dir, const char *name, int number, void *context)
 {
-    bool service = config.sole;
+    (void)name;
+    (void)context;
+    if (number != dir && number >= NUMBERS)
+        track_arrived(number);
+    return true;
+}
 
-    for (int fd = 0; fd < NUMBERS && (fd <= 2 || fd - 3 < config.handed); fd++)
-        service |= note_new(fd) & FD_TCP;
-    if (service)
-        track_inherited();
+/* By a folder of /proc, which takes the program a fifth of the library's start, and a number. */
+static void note_the_rest(void)
+{
+    long dir = proc_open("/proc/self/fd");
+
+    if (dir < 0)
+        return;
+    proc_walk((int)dir, visit, NULL);
+    sys1(SYS_close, dir);
+}
+
+static bool all_noted; /* track_inherited */
+
+/* Later is too late: other threads, and handlers, make of a number what they like while it is asked about. */
+void track_inherited(void)
+{
+    bool all = config.sole || config.handed > NUMBERS - 3;
+
+    for (int fd = 0; fd < NUMBERS; fd++) {
+        track_arrived(fd);
+        all |= fdtable_get(fd).flags & FD_TCP;
+    }
+    all_noted = all;
+    if (all)
+        note_the_rest();
     for (int fd = -1; config.sole && (fd = fdtable_next(fd, FD_INHERITED)) >= 0;)
         take_as_accepted(fd);
+}
+
+bool track_late(int fd, struct fd_info *info)
+{
+    if (info->flags & FD_TCP || all_noted || fd < NUMBERS)
+        return false;
+    *info = ask(fd, info->flags & ~(uint32_t)FD_OTHER);
+    return true;
 }

@@ -7,22 +7,21 @@
 
 #include "ground/fdtable.h"
 
+#include <stdbool.h>
+
 /* fd is a new number, with this entry; an entry without flags says that it is not TCP. */
 void track_new(int fd, struct fd_info info);
 
 /* fd came from a process that can't be followed. */
 void track_arrived(int fd);
 
-/* Notes what makes the program a service: what it was started with on 0 to 2 and the numbers of LISTEN_FDS. For the
- * constructor. */
-void track_start(void);
-
-/* Notes the rest of it, if that has not been done. */
+/* Notes what the program was started with: all of it if it has TCP among the first 64 numbers, or SAFECLOSE_INHERITED
+ * or LISTEN_FDS say that there is some; else what is above those is noted when it is used. For the constructor. */
 void track_inherited(void);
 
-/* To be called where the program begins to use a connection or a listening socket, by a call that gives it a number or
- * may: track_inherited, and first_use_opening. */
-void track_use(void);
+/* For a TCP socket, and its entry that was taken from the table: if the program may have been started with it, and
+ * nothing was noted then, asks the kernel, and changes the entry as it would have been. */
+bool track_late(int fd, struct fd_info *info);
 
 /* The flags of fd; asks the kernel for them if nothing is known of fd. */
 uint32_t track_flags(int fd);

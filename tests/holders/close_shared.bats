@@ -120,7 +120,6 @@ echoed()
     tells 1.cause unread-data 1.outcome rst 1.confirmed true 1.note owner-unknown 1.action passed 1.discarded 0
 }
 
-# Nobody has asked about it when the program ends, but what a program was started with is noted when it first uses TCP.
 @test "inherited, and the program uses TCP: its exit is told as well" {
     never_changed --inherited 'program listens' 'peer sends 1024' 'program ends' "$end"
     saw resets 1 peer_end ECONNRESET
