@@ -157,7 +157,7 @@ TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(PLAYERS:tests/s
 BENCH_LIB = $(BUILD)/scripts/bench_empty_lib.so
 BENCH_PROGRAMS = $(filter-out $(BENCH_LIB:.so=),$(patsubst %.c,$(BUILD)/%,$(wildcard scripts/bench_*.c)))
 # cmocka is there for the machine's own libc; for others there is as much of it as the tests use.
-CMOCKA := $(shell echo 'int main(void) { return 0; }' | $(CC) -xc -o /dev/null - -lcmocka >/dev/null 2>&1 && echo -lcmocka)
+CMOCKA := $(shell printf '$(hash)include <%s.h>\n' stdarg stddef setjmp stdint cmocka | sed '$$aint main(void) { return 0; }' | $(CC) -xc -o /dev/null - -lcmocka >/dev/null 2>&1 && echo -lcmocka)
 TEST_FLAGS = $(PLAIN_FLAGS) -Itests/support -Ishim -Icli -MMD -MP -pthread $(FRAMES) $(if $(CMOCKA),,-Itests/support/no_cmocka) \
 	$(if $(IS_GLIBC),,-Itests/support/musl -include tests/support/musl/libc.h)
 
