@@ -1,11 +1,10 @@
 #!/usr/bin/env bats
-# The flags that packagers build with, and that what is built does not depend on where.
+# The flags that packagers build with.
 #
-# Takes long: some five builds
+# Takes long: two builds
 
 load ../support/helper
 
-# The sources, in a folder of this name.
 @test "hardened as Debian does it: builds and passes its tests" {
     "$top/scripts/matrix" --quick hardening >&2
 }

@@ -1,10 +1,11 @@
 #!/usr/bin/env bats
 # What a build takes from its environment and leaves to it: flags, the folder it is in, what is installed.
 
-# Takes long
+# Takes long: two builds
 
 load ../support/helper
 
+# The sources, in a folder of this name.
 copy_to()
 {
     mkdir -p "$1"
