@@ -81,10 +81,10 @@ assert [(e['ended_by'], e['discarded'], e['outcome']) for e in ends] == [('in-us
     plays flood 'before: EOF' "${meanwhile[@]}"
 }
 
-# The family's, and what has been given up in it (holders/): who holds what; and what it has counted and told
-# (report/ledger.h), of which a process of other rights has its own.
-@test "three mappings are shared with fork children" {
-    plays shared 'first: EOF' 'shared mappings: 3'
+# Who holds what (holders/); and what the family has counted and told (report/ledger.h), of which a process of other
+# rights has its own.
+@test "two mappings are shared with fork children" {
+    plays shared 'first: EOF' 'shared mappings: 2'
 }
 
 # ---- The drop of rights --------------------------------------------------------------------------------

@@ -47,7 +47,8 @@ nothing_lost()
 
 @test "RLIMIT_NOFILE lowered below what is parked" {
     nothing_lost 120 linger_limits lowered
-    asserts 'summaries[0]["linger_ends"]["evicted"] >= 50' 'summaries[0]["actions"]["lingering"] == 120'
+    # How many depends on when the lot gets CPU: what is still under way to it may be over by then.
+    asserts 'summaries[0]["linger_ends"]["evicted"] > 0' 'summaries[0]["actions"]["lingering"] == 120'
 }
 
 # ---- A lot that can't be fed -------------------------------------------------------------------------------
