@@ -9,8 +9,8 @@
 #include "settings/config.h"
 #include "tcp/probe.h"
 
-/* So many are asked about in each program that starts, at 0.1 us each: few have a TCP socket, and above these hardly
- * any that has none here. */
+/* Each program that starts asks about so many, at 0.1 us each. Few programs have a TCP socket then, and hardly any has
+ * one above these but none here. */
 #define NUMBERS 64
 
 /* If the table has an older entry for this number, that connection was closed unseen. Relatives are not told that this
