@@ -10,7 +10,7 @@
 
 static const char elsewhere[] =
 #define PLACE(function) #function "\0"
-#include "holders/elsewhere.def"
+#include "holders/sleeping.def"
 #undef PLACE
     ;
 

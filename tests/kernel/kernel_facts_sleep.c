@@ -16,7 +16,7 @@
 
 static const char *const elsewhere[] = {
 #define PLACE(function) #function,
-#include "holders/elsewhere.def"
+#include "holders/sleeping.def"
 #undef PLACE
 };
 
@@ -251,7 +251,7 @@ static void is_known_elsewhere(void **call)
     const char *found = looked((void (*)(void)) * call, sleeps_elsewhere);
 
     if (*found)
-        fail_msg("it sleeps in %s, which shim/holders/elsewhere.def does not have", found);
+        fail_msg("it sleeps in %s, which shim/holders/sleeping.def does not have", found);
 }
 
 static void waits_in_wait_woken(void **call)
