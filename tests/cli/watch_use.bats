@@ -41,15 +41,21 @@ refused()
     matches '^0 resets sent in [0-9.]+ s; [0-9]+ events? lost$' "${lines[0]}"
 }
 
-@test "in text: what, why, who, where, and a summary" {
-    play=$programs/watch_play
-    begin "$play" unread
+# told SCENE: plays it under watch, whose text is in $events.
+told()
+{
+    begin "$play" "$@"
     hear
     port=$heard
     watching --ports "$port"
     go_on
     finish
     seen
+}
+
+@test "in text: what, why, who, where, and a summary" {
+    play=$programs/watch_play
+    told unread
     run -0 cat "$events"
     matches "^[0-9:.]{12}Z RST sent 127\.0\.0\.1:$port -> 127\.0\.0\.1:[0-9]+ \[unread-data\]\$" "${lines[0]}"
     same '  why: closed with unread data (TCP_ABORT_ON_CLOSE)' "${lines[1]}"
@@ -131,13 +137,7 @@ assert len(late) == 1 and late[0]['unacked_then'] == $of_unacked and late[0]['un
 }
 
 @test "late data to a connection whose output had arrived has thrown none away" {
-    begin "$play" late-fin
-    hear
-    port=$heard
-    watching --ports "$port"
-    go_on
-    finish
-    seen
+    told late-fin
     grep -q '^  lost: no output: all of it had arrived$' "$events"
 }
 
