@@ -111,12 +111,11 @@ SHIM_FLAGS = -std=gnu11 -fstack-protector $(SHIM_CFLAGS) $(BASE_FLAGS) -Ishim -f
 	$(if $(filter ground/strings,$*),-fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns))
 # What stacks are taken by. musl-gcc does not ask for it.
 FRAMES = -Wl,--eh-frame-hdr
-# libdl holds dlsym for every glibc before 2.34, and is an empty shell since. For musl no libc is named
-# (ground/libc.h); which of its symbols are missing, check-exports says.
+# For musl no libc is named (ground/libc.h); which of its symbols are missing, check-exports says.
 SHIM_LINK = -shared $(FRAMES) -Wl,-soname,$(LIB) -Wl,--version-script=shim/libsafeclose.map \
 	-Wl,-z,now,-z,relro,-z,noexecstack,-z,nodelete \
 	$(if $(IS_X86_64),-Wl$(comma)-z$(comma)ibt$(comma)-z$(comma)shstk) -Wl,--hash-style=gnu \
-	$(if $(IS_GLIBC),-Wl$(comma)-z$(comma)defs$(comma)--no-as-needed -l:libdl.so.2,-nodefaultlibs -lgcc)
+	$(if $(IS_GLIBC),-Wl$(comma)-z$(comma)defs,-nodefaultlibs -lgcc)
 
 SHIM_LDFLAGS = $(filter-out -flto% -pie,$(LDFLAGS))
 SHIM_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/*/*.c))
@@ -219,6 +218,9 @@ $(BUILD)/tests/unit_%: tests/unit/unit_%.c $(BUILD)/shim/$(1)%.o
 	$$(Q)$$(CC) $$(TEST_FLAGS) $$(PLAIN_LINK) $$(LDFLAGS) -o $$@ $$(sort $$(filter %.o,$$^)) tests/unit/unit_$$*.c $(CMOCKA)
 endef
 $(foreach room,ground settings report tcp remedy,$(eval $(call unit_test,$(room)/)))
+
+$(BUILD)/tests/unit_loaded: $(BUILD)/tests/loaded_lib.so
+$(BUILD)/tests/loaded_lib.so: LDFLAGS += -Wl,--hash-style=sysv
 
 # Those of the command have its objects, without its main.
 CLI_UNITS = $(patsubst %,$(BUILD)/tests/unit_%,groups json symbols watch)

@@ -23,7 +23,6 @@
 #define _GNU_SOURCE
 #endif
 
-#include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -71,7 +70,7 @@
 #pragma GCC poison malloc calloc realloc strdup
 #pragma GCC poison printf fprintf snprintf vsnprintf puts fputs perror syslog
 #pragma GCC poison localtime localtime_r gmtime_r strftime strerror
-#pragma GCC poison pthread_mutex_lock dlsym dladdr
+#pragma GCC poison pthread_mutex_lock dlsym dladdr dl_iterate_phdr
 #endif
 
 #endif

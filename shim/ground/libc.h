@@ -1,7 +1,7 @@
 /*
  * Where libcs differ: a row for each thing that musl lacks, or declares in another way than glibc. What a libc may
  * lack at run time, in an old version too, real.c looks up and does without; _dl_find_object is such a function, and
- * stacks read /proc/self/maps then. glibc's libdl.so.2, an empty shell since 2.34, is the Makefile's row.
+ * stacks read /proc/self/maps then.
  */
 #ifndef SAFECLOSE_LIBC_H
 #define SAFECLOSE_LIBC_H
@@ -36,9 +36,6 @@ typedef enum __rlimit_resource libc_prlimit_resource;
 #define LIBC_TIME64
 #endif
 
-/* What the loader calls the kernel's own library. */
-#define LIBC_VDSO "linux-vdso.so.1"
-
 /* A name that only the other libc has, where its programs can load this library. The loader of musl refuses the build
  * for glibc; musl's build needs no libc by name, because a child of a musl program may be one of glibc: so it starts,
  * and we do nothing in it. */
@@ -57,8 +54,6 @@ typedef unsigned libc_message_flags;
 typedef int libc_ioctl_request;
 typedef int libc_setrlimit_resource;
 typedef int libc_prlimit_resource;
-
-#define LIBC_VDSO "linux-gate.so.1"
 
 #define LIBC_OF_OTHERS "gnu_get_libc_version"
 #pragma weak at_quick_exit

@@ -1,14 +1,9 @@
-#define SAFECLOSE_MAY_CALL_LIBC
 #include "safeclose.h"
 
 #include "ground/clock.h"
-#include "ground/oldest.h"
+#include "ground/loaded.h"
 #include "ground/real.h"
 #include "ground/sys.h"
-
-/* glibc 2.34 moved them into libc under new versions. */
-OLDEST(dlsym, dlsym);
-OLDEST_2(dlopen, dlopen, "2.1");
 
 /* Written by real_resolve. Where libc lacks one its pointer stays NULL, and no program calls it. */
 static struct {
@@ -39,20 +34,22 @@ static const char names[] = {
 
 void real_resolve(void)
 {
-    char *pointer = (char *)&libc;
+    void *found[sizeof(libc) / sizeof(void *)] = {NULL};
 
-    for (const char *name = names; *name; name += strlen(name) + 1) {
-        void *found = dlsym(RTLD_NEXT, name);
-
-        memcpy(pointer, &found, sizeof(found));
-        pointer += sizeof(found);
-    }
+    _Static_assert(sizeof(found) <= LOADED_MOST * sizeof(void *), "LOADED_MOST is too small");
+    loaded_find(LOADED_NEXT, names, found);
+    if (!found[0]) /* libc comes before a library that a program opens by dlopen(3) */
+        loaded_find(LOADED_ANY, names, found);
+    memcpy(&libc, found, sizeof(libc));
 }
 
 #ifdef LIBC_OF_OTHERS
 bool real_is_ours(void)
 {
-    return !dlsym(RTLD_DEFAULT, LIBC_OF_OTHERS);
+    void *found = NULL;
+
+    loaded_find(LOADED_ANY, LIBC_OF_OTHERS "\0", &found);
+    return !found;
 }
 #endif
 
@@ -66,9 +63,9 @@ static int (*kernels_clock)(clockid_t clock, struct timespec *now); /* construct
 
 void real_find_clock(void)
 {
-    void *vdso = dlopen(LIBC_VDSO, RTLD_LAZY | RTLD_NOLOAD);
-    void *found = vdso ? dlsym(vdso, KERNELS_CLOCK) : NULL;
+    void *found = NULL;
 
+    loaded_find(LOADED_ANY, KERNELS_CLOCK "\0", &found);
     memcpy(&kernels_clock, &found, sizeof(found));
 }
 
@@ -211,38 +208,28 @@ void *real_vfork(void)
     return (void *)LOOKED_UP(libc.vfork);
 }
 
-static int relabel(int (**function)(const char *, unsigned long), const char *library,
-                   const char *name, const char *label, unsigned long token)
-{
-    void *found = NULL;
-
-    if (!LOOKED_UP(*function)) { /* a module has it for itself */
-        void *loaded = dlopen(library, RTLD_LAZY | RTLD_NOLOAD);
-
-        found = loaded ? dlsym(loaded, name) : NULL;
-        memcpy(function, &found, sizeof(found));
-    }
-    return *function ? (*function)(label, token) : (int)result(-ENOSYS);
-}
+/* Where the library that has them is a module's, it may come at any time. */
+#define RELABEL(name, label, token)                                                                \
+    (LOOKED_UP(libc.name) ? libc.name(label, token) : (int)result(-ENOSYS))
 
 int real_setcon(const char *context, unsigned long none)
 {
-    return relabel(&libc.setcon, "libselinux.so.1", "setcon", context, none);
+    return RELABEL(setcon, context, none);
 }
 
 int real_setcon_raw(const char *context, unsigned long none)
 {
-    return relabel(&libc.setcon_raw, "libselinux.so.1", "setcon_raw", context, none);
+    return RELABEL(setcon_raw, context, none);
 }
 
 int real_aa_change_profile(const char *profile, unsigned long none)
 {
-    return relabel(&libc.aa_change_profile, "libapparmor.so.1", "aa_change_profile", profile, none);
+    return RELABEL(aa_change_profile, profile, none);
 }
 
 int real_aa_change_hat(const char *hat, unsigned long token)
 {
-    return relabel(&libc.aa_change_hat, "libapparmor.so.1", "aa_change_hat", hat, token);
+    return RELABEL(aa_change_hat, hat, token);
 }
 
 int real_setrlimit(int resource, const void *limit)

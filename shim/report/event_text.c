@@ -84,10 +84,18 @@ static const char *before_reason(const struct event *e)
     return e->action == ACTION_DRAINING || was_sent(e) ? "; " : ": ";
 }
 
+/* String n of those that stand one behind the other: a table of pointers would take 24 bytes of relocation for each. */
+static const char *nth(const char *strings, unsigned n)
+{
+    while (n-- > 0)
+        strings += strlen(strings) + 1;
+    return strings;
+}
+
 static void put_note(struct text *t, const struct event *e)
 {
-    static const char *const words[REASON_COUNT] = {
-#define REASON(id, name, text) [REASON_##id] = text,
+    static const char words[] = {
+#define REASON(id, name, text) text "\0"
 #include "report/reasons.def"
 #undef REASON
     };
@@ -99,7 +107,7 @@ static void put_note(struct text *t, const struct event *e)
     else if (e->reason == REASON_READ_SHUT && e->verdict.outcome == OUTCOME_RST)
         text_put(t, "shut down for reading"); /* nothing is left for later data to reset */
     else
-        text_put(t, "%s", words[e->reason]);
+        text_put(t, "%s", nth(words, e->reason));
 }
 
 static void put_unread_data(struct text *t, const struct event *e)
@@ -139,15 +147,15 @@ static void put_pending(struct text *t, const struct event *e)
 /* The end of a lingering. */
 static void put_end(struct text *t, const struct event *e)
 {
-    static const char *const words[ENDED_COUNT] = {
-#define END(id, name, text) [ENDED_##id] = text,
+    static const char words[] = {
+#define END(id, name, text) text "\0"
 #include "remedy/ends.def"
 #undef END
     };
     text_put(t, "after %s for %llu ms, ", names_action(e->action), (unsigned long long)e->ms);
     text_amount(t, e->discarded);
     text_put(t, " discarded%s: %s", e->discarded ? " that the peer believes delivered" : "",
-             words[e->ended]);
+             nth(words, e->ended));
 }
 
 static void put_close(struct text *t, const struct event *e)

@@ -18,7 +18,7 @@ static size_t read_at(const struct symbols *s, uint64_t offset, void *bytes, siz
 /* Replaced since, it would give the names of another program. What is loaded from a file's
  * beginning tells: the headers have the size of everything in it, and behind them linkers put the
  * build id. */
-static bool is_what_was_loaded(struct symbols *s, const struct module *module, ElfW(Ehdr) * header)
+static bool is_what_was_loaded(struct symbols *s, const struct module *module, ElfW(Ehdr) *header)
 {
     size_t size = read_at(s, 0, s->bytes, sizeof(s->bytes));
 
@@ -28,16 +28,16 @@ static bool is_what_was_loaded(struct symbols *s, const struct module *module, E
            memcmp(s->bytes, (const void *)module->start, size) == 0;
 }
 
-static bool read_section(const struct symbols *s, const ElfW(Ehdr) * header, uint64_t index,
-                         ElfW(Shdr) * section)
+static bool read_section(const struct symbols *s, const ElfW(Ehdr) *header, uint64_t index,
+                         ElfW(Shdr) *section)
 {
     return index < header->e_shnum && read_at(s, header->e_shoff + index * sizeof(*section),
                                               section, sizeof(*section)) == sizeof(*section);
 }
 
 /* The first section of that type, and the one with its strings. */
-static bool find_table(struct symbols *s, const ElfW(Ehdr) * header, uint32_t type,
-                       ElfW(Shdr) * table)
+static bool find_table(struct symbols *s, const ElfW(Ehdr) *header, uint32_t type,
+                       ElfW(Shdr) *table)
 {
     ElfW(Shdr) strings;
 
@@ -58,7 +58,7 @@ static bool find_table(struct symbols *s, const ElfW(Ehdr) * header, uint32_t ty
 
 /* The same code may have several names: what begins nearest, then a global one is preferred, and
  * among those the first. */
-static void consider(struct symbols *s, const ElfW(Sym) * symbol)
+static void consider(struct symbols *s, const ElfW(Sym) *symbol)
 {
     unsigned type = ELF64_ST_TYPE(symbol->st_info);
     bool global = ELF64_ST_BIND(symbol->st_info) != STB_LOCAL;
@@ -78,7 +78,7 @@ static void consider(struct symbols *s, const ElfW(Sym) * symbol)
     }
 }
 
-static void search(struct symbols *s, const ElfW(Shdr) * table)
+static void search(struct symbols *s, const ElfW(Shdr) *table)
 {
     const size_t chunk = sizeof(s->bytes) / sizeof(ElfW(Sym)) * sizeof(ElfW(Sym));
 

@@ -170,7 +170,7 @@ static bool parse_discard_max(struct config *to, const char *value)
 static bool parse_duration(const char *value, int64_t *ns)
 {
     static const struct {
-        const char *name;
+        char name[3];
         int64_t ns;
     } units[] = {{"ms", MS}, {"s", SECOND}, {"m", 60 * SECOND}, {"h", 3600 * SECOND}};
     uint64_t n;

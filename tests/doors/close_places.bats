@@ -259,3 +259,12 @@ from_threads=('peer all send 1024' 'program closes all from 16 threads' 'peer al
         saw fd 2 peer_bytes 0 exit 0
     done
 }
+
+# libc comes before it then, and after it when it is preloaded.
+@test "the library opened with dlopen: its functions are libc's" {
+    run -0 python3 -c '
+import ctypes, os, sys
+library = ctypes.CDLL(sys.argv[1])
+print(library.system(b"exit 3") >> 8, library.close(os.dup(1)), library.close(999))' "$LIBSAFECLOSE"
+    same '3 0 -1' "$output"
+}
