@@ -41,8 +41,24 @@ typedef enum __rlimit_resource libc_prlimit_resource;
  * and we do nothing in it. */
 #undef LIBC_OF_OTHERS
 
-/* Whether the program's only thread is calling, as libc knows it without a symbol to look up. */
+/* Whether the program's only thread is calling, where libc has no symbol that says so. glibc before 2.32 keeps for its own
+ * shortcuts, behind the thread's pointer to itself, a word that is 0 until a second thread is made. */
+#if defined(__x86_64__) || defined(__i386__)
+static inline bool libc_alone(void)
+{
+    uint32_t threads;
+
+#ifdef __x86_64__
+    __asm__ volatile("mov %%fs:24, %0" : "=r"(threads));
+#else
+    __asm__ volatile("mov %%gs:12, %0" : "=r"(threads));
+#endif
+    return threads == 0;
+}
+#define LIBC_ALONE libc_alone()
+#else
 #define LIBC_ALONE false
+#endif
 
 #else
 
@@ -94,15 +110,17 @@ int prlimit64(pid_t pid, libc_prlimit_resource resource, const struct rlimit *li
               struct rlimit *old);
 int setrlimit64(libc_setrlimit_resource resource, const struct rlimit *limit);
 
-/* Not declared, or by some versions only. */
-int close_range(unsigned first, unsigned last, int flags);
-void closefrom(int low);
-int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags);
 int fcntl64(int fd, int command, ...);
 #ifndef STATX_BASIC_STATS
 #include <linux/stat.h>
 #endif
 
 #endif
+
+/* Declared by newer versions only (glibc 2.34), or never. */
+pid_t _Fork(void);
+int close_range(unsigned first, unsigned last, int flags);
+void closefrom(int low);
+int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags);
 
 #endif

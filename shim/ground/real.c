@@ -254,7 +254,9 @@ int real_prlimit(pid_t pid, int resource, const void *limit, void *old)
 
 bool real_single_threaded(void)
 {
-    return LIBC_ALONE || (libc.__libc_single_threaded && *libc.__libc_single_threaded);
+    if (libc.__libc_single_threaded)
+        return *libc.__libc_single_threaded;
+    return libc.close && LIBC_ALONE; /* before the constructor nobody knows what libc has */
 }
 
 bool real_can_find_object(void)
