@@ -157,8 +157,10 @@ BENCH_LIB = $(BUILD)/scripts/bench_empty_lib.so
 BENCH_PROGRAMS = $(filter-out $(BENCH_LIB:.so=),$(patsubst %.c,$(BUILD)/%,$(wildcard scripts/bench_*.c)))
 # cmocka is there for the machine's own libc; for others there is as much of it as the tests use.
 CMOCKA := $(shell printf '$(hash)include <%s.h>\n' stdarg stddef setjmp stdint cmocka | sed '$$aint main(void) { return 0; }' | $(CC) -xc -o /dev/null - -lcmocka >/dev/null 2>&1 && echo -lcmocka)
+# They are parts of libc since glibc 2.34, and empty.
+PARTS_OF_LIBC = -ldl -lrt -lutil
 TEST_FLAGS = $(PLAIN_FLAGS) -Itests/support -Ishim -Icli -MMD -MP -pthread $(FRAMES) $(if $(CMOCKA),,-Itests/support/no_cmocka) \
-	$(if $(IS_GLIBC),,-Itests/support/musl -include tests/support/musl/libc.h)
+	-include tests/support/libc.h $(if $(IS_GLIBC),,-Itests/support/musl)
 
 all: $(LIB) $(COMMAND) $(DEMOS) $(PAGES) $(COMPLETIONS)
 
@@ -215,7 +217,7 @@ define unit_test
 $(BUILD)/tests/unit_%: tests/unit/unit_%.c $(BUILD)/shim/$(1)%.o
 	$$(say) CC $$@
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(TEST_FLAGS) $$(PLAIN_LINK) $$(LDFLAGS) -o $$@ $$(sort $$(filter %.o,$$^)) tests/unit/unit_$$*.c $(CMOCKA)
+	$$(Q)$$(CC) $$(TEST_FLAGS) $$(PLAIN_LINK) $$(LDFLAGS) -o $$@ $$(sort $$(filter %.o,$$^)) tests/unit/unit_$$*.c $(CMOCKA) $(PARTS_OF_LIBC)
 endef
 $(foreach room,ground settings report tcp remedy,$(eval $(call unit_test,$(room)/)))
 
@@ -232,12 +234,12 @@ $(CLI_UNITS): $(BUILD)/tests/unit_%: tests/unit/unit_%.c $(filter-out $(BUILD)/c
 $(BUILD)/tests/kernel_facts_%: tests/kernel/kernel_facts_%.c tests/support/net.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(CMOCKA)
+	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(CMOCKA) $(PARTS_OF_LIBC)
 
 $(BUILD)/tests/%_lib.so: %_lib.c
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -fPIC -shared -o $@ $<
+	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -fPIC -shared -o $@ $< $(PARTS_OF_LIBC)
 
 # The later of two sources is the one whose includes -MF keeps.
 $(BUILD)/tests/replay_%: tests/unit/fuzz_%.c tests/unit/replay.c Makefile
@@ -258,7 +260,7 @@ PLAYERS = tests/support/net.c tests/support/play.c tests/support/options.c
 $(BUILD)/tests/%: %.c $(PLAYERS)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ $(sort $(filter %.c %.o,$^))
+	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ $(sort $(filter %.c %.o,$^)) $(PARTS_OF_LIBC)
 
 # Those that ask for the kernel's reasons read the tracepoint as the command does.
 TRACED = $(filter $(addprefix $(BUILD)/tests/,scene referee door_% kernel_facts_%),$(TEST_PROGRAMS) $(CMOCKA_TESTS))

@@ -7,6 +7,7 @@
 #include "check/modes.h"
 #include "common/say.h"
 #include "check/nproc.h"
+#include "shim/ground/newer.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 

@@ -2,12 +2,12 @@
 #define _GNU_SOURCE
 #endif
 #include "symbols/open_below.h"
+#include "shim/ground/newer.h"
 
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* A place in the file system, not opened yet. */

@@ -5,9 +5,8 @@
 #include "doors/doors.h"
 #include "doors/standdown.h"
 #include "ground/boundary.h"
+#include "ground/newer.h"
 #include "ground/real.h"
-
-#include <linux/close_range.h>
 
 enum standdown range_begin(unsigned first, unsigned last, int flags, enum via via,
                            const void *call_site)

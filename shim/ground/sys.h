@@ -14,6 +14,8 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "ground/newer.h"
+
 #if defined(__x86_64__) && !defined(__ILP32__)
 #include "ground/arch/x86_64.h"
 #elif defined(__aarch64__)

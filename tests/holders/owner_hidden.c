@@ -13,7 +13,6 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/io_uring.h>
-#include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
@@ -100,9 +99,15 @@ static void enter_user_namespace(void)
     must(unshare(CLONE_NEWUSER), "make a user namespace");
 }
 
+/* As linux/landlock.h has it, since Linux 5.13. */
+struct landlock_rules {
+    uint64_t handled_access_fs;
+};
+enum { LANDLOCK_MAKE_SYM = 1 << 12 };
+
 static void confine_by_landlock(void)
 {
-    struct landlock_ruleset_attr attribute = {.handled_access_fs = LANDLOCK_ACCESS_FS_MAKE_SYM};
+    struct landlock_rules attribute = {.handled_access_fs = LANDLOCK_MAKE_SYM};
     int rules = (int)syscall(SYS_landlock_create_ruleset, &attribute, sizeof attribute, 0);
 
     if (rules < 0)

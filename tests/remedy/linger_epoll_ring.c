@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <linux/io_uring.h>
+#include <linux/time_types.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>

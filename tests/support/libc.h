@@ -1,25 +1,38 @@
 /*
- * What the test programs use and musl lacks. It comes before everything else of a source (the Makefile's -include). What
- * can't be made of something else fails here, and scripts/matrix lists the tests that need it.
+ * What the test programs use, and musl or an older glibc lacks. It comes before everything else of a source (the Makefile's
+ * -include). What can't be made of something else fails here, and scripts/matrix lists the tests that need it.
  */
-#ifndef SAFECLOSE_TESTS_MUSL_LIBC_H
-#define SAFECLOSE_TESTS_MUSL_LIBC_H
+#ifndef SAFECLOSE_TESTS_LIBC_H
+#define SAFECLOSE_TESTS_LIBC_H
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
 
+#include <features.h>
+
+#ifndef __GLIBC__
+#define IS_OLDER
+#elif !__GLIBC_PREREQ(2, 34)
+#define IS_OLDER
+#endif
+
+#ifdef IS_OLDER
+#include "ground/newer.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <linux/close_range.h>
+#include <unistd.h>
+#endif
+
+#ifndef __GLIBC__
+
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <ucontext.h>
-#include <unistd.h>
 
 typedef int __rlimit_resource_t;
 
@@ -38,25 +51,32 @@ static inline int on_exit(void (*handler)(int, void *), void *argument)
 
 #define fcntl64 fcntl
 
-static inline int close_range(unsigned first, unsigned last, int flags)
-{
-    return (int)syscall(SYS_close_range, first, last, flags);
-}
-
 static inline ssize_t pwritev2(int fd, const struct iovec *vectors, int count, off_t offset,
                                int flags)
 {
     return syscall(SYS_pwritev2, fd, vectors, count, (long)offset, (long)(offset >> 63), flags);
 }
 
-static inline void closefrom(int low)
-{
-    close_range(low < 0 ? 0 : (unsigned)low, UINT_MAX, 0);
-}
-
 static inline int fcloseall(void)
 {
     return fflush(NULL);
+}
+
+#endif
+
+#ifdef IS_OLDER
+
+/* A program that looks for it finds the library's. */
+#define _Fork fork
+
+static inline int close_range(unsigned first, unsigned last, int flags)
+{
+    return (int)syscall(SYS_close_range, first, last, flags);
+}
+
+static inline void closefrom(int low)
+{
+    close_range(low < 0 ? 0 : (unsigned)low, UINT_MAX, 0);
 }
 
 /* The names of those errors that a test may meet. */
@@ -87,6 +107,7 @@ static inline const char *strerrorname_np(int error)
         NAME(ENOBUFS)
         NAME(ENOENT)
         NAME(ENOMEM)
+        NAME(ENOSPC)
         NAME(ENOSYS)
         NAME(ENOTCONN)
         NAME(ENOTSOCK)
@@ -95,10 +116,14 @@ static inline const char *strerrorname_np(int error)
         NAME(EPIPE)
         NAME(ESRCH)
         NAME(ETIMEDOUT)
+        NAME(ETOOMANYREFS)
+        NAME(EXFULL)
     default:
         return "another error";
     }
 #undef NAME
 }
+
+#endif
 
 #endif
