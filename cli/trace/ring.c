@@ -29,10 +29,14 @@ void ring_unmap(struct ring *ring)
 
 /* A word of 8 bytes, which in the kernel's page stands at a multiple of 8 on i386, too. */
 typedef __u64 __attribute__((aligned(8))) aligned_word;
+static aligned_word *aligned(__u64 *word)
+{
+    return (aligned_word *)word;
+}
 
 void ring_look(struct ring *ring)
 {
-    ring->head = __atomic_load_n((const aligned_word *)&ring->control->data_head, __ATOMIC_ACQUIRE);
+    ring->head = __atomic_load_n(aligned(&ring->control->data_head), __ATOMIC_ACQUIRE);
 }
 
 /* Records begin at multiples of 8, so a word is never cut by the end of the ring. */
@@ -70,5 +74,5 @@ void ring_take(struct ring *ring, uint8_t record[RING_RECORD])
     memcpy(record, ring->data + at, first);
     memcpy(record + first, ring->data, header.size - first);
     ring->tail += header.size;
-    __atomic_store_n((aligned_word *)&ring->control->data_tail, ring->tail, __ATOMIC_RELEASE);
+    __atomic_store_n(aligned(&ring->control->data_tail), ring->tail, __ATOMIC_RELEASE);
 }

@@ -3,6 +3,9 @@
 
 #include "ground/loaded.h"
 
+/* This object's. musl does not declare it. */
+extern ElfW(Dyn) _DYNAMIC[] __attribute__((visibility("hidden")));
+
 /* Where one object keeps its symbols. */
 struct object {
     uintptr_t base;

@@ -15,7 +15,7 @@ enum loaded_where {
 };
 
 /* The most names in one call. */
-#define LOADED_MOST 80
+#define LOADED_MOST 88
 
 /* Finds each of names, which stand one behind the other with an empty one at the end: writes the address of the first
  * that an object defines to its place in found, where that is NULL, and leaves NULL where none does. Of a name with
