@@ -1,10 +1,10 @@
 /*
  * What the command takes from glibc under names that glibc 2.33 and 2.34 gave new versions or made new: the start of
- * the program, stat and fstat. Built on a new system it would not start on an older one. Here are functions of these
- * names that call what every glibc has; they are hidden, so that they are the command's alone.
+ * the program, stat and fstat. Built on a new system it would not start on an older one: a linker takes the newest version
+ * that the machine's libc has. Here are functions of these names that call what every glibc has; they are hidden, so that
+ * they are the command's alone. scripts/check-exports fails where another symbol needs more than its limit.
  */
-#include "shim/ground/oldest.h"
-
+#include <features.h>
 #include <sys/stat.h>
 
 #define HIDDEN __attribute__((visibility("hidden")))
@@ -37,6 +37,15 @@ HIDDEN int fstat(int fd, struct stat *st)
 
 #if __GLIBC_PREREQ(2, 34)
 
+/* Of this machine's port. */
+#if defined(__i386__)
+#define FIRST_VERSION "2.0"
+#elif defined(__x86_64__)
+#define FIRST_VERSION "2.2.5"
+#else
+#define FIRST_VERSION "2.17"
+#endif
+
 typedef int main_function(int argc, char **argv, char **environment);
 typedef void start_function(int argc, char **argv, char **environment);
 
@@ -45,7 +54,7 @@ extern start_function *__init_array_end[] HIDDEN;
 
 int old_start(main_function *main, int argc, char **argv, start_function *begin, void (*end)(void),
               void (*loader_end)(void), void *stack_end);
-OLDEST(old_start, __libc_start_main);
+__asm__(".symver old_start, __libc_start_main@GLIBC_" FIRST_VERSION);
 
 /* Of the program only its own start-up code knows its constructors, as glibc before 2.34 wants it: that passes a
  * function that calls them, and newer start-up code passes none. */
