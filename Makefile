@@ -78,7 +78,7 @@ KERNEL := $(shell printf '%s\n' '$(hash)include <linux/inet_diag.h>' '$(hash)inc
 
 # Offsets, inode numbers and limits have 64 bits on every machine, in all but what stands in front of libc's functions.
 WIDE = $(if $(filter LP64,$(TARGET)),,-D_FILE_OFFSET_BITS=64)
-DEFAULT_FLAGS = $(and $(filter gcc,$(CC)),$(IS_X86_64),$(IS_GLIBC),$(filter file,$(origin CFLAGS)),$(if $(CPPFLAGS)$(LDFLAGS),,yes))
+DEFAULT_FLAGS = $(and $(filter gcc,$(CC)),$(IS_X86_64),$(IS_GLIBC),$(filter -Oz,$(SMALL)),$(filter file,$(origin CFLAGS)),$(if $(CPPFLAGS)$(LDFLAGS),,yes))
 # Whether and what is optimized across files is decided here, by file; for the command and the rest as the flags say.
 SHIM_CFLAGS = $(filter-out -flto% -fno-lto -ffat-lto-objects,$(CFLAGS))
 # The same bytes from every folder.
@@ -222,7 +222,7 @@ endef
 $(foreach room,ground settings report tcp remedy,$(eval $(call unit_test,$(room)/)))
 
 $(BUILD)/tests/unit_loaded: $(BUILD)/tests/loaded_lib.so
-$(BUILD)/tests/loaded_lib.so: LDFLAGS += -Wl,--hash-style=sysv
+$(BUILD)/tests/loaded_lib.so: override LDFLAGS += -Wl,--hash-style=sysv
 
 # Those of the command have its objects, without its main.
 CLI_UNITS = $(patsubst %,$(BUILD)/tests/unit_%,groups json symbols watch)
@@ -263,7 +263,7 @@ $(BUILD)/tests/%: %.c $(PLAYERS)
 	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ $(sort $(filter %.c %.o,$^)) $(PARTS_OF_LIBC)
 
 # Those that ask for the kernel's reasons read the tracepoint as the command does.
-TRACED = $(filter $(addprefix $(BUILD)/tests/,scene referee door_% kernel_facts_%),$(TEST_PROGRAMS) $(CMOCKA_TESTS))
+TRACED = $(filter $(addprefix $(BUILD)/tests/,scene referee door_% kernel_facts_% linger_process_peer),$(TEST_PROGRAMS) $(CMOCKA_TESTS))
 TRACE_READER = $(addprefix $(BUILD)/cli/,$(addsuffix .o,process/process $(addprefix trace/,endpoint format page pipe record tracefs)))
 $(TRACED): tests/support/net_trace.c $(TRACE_READER) $(BUILD)/shim/ground/format.o
 

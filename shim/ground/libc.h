@@ -41,24 +41,8 @@ typedef enum __rlimit_resource libc_prlimit_resource;
  * and we do nothing in it. */
 #undef LIBC_OF_OTHERS
 
-/* Whether the program's only thread is calling, where libc has no symbol that says so. glibc before 2.32 keeps for its own
- * shortcuts, behind the thread's pointer to itself, a word that is 0 until a second thread is made. */
-#if defined(__x86_64__) || defined(__i386__)
-static inline bool libc_alone(void)
-{
-    uint32_t threads;
-
-#ifdef __x86_64__
-    __asm__ volatile("mov %%fs:24, %0" : "=r"(threads));
-#else
-    __asm__ volatile("mov %%gs:12, %0" : "=r"(threads));
-#endif
-    return threads == 0;
-}
-#define LIBC_ALONE libc_alone()
-#else
+/* Whether the program's only thread is calling, as libc knows it without a symbol to look up. */
 #define LIBC_ALONE false
-#endif
 
 #else
 

@@ -6,14 +6,17 @@
 /* This object's. musl does not declare it. */
 extern ElfW(Dyn) _DYNAMIC[] __attribute__((visibility("hidden")));
 
-/* Where one object keeps its symbols. */
+/* One object in memory, and where it keeps its symbols. */
 struct object {
     uintptr_t base;
+    uintptr_t begin;
+    uintptr_t end;
     const ElfW(Sym) *symbols;
     const char *strings;
     const uint16_t *versions;
     const uint32_t *gnu_hash;
     const uint32_t *hash;
+    bool is_ours;
 };
 
 struct wanted {
@@ -26,46 +29,59 @@ struct search {
     void **found;
     struct wanted wanted[LOADED_MOST];
     unsigned count;
+    unsigned missing;
     bool begun;
 };
 
 /* A version that is not its name's default. */
 #define VERSION_HIDDEN 0x8000
 
-static uintptr_t distance(uintptr_t a, uintptr_t b)
+/* glibc adds the base to what is read here, but not where it can't write: in the kernel's own object; musl never does. What
+ * has it is an address in the object. */
+static const void *table(const struct object *object, const ElfW(Dyn) *entry)
 {
-    return a - b < b - a ? a - b : b - a;
+    uintptr_t address = entry->d_un.d_ptr;
+
+    if (address < object->begin || address >= object->end)
+        address += object->base;
+    return (const void *)address;
 }
 
-/* glibc adds the base to what is read here, but not where it can't write: in the kernel's own object; musl never does.
- * The right address is near the section that we are reading, the other is the base away from it. (The base may be any
- * number: before Linux 3.16 the kernel's object had addresses at the upper end.) */
-static const void *table(uintptr_t base, const ElfW(Dyn) *entry)
+/* False where it has no symbols, or they are ours. */
+static bool read_object(struct object *object, const struct dl_phdr_info *loaded)
 {
-    uintptr_t here = (uintptr_t)entry;
-    uintptr_t as_it_is = entry->d_un.d_ptr;
-    uintptr_t moved = base + as_it_is;
+    const ElfW(Dyn) *dynamic = NULL;
 
-    return (const void *)(distance(as_it_is, here) <= distance(moved, here) ? as_it_is : moved);
-}
+    *object = (struct object){.base = loaded->dlpi_addr, .begin = UINTPTR_MAX};
+    for (unsigned i = 0; i < loaded->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &loaded->dlpi_phdr[i];
+        uintptr_t begin = object->base + part->p_vaddr;
 
-static struct object read_object(uintptr_t base, const ElfW(Dyn) *entry)
-{
-    struct object object = {.base = base};
-
-    for (; entry->d_tag != DT_NULL; entry++) {
-        if (entry->d_tag == DT_SYMTAB)
-            object.symbols = table(base, entry);
-        else if (entry->d_tag == DT_STRTAB)
-            object.strings = table(base, entry);
-        else if (entry->d_tag == DT_VERSYM)
-            object.versions = table(base, entry);
-        else if (entry->d_tag == DT_GNU_HASH)
-            object.gnu_hash = table(base, entry);
-        else if (entry->d_tag == DT_HASH)
-            object.hash = table(base, entry);
+        if (part->p_type == PT_DYNAMIC)
+            dynamic = (const ElfW(Dyn) *)begin;
+        if (part->p_type != PT_LOAD)
+            continue;
+        if (begin < object->begin)
+            object->begin = begin;
+        if (begin + part->p_memsz > object->end)
+            object->end = begin + part->p_memsz;
     }
-    return object;
+    object->is_ours = dynamic == _DYNAMIC;
+    if (!dynamic || object->is_ours)
+        return false;
+    for (; dynamic->d_tag != DT_NULL; dynamic++) {
+        if (dynamic->d_tag == DT_SYMTAB)
+            object->symbols = table(object, dynamic);
+        else if (dynamic->d_tag == DT_STRTAB)
+            object->strings = table(object, dynamic);
+        else if (dynamic->d_tag == DT_VERSYM)
+            object->versions = table(object, dynamic);
+        else if (dynamic->d_tag == DT_GNU_HASH)
+            object->gnu_hash = table(object, dynamic);
+        else if (dynamic->d_tag == DT_HASH)
+            object->hash = table(object, dynamic);
+    }
+    return true;
 }
 
 static void *symbol(const struct object *object, uint32_t index, const char *name)
@@ -74,6 +90,7 @@ static void *symbol(const struct object *object, uint32_t index, const char *nam
     unsigned type = candidate->st_info & 0xf; /* ELF32_ST_TYPE, ELF64_ST_TYPE */
 
     if (candidate->st_shndx == SHN_UNDEF || type > STT_FUNC ||
+        candidate->st_info >> 4 == STB_LOCAL ||
         (object->versions && object->versions[index] & VERSION_HIDDEN) ||
         strcmp(object->strings + candidate->st_name, name) != 0)
         return NULL;
@@ -104,32 +121,35 @@ static void *by_gnu_hash(const struct object *object, uint32_t hash, const char 
     return found;
 }
 
-/* The older section tells how many symbols there are. Who has no other is small: the kernel's own object. */
-static void *by_each(const struct object *object, const char *name)
+/* The older section: the number of buckets and of symbols, the buckets' first symbols, and of each symbol the next in
+ * its bucket. */
+static void *by_hash(const struct object *object, const char *name)
 {
+    const uint32_t *head = object->hash;
+    const uint32_t *buckets = head + 2;
+    uint32_t hash = 0;
     void *found = NULL;
 
-    for (uint32_t index = 1; index < object->hash[1] && !found; index++)
-        found = symbol(object, index, name);
+    for (const char *c = name; *c; c++) {
+        hash = (hash << 4) + (unsigned char)*c;
+        hash = (hash ^ (hash >> 24 & 0xf0)) & 0x0fffffff;
+    }
+    for (uint32_t i = buckets[hash % head[0]]; i && !found; i = buckets[head[0] + i])
+        found = symbol(object, i, name);
     return found;
 }
 
 static int look_in(struct dl_phdr_info *loaded, size_t size, void *argument)
 {
     struct search *search = argument;
-    const ElfW(Dyn) *dynamic = NULL;
     struct object object;
 
     (void)size;
-    for (unsigned i = 0; i < loaded->dlpi_phnum; i++)
-        if (loaded->dlpi_phdr[i].p_type == PT_DYNAMIC)
-            dynamic = (const ElfW(Dyn) *)(loaded->dlpi_addr + loaded->dlpi_phdr[i].p_vaddr);
-    if (!dynamic || !search->begun || dynamic == _DYNAMIC) {
-        search->begun |= dynamic == _DYNAMIC;
+    if (!read_object(&object, loaded)) {
+        search->begun |= object.is_ours;
         return 0;
     }
-    object = read_object(loaded->dlpi_addr, dynamic);
-    for (unsigned i = 0; i < search->count; i++) {
+    for (unsigned i = 0; i < search->count && search->begun; i++) {
         const char *name = search->names + search->wanted[i].name;
 
         if (search->found[i])
@@ -137,9 +157,10 @@ static int look_in(struct dl_phdr_info *loaded, size_t size, void *argument)
         if (object.gnu_hash)
             search->found[i] = by_gnu_hash(&object, search->wanted[i].hash, name);
         else if (object.hash)
-            search->found[i] = by_each(&object, name);
+            search->found[i] = by_hash(&object, name);
+        search->missing -= search->found[i] != NULL;
     }
-    return 0;
+    return search->missing == 0;
 }
 
 void loaded_find(enum loaded_where where, const char *names, void *found[])
@@ -147,11 +168,13 @@ void loaded_find(enum loaded_where where, const char *names, void *found[])
     struct search search = {.names = names, .found = found, .begun = where == LOADED_ANY};
 
     for (const char *name = names; *name && search.count < LOADED_MOST; name++) {
-        struct wanted *wanted = &search.wanted[search.count++];
+        struct wanted *wanted = &search.wanted[search.count];
 
+        search.missing += !found[search.count++];
         *wanted = (struct wanted){5381, (uint16_t)(name - names)};
         for (; *name; name++)
             wanted->hash = wanted->hash * 33 + (unsigned char)*name;
     }
-    dl_iterate_phdr(look_in, &search);
+    if (search.missing)
+        dl_iterate_phdr(look_in, &search);
 }

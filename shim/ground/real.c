@@ -32,6 +32,8 @@ static const char names[] = {
 #undef REAL_VARIABLE
 };
 
+static bool resolved;
+
 void real_resolve(void)
 {
     void *found[sizeof(libc) / sizeof(void *)] = {NULL};
@@ -41,6 +43,19 @@ void real_resolve(void)
     if (!found[0]) /* libc comes before a library that a program opens by dlopen(3) */
         loaded_find(LOADED_ANY, names, found);
     memcpy(&libc, found, sizeof(libc));
+    resolved = true;
+}
+
+/* For functions that no single system call can replace: looked up now if the constructor has not run yet; later libc
+ * has no more of them, and a fork child may not look. */
+#define LOOKED_UP(pointer) (pointer || resolved ? pointer : (real_resolve(), pointer))
+
+/* Of a library that only a module may need, which comes and goes with it: NULL, or good until that is closed. */
+static void *looked_up_now(void *pointer, const char *name)
+{
+    if (!pointer)
+        loaded_find(LOADED_NEXT, name, &pointer);
+    return pointer;
 }
 
 #ifdef LIBC_OF_OTHERS
@@ -65,6 +80,7 @@ void real_find_clock(void)
 {
     void *found = NULL;
 
+    _Static_assert(sizeof(struct timespec) == 2 * sizeof(long), "the kernel's has longs here");
     loaded_find(LOADED_ANY, KERNELS_CLOCK "\0", &found);
     memcpy(&kernels_clock, &found, sizeof(found));
 }
@@ -144,9 +160,6 @@ int real_prctl(int option, const unsigned long a[4])
     return (int)result(sys6(SYS_prctl, option, (long)a[0], (long)a[1], (long)a[2], (long)a[3], 0));
 }
 
-/* For functions that no single system call can replace: looked up now if the constructor has not run yet. */
-#define LOOKED_UP(pointer) (pointer ? pointer : (real_resolve(), pointer))
-
 #define REAL(type, name, parameters)
 #define REAL_CALL(type, name, parameters, arguments, call)                                         \
     type real_##name parameters                                                                    \
@@ -179,13 +192,14 @@ int real_clone(int (*function)(void *), void *stack, int flags, void *argument, 
     return LOOKED_UP(libc.clone)(function, stack, flags, argument, rest[0], rest[1], rest[2]);
 }
 
-/* In libutil before glibc 2.34, which need not be there; its callers have it. */
+/* In libutil before glibc 2.34; its callers have it. */
 pid_t real_forkpty(int *master, char *name, const struct termios *termios,
                    const struct winsize *size)
 {
-    if (LOOKED_UP(libc.forkpty))
-        return libc.forkpty(master, name, termios, size);
-    return (pid_t)result(-ENOSYS);
+    pid_t (*function)(int *, char *, const struct termios *, const struct winsize *) =
+        looked_up_now(libc.forkpty, "forkpty\0");
+
+    return function ? function(master, name, termios, size) : (pid_t)result(-ENOSYS);
 }
 
 /* A new name in glibc 2.34, an old system call. */
@@ -208,9 +222,12 @@ void *real_vfork(void)
     return (void *)LOOKED_UP(libc.vfork);
 }
 
-/* Where the library that has them is a module's, it may come at any time. */
-#define RELABEL(name, label, token)                                                                \
-    (LOOKED_UP(libc.name) ? libc.name(label, token) : (int)result(-ENOSYS))
+static int relabel(int (*function)(const char *, unsigned long), const char *label,
+                   unsigned long token)
+{
+    return function ? function(label, token) : (int)result(-ENOSYS);
+}
+#define RELABEL(name, label, token) relabel(looked_up_now(libc.name, #name "\0"), label, token)
 
 int real_setcon(const char *context, unsigned long none)
 {
@@ -256,7 +273,7 @@ bool real_single_threaded(void)
 {
     if (libc.__libc_single_threaded)
         return *libc.__libc_single_threaded;
-    return libc.close && LIBC_ALONE; /* before the constructor nobody knows what libc has */
+    return LIBC_ALONE;
 }
 
 bool real_can_find_object(void)

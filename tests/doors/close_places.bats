@@ -260,11 +260,38 @@ from_threads=('peer all send 1024' 'program closes all from 16 threads' 'peer al
     done
 }
 
-# libc comes before it then, and after it when it is preloaded.
+# libc comes before it then, and after it when it is preloaded. What is opened later is behind both.
 @test "the library opened with dlopen: its functions are libc's" {
+    local module=$BATS_TEST_TMPDIR/module.so
+    gcc -shared -o "$module" -xc - <<<'int close(int fd) { (void)fd; return 42; }'
     run -0 python3 -c '
 import ctypes, os, sys
 library = ctypes.CDLL(sys.argv[1])
-print(library.system(b"exit 3") >> 8, library.close(os.dup(1)), library.close(999))' "$LIBSAFECLOSE"
-    same '3 0 -1' "$output"
+print(library.system(b"exit 3") >> 8, library.close(os.dup(1)), library.close(999))
+ctypes.CDLL(sys.argv[2])
+print(library.setcon(b""), library.close(999), library.system(b"exit 3") >> 8)' "$LIBSAFECLOSE" "$module"
+    same $'3 0 -1\n-1 -1 3' "$output"
+}
+
+# As PAM does for each session. What is mapped meanwhile keeps the module from coming back to its old place.
+@test "a module that is opened and closed with its library again and again calls that library's functions" {
+    local module=$BATS_TEST_TMPDIR/module.so
+    gcc -shared -fPIC -o "$BATS_TEST_TMPDIR/labels.so" -xc - <<<'int setcon(const char *c) { return *c; }'
+    gcc -shared -fPIC -o "$module" -xc - -L"$BATS_TEST_TMPDIR" -l:labels.so -Wl,-rpath,"$BATS_TEST_TMPDIR" \
+        <<<'int setcon(const char *); int session(void) { return setcon("\7"); }'
+    run -0 env LD_PRELOAD="$LIBSAFECLOSE" python3 -c '
+import _ctypes, ctypes, mmap, sys
+keep = []
+for session in range(4):
+    module = ctypes.CDLL(sys.argv[1])
+    print(module.session())
+    _ctypes.dlclose(module._handle)
+    keep.append(mmap.mmap(-1, 1 << 15))' "$module"
+    same $'7\n7\n7\n7' "$output"
+}
+
+# Its programs lie so low that a table's address plus the base can be nearer to the table than the address.
+@test "valgrind runs a large program" {
+    run -0 env LD_PRELOAD="$LIBSAFECLOSE" valgrind -q --tool=none /bin/bash -c 'echo ran'
+    matches '^ran$' "$output"
 }

@@ -2,7 +2,8 @@
  * linger_process_peer [-nu] PROGRAM ARG...: starts PROGRAM with $LIBSAFECLOSE in front of it, or
  * nothing where that is empty, and is all its peers (linger_process.h). When the program and all
  * its children have ended and all plans are done, it prints how the program ended, how many
- * connections got every byte and a clean end, and how many resets the kernel sent.
+ * connections got every byte and a clean end, and how many resets the program's side sent (where the kernel can't tell
+ * whose they are: all).
  *
  * -n: there is no /proc; -u: as a user without any rights.
  */
@@ -251,12 +252,26 @@ static void wait_for_all(void)
     program_ended = true;
 }
 
+static long resets_of_program(long all)
+{
+    long resets = 0;
+
+    for (int i = 0; i < count; i++) {
+        long sent = net_trace_resets(port, sides[i].port);
+        if (sent < 0)
+            return all;
+        resets += sent;
+    }
+    return resets;
+}
+
 int main(int argc, char **argv)
 {
     char places[16] = "";
     struct net_resets resets = net_resets_now();
     int option, whole;
 
+    net_trace_start();
     while ((option = getopt(argc, argv, "+nu")) != -1)
         if (strlen(places) + 1 < sizeof places)
             places[strlen(places)] = (char)option;
@@ -265,6 +280,6 @@ int main(int argc, char **argv)
     whole = join_plans();
     resets = net_resets_since(resets);
     owner_say("whole %d of %d\n", whole, count);
-    owner_say("resets %ld, for unread data %ld\n", resets.sent, resets.on_close);
+    owner_say("resets %ld, for unread data %ld\n", resets_of_program(resets.sent), resets.on_close);
     return 0;
 }

@@ -66,8 +66,13 @@ static inline int fcloseall(void)
 
 #ifdef IS_OLDER
 
-/* A program that looks for it finds the library's. */
-#define _Fork fork
+/* New in glibc 2.34 and musl 1.2.2. The library has one, which a program finds by this name. */
+pid_t _Fork(void) __attribute__((weak));
+static inline pid_t fork_without_handlers(void)
+{
+    return _Fork ? _Fork() : fork();
+}
+#define _Fork fork_without_handlers
 
 static inline int close_range(unsigned first, unsigned last, int flags)
 {

@@ -209,6 +209,11 @@ const char *net_trace_start(void);
  * "0.0.0.0:0". */
 const char *net_trace_reason(const char *from, const char *to);
 
+/* How many resets were sent from port FROM to port TO of 127.0.0.1, and not asked for yet; -1: not tracing. The counter
+ * OutRsts has the other side's, too: a machine under load may be so slow to acknowledge a FIN that it comes twice, and
+ * what acknowledges the second one finds no socket any more. */
+long net_trace_resets(int from, int to);
+
 /* Removes the instance. Also done at exit. */
 void net_trace_stop(void);
 

@@ -3,6 +3,7 @@
 #include "trace/pipe.h"
 #include "trace/tracefs.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -86,4 +87,17 @@ const char *net_trace_reason(const char *from, const char *to)
         }
     }
     return "";
+}
+
+long net_trace_resets(int from, int to)
+{
+    char ours[32], its[32];
+    const char *reason;
+    long count = 0;
+
+    snprintf(ours, sizeof(ours), "127.0.0.1:%d", from);
+    snprintf(its, sizeof(its), "127.0.0.1:%d", to);
+    while ((reason = net_trace_reason(ours, its)) && *reason)
+        count++;
+    return reason ? count : -1;
 }
