@@ -1,10 +1,11 @@
 /*
- * What the command takes from glibc under names that glibc 2.33 and 2.34 gave new versions or made new: the start of
- * the program, stat and fstat. Built on a new system it would not start on an older one: a linker takes the newest version
+ * What the command takes from glibc under names that glibc 2.33, 2.34 and 2.38 gave new versions or made new: the start of
+ * the program, stat and fstat, and what reads numbers. Built on a new system it would not start on an older one: a linker takes the newest version
  * that the machine's libc has. Here are functions of these names that call what every glibc has; they are hidden, so that
  * they are the command's alone. scripts/check-exports fails where another symbol needs more than its limit.
  */
 #include <features.h>
+#include <stdarg.h>
 #include <sys/stat.h>
 
 #define HIDDEN __attribute__((visibility("hidden")))
@@ -73,5 +74,43 @@ int __libc_start_main(main_function *main, int argc, char **argv, start_function
     return old_start(main, argc, argv, begin ? begin : call_constructors, end, loader_end,
                      stack_end);
 }
+#endif
+
+#if __GLIBC_PREREQ(2, 38)
+
+/* The new ones take binary numbers, too. Their headers would make these the new ones. */
+struct _IO_FILE;
+long strtol(const char *text, char **end, int base);
+long long strtoll(const char *text, char **end, int base);
+unsigned long strtoul(const char *text, char **end, int base);
+unsigned long long strtoull(const char *text, char **end, int base);
+int __isoc99_vfscanf(struct _IO_FILE *stream, const char *format, va_list values);
+int __isoc99_vsscanf(const char *text, const char *format, va_list values);
+
+#define READS_NUMBER(type, name)                                                                   \
+    HIDDEN type __isoc23_##name(const char *text, char **end, int base);                           \
+    type __isoc23_##name(const char *text, char **end, int base)                                   \
+    {                                                                                              \
+        return name(text, end, base);                                                              \
+    }
+READS_NUMBER(long, strtol)
+READS_NUMBER(long long, strtoll)
+READS_NUMBER(unsigned long, strtoul)
+READS_NUMBER(unsigned long long, strtoull)
+
+#define READS_VALUES(name, source)                                                                 \
+    HIDDEN int __isoc23_##name(source, const char *format, ...);                                   \
+    int __isoc23_##name(source, const char *format, ...)                                           \
+    {                                                                                              \
+        va_list values;                                                                            \
+        int count;                                                                                 \
+                                                                                                   \
+        va_start(values, format);                                                                  \
+        count = __isoc99_v##name(from, format, values);                                            \
+        va_end(values);                                                                            \
+        return count;                                                                              \
+    }
+READS_VALUES(fscanf, struct _IO_FILE *from)
+READS_VALUES(sscanf, const char *from)
 #endif
 #endif
