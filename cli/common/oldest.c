@@ -11,7 +11,7 @@
 #define HIDDEN __attribute__((visibility("hidden")))
 
 #ifdef __GLIBC_PREREQ
-#if __GLIBC_PREREQ(2, 33)
+#if __GLIBC_PREREQ(2, 33) && (defined(__LP64__) || !defined(_TIME_BITS) || _TIME_BITS != 64)
 
 /* The layout of struct stat that glibc means by its functions' first parameter. */
 #if defined(__i386__)

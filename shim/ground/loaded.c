@@ -154,9 +154,9 @@ static int look_in(struct dl_phdr_info *loaded, size_t size, void *argument)
 
         if (search->found[i])
             continue;
-        if (object.gnu_hash)
+        if (object.gnu_hash && object.gnu_hash[0] && object.gnu_hash[2])
             search->found[i] = by_gnu_hash(&object, search->wanted[i].hash, name);
-        else if (object.hash)
+        else if (object.hash && object.hash[0])
             search->found[i] = by_hash(&object, name);
         search->missing -= search->found[i] != NULL;
     }

@@ -24,8 +24,8 @@ enum loaded_where {
  * version or none (before glibc 2.36 that takes the oldest: an outdated posix_spawn). Thread-local variables and functions
  * that are chosen at load time (STT_GNU_IFUNC) count as not there.
  *
- * Takes the loader's lock, which the same thread may hold; so not in a child of fork before glibc 2.34, which does not
- * release another thread's. errno kept. */
+ * Takes the loader's lock for dl_iterate_phdr, which the same thread may hold, but no child of a fork that another thread
+ * of the parent may have held it at: no glibc releases it there. errno kept. */
 void loaded_find(enum loaded_where where, const char *names, void *found[]);
 
 #endif

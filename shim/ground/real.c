@@ -3,6 +3,7 @@
 #include "ground/clock.h"
 #include "ground/loaded.h"
 #include "ground/real.h"
+#include "ground/real_late.h"
 #include "ground/sys.h"
 
 /* Written by real_resolve. Where libc lacks one its pointer stays NULL, and no program calls it. */
@@ -32,7 +33,7 @@ static const char names[] = {
 #undef REAL_VARIABLE
 };
 
-static bool resolved;
+static _Atomic bool resolved;
 
 void real_resolve(void)
 {
@@ -43,20 +44,13 @@ void real_resolve(void)
     if (!found[0]) /* libc comes before a library that a program opens by dlopen(3) */
         loaded_find(LOADED_ANY, names, found);
     memcpy(&libc, found, sizeof(libc));
+    real_resolve_late();
     resolved = true;
 }
 
 /* For functions that no single system call can replace: looked up now if the constructor has not run yet; later libc
  * has no more of them, and a fork child may not look. */
 #define LOOKED_UP(pointer) (pointer || resolved ? pointer : (real_resolve(), pointer))
-
-/* Of a library that only a module may need, which comes and goes with it: NULL, or good until that is closed. */
-static void *looked_up_now(void *pointer, const char *name)
-{
-    if (!pointer)
-        loaded_find(LOADED_NEXT, name, &pointer);
-    return pointer;
-}
 
 #ifdef LIBC_OF_OTHERS
 bool real_is_ours(void)
@@ -192,14 +186,12 @@ int real_clone(int (*function)(void *), void *stack, int flags, void *argument, 
     return LOOKED_UP(libc.clone)(function, stack, flags, argument, rest[0], rest[1], rest[2]);
 }
 
-/* In libutil before glibc 2.34; its callers have it. */
-pid_t real_forkpty(int *master, char *name, const struct termios *termios,
-                   const struct winsize *size)
+/* musl has had no such name since 1.2.4. */
+FILE *real_freopen64(const char *path, const char *mode, FILE *stream)
 {
-    pid_t (*function)(int *, char *, const struct termios *, const struct winsize *) =
-        looked_up_now(libc.forkpty, "forkpty\0");
-
-    return function ? function(master, name, termios, size) : (pid_t)result(-ENOSYS);
+    if (LOOKED_UP(libc.freopen64))
+        return libc.freopen64(path, mode, stream);
+    return real_freopen(path, mode, stream);
 }
 
 /* A new name in glibc 2.34, an old system call. */
@@ -220,33 +212,6 @@ pid_t real__Fork(void)
 void *real_vfork(void)
 {
     return (void *)LOOKED_UP(libc.vfork);
-}
-
-static int relabel(int (*function)(const char *, unsigned long), const char *label,
-                   unsigned long token)
-{
-    return function ? function(label, token) : (int)result(-ENOSYS);
-}
-#define RELABEL(name, label, token) relabel(looked_up_now(libc.name, #name "\0"), label, token)
-
-int real_setcon(const char *context, unsigned long none)
-{
-    return RELABEL(setcon, context, none);
-}
-
-int real_setcon_raw(const char *context, unsigned long none)
-{
-    return RELABEL(setcon_raw, context, none);
-}
-
-int real_aa_change_profile(const char *profile, unsigned long none)
-{
-    return RELABEL(aa_change_profile, profile, none);
-}
-
-int real_aa_change_hat(const char *hat, unsigned long token)
-{
-    return RELABEL(aa_change_hat, hat, token);
 }
 
 int real_setrlimit(int resource, const void *limit)

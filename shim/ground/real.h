@@ -59,16 +59,10 @@ long real_syscall(const long number_and_arguments[7]);
 int real_prctl(int option, const unsigned long arguments[4]);
 int real_clone(int (*function)(void *), void *stack, int flags, void *argument,
                void *const rest[3]);
-pid_t real_forkpty(int *master, char *name, const struct termios *termios,
-                   const struct winsize *size);
+FILE *real_freopen64(const char *path, const char *mode, FILE *stream);
 int real_execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags);
 pid_t real__Fork(void);
 
-/* Of libselinux and libapparmor, where a program has them; else ENOSYS. All but the last ignore the second. */
-int real_setcon(const char *context, unsigned long none);
-int real_setcon_raw(const char *context, unsigned long none);
-int real_aa_change_profile(const char *profile, unsigned long none);
-int real_aa_change_hat(const char *hat, unsigned long token);
 /* Those with 64 in their name are the same where longs have 64 bits. */
 int real_setrlimit(int resource, const void *limit);
 int real_prlimit(pid_t pid, int resource, const void *limit, void *old);

@@ -3,6 +3,7 @@
 
 #include "doors/fork.h"
 #include "ground/real.h"
+#include "ground/real_late.h"
 
 #include <pty.h>
 

@@ -3,6 +3,7 @@
 
 #include "doors/doors.h"
 #include "ground/real.h"
+#include "ground/real_late.h"
 #include "ground/sys.h"
 
 #include <grp.h>

@@ -205,18 +205,17 @@ void event_text_line(struct text *t, const struct event *e)
     text_put(t, "\n");
 }
 
-struct explanation {
-    const char *why;
-    const char *peer;
-    const char *fix;
-    const char *without;
-};
+enum explained { EXPLAIN_WHY, EXPLAIN_PEER, EXPLAIN_FIX, EXPLAIN_WITHOUT, EXPLAIN_COUNT };
 
-static const struct explanation explanations[CAUSE_COUNT] = {
-#define CAUSE(id, name, why, peer, fix, without) [CAUSE_##id] = {why, peer, fix, without},
+static const char *explanation(enum cause cause, enum explained what)
+{
+    static const char words[] = {
+#define CAUSE(id, name, why, peer, fix, without) why "\0" peer "\0" fix "\0" without "\0"
 #include "tcp/causes.def"
 #undef CAUSE
-};
+    };
+    return nth(words, cause * EXPLAIN_COUNT + what);
+}
 
 /* What hurts comes first. */
 static void put_loss(struct text *t, const struct probe *p)
@@ -246,14 +245,14 @@ static void put_fix(struct text *t, const struct event *e, const struct meaning 
 {
     bool unread = e->verdict.cause == CAUSE_UNREAD_DATA;
     bool wanted = unread && e->probe.facts.zero_linger;
-    const struct explanation *x = &explanations[wanted ? CAUSE_ZERO_LINGER : e->verdict.cause];
+    enum cause cause = wanted ? CAUSE_ZERO_LINGER : e->verdict.cause;
     bool read_shut = unread && e->reason == REASON_READ_SHUT;
     bool own = meaning && *meaning->advice && !wanted && !read_shut;
 
     text_put(t, "safeclose:   fix: %s%s", read_shut ? "leave out the SHUT_RD half: " : "",
-             own ? meaning->advice : x->fix);
+             own ? meaning->advice : explanation(cause, EXPLAIN_FIX));
     if (wanted || !unread || (!e->untouchable && e->reason == REASON_NONE))
-        text_put(t, "; %s", x->without);
+        text_put(t, "; %s", explanation(cause, EXPLAIN_WITHOUT));
     else if (e->handed || e->passed)
         text_put(t, "; without touching the program, if %sSAFECLOSE_MODE=linger",
                  e->handed ? "whoever started it has closed its own copy: SAFECLOSE_INHERITED=sole "
@@ -277,7 +276,7 @@ void event_text_advice(struct text *t, const struct event *e, const struct meani
 
 void event_text_reasons(struct text *t, const struct event *e)
 {
-    const struct explanation *x = &explanations[e->verdict.cause];
-
-    text_put(t, "safeclose:   why: %s\nsafeclose:   peer: %s\n", x->why, x->peer);
+    text_put(t, "safeclose:   why: %s\nsafeclose:   peer: %s\n",
+             explanation(e->verdict.cause, EXPLAIN_WHY),
+             explanation(e->verdict.cause, EXPLAIN_PEER));
 }

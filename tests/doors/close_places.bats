@@ -276,8 +276,8 @@ print(library.setcon(b""), library.close(999), library.system(b"exit 3") >> 8)' 
 # As PAM does for each session. What is mapped meanwhile keeps the module from coming back to its old place.
 @test "a module that is opened and closed with its library again and again calls that library's functions" {
     local module=$BATS_TEST_TMPDIR/module.so
-    gcc -shared -fPIC -o "$BATS_TEST_TMPDIR/labels.so" -xc - <<<'int setcon(const char *c) { return *c; }'
-    gcc -shared -fPIC -o "$module" -xc - -L"$BATS_TEST_TMPDIR" -l:labels.so -Wl,-rpath,"$BATS_TEST_TMPDIR" \
+    gcc -shared -fPIC -o "$BATS_TEST_TMPDIR/libselinux.so.1" -Wl,-soname,libselinux.so.1 -xc - <<<'int setcon(const char *c) { return *c; }'
+    gcc -shared -fPIC -o "$module" -xc - -L"$BATS_TEST_TMPDIR" -l:libselinux.so.1 -Wl,-rpath,"$BATS_TEST_TMPDIR" \
         <<<'int setcon(const char *); int session(void) { return setcon("\7"); }'
     run -0 env LD_PRELOAD="$LIBSAFECLOSE" python3 -c '
 import _ctypes, ctypes, mmap, sys

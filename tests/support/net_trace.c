@@ -99,5 +99,5 @@ long net_trace_resets(int from, int to)
     snprintf(its, sizeof(its), "127.0.0.1:%d", to);
     while ((reason = net_trace_reason(ours, its)) && *reason)
         count++;
-    return reason ? count : -1;
+    return reason && trace.count <= KEPT ? count : -1;
 }
