@@ -1,8 +1,9 @@
 /*
- * What the command takes from glibc under names that glibc 2.33, 2.34 and 2.38 gave new versions or made new: the start of
- * the program, stat and fstat, and what reads numbers. Built on a new system it would not start on an older one: a linker takes the newest version
- * that the machine's libc has. Here are functions of these names that call what every glibc has; they are hidden, so that
- * they are the command's alone. scripts/check-exports fails where another symbol needs more than its limit.
+ * What the command takes from glibc under names that glibc 2.33, 2.34 and 2.38 gave new versions or made new: the start
+ * of the program, stat and fstat, and what reads numbers. Built on a new system it would not start on an older one: a
+ * linker takes the newest version that the machine's libc has. Here are functions of these names that call what every
+ * glibc has; they are hidden, so that they are the command's alone. scripts/check-exports fails where another symbol
+ * needs more than its limit.
  */
 #include <features.h>
 #include <stdarg.h>

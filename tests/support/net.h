@@ -209,10 +209,9 @@ const char *net_trace_start(void);
  * "0.0.0.0:0". */
 const char *net_trace_reason(const char *from, const char *to);
 
-/* How many resets were sent from port FROM to port TO of 127.0.0.1, and not asked for yet; -1: not tracing,
- * or others' pushed some out. The counter
- * OutRsts has the other side's, too: a machine under load may be so slow to acknowledge a FIN that it comes twice, and
- * what acknowledges the second one finds no socket any more. */
+/* How many resets were sent from port FROM to port TO of 127.0.0.1, and not asked for yet; -1: not tracing, or others'
+ * pushed some out. The counter OutRsts has the other side's, too: a machine under load may be so slow to acknowledge a
+ * FIN that it comes twice, and what acknowledges the second one finds no socket any more. */
 long net_trace_resets(int from, int to);
 
 /* Removes the instance. Also done at exit. */
