@@ -352,6 +352,9 @@ ACT(do_cost_closefrom, "cost of closefrom")
 static void do_shut(int how)
 {
     CALL("shutdown", by_shutdown(door.fd, how));
+    /* An acknowledgement of the FIN that arrives after the close is answered with a reset of its own. */
+    if (how != SHUT_RD && !net_wait_for(net_state, door.fd, TCP_FIN_WAIT2))
+        cannot("have the FIN acknowledged");
     CALL("close", by_close(door.fd));
     through();
 }

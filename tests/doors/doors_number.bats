@@ -263,7 +263,7 @@ reset_after_fin()
         unchanged 'shutdown RDWR'
         reset_after_fin
         one_event via "$(named close)" cause unread-data outcome rst note read-shut
-        matches '^FIN_WAIT[12]$' "${told[state]}"
+        tells state FIN_WAIT2
         scene drain 'shutdown RDWR'
         resets_nobody
         one_event via "$(named close)" outcome none action drained note read-shut
