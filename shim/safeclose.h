@@ -11,8 +11,9 @@
  * called is poisoned below and does not compile.
  *   2. Kernel questions go through sys.h, which returns -errno and never touches errno. Only the
  * real call that the program asked for sets it, or a hook that answers in its place.
- *   3. Frames are small: text is formatted in a few static buffers (sink.h), never on the stack.
- *   4. Nothing waits: not for a peer, not for a full pipe, not for another thread.
+ *   3. Frames are small: text is formatted in buffers of its own (sink.h), never on the stack.
+ *   4. Nothing waits for a peer or a full pipe. A wait for a thread is short, and ends by itself: for one that opens
+ * the log (wait.h), for the start of a lot (linger.h).
  *   5. Bookkeeping comes before the real call; after it the number may be somebody else's.
  *   6. "I don't know" is an answer, and means: pass through, and say so.
  */

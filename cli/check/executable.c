@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What execve would say of the file itself; 0 where it would go on. */
+/* What execve would say of the file itself; 0 if it would go on. */
 static int judge_file(struct findings *f, const char *file, int error)
 {
     if (error == ENOENT && !strchr(file, '/')) {

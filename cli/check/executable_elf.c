@@ -36,7 +36,7 @@ static bool same_machine(const struct elf_facts *a, const struct elf_facts *b)
     return a->bits == b->bits && a->machine == b->machine && a->big_endian == b->big_endian;
 }
 
-/* What makes the build for such programs; NULL where there is none: shim/ground/sys.h has system calls for no others,
+/* What makes the build for such programs; NULL if there is none: shim/ground/sys.h has system calls for no others,
  * and shim/ground/libc.h tells why not for musl on i386. */
 static const char *make_for(const struct elf_facts *e)
 {
@@ -69,7 +69,7 @@ static void advise_build(struct findings *f, const struct elf_facts *e, const ch
     }
 }
 
-/* The build for its machine and libc. False where there is none; place is where it would be. */
+/* The build for its machine and libc. False if there is none; place is where it would be. */
 static bool judge_build(struct findings *f, struct library *library, const struct elf_facts *e,
                         char place[PATH_MAX])
 {

@@ -10,7 +10,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* Why the kernel ignores such bits; NULL where it doesn't. */
+/* Why the kernel ignores such bits; NULL if it doesn't. */
 static const char *ignored(int fd)
 {
     struct statvfs fs;

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* The next word of *s, in word. False where there is none. */
+/* The next word of *s, in word. False if there is none. */
 static bool next_word(const char **s, char word[SCRIPT_BYTES])
 {
     size_t len;

@@ -23,7 +23,7 @@ void unable(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void say_plain(FILE *to, const char *text);
 
 /* The escape sequence for what is written to this stream next ("1" bold, "31" red, "0" as before);
- * "" where it isn't a terminal that shows colours, or NO_COLOR asks for none. */
+ * "" if it isn't a terminal that shows colours, or NO_COLOR asks for none. */
 const char *colour(FILE *to, const char *code);
 
 /* As asprintf, but never fails: without memory there is nothing left to do. */

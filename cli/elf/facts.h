@@ -13,7 +13,7 @@ struct elf_facts {
     bool big_endian;
     uint16_t type; /* ET_... */
     uint16_t machine;
-    char interpreter[PATH_MAX]; /* the loader; "" where it has none */
+    char interpreter[PATH_MAX]; /* the loader; "" if it has none */
     enum libc_kind loader;      /* whose that is */
     bool dynamic;
     bool has_soname;
@@ -29,7 +29,7 @@ struct elf_facts {
 /* NULL; or why the file can't be judged, as a sentence that begins with "it". */
 const char *elf_facts_read(struct elf_facts *facts, int fd);
 
-/* "x86-64"; NULL where it has no name here. */
+/* "x86-64"; NULL if it has no name here. */
 const char *elf_machine_name(uint16_t machine);
 
 /* "glibc" and so on. */

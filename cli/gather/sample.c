@@ -8,7 +8,7 @@
 
 static size_t of_all;
 
-/* False where it must make do with what it has. */
+/* False if it must make do with what it has. */
 static bool grow(struct sample *s)
 {
     uint32_t cap = s->cap ? 2 * s->cap : 4;

@@ -151,7 +151,7 @@ static enum log_kind kind_of(const struct json_value *value)
     return LOG_OTHER;
 }
 
-/* False where the value isn't what the key has. */
+/* False if the value isn't what the key has. */
 static bool store(struct log_event *e, const struct key *key, const struct json_value *value)
 {
     void *member = (char *)e + key->at;

@@ -24,7 +24,7 @@ const struct setting *settings(unsigned *count);
 /* Puts the value into the environment; false, and says what is allowed, where it can't be used. */
 bool settings_set(const struct setting *setting, const char *value);
 
-/* True where every variable of the environment that begins with SAFECLOSE_ is a setting and holds
+/* True if every variable of the environment that begins with SAFECLOSE_ is a setting and holds
  * what is allowed. Says of each that isn't. */
 bool settings_check(char *const *environment);
 

@@ -4,7 +4,7 @@
 
 #include "gather/groups.h"
 
-/* Sentences; "" where there is nothing to say. */
+/* Sentences; "" if there is nothing to say. */
 struct advice {
     const char *what;
     const char *fix;

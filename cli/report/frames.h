@@ -25,7 +25,7 @@ const struct frame *frames_guilty(const struct report *report, const struct grou
 /* Calls `tell` for each module that gave no names, or may give wrong ones: its path and why. */
 void frames_trouble(void (*tell)(void *to, const char *path, const char *why), void *to);
 
-/* False where names were looked for, and addr2line isn't there for lines. */
+/* False if names were looked for, and addr2line isn't there for lines. */
 bool frames_have_lines(void);
 
 void frames_end(void);

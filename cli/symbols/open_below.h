@@ -2,7 +2,7 @@
 #ifndef SAFECLOSE_OPEN_BELOW_H
 #define SAFECLOSE_OPEN_BELOW_H
 
-/* A descriptor for reading, or -1: then *why is the reason, or NULL where errno says it. root: NULL, or the directory
+/* A descriptor for reading, or -1: then *why is the reason, or NULL, and errno. root: NULL, or the directory
  * below which path is looked for; links don't lead out of it.
  *
  * A log can name a device, and to open one may do something: /dev/watchdog reboots the machine. So the file is looked at

@@ -5,7 +5,7 @@
 #include "symbols/symbols.h"
 #include "symbols/tool.h"
 
-/* Starts an addr2line on an open file. False where there is none. */
+/* Starts an addr2line on an open file. False if there is none. */
 bool source_lines_open(struct tool *tool, int fd);
 
 /* Whether addr2line may read this file: it belongs to root or to this user, and nobody else can write to it. */

@@ -88,7 +88,7 @@ static void put_reason(struct text *t, const struct reset *r)
     text_put(t, ",\"confirmed\":true");
 }
 
-/* False where it does not fit: then it is not there at all. */
+/* False if it does not fit: then it is not there at all. */
 static bool put_element(struct text *t, bool first, const char *path, uint64_t offset)
 {
     size_t before = t->len;

@@ -1,8 +1,8 @@
 /*
- * Calls that must find the process without our thread, or with one that has done the same. libc carries a
- * change of rights to all threads that it knows, and the lot's is none of them: a thread of ours would keep
- * rights that the program has dropped (remedy/linger.c says what is done about that). Of several threads the
- * kernel refuses some of unshare and setns. An exec ends the lot anyway; here it ends in order.
+ * Before these calls our thread must end, or must make the same change of rights. libc carries such a change to
+ * all threads that it knows. It does not know the lot's thread, which would keep the old rights
+ * (remedy/linger.c). The kernel refuses some forms of unshare and setns to a process with several threads. An
+ * exec ends the lot anyway; here it ends in order.
  */
 #include "safeclose.h"
 

@@ -9,14 +9,14 @@
 
 /*
  * fd is about to be given up through this door, called from call_site: asks the kernel what that
- * will do, drains where asked to and allowed, reports, and forgets the number. Call it after
+ * will do, drains or parks if asked to and allowed, reports, and forgets the number. Call it after
  * boundary_enter and before the real call. Costs one system call for what is no TCP socket, and one
- * for a connection that was seen accepted or connected and has nothing unread. Never waits; keeps
- * errno.
+ * for a connection that was seen accepted or connected and has nothing unread. Never waits for the
+ * peer, or for a reader of the log; keeps errno.
  */
 void closing(int fd, enum via via, const void *call_site);
 
-/* The mode of a close that begins now, which may have changed; and closing in it, for who has acted on it already. */
+/* closing_mode: the mode of a close that begins now. closing_in: closing() in a mode that the caller has asked for. */
 enum mode closing_mode(void);
 void closing_in(int fd, enum via via, const void *call_site, enum mode mode);
 
@@ -32,8 +32,8 @@ void closing_all(enum via via, const void *call_site, enum mode mode);
  * safeclose_reset_ahead`. */
 void safeclose_reset_ahead(int fd);
 
-/* After the real call that closed these numbers, or did not: a hook that libc, or another preloaded
- * library, enters for the same number within it is part of the same close. */
+/* After the real call, which closed these numbers or failed. A hook for the same number that libc, or
+ * another preloaded library, entered within that call was part of the same close. */
 void closing_done(unsigned first, unsigned last, bool closed);
 
 /* Whether closing this number is any business of ours: it is, or may be, a TCP socket. At most one

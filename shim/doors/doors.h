@@ -1,7 +1,8 @@
 /*
- * The doors: what one rule does, by whatever name the program calls it. libc's hook and syscall(2)
- * with its number put the same X_begin before the real call and the same X_end after it, so they
- * can't come to differ. A pair without an X_begin, or without an X_end, has nothing to do there.
+ * A door is our rule for one kind of call, by whatever name the program makes it. libc's hook and
+ * syscall(2) with its number put the same X_begin before the real call and the same X_end after it, so
+ * they can't come to differ. A pair lacks X_begin or X_end if it has nothing to do there. To add a hook: the head of
+ * ground/real.def.
  *
  * X_end gets what the real call returned, and returns it. A call that fails changes nothing that we
  * know. The program's memory is read only after the kernel has read or written it. errno stays as
@@ -25,7 +26,7 @@
 
 /* ---- Descriptors that are given up ----------------------------------------------------------- */
 
-/* close. False where the number is one of ours: errno is EBADF, and there is no real call. */
+/* close. False if the number is one of ours: errno is EBADF, and there is no real call. */
 bool close_begin(int fd, enum via via, const void *call_site);
 long close_end(int fd, long ret);
 
@@ -43,8 +44,8 @@ uint32_t dup_begin(void);
 long dup_end(uint32_t forks, int fd, long copy);
 long dup_fcntl_end(uint32_t forks, int fd, int command, long ret);
 
-/* fclose, pclose, freopen. Returns why what the stream had yet to write is lost, 0 where it isn't. *fd is
- * its descriptor, -1 where it has none; close_end follows. */
+/* fclose, pclose, freopen. Returns the errno of a flush that failed, so that the stream's unwritten output is
+ * lost; else 0. *fd: the stream's descriptor, or -1. close_end follows. */
 int stream_begin(FILE *stream, enum via via, const void *call_site, int *fd);
 
 /* fopencookie: what the functions write to is out of sight. */
@@ -53,7 +54,7 @@ void stream_of_functions(void);
 /* fdopen. */
 void stream_opened(FILE *stream, int fd);
 
-/* The process ends, and no other handler of ours runs. */
+/* The process ends by this door: judges all its connections, waits for the lots, writes the summary. */
 void exit_begin(enum via via, const void *call_site);
 
 /* ---- Descriptors that come to be, and what is done with them --------------------------------- */
@@ -100,12 +101,12 @@ long ring_enter_end(unsigned submitted, long ret);
 
 /* ---- The process ----------------------------------------------------------------------------- */
 
-/* Brackets calls that a multi-threaded process is refused (unshare) or that would miss our thread (setuid): our thread
- * ends before. */
+/* Before and after calls that the kernel refuses to a process with several threads (unshare, setns), or that our
+ * thread would disturb (mq_notify, exec): our thread ends before. */
 bool alone_begin(void);
 long alone_end(bool stopped, long ret);
 
-/* What changes the process's rights, and the system call that it comes to; 0: to no single one. */
+/* Before and after a call that changes rights. number, a, b, c: the system call it makes; number 0: no single one. */
 struct linger_change rights_begin(long number, long a, long b, long c);
 long rights_end(struct linger_change change, long ret);
 

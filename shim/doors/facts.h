@@ -1,5 +1,5 @@
 /*
- * What is asked of the kernel before a close, and no more than that needs.
+ * Asks the kernel before a close, and no more than the close needs.
  */
 #ifndef SAFECLOSE_FACTS_H
 #define SAFECLOSE_FACTS_H
@@ -9,12 +9,12 @@
 
 #include <stdbool.h>
 
-/* Most closes end here: nothing is unread, no reset was asked for, and the close is counted. One call, of a
- * connection that was seen from its beginning and never shared; up to four more of others. False where more needs to
- * be asked. Notes in the close what it found out. */
+/* Most closes end here: nothing is unread, no reset was asked for, and the close is counted. Usually one call; up to
+ * six more for the peer's FIN, for unacknowledged output, and if others hold or held the connection. False if more
+ * must be asked. Notes in the close what it found out. */
 bool facts_surely_clean(struct close *c);
 
-/* Fills in the event's probe: the facts, and whose they are. False where the kernel does not answer. Up to six calls. */
+/* Fills in the event's probe: facts and peer. False if the kernel does not answer. Up to eight calls, rarely more. */
 bool facts_ask(struct event *e, struct close *c, enum probe_kind kind);
 
 /* The socket never was a connection, nor waiting for one. No call. */

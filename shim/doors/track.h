@@ -15,12 +15,13 @@ void track_new(int fd, struct fd_info info);
 /* fd came from a process that can't be followed. */
 void track_arrived(int fd);
 
-/* Notes what the program was started with: all of it if it has TCP among the first 64 numbers, or SAFECLOSE_INHERITED
- * or LISTEN_FDS say that there is some; else what is above those is noted when it is used. For the constructor. */
+/* Notes the numbers below 64 that the program was started with; higher ones, too, if one of these is TCP,
+ * SAFECLOSE_INHERITED is sole, or LISTEN_FDS reaches beyond them. Else track_late notes a higher one. For the
+ * constructor. */
 void track_inherited(void);
 
-/* For a TCP socket, and its entry that was taken from the table: if the program may have been started with it, and
- * nothing was noted then, asks the kernel, and changes the entry as it would have been. */
+/* fd is a TCP socket; info is its entry, taken from the table. If the program may have been started with fd and it
+ * was not noted then, asks the kernel, fills in info, and returns true. */
 bool track_late(int fd, struct fd_info *info);
 
 /* The flags of fd; asks the kernel for them if nothing is known of fd. */

@@ -8,7 +8,7 @@
 
 #define NS_PER_S 1000000000LL
 
-/* The time of this clock in nanoseconds; 0 where the kernel refuses to tell. One call, from anywhere. */
+/* The time of this clock in nanoseconds; 0 if the kernel refuses to tell. One call, from anywhere. */
 static inline int64_t clock_ns(int clock)
 {
     struct timespec now = {0, 0};

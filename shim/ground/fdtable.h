@@ -40,7 +40,7 @@ struct fd_info {
     uint64_t
         serial; /* which connection it stands for, and when that was created (holders/family.h) */
     uint32_t flags;  /* enum fd_flag, of 16 bits; 0: nothing is known */
-    uint32_t origin; /* the place of the process that created it; 0 where that was not seen */
+    uint32_t origin; /* the place of the process that created it; 0 if that was not seen */
     uint32_t epolls; /* the epoll sets it is in: two numbers of 16 bits, each one more; 0: none */
     uint64_t rings;  /* rings_count when no ring had it in an epoll set (holders/rings.h) */
 };

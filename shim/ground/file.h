@@ -11,7 +11,7 @@
 struct identity {
     uint64_t dev;
     uint64_t ino;
-    uint32_t mode; /* st_mode; 0 where nothing was there */
+    uint32_t mode; /* st_mode; 0 if nothing was there */
     int64_t born; /* ns: a file that was deleted may leave its inode number to another; 0 unknown */
 };
 

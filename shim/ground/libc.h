@@ -36,9 +36,9 @@ typedef enum __rlimit_resource libc_prlimit_resource;
 #define LIBC_TIME64
 #endif
 
-/* A name that only the other libc has, where its programs can load this library. The loader of musl refuses the build
- * for glibc; musl's build needs no libc by name, because a child of a musl program may be one of glibc: so it starts,
- * and we do nothing in it. */
+/* A symbol that only the other libc has, if its programs can load this build. musl's loader refuses the build for
+ * glibc. The build for musl names no libc, so that a glibc child of a musl program still starts. There we find this
+ * symbol, and do nothing. */
 #undef LIBC_OF_OTHERS
 
 /* Whether the program's only thread is calling, as libc knows it without a symbol to look up. */

@@ -47,7 +47,7 @@ static const void *table(const struct object *object, const ElfW(Dyn) *entry)
     return (const void *)address;
 }
 
-/* False where it has no symbols, or they are ours. */
+/* False if it has no symbols, or they are ours. */
 static bool read_object(struct object *object, const struct dl_phdr_info *loaded)
 {
     const ElfW(Dyn) *dynamic = NULL;

@@ -18,14 +18,14 @@ enum loaded_where {
 #define LOADED_MOST 88
 
 /* Finds each of names, which stand one behind the other with an empty one at the end: writes the address of the first
- * that an object defines to its place in found, where that is NULL, and leaves NULL where none does.
+ * that an object defines to its place in found, where that is NULL, and leaves NULL if none does.
  *
- * Unlike dlsym with RTLD_NEXT it looks in modules for their opener alone (RTLD_LOCAL), too, and takes a name's default
- * version or none (before glibc 2.36 that takes the oldest: an outdated posix_spawn). Thread-local variables and functions
- * that are chosen at load time (STT_GNU_IFUNC) count as not there.
+ * Unlike dlsym(RTLD_NEXT) it also looks in modules that were loaded for their opener alone (RTLD_LOCAL). Of a name's
+ * versions it takes only the default one; dlsym before glibc 2.36 takes the oldest (an outdated posix_spawn).
+ * Thread-local variables and functions that are chosen at load time (STT_GNU_IFUNC) count as not there.
  *
- * Takes the loader's lock for dl_iterate_phdr, which the same thread may hold, but no child of a fork that another thread
- * of the parent may have held it at: no glibc releases it there. errno kept. */
+ * Takes the loader's lock (dl_iterate_phdr); the calling thread may hold it already. Not in a fork child whose parent
+ * had threads: one may have held the lock at the fork, and glibc does not release it in the child. errno kept. */
 void loaded_find(enum loaded_where where, const char *names, void *found[]);
 
 #endif

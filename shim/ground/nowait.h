@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 /*
- * One line to fd, which is known to be a file of this identity. False where it would wait or fails.
+ * One line to fd, which is known to be a file of this identity. False if it would wait or fails.
  * After a line that went out in part (a disk that filled up), *torn makes the next one begin on a
  * line of its own. The caller has blocked SIGPIPE, SIGXFSZ and SIGTTOU.
  */

@@ -13,7 +13,7 @@ bool pid_is_gone(int pid);
 /* A child of this process that has ended. One call; nobody's wait misses it (WNOWAIT). */
 bool pid_can_be_waited_for(int pid);
 
-/* Somebody else's child that has ended, but not been waited for. False where this process has threads. Three calls. */
+/* Somebody else's child that has ended, but not been waited for. False if this process has threads. Three calls. */
 bool pid_has_ended(int pid);
 
 #endif

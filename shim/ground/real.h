@@ -32,8 +32,8 @@ bool real_is_ours(void);
 #define real_is_ours() true
 #endif
 
-/* The time of this clock in ns; without a system call after real_find_clock (where the kernel lends its
- * clocks), which is for the constructor: another preloaded library's clock_gettime may be anything. errno
+/* The time of this clock in ns. After real_find_clock (for the constructor) this asks the vDSO, if there is
+ * one, and makes no system call; another preloaded library's clock_gettime may be anything. errno
  * kept. */
 void real_find_clock(void);
 int64_t real_clock_ns(int clock);
@@ -81,13 +81,13 @@ struct real_object {
     unsigned long long reserved[8];
 };
 
-/* False where the address is in none. Takes no lock; may be called from anywhere. */
+/* False if the address is in none. Takes no lock; may be called from anywhere. */
 bool real_find_object(uintptr_t address, struct real_object *object);
 
 /* Whether libc has it. */
 bool real_can_find_object(void);
 
-/* True where the process has one thread, as far as libc can tell; false where it can't. */
+/* True if the process has one thread, as far as libc can tell; false where it can't. */
 bool real_single_threaded(void);
 
 #endif

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Blocks every signal, those that libc keeps for itself too. False where the kernel refuses: then
+/* Blocks every signal, those that libc keeps for itself too. False if the kernel refuses: then
  * nothing is changed, and the caller must do without what it had in mind. */
 bool signals_block(uint64_t *before);
 

@@ -3,7 +3,7 @@
  * library's: ThreadSanitizer's keep notes in memory of the thread, which a lot's thread does not have. And
  * none of them is called often, or with much.
  *
- * Compiled so that no loop is taken for the function that it is in (Makefile).
+ * Flags of the Makefile keep the compiler from replacing a loop by a call of the function that it is in.
  */
 #include "safeclose.h"
 

@@ -73,9 +73,9 @@ static inline __attribute__((always_inline)) long sys_ioctl_int(int fd, unsigned
     return err < 0 ? err : value;
 }
 
-/* Whether 8 bytes can be read there. The kernel copies the set before it finds that there is no
- * such way of changing the mask (EINVAL; EFAULT where it could not). No filter that lets programs
- * run refuses this. */
+/* Whether 8 bytes can be read there. Asks rt_sigprocmask with an invalid "how": the kernel first copies the
+ * set (EFAULT if it can't), then refuses "how" (EINVAL). No filter that lets programs run refuses this
+ * call. */
 static inline bool sys_readable(const void *bytes)
 {
     return sys4(SYS_rt_sigprocmask, -1, SYS_ARG(bytes), 0, sizeof(uint64_t)) == -EINVAL;
@@ -89,7 +89,7 @@ static inline void sys_linger_off(int fd)
     sys6(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, SYS_ARG(&off), sizeof(off), 0);
 }
 
-/* Zeroed memory of this process's own; NULL where there is none. */
+/* Zeroed memory of this process's own; NULL if there is none. */
 static inline void *sys_map(size_t size)
 {
     long at = sys6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE,

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* CLOCK_MONOTONIC in ns; 0 where the kernel refuses to tell (a seccomp filter). */
+/* CLOCK_MONOTONIC in ns; 0 if the kernel refuses to tell (a seccomp filter). */
 int64_t wait_now_ns(void);
 
 /* Whether this time has come; true where nobody can tell, so that no wait depends on a clock. */
@@ -14,8 +14,8 @@ bool wait_is_over(int64_t deadline);
 /* At once where the kernel refuses. */
 void wait_ns(long ns);
 
-/* Until who does something for this process, and stands there meanwhile, is done; 10 ms at least, not for ever:
- * who did it when this process was forked is not here. */
+/* Waits while *who is pid: another thread of this process is at work. Gives up after 500 naps of 20 us, which take
+ * 10 ms or more. */
 void wait_for(_Atomic int *who, int pid);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the family learns of a fork. */
+/* What the family learns of a fork. The rules: family.h. */
 #include "safeclose.h"
 
 #include "ground/boundary.h"

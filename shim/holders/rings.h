@@ -11,16 +11,16 @@
  * can a ring be told of the connection, and a program in which one thread registers a number while another
  * closes it has no right answer to expect from the kernel either.
  *
- * Two things are taken on trust. Requests that wait (for a link, a timeout, a lock) are carried out after the
- * call that gave them; and a connection may be in more sets than the one that it was taken out of. A program
- * that takes a connection out itself does so because its close might not, and it has to do so when all of its
- * requests are done, or the kernel would find nothing there; so it has done the same for the other sets.
+ * The count does not show two things. Requests that wait (for a link, a timeout, a lock) are carried out after
+ * the call that gave them. And a connection may be in more sets than the one it was taken out of. But a program
+ * that takes a connection out does so because its close might not. It must wait until its requests are done, or
+ * the kernel finds nothing to take out. So we trust that it has taken it out of the other sets, too.
  * Our own EPOLL_CTL_DEL at the close, of what was seen registered, says nothing of that kind.
  *
  * With IORING_SETUP_SQPOLL a thread of the kernel's looks for requests, and nothing has to be called: no
  * connection of such a process is trusted any more. Another process may give its ring a connection that it
- * shares with this one; of what was never in other hands it can't know. Who inlines its system calls, as
- * liburing does, isn't seen at all.
+ * shares with this one; of what was never in other hands it can't know. A program that inlines its
+ * system calls, as liburing does, isn't seen at all.
  */
 #ifndef SAFECLOSE_RINGS_H
 #define SAFECLOSE_RINGS_H

@@ -161,7 +161,7 @@ void thread_look(struct threads *t, struct thread *seen, const char *tid)
 
 /* A thread's user time as the kernel counts it (CPUCLOCK_VIRT in linux/posix-timers.h), not scaled by the time that it
  * has run, as in its stat and in getrusage(2): it grows only by a tick that finds the thread in its own code, or where
- * the kernel measures it, while the thread is there. -1 where the kernel does not tell. */
+ * the kernel measures it, while the thread is there. -1 if the kernel does not tell. */
 static int64_t user_ns(int tid)
 {
     struct timespec used = {0, 0};
@@ -171,7 +171,7 @@ static int64_t user_ns(int tid)
     return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
 }
 
-/* How often a thread has gone to sleep, as proc_pid_status(5) has it; -1 where the kernel does not tell. The time that
+/* How often a thread has gone to sleep, as proc_pid_status(5) has it; -1 if the kernel does not tell. The time that
  * it has run for does not do: in a virtual machine, what the host took meanwhile is taken from that, down to 0. */
 static int64_t sleeps(struct threads *t, const char *tid)
 {

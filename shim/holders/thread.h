@@ -24,16 +24,16 @@ struct thread {
     uint64_t out;    /* the last one that saw it ELSEWHERE, or after which it was in its own code */
     uint64_t lap;    /* the walk that found the count below */
     int64_t
-        count; /* RUNNING: its user time, in ns; ASLEEP: how often it had gone to sleep; -1 where the
+        count; /* RUNNING: its user time, in ns; ASLEEP: how often it had gone to sleep; -1 if the
                         kernel does not tell */
     bool counted; /* ASLEEP: somebody wants to know */
 };
 
-/* Where the thread whose name in /proc is tid is now, and in a call on which number. One to three calls. */
+/* Finds out where thread tid is, and on which number its call is. Reads one to three files in /proc (i386: four). */
 void thread_look(struct threads *t, struct thread *seen, const char *tid);
 
-/* Its user time, or how often it has slept, since it was first found where it is: same, where the walk before
- * found it there, too. One to four calls. */
+/* Updates its count: user time if it runs, how often it slept if it is asleep (and counted). same: the walk before
+ * found it in the same state. At most three calls. */
 void thread_count(struct threads *t, struct thread *seen, const char *tid, bool same);
 
 #endif

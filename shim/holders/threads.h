@@ -70,7 +70,7 @@ void threads_keep_tasks(void);
 void threads_fork_child(void); /* gives it up */
 bool threads_own(int fd);
 
-/* Opens this process's /proc/self/task; -1 where there is none to be had. */
+/* Opens this process's /proc/self/task; -1 if there is none to be had. */
 int threads_open_tasks(void);
 
 /* tasks: what threads_open_tasks returned. Maps memory when it is first needed. */
@@ -86,7 +86,7 @@ void threads_look(struct threads *t);
 /* The number of this connection is gone: its waiting begins. */
 void threads_begin(const struct threads *t, struct in_call *c);
 
-/* After threads_look: fd is our own number for the connection, number the one that it had, or -1 where it
+/* After threads_look: fd is our own number for the connection, number the one that it had, or -1 if it
  * had others besides; closer closed it. No call to the kernel where sight or number tells; else some ten. */
 enum threads_answer threads_ask(struct threads *t, struct in_call *c, int fd, int number,
                                 int closer);

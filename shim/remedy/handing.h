@@ -14,10 +14,8 @@
 
 struct handings {
     struct {
-        _Atomic uint64_t mark; /* 0: free */
-        _Atomic uint64_t
-            numbers; /* the first and the last, and 1; 0 wherever mark is not the owner's
-                                     yet, or no more */
+        _Atomic uint64_t mark;    /* 0: free */
+        _Atomic uint64_t numbers; /* (first << 32 | last) + 1; 0: not stored yet, or released */
     } at[HANDINGS];
     _Atomic int under_way;
     _Atomic uint32_t given;

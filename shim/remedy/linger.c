@@ -37,9 +37,9 @@
  *
  * Limits. A parked connection is drained until the peer's FIN or reset, until nothing has come in and nothing was
  * acknowledged for SAFECLOSE_LINGER_IDLE (a slow reader of a long answer is not idle), until SAFECLOSE_LINGER_TIME, or
- * until SAFECLOSE_DISCARD_MAX bytes. There is room for LOT_MOST connections, or fewer if RLIMIT_NOFILE is low; after
- * that the one that was silent for longest makes room. After the peer's FIN nothing more can come, and the kernel
- * delivers the rest alone.
+ * until SAFECLOSE_DISCARD_MAX bytes (lot_look in lot_linger.c). There is room for LOT_MOST connections, or fewer if
+ * RLIMIT_NOFILE is low; after that the one that was silent for longest makes room. After the peer's FIN nothing more
+ * can come, and the kernel delivers the rest alone.
  *
  * A remedy protects the program's own output. So a connection that the program opened lingers only while some of its
  * output is unacknowledged: a client that gives up a download must not go on receiving it. And a process that ends

@@ -64,7 +64,7 @@ void linger_fork_child(void);
 /* The program has a descriptor's owner notified of what happens on it (F_SETOWN, fcntl(2)). */
 void linger_note_owner(void);
 
-/* True where fd is a descriptor of ours, which the program can't have meant. */
+/* True if fd is a descriptor of ours, which the program can't have meant. */
 bool linger_owns(int fd);
 
 /* The lot of this process that the feed leads to, as long as it takes parcels; else NULL. For linger.c. */

@@ -19,12 +19,12 @@
 enum lot_phase { LOT_STARTING, LOT_SETTLED, LOT_FAILED };
 enum lot_finish { LOT_GOES_ON, LOT_RETIRED, LOT_PROCESS_EXITS };
 
-/* In memory of the process alone, which a fork empties. */
+/* In memory of this process alone, which a fork empties. "by ...": who writes the field. */
 struct lot_control {
     _Atomic int thread; /* its thread id, after its end too; by the starter */
     _Atomic int
         phase; /* enum lot_phase, a futex: whether its descriptor table is its own; by the lot */
-    _Atomic int welcome;    /* parcels are; by the starter, by the lot when no more can come */
+    _Atomic int welcome;    /* takes parcels; by the starter, by the lot when it takes no more */
     _Atomic int finish;     /* enum lot_finish: end when nothing is parked any more; by others */
     _Atomic int stop;       /* end now, for this reason (enum ended); by others */
     _Atomic uint32_t sent;  /* parcels of this process; by the thread that sends */

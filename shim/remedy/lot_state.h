@@ -20,11 +20,11 @@
 enum { FEED, LOG, EPOLL, TASKS, FIRST };
 
 #define SECOND_NS 1000000000
-/* Taken of one connection, or of all, before the others' turn: 64 on x86, whose events are packed, and 48 elsewhere,
- * because they are on the stack. */
+/* The most events of one epoll_wait, and the most notices read of one connection, before the others' turn. The events
+ * are on the stack: 64 on x86, where the struct is packed, 48 elsewhere. */
 #define EVENTS ((int)(768 / sizeof(struct epoll_event)))
-#define LOOK_NS 10000000 /* between two looks at threads, */
-#define LOOKS_AT_ONCE 5  /* so many of which may come early */
+#define LOOK_NS 10000000 /* one look at threads in this time, on average */
+#define LOOKS_AT_ONCE 5  /* so many may come early */
 
 struct lot {
     struct lot_control *control;
@@ -57,7 +57,7 @@ static inline struct parked *lot_at(struct lot *lot, int fd)
 
 /* ---- lot_end.c: its last moment, and what is told of it ---- */
 
-/* How much of it may be discarded before the others' turn; it has no other if it does not linger. */
+/* How many bytes may be discarded in one turn. A connection that does not linger has only one turn. */
 uint64_t lot_turn_of(const struct parked *p);
 
 /* Closes it, and waits for nothing. */
@@ -78,11 +78,11 @@ void lot_take_time(struct lot *lot);
 /* The peer was heard of: it is the last of the silent. */
 void lot_note_moved(struct lot *lot, int fd);
 
-/* Discards what came. True where that was the end of it, and it is gone. */
+/* Discards what came. True if that was the end of it, and it is gone. */
 bool lot_discard(struct lot *lot, int fd);
 void lot_discard_notices(int fd);
 
-/* True where all that was owed has arrived, and it is gone. */
+/* True if all that was owed has arrived, and it is gone. */
 bool lot_end_delivered(struct lot *lot, int fd);
 
 void lot_note_unacked(struct lot *lot, int fd);
@@ -116,7 +116,7 @@ void lot_settle_last_doubts(struct lot *lot);
 
 /* ---- lot_parcel.c: how it comes ---- */
 
-/* False where nothing waits any more. */
+/* False if nothing waits any more. */
 bool lot_take_parcels(struct lot *lot);
 
 /* Takes what waits, and no more. */

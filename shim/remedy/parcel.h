@@ -7,7 +7,7 @@
  *
  *   in a message            who says it     what any value of it can do
  *   the sender's ids        the kernel      nothing: SCM_CREDENTIALS can't be forged without privileges
- *   number of descriptors   the kernel      all but a single one are closed
+ *   number of descriptors   the kernel      more than one: all of them are closed
  *   the descriptor          the sender      is closed, unless it is a connected TCP socket
  *   size                    the kernel      wrong: the message is dropped
  *   via, cause              the sender      out of bounds: the message is dropped; else a wrong word in
@@ -58,7 +58,7 @@ struct parcel {
 struct received {
     struct parcel parcel;
     int connection; /* the one descriptor that came with it; -1 */
-    int pid;        /* of the sender, in our pid namespace; 0 where it is in none of ours */
+    int pid;        /* of the sender, in our pid namespace; 0 if it is in none of ours */
     uint32_t uid;   /* its real ids; UINT32_MAX where the kernel named none */
     uint32_t gid;
     bool whole; /* sizes and values are in their bounds */
@@ -78,7 +78,7 @@ bool parcel_pair(int pair[2]);
 /* Passes fd on. 0, or -errno; EAGAIN: the queue is full. Never waits. */
 long parcel_send(int number, const struct parcel *parcel, int fd);
 
-/* Wakes the receiver by an empty message. 0, or -errno; EAGAIN: it is awake. */
+/* Wakes the receiver by a message of one byte. 0, or -errno; EAGAIN: it is awake. */
 long parcel_wake(int number);
 
 /* Takes the next one that waits. */

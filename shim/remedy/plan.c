@@ -89,7 +89,7 @@ static unsigned opened_flag(const struct fd_info *info)
     return info->flags & FD_CONNECTED ? PARCEL_OPENED : 0;
 }
 
-/* True where the lot has it. */
+/* True if the lot has it. */
 static bool park(struct event *e, const struct close *c, bool logged)
 {
     struct facts clean = e->probe.facts;

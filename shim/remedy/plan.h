@@ -17,7 +17,7 @@ bool plan_lingers(const struct event *e, const struct close *c);
 void plan_for_owner(struct event *e, struct close *c);
 
 /* Drains, or passes it to the lot, where the mode asks for it and nothing forbids it: sets the event's action, reason and
- * outcome. logged: the close's event will be written. Never waits. */
+ * outcome. logged: the close's event will be written. Waits only for the start of a lot. */
 void plan_act(struct event *e, const struct close *c, bool logged);
 
 /* A parcel's flags (remedy/parcel.h): what is to become of a connection that is shared now, if the others have given it

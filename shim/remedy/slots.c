@@ -5,7 +5,7 @@
 
 #define HEAD SLOTS /* the number that stands for the head of an order */
 
-/* A chunk of a table: what is there, or new memory, all zero. NULL where there is none. */
+/* A chunk of a table: what is there, or new memory, all zero. NULL if there is none. */
 static void *chunk_of(void **slot, size_t size)
 {
     if (!*slot) {

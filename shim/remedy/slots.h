@@ -68,7 +68,7 @@ void slots_start(struct slots *s);
 /* Gives the memory back. What is parked is forgotten, and the orders are of no use any more. */
 void slots_free(struct slots *s);
 
-/* The place of a number that is not parked yet, all zero but at[]; NULL where the number is too high,
+/* The place of a number that is not parked yet, all zero but at[]; NULL if the number is too high,
  * or there is no memory. */
 struct parked *slots_new(struct slots *s, int fd);
 
@@ -78,7 +78,7 @@ struct parked *slots_at(struct slots *s, int fd);
 void slots_put_last(struct slots *s, int fd, enum order order);
 void slots_take_out(struct slots *s, int fd, enum order order);
 
-/* The first of an order, or the one after fd; -1 where there is none. */
+/* The first of an order, or the one after fd; -1 if there is none. */
 int slots_first(struct slots *s, enum order order);
 int slots_after(struct slots *s, int fd, enum order order);
 

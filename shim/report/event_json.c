@@ -70,7 +70,7 @@ static unsigned long long network_namespace(void)
 /* Keys of variable size, after those that are cut to make room for them. */
 #define TAIL 256
 
-/* True where all of it fits. */
+/* True if all of it fits. */
 static bool put_preview(struct text *t, const struct event *e)
 {
     bool fits;

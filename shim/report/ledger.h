@@ -41,7 +41,7 @@ struct counts {
     _Atomic uint64_t suppressed; /* events over the limit */
     _Atomic uint64_t lost;       /* lines that could not be written */
     _Atomic uint64_t
-        forgotten; /* still held at their close, and not asked about until they were not */
+        forgotten; /* still held at their close, and we stopped asking before that ended */
     _Atomic uint64_t too_early; /* before the library was ready: nobody judged them */
 };
 

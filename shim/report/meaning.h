@@ -23,7 +23,7 @@ struct meaning {
     const char *advice; /* "": the cause's own */
 };
 
-/* NULL where no row fits. when: a set of enum when; EVER always holds. */
+/* NULL if no row fits. when: a set of enum when; EVER always holds. */
 const struct meaning *meaning_of(enum cause cause, enum content content, enum whose whose,
                                  unsigned when);
 

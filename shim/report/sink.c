@@ -97,7 +97,7 @@ void sink_in_lot(int number)
         sink_syslog_in_lot(number);
 }
 
-/* NULL where there is no memory. */
+/* NULL if there is no memory. */
 static struct line *lines(void)
 {
     const size_t size = LINES * sizeof(struct line);

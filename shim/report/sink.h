@@ -1,8 +1,8 @@
 /*
  * Where lines go, without ever waiting for a reader.
  *
- * A line is built in one of a few static buffers, claimed by compare-and-swap with every signal of
- * the thread blocked: a handler can't find the buffer half done, and the SIGPIPE, SIGXFSZ or
+ * A line is built in one of 64 buffers (mapped for the first line), claimed by compare-and-swap with every signal
+ * of the thread blocked: a handler can't find the buffer half done, and the SIGPIPE, SIGXFSZ or
  * SIGTTOU that our own write raises is taken back before the program could see it. No buffer free,
  * or a write that would wait or fails: the line is dropped and counted (counts.lost).
  */
@@ -45,13 +45,13 @@ void sink_write_stderr(struct line *line);
 bool sink_has_trouble(void);
 bool sink_put_trouble(struct text *t);
 
-/* True where events are JSON. */
+/* True if events are JSON. */
 bool sink_json(void);
 
-/* True where they are text in a file, which is read days later. */
+/* True if they are text in a file, which is read days later. */
 bool sink_is_text_file(void);
 
-/* The log's descriptor, -1 where there is none; and where it stands in the lot's own table, for the
+/* The log's descriptor, -1 if there is none; and where it stands in the lot's own table, for the
  * lot's thread to tell when it starts. */
 int sink_descriptor(void);
 void sink_in_lot(int number);
@@ -59,7 +59,7 @@ void sink_in_lot(int number);
 /* Whether one of these numbers is where the log goes. */
 bool sink_is_within(unsigned first, unsigned last);
 
-/* True where fd is a descriptor of ours, which the program can't have meant. */
+/* True if fd is a descriptor of ours, which the program can't have meant. */
 bool sink_owns(int fd);
 
 #endif

@@ -27,8 +27,8 @@ enum { NO_TROUBLE, UNREPORTED, REPORTED };
 
 /* In the program's descriptor table, and in those of the lots. */
 static struct own_fd owns[1 + BOUNDARY_LOTS] = {[0 ... BOUNDARY_LOTS] = OWN_FD_NONE};
-static struct identity root; /* constructor: a chroot shows as another one */
-static struct log *file;     /* constructor; its contents: the thread that holds opening */
+static struct identity root; /* sink_open: a chroot shows as another one */
+static struct log *file;     /* sink_open; its contents: the thread that holds opening */
 static _Atomic int path_of;  /* the pid in the path; likewise */
 static _Atomic int trouble;  /* likewise */
 static _Atomic int opening;  /* the pid of a process in which a thread is opening the file */

@@ -1,5 +1,5 @@
 /*
- * The log file: opened at start, kept through a chroot or setuid, reopened when its name comes to
+ * The log file: opened by sink_open, kept through a chroot or setuid, reopened when its name comes to
  * mean another file (rotation), when the program closed it, and in a fork child where its name
  * holds the pid.
  */
@@ -11,10 +11,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Opens config.log_path. False, and a problem noted, where that fails. For the constructor. */
+/* Opens config.log_path. False, and a problem noted, if that fails. For sink_open. */
 bool sink_file_start(void);
 
-/* False where the line can't be written without waiting. */
+/* False if the line can't be written without waiting. */
 bool sink_file_write(const char *bytes, size_t len);
 
 /* The log's name means another file by now, which can't be opened or is not to be trusted; the log
@@ -23,10 +23,10 @@ bool sink_file_write(const char *bytes, size_t len);
 bool sink_file_has_trouble(void);
 bool sink_file_put_trouble(struct text *t, bool json);
 
-/* True where fd is the log's. */
+/* True if fd is the log's. */
 bool sink_file_owns(int fd);
 
-/* The number in the program's table, -1 where there is none; and in the lot's, for its thread. */
+/* The number in the program's table, -1 if there is none; and in the lot's, for its thread. */
 int sink_file_descriptor(void);
 void sink_file_in_lot(int number);
 

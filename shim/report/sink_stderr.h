@@ -8,7 +8,7 @@
 /* Remembers what number 2 is. For the constructor. */
 void sink_stderr_start(void);
 
-/* False where number 2 is something else by now, or the line can't be written without waiting. */
+/* False if number 2 is something else by now, or the line can't be written without waiting. */
 bool sink_stderr_write(const char *bytes, size_t len);
 
 #endif

@@ -5,16 +5,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Connects. False, and a problem noted, where no syslog listens. For the constructor. */
+/* Connects. False, and a problem noted, if no syslog listens. For sink_open. */
 bool sink_syslog_start(void);
 
-/* One message for each line of these bytes. False where one was not taken at once. */
+/* One message for each line of these bytes. False if one was not taken at once. */
 bool sink_syslog_write(const char *bytes, size_t len);
 
-/* True where fd is this socket. */
+/* True if fd is this socket. */
 bool sink_syslog_owns(int fd);
 
-/* The number in the program's table, -1 where there is none; and in the lot's, for its thread. */
+/* The number in the program's table, -1 if there is none; and in the lot's, for its thread. */
 int sink_syslog_descriptor(void);
 void sink_syslog_in_lot(int number);
 

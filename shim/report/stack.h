@@ -16,15 +16,15 @@
 
 #define STACK_MAX 32
 
-/* Innermost first, the library's own left out. One less is within the call; of a frame that a
- * signal interrupted it is the instruction that was to come. */
+/* Innermost first, without the library's own frames. frames[i] - 1 is an address within the call; of a
+ * frame that a signal interrupted, it is the instruction that would have run next. */
 struct stack {
     uintptr_t frames[STACK_MAX];
     unsigned count;
 };
 
-/* Fills at most `most` frames (of STACK_MAX). call_site: where the door was called from, as its
- * hook knows it, NULL at an exit; alone where the unwinding finds something else. */
+/* Fills in at most "most" frames (of STACK_MAX). call_site: the hook's return address, NULL at an exit. If the
+ * unwinder finds another first frame, or none, call_site is the only frame. */
 void stack_capture(struct stack *stack, unsigned most, const void *call_site);
 
 /* The module that an address is in. */
@@ -42,7 +42,7 @@ struct module {
     char name[256]; /* what path points to where nobody else holds it */
 };
 
-/* False where no module is known to be there: code that was made at run time. Nothing is asked
+/* False if no module is known to be there: code that was made at run time. Nothing is asked
  * where the address is in the module that is there already. */
 bool stack_module(uintptr_t address, struct module *module);
 

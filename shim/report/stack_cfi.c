@@ -229,7 +229,7 @@ static void set_cfa(struct machine *m, struct cfi_bytes *b, uint64_t number, int
     m->row->cfa_expression = false;
 }
 
-/* False where the location moves beyond the address. */
+/* False if the location moves beyond the address. */
 static bool advance(struct machine *m, uint64_t by)
 {
     m->location += by * m->common->code_align;

@@ -93,7 +93,7 @@ static uintptr_t number(struct maps *maps, int *behind)
     return n;
 }
 
-/* The name of a mapping, from the first slash or bracket of the line's rest on; "" where it has
+/* The name of a mapping, from the first slash or bracket of the line's rest on; "" if it has
  * none. */
 static void name_of(struct maps *maps, int c, char *name, size_t cap)
 {

@@ -36,7 +36,7 @@ struct symbols {
  */
 bool symbols_find(struct symbols *s, const struct module *module);
 
-/* The name of found[i] and its length, cut at SYMBOL_NAME bytes; NULL where there is none. Valid
+/* The name of found[i] and its length, cut at SYMBOL_NAME bytes; NULL if there is none. Valid
  * until the next call. */
 #define SYMBOL_NAME 1024
 const char *symbols_name(struct symbols *s, unsigned i, size_t *len);

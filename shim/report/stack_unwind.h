@@ -17,15 +17,15 @@ struct unwind {
                                            true */
 };
 
-/* The caller of this, which must be in a module of its own. False where this machine is not known.
- */
+/* Starts at the caller of this function. False if it can't be found: the module of this code must have unwind
+ * tables. */
 bool unwind_begin(struct unwind *u) __attribute__((noinline));
 
 /* A word of the stack; false where it can't be read. The library reads its own memory (stack_memory.c), the
  * command what a trace has copied of a process's stack. */
 bool unwind_load(struct unwind *u, uintptr_t address, uintptr_t *value);
 
-/* To the caller of that; false at the end of the stack, and where the tables end. */
+/* To the caller of that; false at the end of the stack, or where the tables end. */
 bool unwind_up(struct unwind *u);
 
 #endif

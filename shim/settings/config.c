@@ -44,7 +44,7 @@ struct text *config_problem(void)
 }
 
 /* The working directory into path, and a slash; percent signs doubled where they would mean something
- * else. False where it does not fit, or is outside our root ("(unreachable)" stands before it
+ * else. False if it does not fit, or is outside our root ("(unreachable)" stands before it
  * then). */
 static bool directory(char *path, size_t size, bool doubles)
 {

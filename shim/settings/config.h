@@ -26,10 +26,10 @@ struct port_range {
 
 struct config {
     char comm[16];         /* the program, as ps names it */
-    char executable[1536]; /* "" where there is no /proc; cut where longer, as the log would */
+    char executable[1536]; /* "" if there is no /proc; cut where longer, as the log would */
     enum mode mode;        /* SAFECLOSE_MODE; that of now is mode_now()'s (settings/control.h) */
     enum log_target log;
-    char *log_path;     /* of a file: absolute; %p and %% still in it; shorter than PATH_MAX */
+    char *log_path;     /* of a file: absolute; %p, %h and %% still in it; shorter than PATH_MAX */
     bool controlled;    /* SAFECLOSE_CONTROL is set: */
     char *control_path; /* absolute; shorter than PATH_MAX */
     bool json;          /* for a file the default */
@@ -61,7 +61,7 @@ struct text *config_problem(void);
 /* Reads the environment. Every value that can't be used leaves a problem, and the default. */
 void config_read(void);
 
-/* True where SAFECLOSE_PORTS covers this port. */
+/* True if SAFECLOSE_PORTS covers this port. */
 bool config_covers_port(uint16_t port);
 
 #endif

@@ -27,7 +27,7 @@ const char *options_modes(void)
     return mode_allowed;
 }
 
-/* The index of value among the names, -1 where it is none of them. */
+/* The index of value among the names, -1 if it is none of them. */
 static int one_of(const char *value, const char (*names)[NAME_SIZE], int count)
 {
     for (int i = 0; i < count; i++)

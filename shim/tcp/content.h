@@ -15,8 +15,8 @@ enum content {
     CONTENT_COUNT
 };
 
-/* size of the bytes that begin a queue of unread bytes in all; NONE where there are none, and never
- * URGENT, which the bytes don't show. */
+/* bytes: the first "size" bytes of a queue that holds "unread" bytes in all. NONE if size is 0. Never
+ * URGENT: the bytes don't show it. */
 enum content content_of(const uint8_t *bytes, size_t size, uint64_t unread);
 
 #endif

@@ -35,7 +35,7 @@ enum diag {
 
 struct diag_answer {
     enum diag what;
-    uint8_t state; /* enum tcp_state; 0 where it is gone */
+    uint8_t state; /* enum tcp_state; 0 if it is gone */
 };
 
 /* Opens the socket that is kept, unless it is open, or was refused once. In a program with threads: only in a call that
@@ -55,11 +55,11 @@ bool diag_owns(int fd);
 /* A socket for this question alone, in the calling thread's own table; -errno. */
 long diag_open(void);
 
-/* Asks. socket: one of diag_open, or DIAG_KEPT. A call or two to be sure of the number, and two. */
+/* Asks. socket: from diag_open, or DIAG_KEPT, whose number is checked first (a call or two). Then two calls. */
 #define DIAG_KEPT (-1)
 struct diag_answer diag_ask(int socket, const struct diag_key *key);
 
-/* Asks of an open number for the first time, and finds out what it is bound to. */
+/* Asks about fd before its close. If it is not found, asks again with the interface that it is bound to (device). */
 struct diag_answer diag_ask_open(int socket, int fd, struct diag_key *key);
 
 #endif

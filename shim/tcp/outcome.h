@@ -3,10 +3,10 @@
  * Pure (tests/unit/unit_outcome.c).
  *
  *   afterwards    it was
- *   held          not the last: nothing was sent. The state doesn't tell, the socket's inode does
- *   an orphan     closed in order: FIN, where none was sent before. (What was unread, another holder has read)
- *   gone          reset, where something was unread, or a reset asked for; without, it may have been closed
- *                 in order after the peer's FIN, and all of it acknowledged
+ *   held          not the last: nothing was sent. (A socket that is held has an inode; the state doesn't tell)
+ *   an orphan     an orderly close: FIN, or nothing if ours was sent before. (Another holder has read the unread data)
+ *   gone          a reset, if something was unread or the program asked for one. Otherwise perhaps an orderly end:
+ *                 our FIN came after the peer's, and all was acknowledged
  *
  * A reset of the peer's within the same microseconds looks like one of ours.
  */

@@ -40,14 +40,14 @@ struct probe {
     bool urgent;      /* urgent data is unread, or was read out of line and is still queued */
     struct endpoint local;
     struct endpoint peer;
-    uint64_t cookie; /* SO_COOKIE, the kernel's own name for the socket; 0 where it has none */
+    uint64_t cookie; /* SO_COOKIE, the kernel's own name for the socket; 0 if it has none */
 };
 
 /* One call: what fd is (SO_PROTOCOL). A raw or netlink socket can pass for TCP until probe_facts.
  */
 enum probe_kind probe_kind(int fd);
 
-/* One call (SO_MEMINFO, since Linux 4.12). False where the kernel does not answer. */
+/* One call (SO_MEMINFO, since Linux 4.12). False if the kernel does not answer. */
 bool probe_memory(int fd, struct probe_memory *memory);
 
 /* The TCP state (enum tcp_state), 0 where fd is no TCP socket. One call (TCP_INFO). */
@@ -58,7 +58,7 @@ uint8_t probe_state(int fd);
 uint32_t probe_unacked(int fd, uint8_t state);
 
 /* *zero: the program asked for a reset, by SO_LINGER {1,0} or a negative TCP_LINGER2 (tcp(7)), which
- * counts in FIN_WAIT2 alone; state 0: whichever it will be. False where the kernel does not answer: then
+ * counts in FIN_WAIT2 alone; state 0: whichever it will be. False if the kernel does not answer: then
  * it may have asked. One call, or two. */
 bool probe_zero_linger(int fd, uint8_t state, bool *zero);
 
@@ -77,8 +77,8 @@ struct probe_position {
 bool probe_position(int fd, struct probe_position *position);
 
 /* Fills facts and unread of a socket of this kind, for a verdict; ask_linger: SO_LINGER may have
- * been set. False where fd is no TCP socket after all, or the kernel does not answer: then nothing
- * is known, and nothing may be done. Two to five calls. */
+ * been set. False if fd is no TCP socket after all, or the kernel does not answer: then nothing
+ * is known, and nothing may be done. One to seven calls. */
 bool probe_facts(int fd, enum probe_kind kind, bool ask_linger, struct probe *p);
 
 /* Fills facts.unread, unread, and urgent where urgent data comes first, of a socket in facts.state.

@@ -1,6 +1,6 @@
 /*
- * From what the kernel says of a socket to what it will do at the last close. Pure: no question is
- * asked here, so the whole of it can be tested as a table (tests/unit/unit_verdict.c).
+ * Predicts what the last close of a socket will send (FIN, RST or nothing), from the kernel's answers. Pure: it asks
+ * nothing, so it can be tested as a table (tests/unit/unit_verdict.c).
  */
 #ifndef SAFECLOSE_VERDICT_H
 #define SAFECLOSE_VERDICT_H
@@ -43,7 +43,7 @@ struct facts {
     uint8_t state;    /* enum tcp_state */
     bool mptcp;       /* the answers mislead */
     bool unread;      /* something is unread, counted or not */
-    bool zero_linger; /* SO_LINGER {1,0} */
+    bool zero_linger; /* SO_LINGER {1,0}, or a negative TCP_LINGER2 in FIN_WAIT2 */
     uint32_t unsent;  /* bytes never sent, our own FIN counted as one more (SIOCOUTQNSD) */
     uint32_t pending; /* a listening socket's accept queue */
 };
@@ -55,10 +55,10 @@ struct verdict {
 
 struct verdict verdict_of(const struct facts *facts);
 
-/* True where an orderly close sends FIN; in other states ours is sent already, or there is no connection. */
+/* True if an orderly close sends FIN; in other states ours is sent already, or there is no connection. */
 bool verdict_sends_fin(uint8_t state);
 
-/* True where the peer can still send, so that data may yet arrive and be answered with a reset. */
+/* True if the peer can still send, so that data may yet arrive and be answered with a reset. */
 bool verdict_peer_may_send(uint8_t state);
 
 #endif

@@ -120,7 +120,7 @@ void attack_change_mood(void);
 /* The same, for UNIX sockets. */
 int attack_find_sockets(void);
 
-/* Sends one message, or does something else to a socket. True where a message was taken, with
+/* Sends one message, or does something else to a socket. True if a message was taken, with
  * *descriptors in it. */
 bool attack_send(bool rough, unsigned *descriptors);
 

@@ -109,7 +109,7 @@ void filter_install(const struct plan *plan, const struct scene *scene, struct h
 /* In the parent: the listener, or -1. */
 int filter_take(pid_t child, int pidfd, struct handover *handover);
 
-/* Answers one call. False where the scene is to be given up. */
+/* Answers one call. False if the scene is to be given up. */
 bool filter_answer(const struct plan *plan, struct run *run);
 
 /* ---- inject_peer.c --------------------------------------------------------------------------- */

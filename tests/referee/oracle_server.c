@@ -54,7 +54,7 @@ static _Atomic int *entry_of(int fd)
     return port ? &board->by_port[worker][port] : NULL;
 }
 
-/* False where no client says what is played on this number. */
+/* False if no client says what is played on this number. */
 bool act_of(struct act *a, int fd)
 {
     _Atomic int *entry = entry_of(fd);

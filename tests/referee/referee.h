@@ -213,7 +213,7 @@ struct reply {
     enum op op;
     int result;
     int error;
-    int fd;  /* the connection's number; from OP_HOLD the holder's, -1 where it has none */
+    int fd;  /* the connection's number; from OP_HOLD the holder's, -1 if it has none */
     int pid; /* of who answers */
     int tid; /* from OP_HOLD: a thread that is going to wait in system call number */
     long number;

@@ -25,7 +25,7 @@ static bool is_at_close(const char *reason)
 }
 
 /* Takes what the trace has of resets from us to NAME: the reason of the first, and, where that is
- * asked, of the first that is not the close's own. True where there was one of the former. */
+ * asked, of the first that is not the close's own. True if there was one of the former. */
 static bool take_resets(const struct game *g, const char *name, char first[64], char *late)
 {
     bool seen = false;

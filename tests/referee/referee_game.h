@@ -58,7 +58,7 @@ bool game_settle(struct game *g);
 
 bool game_plays_steps(struct game *g);
 
-/* Reads at most SIZE bytes; the end of it in *error, -1 where there is more to come. */
+/* Reads at most SIZE bytes; the end of it in *error, -1 if there is more to come. */
 bool peer_reads(struct game *g, uint32_t size, int *error);
 bool peer_sends(struct game *g, uint32_t size, int flags);
 

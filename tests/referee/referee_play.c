@@ -59,7 +59,7 @@ static bool open_connection(struct game *g)
 
 /* ---- Other holders --------------------------------------------------------------------------- */
 
-/* By which way the holder can be spoken to; -1 where there is nothing to say. */
+/* By which way the holder can be spoken to; -1 if there is nothing to say. */
 static int channel_of_holder(const struct game *g)
 {
     switch (g->s->holder) {

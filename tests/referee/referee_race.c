@@ -63,7 +63,7 @@ static bool ask(struct stage *stage, enum op op, const struct sockaddr_in6 *addr
            reply->op == op;
 }
 
-/* A peer connected to a fresh program; -1 where that fails. */
+/* A peer connected to a fresh program; -1 if that fails. */
 static int open_pair(struct stage *stage, const struct scenario *s, struct run *run)
 {
     struct sockaddr_in6 address = wire_address(s, true, &stage->place, 0);

@@ -34,7 +34,7 @@ struct helper {
     int ms;
 };
 
-/* The answer; helper may be NULL. False where none comes. */
+/* The answer; helper may be NULL. False if none comes. */
 bool stage_hear(struct stage *stage, int channel, struct reply *reply, const struct helper *helper);
 
 long stage_log_size(const struct stage *stage);

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* Reads at most SIZE bytes; the end of it in *error, -1 where there is more to come. */
+/* Reads at most SIZE bytes; the end of it in *error, -1 if there is more to come. */
 bool peer_reads(struct game *g, uint32_t size, int *error)
 {
     bool garbled = false;

@@ -1,6 +1,6 @@
 /*
  * What libselinux and libapparmor export of what concerns a thread. Each returns how many threads there are, or
- * -1 where it was not given what the program gave.
+ * -1 if it was not given what the program gave.
  */
 #include <dirent.h>
 #include <string.h>

@@ -66,7 +66,7 @@ static long read_request(int fd)
     return wanted;
 }
 
-/* The next connection, -1 where none waits. */
+/* The next connection, -1 if none waits. */
 static int take(void)
 {
     int fd = accept4(LISTENER, NULL, NULL, SOCK_CLOEXEC);

@@ -192,7 +192,7 @@ int net_zero_linger(int fd);
  * where that failed. */
 bool net_send_descriptor(int channel, int fd, int flags);
 
-/* Receives one, FLAGS as for recvmsg (MSG_CMSG_CLOEXEC). -1 where none came. */
+/* Receives one, FLAGS as for recvmsg (MSG_CMSG_CLOEXEC). -1 if none came. */
 int net_receive_descriptor(int channel, int flags);
 
 /* ---- The kernel's own reason ----------------------------------------------------------------- */

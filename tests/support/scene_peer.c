@@ -200,7 +200,7 @@ static unsigned port_in(const char *name)
     return scene_number(strrchr(name, ':') + 1);
 }
 
-/* False where there is none any more. A mapped end is among those of IPv6. */
+/* False if there is none any more. A mapped end is among those of IPv6. */
 static bool look_at_other_end(struct other_end *end)
 {
     struct peer *peer = latest();

@@ -67,7 +67,7 @@ long scene_number(const char *text)
     return number;
 }
 
-/* What stands behind WORDS in STEP; NULL where it doesn't begin with them. */
+/* What stands behind WORDS in STEP; NULL if it doesn't begin with them. */
 static const char *behind(const char *words, const char *step)
 {
     size_t length = strlen(words);

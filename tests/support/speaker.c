@@ -336,7 +336,7 @@ static void wait_for_unread(int fd, uint32_t bytes)
         poll(NULL, 0, 1);
 }
 
-/* ---- Steps: each takes what stands behind its colon, "" where nothing does --------------------- */
+/* ---- Steps: each takes what stands behind its colon, "" if nothing does --------------------- */
 
 static long number(const char *argument, long otherwise)
 {
