@@ -50,6 +50,15 @@ static void note(uint32_t path, const char *format, const char *a, const char *b
     snprintf(t->why, sizeof(t->why), format, a, b);
 }
 
+/* Its beginning. The log may hold anything there. */
+static const char *plain_build(const char *logged)
+{
+    char first[13];
+
+    snprintf(first, sizeof(first), "%s", logged);
+    return words_plain(first, 0);
+}
+
 /* Only of executables does the log have the build-id. */
 static bool ran(const struct report *report, const struct frame *frame, const struct module *module)
 {
@@ -59,8 +68,8 @@ static bool ran(const struct report *report, const struct frame *frame, const st
     if (module->wrong)
         note(frame->module, "%s%s", module->wrong, "");
     else if (other)
-        note(frame->module, "it is not the file that ran: build-id %.12s in the log, %.12s now",
-             logged, *module->build_id ? module->build_id : "none");
+        note(frame->module, "it is not the file that ran: build-id %s in the log, %.12s now",
+             plain_build(logged), *module->build_id ? module->build_id : "none");
     else if (module->no_names)
         note(frame->module, "%s%s", module->no_names, "");
     else if (!*logged && (int64_t)module->changed.tv_sec * 1000000 > report->last)

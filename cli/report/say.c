@@ -175,7 +175,8 @@ const char *say_where(const struct report *report, const struct group *group, si
 
     clear(&s);
     if (!frame) {
-        put(&s, "%s (the log has no stack)", strings_text(group->via));
+        put(&s, "%s (no stack)",
+            words_plain(strings_text(group->via), columns > 16 ? columns - 11 : 5));
         return s.bytes;
     }
     if (name->line)

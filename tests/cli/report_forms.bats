@@ -122,7 +122,7 @@ END
     report --folded log >folded
     is_plain <folded
     run ! grep -vE '^[^;]+(;[^;]+)* [0-9]+$' folded
-    same 3 "$(wc -l <folded)"
+    same 5 "$(wc -l <folded)"
 }
 
 # ---- Prometheus ----------------------------------------------------------------------------------------

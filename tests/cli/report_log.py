@@ -55,7 +55,11 @@ def hostile():
         close(1, comm=evil, peer=evil + ":1", local=evil, via=evil, cause=evil, content=evil, note=evil,
               stack=["/srv/" + evil + "+0x10", evil, "+0x", "", "/../../etc/passwd+0x1", "/dev/zero+0x5"]),
         close(2, comm=evil, stack=["/srv/x+0x%x" % i for i in range(500)]),
-        close(3, unread=8000000000, unacked=8000000000, unsent=8000000000))
+        close(3, unread=8000000000, unacked=8000000000, unsent=8000000000),
+        close(4, comm=evil, via=evil, cause=evil, stack=[]),
+        event("start", comm="sh", executable="/bin/sh", build_id=evil, mode="log", version="0"),
+        event("start", comm="sh", executable="/bin/cat", build_id="\x1b[2J", mode="log", version="0"),
+        close(5, comm="sh", stack=["/bin/sh+0x1234", "/bin/cat+0x1234"]))
 
 
 def broken():
