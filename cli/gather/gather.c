@@ -50,10 +50,11 @@ static void take_back(uint64_t *count)
 
 static void add_reset(struct totals *t, const struct log_event *e)
 {
-    t->resets++;
-    t->unconfirmed += !e->confirmed;
-    t->unacked += e->unacked;
-    t->unsent += e->unsent;
+    t->resets += e->weight;
+    t->unconfirmed += e->confirmed ? 0 : e->weight;
+    t->unmeasured += e->kind == LOG_RESET && !e->output_known ? e->weight : 0;
+    t->unacked += e->unacked * e->weight;
+    t->unsent += e->unsent; /* of those that one stands for, nothing is certain */
     t->clients += e->pending;
 }
 
@@ -76,7 +77,7 @@ static void add_totals(struct totals *t, const struct subject *s)
             take_back(e->kind == LOG_CLOSE_END ? &t->held : &t->mended);
         return;
     }
-    t->closes++;
+    t->closes += e->weight;
     t->mended += acted && !s->resets;
     t->passed += log_is(&e->action, "passed");
     t->held += !acted && log_is(&e->outcome, "none");
@@ -99,28 +100,29 @@ static void add_ports(struct group *g, const struct log_event *e)
 static void add_close(struct group *g, const struct subject *s)
 {
     const struct log_event *e = s->event;
+    uint64_t n = e->weight;
 
     sample_add(&g->unread, e->unread);
     sample_add(&g->unacked, e->unacked);
     sample_add(&g->unsent, e->unsent);
     add_ports(g, e);
-    g->accepted += log_is(&e->opened_by, "peer");
-    g->opened += log_is(&e->opened_by, "program");
-    g->progress_known += e->progress.kind != JSON_NONE;
-    g->untouched += log_is(&e->progress, "untouched");
-    g->answered += log_is(&e->progress, "answered");
-    g->ended += e->via.kind && memmem(e->via.bytes, e->via.len, "xit", 3);
-    tally_add(g->key, TALLY_VIA, strings_value(&e->via));
-    tally_add(g->key, TALLY_PEER, s->peer);
-    tally_add(g->key, TALLY_PORT, s->port);
-    tally_add(g->key, TALLY_PROCESS, s->process);
-    tally_add(g->key, TALLY_CAUSE, s->cause);
+    g->accepted += log_is(&e->opened_by, "peer") ? n : 0;
+    g->opened += log_is(&e->opened_by, "program") ? n : 0;
+    g->progress_known += e->progress.kind ? n : 0;
+    g->untouched += log_is(&e->progress, "untouched") ? n : 0;
+    g->answered += log_is(&e->progress, "answered") ? n : 0;
+    g->ended += e->via.kind && memmem(e->via.bytes, e->via.len, "xit", 3) ? n : 0;
+    tally_add(g->key, TALLY_VIA, strings_value(&e->via), n);
+    tally_add(g->key, TALLY_PEER, s->peer, n);
+    tally_add(g->key, TALLY_PORT, s->port, n);
+    tally_add(g->key, TALLY_PROCESS, s->process, n);
+    tally_add(g->key, TALLY_CAUSE, s->cause, n);
     if (s->host)
-        tally_add(g->key, TALLY_HOST, s->host);
+        tally_add(g->key, TALLY_HOST, s->host, n);
     if (e->content.len)
-        tally_add(g->key, TALLY_CONTENT, strings_value(&e->content));
+        tally_add(g->key, TALLY_CONTENT, strings_value(&e->content), n);
     if (e->note.len)
-        tally_add(g->key, TALLY_NOTE, strings_value(&e->note));
+        tally_add(g->key, TALLY_NOTE, strings_value(&e->note), n);
 }
 
 static void add(struct groups *groups, uint64_t key, uint32_t label, const struct subject *s)
@@ -140,7 +142,7 @@ static void add(struct groups *groups, uint64_t key, uint32_t label, const struc
         add_close(g, s);
     if (s->event->kind == LOG_LINGER_END) {
         sample_add(&g->linger_ms, s->event->ms);
-        tally_add(g->key, TALLY_ENDED, strings_value(&s->event->ended_by));
+        tally_add(g->key, TALLY_ENDED, strings_value(&s->event->ended_by), 1);
     }
 }
 
@@ -187,11 +189,12 @@ static unsigned timeline_row(struct report *report, uint32_t cause)
 static void add_reset_elsewhere(struct report *report, const struct subject *s)
 {
     const struct report_options *o = report->options;
+    const struct log_event *e = s->event;
 
-    timeline_add(&report->timeline, timeline_row(report, s->cause), s->event->time);
-    s->stack->resets++;
-    s->stack->lost += s->event->unacked;
-    report->errors += filter_lists(o->error_causes, &s->event->cause);
+    timeline_add(&report->timeline, timeline_row(report, s->cause), e->time, e->weight);
+    s->stack->resets += e->weight;
+    s->stack->lost += e->unacked * e->weight;
+    report->errors += filter_lists(o->error_causes, &e->cause) ? e->weight : 0;
 }
 
 static void gather_close(struct report *report, const struct log_event *e)
@@ -212,22 +215,47 @@ static void gather_close(struct report *report, const struct log_event *e)
         add_reset_elsewhere(report, &s);
 }
 
+/* A connection that the peer reset is none that a close here did. */
+static bool is_close_here(const struct log_event *e)
+{
+    return e->kind == LOG_CLOSE || e->kind == LOG_CLOSE_END || e->kind == LOG_LINGER_END ||
+           (e->kind == LOG_RESET && !log_is(&e->direction, "received"));
+}
+
+/* It may have counted more than it wrote. That holds for what the options choose, too. */
+static void gather_watch_end(struct watches *w, const struct log_event *e)
+{
+    w->sampled += e->sampled;
+    w->unwritten += e->unwritten;
+    w->lost += e->lost;
+}
+
+static void gather_other(struct report *report, const struct log_event *e)
+{
+    if (e->kind == LOG_SUMMARY)
+        gather_summary(report, e);
+    else if (e->kind == LOG_OTHER)
+        report->input.newer++;
+    else if (e->kind == LOG_RESET)
+        report->watches.received += e->weight;
+}
+
 void gather_event(struct report *report, const struct log_event *e)
 {
-    if (e->kind == LOG_START) {
+    if (e->kind == LOG_START)
         gather_start(report, e);
-    } else if (filter_passes(report->options, e)) {
-        if (!report->first || e->time < report->first)
-            report->first = e->time;
-        if (e->time > report->last)
-            report->last = e->time;
-        if (e->kind == LOG_SUMMARY)
-            gather_summary(report, e);
-        else if (e->kind == LOG_OTHER)
-            report->input.newer++;
-        else if (e->kind != LOG_MODE && e->kind != LOG_WATCH_END && !gather_told_twice(e))
-            gather_close(report, e);
-    }
+    if (e->kind == LOG_WATCH_END)
+        gather_watch_end(&report->watches, e);
+    if (e->kind == LOG_START || !filter_passes(report->options, e))
+        return;
+    if (!report->first || e->time < report->first)
+        report->first = e->time;
+    if (e->time > report->last)
+        report->last = e->time;
+    if (!is_close_here(e))
+        gather_other(report, e);
+    else if (!gather_told_twice(e))
+        gather_close(report, e);
 }
 
 void gather_end(struct report *report)

@@ -64,6 +64,7 @@ void totals_add(struct totals *to, const struct totals *from)
     to->held += from->held;
     to->unknown += from->unknown;
     to->clients += from->clients;
+    to->unmeasured += from->unmeasured;
     to->unacked += from->unacked;
     to->unsent += from->unsent;
     to->discarded += from->discarded;

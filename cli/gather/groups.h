@@ -36,6 +36,7 @@ struct totals {
     uint64_t held;        /* still held by somebody: nothing was sent at this close */
     uint64_t unknown;     /* whose outcome is unknown */
     uint64_t clients;     /* that waited to be accepted, and were reset */
+    uint64_t unmeasured;  /* resets of which the log doesn't say how much output was on its way */
     uint64_t unacked;     /* bytes of output that resets may have thrown away */
     uint64_t unsent;      /* that they threw away for certain */
     uint64_t discarded;   /* unread bytes that drain and linger discarded */

@@ -51,6 +51,13 @@ struct summaries {
         lost;
 };
 
+/* What safeclose watch says at its end, and resets that came in. */
+struct watches {
+    uint64_t received;
+    uint64_t sampled, unwritten; /* watches that counted one for several, or did not write all */
+    uint64_t lost;               /* events of the kernel */
+};
+
 struct input_counts {
     uint64_t files, bytes, lines, events;
     uint64_t foreign;  /* lines that are no events */
@@ -75,6 +82,7 @@ struct report {
     uint32_t first_host; /* of an event before it, of any file */
     bool several_hosts;
     struct summaries summaries;
+    struct watches watches;
     struct input_counts input;
     int64_t first, last; /* of all events */
 };

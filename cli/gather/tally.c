@@ -60,12 +60,12 @@ static void make_room(void)
     all.count = kept;
 }
 
-void tally_add(uint64_t group, enum tally_kind kind, uint32_t string)
+void tally_add(uint64_t group, enum tally_kind kind, uint32_t string, uint64_t times)
 {
     uint32_t *slot = slot_of(group, kind, string);
 
     if (*slot) {
-        all.entries[*slot - 1].count++;
+        all.entries[*slot - 1].count += times;
         return;
     }
     if (all.count == TALLY_MOST && all.untold >= all.next_look) {
@@ -76,7 +76,7 @@ void tally_add(uint64_t group, enum tally_kind kind, uint32_t string)
         all.untold++;
         return;
     }
-    all.entries[all.count] = (struct tally_entry){group, string, kind, 1};
+    all.entries[all.count] = (struct tally_entry){group, string, kind, times};
     *slot = ++all.count;
 }
 

@@ -34,7 +34,7 @@ struct tally_entry {
 
 /* Who knows whether there is still a group with this key. */
 void tally_begin(bool (*exists)(uint64_t group));
-void tally_add(uint64_t group, enum tally_kind kind, uint32_t string);
+void tally_add(uint64_t group, enum tally_kind kind, uint32_t string, uint64_t times);
 
 /* How many additions found no room. */
 uint64_t tally_untold(void);

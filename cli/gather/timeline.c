@@ -48,7 +48,7 @@ static void move(struct timeline *t, unsigned by)
     t->first -= by;
 }
 
-void timeline_add(struct timeline *t, unsigned row, int64_t time)
+void timeline_add(struct timeline *t, unsigned row, int64_t time, uint64_t count)
 {
     unsigned first, last = 0;
 
@@ -60,7 +60,7 @@ void timeline_add(struct timeline *t, unsigned row, int64_t time)
         int64_t at = time / t->step - t->first;
 
         if (at >= 0 && at < TIMELINE_STEPS) {
-            t->counts[row][at]++;
+            t->counts[row][at] += count;
             return;
         }
         if (at < 0 && timeline_range(t, &first, &last) && last - at < TIMELINE_STEPS)

@@ -18,7 +18,7 @@ struct timeline {
 };
 
 /* time: microseconds since 1970; row: below TIMELINE_ROWS. */
-void timeline_add(struct timeline *timeline, unsigned row, int64_t time);
+void timeline_add(struct timeline *timeline, unsigned row, int64_t time, uint64_t count);
 
 /* The first and the last step with anything in it; false if there is none. */
 bool timeline_range(const struct timeline *timeline, unsigned *first, unsigned *last);

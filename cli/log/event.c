@@ -9,6 +9,9 @@
 /* More than any queue holds, and little enough that a billion of them can be added up. */
 #define MOST_BYTES (UINT64_C(1) << 33)
 
+/* As watch's own bound: it keeps a hostile sum small. */
+#define MOST_WEIGHT 1024
+
 enum form { TEXT, NUMBER, TRUTH, TIME, KIND, VERSION, ANY };
 
 struct key {
@@ -69,6 +72,12 @@ static const struct key keys[] = {
     KEY(NUMBER, lost),
     KEY(TEXT, given_up),
     KEY(TRUTH, so_far),
+    KEY(TEXT, direction),
+    {"unacked_then", 12, NUMBER, offsetof(struct log_event, unacked)},
+    {"unsent_then", 11, NUMBER, offsetof(struct log_event, unsent)},
+    KEY(NUMBER, weight),
+    KEY(TRUTH, sampled),
+    KEY(TRUTH, unwritten),
 };
 
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
@@ -163,6 +172,7 @@ static bool store(struct log_event *e, const struct key *key, const struct json_
         *(struct json_value *)member = *value;
         return key->form == ANY || value->kind == JSON_STRING;
     case NUMBER:
+        e->output_known |= key->at == offsetof(struct log_event, unacked);
         return json_number(value, MOST_BYTES, member);
     case TRUTH:
         *(bool *)member = value->kind == JSON_TRUE;
@@ -192,6 +202,13 @@ static const struct key *find(const struct json_value *key, unsigned *next)
     return NULL;
 }
 
+static uint64_t weight_of(const struct log_event *e)
+{
+    if (e->kind != LOG_RESET || !e->weight)
+        return 1;
+    return e->weight < MOST_WEIGHT ? e->weight : MOST_WEIGHT;
+}
+
 static bool has_what_it_needs(const struct log_event *e)
 {
     if (e->kind == LOG_CLOSE || e->kind == LOG_CLOSE_END || e->kind == LOG_LINGER_END ||
@@ -217,5 +234,6 @@ bool log_event_read(struct log_event *e, const char *line, size_t len)
         versioned |= known && known->form == VERSION;
         named |= known && known->form == KIND;
     }
+    e->weight = weight_of(e);
     return !json.broken && versioned && named && has_what_it_needs(e);
 }

@@ -25,15 +25,18 @@ struct log_event {
 
     /* Strings; what is missing has the kind JSON_NONE. */
     struct json_value comm, via, local, peer, cause, action, outcome, content, note, ended_by;
-    struct json_value opened_by, progress, executable, build_id, mode, host, given_up, cookie;
+    struct json_value opened_by, progress, executable, build_id, mode, host, given_up;
+    struct json_value direction, cookie;
 
     struct json_value stack;  /* an array */
     struct json_value causes; /* of a summary: an object */
     struct json_value outcomes, actions;
 
     uint64_t pid, unread, unacked, unsent, discarded, ms, pending, netns;
+    uint64_t weight; /* how many resets one of watch stands for; else 1 */
     uint64_t closes, rst_later, peer_may_send, at_risk, forgotten, too_early, suppressed, lost;
-    bool confirmed, truncated, so_far;
+    bool confirmed, truncated, so_far, sampled, unwritten;
+    bool output_known; /* unacked and unsent are there; of watch, soon after the close */
 };
 
 /* False if the line is no event: torn, of another program, or with a value that can't be. */

@@ -73,7 +73,7 @@ const char *advice_ended(const char *name)
 
 static bool is_most(uint64_t of, const struct group *g)
 {
-    return of && 2 * of >= g->unread.seen;
+    return of && 2 * of >= g->totals.closes;
 }
 
 /* Logs of older versions don't say whose a connection was; its ports do. */

@@ -52,6 +52,7 @@ static void put_totals(FILE *to, const struct totals *t)
     put_number(to, "held", t->held);
     put_number(to, "unknown", t->unknown);
     put_number(to, "clients", t->clients);
+    put_number(to, "unmeasured", t->unmeasured);
     put_number(to, "lost_at_most", t->unacked);
     put_number(to, "lost_at_least", t->unsent);
     put_number(to, "discarded", t->discarded);
@@ -150,6 +151,17 @@ static void put_summaries(const struct report *report, FILE *to)
     putc('}', to);
 }
 
+static void put_watches(const struct report *report, FILE *to)
+{
+    const struct watches *w = &report->watches;
+
+    fprintf(to, ",\"watches\":{\"received\":%llu", (unsigned long long)w->received);
+    put_number(to, "sampled", w->sampled);
+    put_number(to, "unwritten", w->unwritten);
+    put_number(to, "lost", w->lost);
+    putc('}', to);
+}
+
 static void put_input(const struct report *report, FILE *to)
 {
     const struct input_counts *in = &report->input;
@@ -208,6 +220,7 @@ void report_json(struct report *report, FILE *to)
     }
     putc(']', to);
     put_summaries(report, to);
+    put_watches(report, to);
     put_input(report, to);
     fputs(",\"unknowns\":[", to);
     say_unknowns(report, put_sentence, &unknowns);

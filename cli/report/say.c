@@ -106,7 +106,7 @@ const char *say_headline(const struct report *report)
     if (*loss)
         put(&s, " %c%s.", *loss == 'u' ? 'U' : *loss, loss + 1);
     else if (t->resets)
-        put(&s, " No output was lost.");
+        put(&s, t->unmeasured ? " How much output was lost is unknown." : " No output was lost.");
     if (t->mended)
         put(&s, " %s would have been reset without drain or linger.", words_number(t->mended));
     return s.bytes;
@@ -225,6 +225,21 @@ static void tell_summaries(const struct report *report,
              "killed, or still runs.");
 }
 
+static void tell_watches(const struct report *report, void (*tell)(void *to, const char *sentence),
+                         void *to)
+{
+    const struct watches *w = &report->watches;
+
+    tell_count(tell, to, w->received, "reset", "that came in: the peer's, not counted above.");
+    if (w->sampled)
+        tell(to, "Each single reset: safeclose watch looked at one in several, which counts as "
+                 "several.");
+    if (w->unwritten)
+        tell(to, "Resets that safeclose watch did not write: more than 100 a second. The numbers "
+                 "above lack them.");
+    tell_count(tell, to, w->lost, "event", "lost by safeclose watch: resets may be missing above.");
+}
+
 static void tell_input(const struct report *report, void (*tell)(void *to, const char *sentence),
                        void *to)
 {
@@ -241,7 +256,10 @@ void say_unknowns(const struct report *report, void (*tell)(void *to, const char
     const struct groups *g = &report->groups;
 
     tell_count(tell, to, report->totals.unknown, "close", "whose outcome is unknown.");
+    tell_count(tell, to, report->totals.unmeasured, "reset",
+               "of which the log doesn't say how much output they threw away.");
     tell_summaries(report, tell, to);
+    tell_watches(report, tell, to);
     tell_input(report, tell, to);
     tell_count(tell, to, g->put_away, "rare group",
                "summed up as the rest, because there are too many.");

@@ -117,6 +117,27 @@ closes='[.[] | select(.event == "close" and .cause != "none")]'
     same '[2,47]' "$(report --json log | jq -c '.summaries | [.families, .closes]')"
 }
 
+@test "a reset of watch counts as many as it stands for, and one that came in is none of ours" {
+    makes watched
+    report --json log >report.json
+    same '[10,10,850,15,1]' "$(jq -c '.totals | [.resets, .closes, .lost_at_most, .lost_at_least, .unmeasured]' report.json)"
+    same '{"received":4,"sampled":1,"unwritten":1,"lost":2}' "$(jq -c .watches report.json)"
+    same '{"late-data":9,"unread-data":1}' "$(report --by port --json log | jq -c '.groups[0].causes')"
+    same 10 "$(report --folded log | awk '{ n += $NF } END { print n }')"
+    text=$(report log | tr -s '\n ' ' ')
+    matches '4 resets that came in' "$text"
+    matches 'looked at one in several' "$text"
+    matches 'did not write: more than 100 a second' "$text"
+}
+
+@test "where watch could not ask, nobody says that no output was lost" {
+    makes watched
+    grep '"weight":1,' log | grep -v unacked >unasked
+    run -0 report unasked
+    matches '^1 reset, from 1 call site\. How much output was lost is unknown\.' "$output"
+    matches '1 reset of which the log' "$output"
+}
+
 # ---- names ------------------------------------------------------------------------------------
 
 @test "from a program's log to its guilty line in one command" {

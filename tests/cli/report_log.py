@@ -99,5 +99,20 @@ def lingering():
                                  "event": "close-end", "ms": 12}))
 
 
+def watched():
+    """What "safeclose watch --json --received" writes."""
+    def reset(second, **keys):
+        e = event("reset", second, direction="sent", tid=10, comm="server", proto="tcp", local="127.0.0.1:80",
+                  peer="127.0.0.1:4%04d" % second, state="FIN_WAIT1", cause="late-data", reason="TCP_RFC7323_PAWS",
+                  inferred=False, why="", outcome="rst", confirmed=True, mono_ns=second, weight=1, ending=False,
+                  via="close", stack=[], functions=[], truncated=False)
+        return {**e, **keys}
+    put(reset(1, weight=8, unacked_then=100, unsent_then=10),
+        reset(2),
+        reset(3, cause="unread-data", unacked_then=70, unsent_then=7, unacked=50, unsent=5),
+        reset(1, direction="received", cause="peer", weight=4, local="127.0.0.1:40001", peer="127.0.0.1:80"),
+        event("watch-end", 4, sent=10, received=4, lost=2, sampled=True, unwritten=True))
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]](*sys.argv[2:])

@@ -75,11 +75,11 @@ TEST(a_full_tally_drops_groups_that_are_no_more)
     size_t count;
 
     tally_begin(is_even);
-    tally_add(2, TALLY_PEER, word);
+    tally_add(2, TALLY_PEER, word, 1);
     for (uint64_t i = 0; i < 2 * TALLY_MOST; i++)
-        tally_add(2 * i + 1, TALLY_PEER, word);
-    tally_add(2, TALLY_PEER, word);
-    tally_add(4, TALLY_VIA, word);
+        tally_add(2 * i + 1, TALLY_PEER, word, 1);
+    tally_add(2, TALLY_PEER, word, 1);
+    tally_add(4, TALLY_VIA, word, 1);
     assert_int_equal(tally_untold(), 0);
     e = tally_of(2, TALLY_PEER, &count);
     assert_int_equal(count, 1);
@@ -106,9 +106,9 @@ TEST(a_timeline_keeps_all_and_does_not_depend_on_the_order)
     const int64_t begin = 1795960000000000, minute = 60000000;
 
     for (int64_t i = 0; i < 1000; i++) {
-        timeline_add(&up, i % 2, begin + i * minute);
-        timeline_add(&down, (999 - i) % 2, begin + (999 - i) * minute);
-        timeline_add(&mixed, (i * 619 % 1000) % 2, begin + i * 619 % 1000 * minute);
+        timeline_add(&up, i % 2, begin + i * minute, 1);
+        timeline_add(&down, (999 - i) % 2, begin + (999 - i) * minute, 1);
+        timeline_add(&mixed, (i * 619 % 1000) % 2, begin + i * 619 % 1000 * minute, 1);
     }
     assert_int_equal(sum(&up, 0), 500);
     assert_int_equal(sum(&up, 1), 500);
@@ -128,9 +128,9 @@ TEST(a_timeline_holds_a_century)
     static struct timeline t;
     unsigned first = 0, last = 0;
 
-    timeline_add(&t, 0, INT64_C(4102444799000000));
-    timeline_add(&t, 0, INT64_C(946684800000000));
-    timeline_add(&t, 5, INT64_C(1795960000000000));
+    timeline_add(&t, 0, INT64_C(4102444799000000), 1);
+    timeline_add(&t, 0, INT64_C(946684800000000), 1);
+    timeline_add(&t, 5, INT64_C(1795960000000000), 1);
     assert_int_equal(sum(&t, 0) + sum(&t, 5), 3);
     assert_true(timeline_range(&t, &first, &last));
     assert_true(last - first > TIMELINE_STEPS / 4);
