@@ -4,6 +4,7 @@
 #include "report/frames.h"
 #include "gather/gather.h"
 #include "gather/log_input.h"
+#include "gather/summary.h"
 #include "report/forms.h"
 #include "report/options.h"
 #include "report/say.h"
@@ -47,6 +48,16 @@ void report_help(FILE *to)
           to);
 }
 
+/* It may have been among those that the log lacks. */
+static void tell_doubt(const struct report *report)
+{
+    uint64_t count = report->summaries.suppressed + report->summaries.lost;
+
+    unable("rule out a reset by %s: %s not in the log (more than 100 a second, or it could not be "
+           "written)",
+           report->options->error_causes, count ? words_count(count, "event") : "events");
+}
+
 /* Names the worst in one line, and how much could not be judged. */
 static void tell_error(const struct report *report)
 {
@@ -85,10 +96,11 @@ static bool write_report(struct report *report)
 static int finish(struct report *report, bool all_read)
 {
     bool written = write_report(report);
-    bool is_error = report->options->error_exitcode >= 0 && report->errors;
+    bool asked = report->options->error_exitcode >= 0;
+    bool is_error = asked && (report->errors || gather_may_lack_errors(report));
 
     if (is_error)
-        tell_error(report);
+        (report->errors ? tell_error : tell_doubt)(report);
     frames_end();
     if (!written)
         return STATUS_FAILED;

@@ -222,12 +222,23 @@ static bool is_close_here(const struct log_event *e)
            (e->kind == LOG_RESET && !log_is(&e->direction, "received"));
 }
 
-/* It may have counted more than it wrote. That holds for what the options choose, too. */
+/* It may have counted more than it wrote. */
 static void gather_watch_end(struct watches *w, const struct log_event *e)
 {
     w->sampled += e->sampled;
     w->unwritten += e->unwritten;
     w->lost += e->lost;
+}
+
+/* Whatever the options choose. */
+static void gather_always(struct report *report, const struct log_event *e)
+{
+    if (e->kind == LOG_START)
+        gather_start(report, e);
+    else if (e->kind == LOG_WATCH_END)
+        gather_watch_end(&report->watches, e);
+    else if (e->kind != LOG_RESET && is_close_here(e))
+        gather_told(report, e);
 }
 
 static void gather_other(struct report *report, const struct log_event *e)
@@ -242,10 +253,7 @@ static void gather_other(struct report *report, const struct log_event *e)
 
 void gather_event(struct report *report, const struct log_event *e)
 {
-    if (e->kind == LOG_START)
-        gather_start(report, e);
-    if (e->kind == LOG_WATCH_END)
-        gather_watch_end(&report->watches, e);
+    gather_always(report, e);
     if (e->kind == LOG_START || !filter_passes(report->options, e))
         return;
     if (!report->first || e->time < report->first)

@@ -49,6 +49,8 @@ struct summaries {
     uint64_t count;
     uint64_t closes, resets, unknown, peer_may_send, at_risk, forgotten, too_early, suppressed,
         lost;
+    uint64_t later;  /* of the resets, those after their close */
+    uint64_t listed; /* closes with a cause that --error-exitcode asks for */
 };
 
 /* What safeclose watch says at its end, and resets that came in. */
@@ -82,6 +84,7 @@ struct report {
     uint32_t first_host; /* of an event before it, of any file */
     bool several_hosts;
     struct summaries summaries;
+    struct summaries told; /* what the library's events add up to: resets, later and listed */
     struct watches watches;
     struct input_counts input;
     int64_t first, last; /* of all events */

@@ -4,6 +4,7 @@
  * file, whose count of closes is the nearest below its own.
  */
 #include "gather/summary.h"
+#include "gather/filter.h"
 #include "log/strings.h"
 
 #include <stdlib.h>
@@ -59,6 +60,20 @@ static uint64_t count_in(const struct json_value *object, const char *name)
     return n;
 }
 
+/* Closes with one of the causes that --error-exitcode asks for. */
+static uint64_t listed_in(const struct report_options *o, const struct json_value *causes)
+{
+    struct json_value key, value;
+    struct json json;
+    uint64_t n, sum = 0;
+
+    json_begin(&json, causes->bytes, causes->kind == JSON_OBJECT ? causes->len : 0);
+    while (json_member(&json, &key, &value))
+        if (filter_lists(o->error_causes, &key) && json_number(&value, UINT32_MAX, &n))
+            sum += n;
+    return sum;
+}
+
 static void add(struct summaries *to, const struct summaries *from)
 {
     to->count += from->count;
@@ -71,6 +86,8 @@ static void add(struct summaries *to, const struct summaries *from)
     to->too_early += from->too_early;
     to->suppressed += from->suppressed;
     to->lost += from->lost;
+    to->later += from->later;
+    to->listed += from->listed;
 }
 
 static struct running *predecessor(uint32_t comm, uint32_t host, uint64_t closes)
@@ -97,6 +114,8 @@ void gather_summary(struct report *report, const struct log_event *e)
         .too_early = e->too_early,
         .suppressed = e->suppressed,
         .lost = e->lost,
+        .later = e->rst_later,
+        .listed = listed_in(report->options, &e->causes),
     };
     uint32_t comm = strings_value(&e->comm);
     uint32_t host = gather_host(report, e);
@@ -112,6 +131,27 @@ void gather_summary(struct report *report, const struct log_event *e)
         r = &running[running_count++];
     if (r)
         *r = (struct running){comm, host, s};
+}
+
+void gather_told(struct report *report, const struct log_event *e)
+{
+    bool resets = log_is(&e->outcome, "rst");
+
+    report->told.resets += resets;
+    report->told.later += resets && e->kind != LOG_CLOSE;
+    report->told.listed +=
+        e->kind == LOG_CLOSE && filter_lists(report->options->error_causes, &e->cause);
+}
+
+/* A summary counts each cause and each outcome, but not both together: a close that was mended has a cause, too. */
+bool gather_may_lack_errors(const struct report *report)
+{
+    const struct summaries *s = &report->summaries, *told = &report->told;
+
+    if (report->watches.unwritten)
+        return true;
+    return s->suppressed + s->lost && s->resets > told->resets && s->listed &&
+           (s->listed > told->listed || s->later > told->later);
 }
 
 void gather_summaries_end(struct report *report)

@@ -303,6 +303,32 @@ END
     same '' "$stderr"
 }
 
+@test "--error-exitcode fails, too, where the log lacks events that may be such a reset" {
+    summary()
+    {
+        printf '{"v":1,"time":"2026-11-29T09:00:00.000000Z","event":"summary","pid":1,"comm":"a","closes":200,%s,%s,%s,"so_far":false}\n' \
+            "$@" >log
+    }
+    causes='"causes":{"none":9,"unread-data":1,"zero-linger":190}'
+    summary "$causes" '"outcomes":{"rst":191},"rst_later":0' '"suppressed":91,"lost":0'
+    run -7 --separate-stderr "$safeclose" report --error-exitcode 7 log
+    same 'safeclose: unable to rule out a reset by unread-data,late-data: 91 events not in the log (more than 100 a second, or it could not be written)' "$stderr"
+    run -0 --separate-stderr "$safeclose" report log
+    summary "$causes" '"outcomes":{"rst":0},"rst_later":1' '"suppressed":0,"lost":1'
+    run -7 "$safeclose" report --error-exitcode 7 log
+    makes watched
+    run -7 --separate-stderr "$safeclose" report --error-exitcode 7 --error-causes zero-linger log
+    matches 'rule out a reset by zero-linger: events not in the log' "$stderr"
+    # Mended, of another cause, or all told.
+    summary "$causes" '"outcomes":{"rst":0},"rst_later":0' '"suppressed":91,"lost":0'
+    run -0 --separate-stderr "$safeclose" report --error-exitcode 7 log
+    same '' "$stderr"
+    summary '"causes":{"none":9,"zero-linger":191}' '"outcomes":{"rst":191},"rst_later":0' '"suppressed":91,"lost":0'
+    run -0 "$safeclose" report --error-exitcode 7 log
+    summary "$causes" '"outcomes":{"rst":191},"rst_later":0' '"suppressed":0,"lost":0'
+    run -0 "$safeclose" report --error-exitcode 7 log
+}
+
 @test "the job of safeclose(1) fails when the server of a test resets its client" {
     sed -n '/^#!\/bin\/sh/,/^\.Ed/p' "${BUILD:-$top/build}/man/safeclose.1" | grep -v '^\.Ed' >job
     mkdir bin
