@@ -73,7 +73,7 @@ static void add_totals(struct totals *t, const struct subject *s)
         add_reset(t, e);
     if (s->is_end) {
         t->later += s->resets;
-        if (s->resets)
+        if (log_is(&e->outcome, "rst"))
             take_back(e->kind == LOG_CLOSE_END ? &t->held : &t->mended);
         return;
     }
@@ -179,11 +179,13 @@ static unsigned timeline_row(struct report *report, uint32_t cause)
 
     while (row < report->timeline_rows && report->timeline_causes[row] != cause)
         row++;
-    if (row == report->timeline_rows && row < TIMELINE_ROWS) {
+    if (row == TIMELINE_ROWS) {
+        report->timeline_causes[--row] = strings_add("other", 5);
+    } else if (row == report->timeline_rows) {
         report->timeline_causes[row] = cause;
         report->timeline_rows++;
     }
-    return row < TIMELINE_ROWS ? row : TIMELINE_ROWS - 1;
+    return row;
 }
 
 static void add_reset_elsewhere(struct report *report, const struct subject *s)
@@ -197,13 +199,18 @@ static void add_reset_elsewhere(struct report *report, const struct subject *s)
     report->errors += filter_lists(o->error_causes, &e->cause) ? e->weight : 0;
 }
 
+/* Of a reset that watch has told before, an end says still what it was that lingered or was held. */
 static void gather_close(struct report *report, const struct log_event *e)
 {
+    bool twice = gather_told_twice(e);
     struct subject s;
 
     if (log_is(&e->cause, "none") && !log_is(&e->outcome, "rst"))
         return;
     s = subject_of(report, e);
+    if (twice && !s.is_end)
+        return;
+    s.resets &= !twice;
     s.stack->closes += !s.is_end;
     add_totals(&report->totals, &s);
     add_by(&report->groups, report->options->by, &s);
@@ -262,7 +269,7 @@ void gather_event(struct report *report, const struct log_event *e)
         report->last = e->time;
     if (!is_close_here(e))
         gather_other(report, e);
-    else if (!gather_told_twice(e))
+    else
         gather_close(report, e);
 }
 

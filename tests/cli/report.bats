@@ -87,6 +87,13 @@ closes='[.[] | select(.event == "close" and .cause != "none")]'
     same '{"median":40,"largest":30000}' "$(jq -c '.groups[0].linger_ms' report.json)"
 }
 
+@test "an end that watch has told before takes back that its close was mended, and is no second reset" {
+    makes watched_ends
+    report --json log >report.json
+    same '[4,2,0,60,0,0]' "$(jq -c '.totals | [.closes, .resets, .later, .lost_at_most, .mended, .held]' report.json)"
+    same '{"time":1}' "$(report --by port --json log | jq -c '.groups[0].ended_by')"
+}
+
 @test "what drain and linger mended and left alone is what the kernel did not reset, and did" {
     "$safeclose" run -m drain --events=all -o log "$programs/speaker" unread:3 shared
     report --json log >report.json

@@ -165,6 +165,15 @@ END
     is_plain <page.html
 }
 
+@test "the chart has a name for what it has no colour for" {
+    makes causes 6
+    report --html page.html log >/dev/null
+    matches 'cause-4</span> <span class="cause c5">cause-5</span>' "$(grep legend page.html)"
+    makes causes 8
+    report --html page.html log >/dev/null
+    matches 'cause-4</span> <span class="cause c5">other</span>' "$(grep legend page.html)"
+}
+
 @test "a page is written over a report, and over nothing else" {
     makes mixed 20
     report --html page.html log >/dev/null

@@ -99,6 +99,23 @@ def lingering():
                                  "event": "close-end", "ms": 12}))
 
 
+def watched_ends():
+    """A reset after lingering, and one of a held connection, that watch tells, too; its log is read first."""
+    lingered, held = {"peer": "10.0.0.1:40001", "cookie": "0x1"}, {"peer": "10.0.0.1:40002", "cookie": "0x2"}
+    for ends in lingered, held:
+        put(event("reset", 5, direction="sent", comm="server", local="127.0.0.1:8080", **ends, cause="late-data",
+                  unacked_then=30, unsent_then=10, outcome="rst", confirmed=True, weight=1, stack=[]))
+    put(close(1, action="lingering", outcome="fin", **lingered),
+        close(2, outcome="none", note="held", **held),
+        {**close(5, action="lingering", ended_by="time", ms=4000, stack=[], **lingered), "event": "linger-end"},
+        {**close(5, ms=3000, stack=[], **held), "event": "close-end"})
+
+
+def causes(count):
+    """A reset each of so many causes."""
+    put(*(close(i, cause="cause-%d" % i) for i in range(int(count))))
+
+
 def watched():
     """What "safeclose watch --json --received" writes."""
     def reset(second, **keys):
