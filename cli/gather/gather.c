@@ -73,11 +73,14 @@ static void add_totals(struct totals *t, const struct subject *s)
         add_reset(t, e);
     if (s->is_end) {
         t->later += s->resets;
-        if (log_is(&e->outcome, "rst"))
+        if (log_is(&e->outcome, "rst")) {
             take_back(e->kind == LOG_CLOSE_END ? &t->held : &t->mended);
+            t->undone += e->kind == LOG_LINGER_END;
+        }
         return;
     }
     t->closes += e->weight;
+    t->acted += acted && !s->resets;
     t->mended += acted && !s->resets;
     t->passed += log_is(&e->action, "passed");
     t->held += !acted && log_is(&e->outcome, "none");

@@ -60,6 +60,8 @@ void totals_add(struct totals *to, const struct totals *from)
     to->unconfirmed += from->unconfirmed;
     to->later += from->later;
     to->mended += from->mended;
+    to->acted += from->acted;
+    to->undone += from->undone;
     to->passed += from->passed;
     to->held += from->held;
     to->unknown += from->unknown;

@@ -32,6 +32,8 @@ struct totals {
     uint64_t unconfirmed; /* of them, those of which the kernel could not be asked */
     uint64_t later;       /* of them, those that were held at their close or were lingering */
     uint64_t mended;      /* drained or lingering, and not reset in the end */
+    uint64_t acted;       /* drained or lingering, and not reset at the close: never falls */
+    uint64_t undone;      /* of them, those reset in the end: never falls */
     uint64_t passed;      /* left alone, although drain or linger was asked for */
     uint64_t held;        /* still held by somebody: nothing was sent at this close */
     uint64_t unknown;     /* whose outcome is unknown */

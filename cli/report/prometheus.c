@@ -44,9 +44,16 @@ static uint64_t resets(const struct totals *t)
     return t->resets;
 }
 
-static uint64_t mended(const struct totals *t)
+/* Not those that were mended in the end: their number falls when one is reset later, and Prometheus takes a counter
+ * that falls for one that began anew. */
+static uint64_t acted(const struct totals *t)
 {
-    return t->mended;
+    return t->acted;
+}
+
+static uint64_t undone(const struct totals *t)
+{
+    return t->undone;
 }
 
 static uint64_t unknown(const struct totals *t)
@@ -68,8 +75,10 @@ void report_prometheus(const struct report *report, FILE *to)
 {
     put_counter(report, to, "safeclose_resets_total", "TCP connections that a close reset.",
                 resets);
-    put_counter(report, to, "safeclose_mended_total", "Resets that drain or linger prevented.",
-                mended);
+    put_counter(report, to, "safeclose_acted_total",
+                "Closes that drain or linger kept from a reset at once.", acted);
+    put_counter(report, to, "safeclose_acted_resets_total",
+                "Of these, connections that were reset in the end.", undone);
     put_counter(report, to, "safeclose_unknown_total",
                 "Closes with a cause for a reset whose outcome is unknown.", unknown);
     put_counter(report, to, "safeclose_lost_bytes_total",

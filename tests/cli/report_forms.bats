@@ -140,6 +140,19 @@ END
     run ! grep -vE '^(# .*|safeclose_[a-z_]+_total(\{program="([^"\\]|\\.)*",cause="([^"\\]|\\.)*"\})? [0-9]+)$' counters
 }
 
+@test "no counter falls while a log grows" {
+    makes lingering
+    for _ in 1 2 3 4 5 6; do
+        read -r line
+        echo "$line" >>grows
+        report --prometheus grows | sed -n 's/^\(safeclose_.*\) /\1\t/p' | sort >now
+        [ ! -e before ] || join -t $'\t' before now | awk -F '\t' '$3 < $2 { print; bad = 1 } END { exit bad }'
+        mv now before
+    done <log
+    same 2 "$(sed -n 's/^safeclose_acted_total.*\t//p' before)"
+    same 1 "$(sed -n 's/^safeclose_acted_resets_total.*\t//p' before)"
+}
+
 # ---- a page for a browser -----------------------------------------------------------------------------
 
 @test "the page has the numbers, the sites and what to do, and needs nothing from elsewhere" {
