@@ -16,10 +16,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* How every report begins. Only such a file is written over. */
@@ -148,44 +151,105 @@ static bool fail(const char *file, const char *why)
     return false;
 }
 
+/* Where the page goes. */
+struct target {
+    const char *file; /* as the user names it */
+    char *path;       /* the same, or what it is a link to: the link stays */
+    bool exists;
+    struct stat st;
+};
+
+/* A link to nothing is a mistake. */
+static bool find(struct target *t)
+{
+    t->path = realpath(t->file, NULL);
+    t->exists = t->path != NULL;
+    if (!t->exists && errno == ENOENT && lstat(t->file, &t->st) != 0)
+        t->path = text_of("%s", t->file);
+    return t->path || fail(t->file, strerror(errno));
+}
+
 /* True of a report, an empty file, and none at all. */
-static bool may_be_replaced(const char *file)
+static bool may_be_replaced(struct target *t)
 {
     char bytes[sizeof(BEGINNING) - 1];
-    struct stat st;
-    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = t->exists ? open(t->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
     ssize_t n;
 
     if (fd < 0)
-        return errno == ENOENT || fail(file, strerror(errno));
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        return !t->exists || fail(t->file, strerror(errno));
+    if (fstat(fd, &t->st) != 0 || !S_ISREG(t->st.st_mode)) {
         close(fd);
-        return fail(file, S_ISDIR(st.st_mode) ? "it is a directory" : "it is no regular file");
+        return fail(t->file,
+                    S_ISDIR(t->st.st_mode) ? "it is a directory" : "it is no regular file");
     }
     n = read(fd, bytes, sizeof(bytes));
     close(fd);
     if (n == 0 || (n == (ssize_t)sizeof(bytes) && memcmp(bytes, BEGINNING, sizeof(bytes)) == 0))
         return true;
-    return fail(file, "it exists, and is not a report");
+    return fail(t->file, "it exists, and is not a report");
+}
+
+/* Changed by write_file only. */
+static const char *unfinished;
+
+static void remove_unfinished(int signal)
+{
+    unlink(unfinished);
+    raise(signal);
+}
+
+/* Of the signals that end us, those that are not ignored. */
+static void at_end(void (*handler)(int))
+{
+    static const int signals[] = {SIGHUP, SIGINT, SIGTERM};
+    struct sigaction old, action = {.sa_handler = handler, .sa_flags = (int)SA_RESETHAND};
+
+    for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+            sigaction(signals[i], &action, NULL);
+}
+
+/* A report has addresses of peers in it: whoever could not read the old one must not read this one. Only root can
+ * keep its owner. */
+static bool set_rights(int fd, const struct target *t)
+{
+    mode_t mask = umask(0);
+
+    umask(mask);
+    if (!t->exists)
+        return fchmod(fd, 0666 & ~mask) == 0;
+    return (fchown(fd, t->st.st_uid, t->st.st_gid) == 0 || errno == EPERM) &&
+           fchmod(fd, t->st.st_mode & 0777) == 0;
+}
+
+/* A file that came meanwhile stays, except on file systems that can't promise it. */
+static bool put_in_place(const char *name, const struct target *t)
+{
+    if (!t->exists &&
+        syscall(SYS_renameat2, AT_FDCWD, name, AT_FDCWD, t->path, RENAME_NOREPLACE) == 0)
+        return true;
+    return (t->exists || errno == EINVAL || errno == ENOSYS) && rename(name, t->path) == 0;
 }
 
 /* Beside the file, and renamed when it is whole, so that a browser never loads half of one. */
-static bool write_file(struct report *report, const char *file)
+static bool write_file(struct report *report, const struct target *t)
 {
-    char *name = text_of("%s.XXXXXX", file);
+    char *name = text_of("%s.XXXXXX", t->path);
     int fd = mkostemp(name, O_CLOEXEC);
     FILE *to = fd >= 0 ? fdopen(fd, "w") : NULL;
-    mode_t mask = umask(0);
     bool good = to != NULL;
 
-    umask(mask);
+    unfinished = name;
     if (good) {
+        at_end(remove_unfinished);
         put_page(report, to);
-        good = !ferror(to) && fchmod(fd, 0666 & ~mask) == 0;
-        good = fclose(to) == 0 && good && rename(name, file) == 0;
+        good = !ferror(to) && set_rights(fd, t);
+        good = fclose(to) == 0 && good && put_in_place(name, t);
+        at_end(SIG_DFL);
     }
     if (!good) {
-        fail(file, strerror(errno));
+        fail(t->file, strerror(errno));
         if (fd >= 0)
             unlink(name);
     }
@@ -195,13 +259,16 @@ static bool write_file(struct report *report, const char *file)
 
 bool report_html_file(struct report *report)
 {
-    const char *file = report->options->html;
+    struct target target = {.file = report->options->html};
+    bool good;
 
-    if (strcmp(file, "-") == 0) {
+    if (strcmp(target.file, "-") == 0) {
         put_page(report, stdout);
         return printed();
     }
-    if (!may_be_replaced(file) || !write_file(report, file))
+    good = find(&target) && may_be_replaced(&target) && write_file(report, &target);
+    free(target.path);
+    if (!good)
         return false;
     printf("%s\n", say_headline(report));
     return printed();

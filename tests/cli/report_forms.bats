@@ -207,6 +207,38 @@ END
     is_page other.html >/dev/null
 }
 
+@test "a link to a page stays a link, and a page keeps its mode" {
+    makes mixed 20
+    mkdir pages
+    report --html pages/real.html log >/dev/null
+    chmod 640 pages/real.html
+    ln -s pages/real.html link.html
+    makes mixed 30
+    report --html link.html log >/dev/null
+    same pages/real.html "$(readlink link.html)"
+    same 640 "$(stat -c %a pages/real.html)"
+    matches '90' "$(is_page pages/real.html)"
+    ln -s nowhere.html dangling.html
+    run -125 --separate-stderr "$safeclose" report --html dangling.html log
+    same 'safeclose: unable to write the report to "dangling.html": No such file or directory' "$stderr"
+    same nowhere.html "$(readlink dangling.html)"
+}
+
+@test "a page that can't be finished leaves nothing behind, and a file that comes meanwhile alone" {
+    mkdir bin
+    # Names are looked up while the page is written.
+    "$safeclose" run -m log -o log "$programs/speaker" unread
+    # shellcheck disable=SC2016 # the parent of that shell
+    printf '#!/bin/sh\nkill -TERM "$PPID"\n' >bin/addr2line
+    chmod +x bin/addr2line
+    PATH=$PWD/bin:$PATH run -143 "$safeclose" report --html page.html log
+    same '' "$(find . -name 'page.html*')"
+    printf '#!/bin/sh\necho precious >"%s/page.html"\n' "$PWD" >bin/addr2line
+    PATH=$PWD/bin:$PATH run -125 --separate-stderr "$safeclose" report --html page.html log
+    same 'safeclose: unable to write the report to "page.html": File exists' "$stderr"
+    same precious "$(cat page.html*)"
+}
+
 # ---- bounds -------------------------------------------------------------------------------------------
 
 @test "more call sites than fit are summed up, and a heavy one among them keeps its numbers" {
