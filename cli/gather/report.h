@@ -1,7 +1,8 @@
 /*
  * safeclose report: what the parts of it share. Events are read one by one (log_input.c), added up (gather.c), and
  * then written in one of the forms (report/text.c, report/page.c, ...). Nothing of an event is kept but sums, so memory does
- * not grow with the log.
+ * not grow with the log: 64 MB at most. Naming functions takes up to 32 MB more (symbols/symbols.h), for a moment twice
+ * as much.
  */
 #ifndef SAFECLOSE_REPORT_H
 #define SAFECLOSE_REPORT_H

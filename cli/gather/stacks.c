@@ -120,6 +120,11 @@ uint64_t stacks_put_away(void)
     return all.put_away;
 }
 
+static uint32_t most(const struct report *report)
+{
+    return report->options->form == FORM_HTML ? STACKS_MOST_HTML : STACKS_MOST;
+}
+
 static void make_room(void)
 {
     uint32_t kept = 0;
@@ -154,7 +159,7 @@ struct stack *stacks_get(const struct report *report, uint32_t comm, uint32_t ca
     slot = slot_of(key);
     if (*slot)
         return &all.stacks[*slot - 1];
-    if (all.count == STACKS_MOST) {
+    if (all.count == most(report)) {
         make_room();
         slot = slot_of(key);
     }

@@ -10,6 +10,8 @@
 #include "gather/report.h"
 
 #define STACKS_MOST 32768
+/* The page keeps groups of peers and processes, too, and shows no rare stacks. */
+#define STACKS_MOST_HTML 16384
 
 struct stack {
     uint64_t key;  /* of program, cause and the stack's text */

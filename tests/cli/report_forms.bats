@@ -262,6 +262,9 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' "$@"
     }
     makes sites 100000
     (($(peak "$safeclose" report log) < 65536))
+    # A page keeps fewer stacks, because it keeps peers and processes.
+    makes deep 33000
+    (($(peak "$safeclose" report --html page.html log) < $(peak "$safeclose" report log)))
     makes mixed 1000
     short=$(peak "$safeclose" report log)
     for _ in {1..50}; do cat log; done >long

@@ -86,6 +86,12 @@ def sites(count):
             put(close(i % 30000, unacked=1000, unsent=1, stack=["/srv/heavy+0x7"]))
 
 
+def deep(count):
+    """A different stack for each close, as deep as is kept."""
+    for i in range(int(count)):
+        put(close(i % 30000, stack=["/srv/server+0x%x" % (16 + i * 32 + frame) for frame in range(32)]))
+
+
 def lingering():
     """Closes that are told by two events each."""
     put(close(1, action="lingering", outcome="fin", unacked=100, cookie="0x1"),
