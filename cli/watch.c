@@ -24,6 +24,8 @@
 #define STACK_OF_CLOSE 2048
 #define MOST_LINES 100 /* a second */
 #define WAIT_MS 20
+#define TURN 20000000LL    /* ns */
+#define SETTLED 10000000LL /* ns */
 #define MOST_GENERATIONS 16
 
 struct watching {
@@ -150,32 +152,54 @@ static void check_counts(struct watching *w, struct trace *trace)
         w->totals.sampled |= watch_rate_period(kind) > 1;
 }
 
+/* Takes events for one turn at most: if they come faster than we read them, the counts, the time and the signals still
+ * have to be looked at. False if there are more. */
 static bool drain(struct watching *w, struct trace *trace)
 {
+    int64_t end = monotonic_now() + TURN;
     struct trace_event event;
 
     while (trace_next(trace, &event)) {
         take_event(w, &event);
         tell_held(w, event.time - WATCH_HELD_FOR, UINT_MAX);
+        if (monotonic_now() > end)
+            return false;
     }
     tell_held(w, monotonic_now() - 2 * WATCH_HELD_FOR, UINT_MAX);
-    check_counts(w, trace);
-    return fflush(stdout) == 0;
+    return true;
+}
+
+/* Takes what was recorded before the end, unless another signal comes: there may be much. */
+static bool drain_rest(struct watching *w, struct trace *trace)
+{
+    bool all = false, ok = true;
+
+    stopped = 0;
+    while (!all && ok && !stopped) {
+        all = drain(w, trace);
+        check_counts(w, trace);
+        ok = fflush(stdout) == 0;
+    }
+    return ok;
 }
 
 static int watch(struct watching *w, struct trace *trace)
 {
     int64_t begin = monotonic_now(), end = begin + w->options.time;
-    bool ok = true;
+    bool all = true, ok = true;
 
     while (ok && !stopped && (!w->options.time || monotonic_now() < end)) {
-        trace_wait(trace, WAIT_MS);
-        ok = drain(w, trace);
+        if (all)
+            trace_wait(trace, WAIT_MS);
+        all = drain(w, trace);
+        check_counts(w, trace);
+        ok = fflush(stdout) == 0;
     }
     trace_stop(trace);
-    /* What has just happened needs a moment to be taken for settled. */
-    usleep(10000);
-    ok = ok && drain(w, trace);
+    /* What has just happened needs a moment to be taken for settled. A signal must not cut it: timeout(1) sends two. */
+    for (int64_t settled = monotonic_now() + SETTLED; monotonic_now() < settled;)
+        usleep(1000);
+    ok = ok && drain_rest(w, trace);
     tell_held(w, INT64_MAX, UINT_MAX);
     w->totals.time = monotonic_now() - begin;
     if (w->options.json)

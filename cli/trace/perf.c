@@ -58,6 +58,12 @@ static void control_all(const struct perf *perf, unsigned long request)
         control(perf, kind, request, NULL);
 }
 
+static void control_processes(const struct perf *perf, unsigned long request)
+{
+    for (unsigned i = 0; i < perf->count; i++)
+        ioctl(perf->cpus[i].processes, request, 0);
+}
+
 void perf_start(struct perf *perf)
 {
     control_all(perf, PERF_EVENT_IOC_ENABLE);
@@ -66,6 +72,7 @@ void perf_start(struct perf *perf)
 void perf_stop(struct perf *perf)
 {
     control_all(perf, PERF_EVENT_IOC_DISABLE);
+    control_processes(perf, PERF_EVENT_IOC_DISABLE);
 }
 
 static bool open_cpus(struct perf *perf, int cpus, const struct trace_options *options)
@@ -112,8 +119,7 @@ struct perf *perf_open(const struct trace_options *options,
         errno = error;
         return NULL;
     }
-    for (unsigned i = 0; i < perf->count; i++)
-        ioctl(perf->cpus[i].processes, PERF_EVENT_IOC_ENABLE, 0);
+    control_processes(perf, PERF_EVENT_IOC_ENABLE);
     return perf;
 }
 
