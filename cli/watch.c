@@ -1,15 +1,12 @@
-/* safeclose watch: what to look at, for how long, and how it is told. */
+/* safeclose watch: what to look at, and for how long. */
 #include "cli.h"
 #include "trace/kernel_names.h"
 #include "trace/monotonic.h"
 #include "trace/trace.h"
-#include "watch/watch.h"
-#include "watch/held.h"
 #include "watch/log.h"
-#include "watch/options.h"
 #include "watch/rate.h"
+#include "watch/tell.h"
 
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,99 +15,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S 1000000000LL
 /* Of what is frequent less: copying 4 kB at each close costs a busy server a tenth of its time. */
 #define STACK_OF_RESET 4096
 #define STACK_OF_CLOSE 2048
-#define MOST_LINES 100 /* a second */
 #define WAIT_MS 20
 #define TURN 20000000LL    /* ns */
 #define SETTLED 10000000LL /* ns */
-#define MOST_GENERATIONS 16
-
-struct watching {
-    struct watch_options options;
-    struct watch_totals totals;
-    int64_t second; /* the one that lines are counted in */
-    unsigned lines; /* in it */
-};
-
-/* ---- What to tell -------------------------------------------------------------------------------- */
-
-static bool is_below(pid_t pid, pid_t above)
-{
-    for (unsigned i = 0; pid > 0 && pid != above && i < MOST_GENERATIONS; i++)
-        pid = watched_parent(pid);
-    return pid == above;
-}
-
-static bool is_wanted(const struct watching *w, const struct reset *reset)
-{
-    return !w->options.pid || (reset->pid && is_below(reset->pid, w->options.pid));
-}
-
-static bool has_wanted_port(const struct watching *w, const struct trace_event *event)
-{
-    return watch_options_have_port(&w->options, event->local.port) ||
-           watch_options_have_port(&w->options, event->peer.port);
-}
-
-static bool may_write(struct watching *w, int64_t time)
-{
-    if (time / NS_PER_S != w->second) {
-        w->second = time / NS_PER_S;
-        w->lines = 0;
-    }
-    if (w->lines++ < MOST_LINES)
-        return true;
-    w->totals.quiet = true;
-    return false;
-}
-
-static void tell(struct watching *w, const struct trace_event *event)
-{
-    struct reset reset;
-
-    if (!has_wanted_port(w, event))
-        return;
-    watch_log_read();
-    reset_fill(&reset, event, !w->totals.sampled && !w->totals.lost);
-    if (!is_wanted(w, &reset))
-        return;
-    *(event->kind == TRACE_SENT ? &w->totals.sent : &w->totals.received) += event->weight;
-    watch_count(&reset);
-    if (may_write(w, event->time))
-        (w->options.json ? watch_json : watch_text)(&reset, monotonic_to_day(event->time));
-}
-
-static void tell_held(struct watching *w, int64_t until, unsigned most)
-{
-    struct trace_event event;
-
-    for (unsigned i = 0; i < most && watch_held_take(&event, until); i++)
-        tell(w, &event);
-}
-
-static void take_event(struct watching *w, const struct trace_event *event)
-{
-    switch (event->kind) {
-    case TRACE_SENT:
-        reset_note_sent(event);
-        tell(w, event);
-        break;
-    case TRACE_RECEIVED:
-        /* Of those that wait the oldest makes room. */
-        if (watch_held_full())
-            tell_held(w, INT64_MAX, 1);
-        watch_held_put(event);
-        break;
-    case TRACE_STATE:
-        reset_note_closing(event);
-        break;
-    default:
-        watched_follow(event);
-    }
-}
 
 /* ---- The loop ------------------------------------------------------------------------------------ */
 
@@ -160,12 +70,12 @@ static bool drain(struct watching *w, struct trace *trace)
     struct trace_event event;
 
     while (trace_next(trace, &event)) {
-        take_event(w, &event);
-        tell_held(w, event.time - WATCH_HELD_FOR, UINT_MAX);
+        watch_tell(w, &event);
+        watch_tell_held(w, event.time - WATCH_HELD_FOR);
         if (monotonic_now() > end)
             return false;
     }
-    tell_held(w, monotonic_now() - 2 * WATCH_HELD_FOR, UINT_MAX);
+    watch_tell_held(w, monotonic_now() - 2 * WATCH_HELD_FOR);
     return true;
 }
 
@@ -200,7 +110,7 @@ static int watch(struct watching *w, struct trace *trace)
     for (int64_t settled = monotonic_now() + SETTLED; monotonic_now() < settled;)
         usleep(1000);
     ok = ok && drain_rest(w, trace);
-    tell_held(w, INT64_MAX, UINT_MAX);
+    watch_tell_held(w, INT64_MAX);
     w->totals.time = monotonic_now() - begin;
     if (w->options.json)
         watch_summary_json(&w->totals, monotonic_to_day(monotonic_now()));

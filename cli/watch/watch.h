@@ -1,7 +1,7 @@
 /*
  * safeclose watch: the resets of this machine, told one by one and summed up.
  *
- * trace/trace.h gives the kernel's events, reset.h makes resets of them; here they are chosen (watch.c), written
+ * trace/trace.h gives the kernel's events, reset.h makes resets of them; here they are chosen (tell.c), written
  * (text.c, json.c) and counted (summary.c).
  */
 #ifndef SAFECLOSE_WATCH_H
