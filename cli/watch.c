@@ -43,13 +43,24 @@ static void catch_signals(void)
     signal(SIGPIPE, SIG_IGN); /* a write that fails ends the loop */
 }
 
+/* What is known of processes may be wrong once their records are lost. To read it anew takes time, in which more may be
+ * lost: so this is done once a second at most. */
+static void forget_processes(struct watching *w, uint64_t lost, int64_t now)
+{
+    if (lost == w->lost_processes || now - w->forgotten < WATCH_SECOND)
+        return;
+    watched_forget();
+    w->lost_processes = lost;
+    w->forgotten = now;
+}
+
 static void check_counts(struct watching *w, struct trace *trace)
 {
     struct trace_counts counts;
+    int64_t now = monotonic_now();
 
     trace_counts(trace, &counts);
-    if (counts.lost != w->totals.lost)
-        watched_forget();
+    forget_processes(w, counts.lost_processes, now);
     w->totals.lost = counts.lost;
     w->totals.lost_by_kind = counts.lost_by_kind;
     w->totals.lost_resets = counts.lost_resets;
@@ -57,7 +68,7 @@ static void check_counts(struct watching *w, struct trace *trace)
         w->totals.sent = counts.happened[TRACE_SENT];
         w->totals.received = counts.happened[TRACE_RECEIVED];
     }
-    watch_rate_adjust(trace, &counts, monotonic_now());
+    watch_rate_adjust(trace, &counts, now);
     for (enum trace_kind kind = 0; kind < TRACE_POINTS; kind++)
         w->totals.sampled |= watch_rate_period(kind) > 1;
 }

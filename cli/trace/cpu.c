@@ -33,6 +33,21 @@ static struct perf_event_attr attributes(size_t ring)
                                     .disabled = 1};
 }
 
+/* One that counts the records that the ring had no room for, if the kernel can. */
+static int event_open_counting(struct perf_event_attr *attr, int cpu,
+                               struct trace_cpu_options *options)
+{
+    int fd;
+
+    attr->read_format = options->counts_lost ? PERF_FORMAT_LOST : 0;
+    fd = event_open(attr, cpu);
+    if (fd >= 0 || errno != EINVAL || !options->counts_lost)
+        return fd;
+    options->counts_lost = false;
+    attr->read_format = 0;
+    return event_open(attr, cpu);
+}
+
 static bool open_point(struct trace_cpu *cpu, int number, enum trace_kind kind,
                        struct trace_cpu_options *options)
 {
@@ -45,28 +60,21 @@ static bool open_point(struct trace_cpu *cpu, int number, enum trace_kind kind,
     attr.config = options->formats[kind].id;
     attr.sample_period = 1;
     attr.sample_stack_user = options->trace->stack[kind];
-    attr.read_format = options->counts_lost ? PERF_FORMAT_LOST : 0;
-    fd = event_open(&attr, number);
-    if (fd < 0 && errno == EINVAL && options->counts_lost) {
-        options->counts_lost = false;
-        attr.read_format = 0;
-        fd = event_open(&attr, number);
-    }
-    cpu->point[kind] = fd;
+    cpu->point[kind] = fd = event_open_counting(&attr, number, options);
     return fd >= 0 && (!filter || ioctl(fd, PERF_EVENT_IOC_SET_FILTER, filter) == 0);
 }
 
 /* An event that counts nothing carries what processes do. The ring is its. */
-static bool open_processes(struct trace_cpu *cpu, int number, size_t ring)
+static bool open_processes(struct trace_cpu *cpu, int number, struct trace_cpu_options *options)
 {
-    struct perf_event_attr attr = attributes(ring);
+    struct perf_event_attr attr = attributes(options->ring);
 
     attr.type = PERF_TYPE_SOFTWARE;
     attr.config = PERF_COUNT_SW_DUMMY;
     attr.sample_max_stack = 0;
     attr.mmap = attr.mmap2 = attr.comm = attr.comm_exec = attr.task = 1;
-    cpu->processes = event_open(&attr, number);
-    return cpu->processes >= 0 && ring_map(&cpu->ring, cpu->processes, ring);
+    cpu->processes = event_open_counting(&attr, number, options);
+    return cpu->processes >= 0 && ring_map(&cpu->ring, cpu->processes, options->ring);
 }
 
 static bool join(struct trace_cpu *cpu, enum trace_kind kind)
@@ -77,7 +85,7 @@ static bool join(struct trace_cpu *cpu, enum trace_kind kind)
 bool trace_cpu_open(struct trace_cpu *cpu, int number, struct trace_cpu_options *options)
 {
     *cpu = (struct trace_cpu){.point = {-1, -1, -1}, .processes = -1};
-    if (!open_processes(cpu, number, options->ring))
+    if (!open_processes(cpu, number, options))
         return false;
     for (enum trace_kind kind = 0; kind < TRACE_POINTS; kind++)
         if (options->formats[kind].id && (kind != TRACE_RECEIVED || options->trace->received) &&

@@ -218,29 +218,37 @@ void perf_sample(struct perf *perf, enum trace_kind kind, unsigned period)
     control(perf, kind, PERF_EVENT_IOC_PERIOD, &value);
 }
 
-/* How many of that kind happened, and were lost, where the events count these; on all CPUs. */
-static uint64_t count_kind(const struct perf *perf, enum trace_kind kind, uint64_t *lost)
+/* Adds what an event says of itself: how many happened, and were lost, where the events count these. */
+static void count(const struct perf *perf, int event, uint64_t *happened, uint64_t *lost)
 {
-    uint64_t values[2] = {0, 0}, happened = 0;
+    uint64_t values[2] = {0, 0};
     ssize_t size = perf->counts_lost ? sizeof(values) : sizeof(values[0]);
 
-    *lost = 0;
+    if (read(event, values, sizeof(values)) == size) {
+        *happened += values[0];
+        *lost += values[1];
+    }
+}
+
+static uint64_t lost_processes(const struct perf *perf)
+{
+    uint64_t lost = 0, nothing = 0;
+
     for (unsigned i = 0; i < perf->count; i++)
-        if (read(perf->cpus[i].point[kind], values, sizeof(values)) == size) {
-            happened += values[0];
-            *lost += values[1];
-        }
-    return happened;
+        count(perf, perf->cpus[i].processes, &nothing, &lost);
+    return lost;
 }
 
 void perf_counts(struct perf *perf, struct trace_counts *counts)
 {
-    uint64_t lost;
-
-    *counts = (struct trace_counts){.lost = perf->counts_lost ? 0 : perf->lost,
-                                    .lost_by_kind = perf->counts_lost};
+    *counts = (struct trace_counts){.lost_by_kind = perf->counts_lost};
+    counts->lost_processes = perf->counts_lost ? lost_processes(perf) : perf->lost;
+    counts->lost = counts->lost_processes;
     for (enum trace_kind kind = 0; kind < TRACE_POINTS; kind++) {
-        counts->happened[kind] = count_kind(perf, kind, &lost);
+        uint64_t lost = 0;
+
+        for (unsigned i = 0; i < perf->count; i++)
+            count(perf, perf->cpus[i].point[kind], &counts->happened[kind], &lost);
         counts->lost += lost;
         trace_period_lost(&perf->periods[kind], lost);
         if (kind != TRACE_STATE)

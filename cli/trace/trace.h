@@ -110,6 +110,7 @@ void trace_sample(struct trace *trace, enum trace_kind kind, unsigned period);
 struct trace_counts {
     uint64_t happened[TRACE_POINTS]; /* as the kernel counted, since trace_open */
     uint64_t lost;                   /* records that did not fit into a ring, of whatever kind */
+    uint64_t lost_processes;         /* those of them that told what processes do, or may have */
     bool lost_by_kind;               /* how many resets are among them is known (Linux 6.0): */
     uint64_t lost_resets;            /* each counts as many as one that is told weighs */
 };

@@ -11,8 +11,10 @@
 struct watching {
     struct watch_options options;
     struct watch_totals totals;
-    int64_t second; /* the one that lines are counted in */
-    unsigned lines; /* in it */
+    int64_t second;          /* the one that lines are counted in */
+    unsigned lines;          /* in it */
+    uint64_t lost_processes; /* as of when what is known of processes was forgotten: */
+    int64_t forgotten;
 };
 
 /* Takes note of an event, and tells it if it is a reset that was asked for; one that came in waits (held.h). */

@@ -7,13 +7,16 @@
 load ../support/helper
 load watch
 
+# The first that we may use: the rings of one fill.
+cpu=$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')
+
 # many COUNT PER_SECOND [SIGNAL...]: plays watch_many under watch, in text; watch gets the signals before and after. What the
 # kernel counted is in $sent; of the summary, in $rows all of its rows together, in $row that of watch_many, in $all and $lost
 # how many resets the kernel counted on the machine, and how many of them were lost.
 many()
 {
     all=0 lost=0
-    begin taskset -c "$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')" "$programs/watch_many" "$1" "$2"
+    begin taskset -c "$cpu" "$programs/watch_many" "$1" "$2"
     hear
     port=$heard
     watching
@@ -55,4 +58,21 @@ near()
     grep -q 'one in several was, and is counted as several' "$events"
     same 20000 "$sent"
     near "$sent" $((row + lost))
+}
+
+@test "while it can't read: what processes did is told as lost, too" {
+    watching --ports 1
+    kill -STOP "$watch"
+    # A record has the path of what was mapped: 3 kB here.
+    taskset -c "$cpu" python3 -c 'import mmap, os
+for i in range(12):
+    os.mkdir(250 * "d")
+    os.chdir(250 * "d")
+file = os.open("code", os.O_RDWR | os.O_CREAT)
+os.write(file, bytes(4096))
+for i in range(5000):
+    mmap.mmap(file, 4096, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC).close()'
+    kill -CONT "$watch"
+    seen
+    matches '; [1-9][0-9]* events? lost' "$(grep 'resets sent' "$events")"
 }
