@@ -239,5 +239,4 @@ void watched_forget(void)
     for (unsigned i = 0; i < PROCESSES; i++)
         if (table[i].pid)
             empty(&table[i], table[i].pid);
-    watched_begin();
 }

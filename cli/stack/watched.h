@@ -39,7 +39,7 @@ const struct mappings *watched_mappings(pid_t pid);
 /* See struct watched. */
 pid_t watched_parent(pid_t pid);
 
-/* Events were lost: everything is to be read anew. */
+/* Events were lost: everything is to be read anew, once it is asked for. */
 void watched_forget(void);
 
 #endif

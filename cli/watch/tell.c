@@ -8,7 +8,7 @@
 static bool is_below(pid_t pid, pid_t above)
 {
     for (unsigned i = 0; pid > 0 && pid != above && i < MOST_GENERATIONS; i++)
-        pid = watched_parent(pid);
+        pid = watched_identity(pid)->parent;
     return pid == above;
 }
 

@@ -11,16 +11,6 @@
 
 #include <netinet/tcp.h>
 #include <string.h>
-#include <unistd.h>
-
-/* What watch reads is played here; its command is not ours. */
-#define trace_next(trace, event) ((void)(trace), played_next(event))
-#define trace_counts(trace, counts) ((void)(trace), played_counts(counts))
-#define watch_command played_command
-#define watch_help played_help
-static bool played_next(struct trace_event *event);
-static void played_counts(struct trace_counts *counts);
-#include "watch.c"
 
 #define IN(function) (1U << KERNEL_##function)
 
@@ -214,41 +204,6 @@ TEST(below_it_all_are_again_but_not_at_every_change)
     assert_int_equal(watch_rate_for(9000, 2000, 16), 16);
     assert_int_equal(watch_rate_for(7000, 2000, 16), 8);
     assert_int_equal(watch_rate_for(0, 2000, 1024), 1);
-}
-
-/* ---- More events than it can read ------------------------------------------------------------------ */
-
-static struct {
-    int64_t until; /* events come that long */
-    unsigned counted;
-} played;
-
-static bool played_next(struct trace_event *event)
-{
-    int64_t now = monotonic_now();
-
-    *event = (struct trace_event){.kind = TRACE_RENAMED, .time = now, .path = ""};
-    return now < played.until;
-}
-
-static void played_counts(struct trace_counts *counts)
-{
-    *counts = (struct trace_counts){.lost = 0};
-    played.counted++;
-}
-
-TEST(events_without_end_keep_it_from_neither_counts_nor_time)
-{
-    struct watching w = {.options.time = 0};
-
-    alarm(5);
-    played.until = INT64_MAX;
-    assert_false(drain(&w, NULL));
-    played.counted = 0;
-    played.until = monotonic_now() + 3 * TURN;
-    assert_true(drain_rest(&w, NULL));
-    assert_true(played.counted > 1);
-    alarm(0);
 }
 
 /* ---- Where a process belongs ----------------------------------------------------------------------- */
