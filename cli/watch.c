@@ -32,7 +32,7 @@ static void stop(int signal)
     stopped = 1;
 }
 
-/* A signal ends the wait, too: it is blocked but then. */
+/* A signal ends the wait, too: no call is begun again. */
 static void catch_signals(void)
 {
     struct sigaction action = {.sa_handler = stop};
@@ -90,17 +90,22 @@ static bool drain(struct watching *w, struct trace *trace)
     return true;
 }
 
+/* False if it can't be written. */
+static bool take_turn(struct watching *w, struct trace *trace, bool *all)
+{
+    *all = drain(w, trace);
+    check_counts(w, trace);
+    return fflush(stdout) == 0;
+}
+
 /* Takes what was recorded before the end, unless another signal comes: there may be much. */
 static bool drain_rest(struct watching *w, struct trace *trace)
 {
     bool all = false, ok = true;
 
     stopped = 0;
-    while (!all && ok && !stopped) {
-        all = drain(w, trace);
-        check_counts(w, trace);
-        ok = fflush(stdout) == 0;
-    }
+    while (!all && ok && !stopped)
+        ok = take_turn(w, trace, &all);
     return ok;
 }
 
@@ -112,9 +117,7 @@ static int watch(struct watching *w, struct trace *trace)
     while (ok && !stopped && (!w->options.time || monotonic_now() < end)) {
         if (all)
             trace_wait(trace, WAIT_MS);
-        all = drain(w, trace);
-        check_counts(w, trace);
-        ok = fflush(stdout) == 0;
+        ok = take_turn(w, trace, &all);
     }
     trace_stop(trace);
     /* What has just happened needs a moment to be taken for settled. A signal must not cut it: timeout(1) sends two. */
@@ -174,12 +177,19 @@ static void raise_limit(void)
     }
 }
 
+static struct trace *trace; /* written by begin */
+
+/* Its instance of tracefs stays otherwise. */
+static void close_trace(void)
+{
+    trace_close(trace);
+}
+
 static int begin(struct watching *w)
 {
     char *filter = watch_options_filter(&w->options);
-    struct trace *trace;
-    int status;
 
+    catch_signals();
     if (w->options.log && !watch_log_open(w->options.log)) {
         free(filter);
         return STATUS_FAILED;
@@ -194,17 +204,15 @@ static int begin(struct watching *w)
     free(filter);
     if (!trace)
         return STATUS_FAILED;
+    atexit(close_trace);
     if (!kernel_names_read())
         fputs(
             "safeclose: /proc/kallsyms shows no addresses (kernel.kptr_restrict): a half-close can't be told from a close\n",
             stderr);
     watched_begin();
-    catch_signals();
     trace_start(trace);
     say_begin(w, trace);
-    status = watch(w, trace);
-    trace_close(trace);
-    return status;
+    return watch(w, trace);
 }
 
 void watch_help(FILE *to)

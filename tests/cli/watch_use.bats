@@ -99,6 +99,13 @@ told()
     same "$before" "$(mount)"
 }
 
+@test "a signal while it begins ends it, and nothing is left behind" {
+    run -0 strace -o calls -e trace='/^(mkdir|rmdir|unlink)' -e inject='/^mkdir:signal=INT' "$safeclose" watch
+    instance=$(sed -n 's/^mkdir.*\(safeclose-watch-[0-9]*\)".*/\1/p' calls)
+    [[ $instance ]]
+    matches "(rmdir|unlinkat)\(.*/$instance\".* = 0\$" "$(grep "$instance" calls)"
+}
+
 # asked ARGUMENT...: plays late data that comes after watch has seen the close; what the program asked of its own socket
 # just before it is in $of_unacked and $of_unsent.
 family=()
