@@ -1,13 +1,13 @@
+#include "log/strings.h"
 #include "watch/closings.h"
-
-#include <string.h>
 
 #define MOST 262144
 #define CHAINS 65536
 #define LOOKED_AT 4096           /* of the newest, for the only one */
 #define KEPT (65 * 1000000000LL) /* ns: TIME_WAIT is 60 s */
 
-/* A ring in the order of time, and chains by hash through it. Changed by this file only. */
+/* A ring in the order of time, and chains by hash through it. Peers choose their addresses, but can't know the chain.
+ * Changed by this file only. */
 static struct closing ring[MOST];
 static uint32_t chains[CHAINS]; /* 1 more than the place of the newest; 0: none */
 static uint32_t newest;
@@ -15,13 +15,7 @@ static bool full;
 
 static uint32_t hash_of(const struct endpoint *local, const struct endpoint *peer)
 {
-    uint32_t hash = 2166136261U;
-
-    for (size_t i = 0; i < sizeof(local->address); i++)
-        hash = (hash ^ local->address[i] ^ (uint32_t)peer->address[i] << 8) * 16777619U;
-    hash = (hash ^ local->port) * 16777619U;
-    hash = (hash ^ peer->port) * 16777619U;
-    return (hash ^ hash >> 16) % CHAINS;
+    return hash_bytes(hash_bytes(0, local, sizeof(*local)), peer, sizeof(*peer)) % CHAINS;
 }
 
 static struct closing *find(const struct endpoint *local, const struct endpoint *peer)

@@ -33,6 +33,7 @@ static void played_counts(struct trace_counts *counts)
 #define watch_command played_command
 #define watch_help played_help
 #include "watch.c"
+#include "watch/closings.h"
 
 /* ---- Events that don't end -------------------------------------------------------------------------- */
 
@@ -74,6 +75,56 @@ TEST(while_records_of_processes_are_lost_they_are_forgotten_once_a_second)
     assert_int_equal(watched_parent(getpid()), getppid());
     forget_processes(&w, 2, 11 * WATCH_SECOND);
     assert_int_equal(watched_parent(getpid()), 0);
+}
+
+/* ---- Peers that choose their addresses ------------------------------------------------------------- */
+
+#define PRIME 16777619U /* of FNV-1a, which anybody can compute */
+
+static uint32_t fnv(uint32_t hash, uint32_t bits)
+{
+    return (hash ^ bits) * PRIME;
+}
+
+static uint32_t fnv_of(const struct endpoint *local, const struct endpoint *peer)
+{
+    uint32_t hash = 2166136261U;
+
+    for (size_t i = 0; i < sizeof(local->address); i++)
+        hash = fnv(hash, local->address[i] ^ (uint32_t)peer->address[i] << 8);
+    return fnv(hash, local->port);
+}
+
+/* By the upper half of a hash, the lower half with which its folded product is 0; 0: none. */
+static void find_ports(uint16_t ports[65536])
+{
+    uint32_t inverse = PRIME;
+
+    for (unsigned i = 0; i < 5; i++)
+        inverse *= 2 - PRIME * inverse;
+    for (uint32_t half = 0; half < 65536; half++) {
+        uint32_t hash = (half << 16 | half) * inverse;
+
+        ports[hash >> 16] = (uint16_t)hash;
+    }
+}
+
+TEST(a_network_of_peers_that_fnv_puts_into_one_chain_is_found_as_fast)
+{
+    static uint16_t ports[65536];
+    struct trace_event event = {.time = 1, .local.port = 443};
+    const struct closing *last = NULL;
+
+    alarm(5);
+    find_ports(ports);
+    for (uint32_t i = 0, hash; i < 100000; i++) {
+        memcpy(event.peer.address + 12, &i, sizeof(i));
+        hash = fnv_of(&event.local, &event.peer);
+        event.peer.port = (uint16_t)hash ^ ports[hash >> 16];
+        last = closings_add(&event);
+    }
+    assert_ptr_equal(closings_find(&event.local, &event.peer, 1), last);
+    alarm(0);
 }
 
 TEST_MAIN()
