@@ -41,7 +41,8 @@ void real_resolve(void)
 
     _Static_assert(sizeof(found) <= LOADED_MOST * sizeof(void *), "LOADED_MOST is too small");
     loaded_find(LOADED_NEXT, names, found);
-    if (!found[0]) /* libc comes before a library that a program opens by dlopen(3) */
+    /* libc comes before a library that a program opens by dlopen(3). Others have some of the names, but not this. */
+    if (!found[offsetof(__typeof__(libc), fopencookie) / sizeof(void *)])
         loaded_find(LOADED_ANY, names, found);
     memcpy(&libc, found, sizeof(libc));
     real_resolve_late();

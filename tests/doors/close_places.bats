@@ -273,6 +273,18 @@ print(library.setcon(b""), library.close(999), library.system(b"exit 3") >> 8)' 
     same $'3 0 -1\n-1 -1 3' "$output"
 }
 
+# As libpthread did before glibc 2.34.
+@test "the library opened as what a module needs, before another library with a close(): its functions are libc's" {
+    local module=$BATS_TEST_TMPDIR/module.so behind=$BATS_TEST_TMPDIR/behind.so
+    gcc -shared -o "$behind" -xc - <<<'int close(int fd) { (void)fd; return 42; }'
+    gcc -shared -o "$module" -Wl,--no-as-needed "$LIBSAFECLOSE" "$behind"
+    run -0 env LD_LIBRARY_PATH="${LIBSAFECLOSE%/*}" python3 -c '
+import ctypes, sys
+module = ctypes.CDLL(sys.argv[1])
+print(module.system(b"exit 3") >> 8, module.close(999))' "$module"
+    same '3 42' "$output"
+}
+
 # As PAM does for each session. What is mapped meanwhile keeps the module from coming back to its old place.
 @test "a module that is opened and closed with its library again and again calls that library's functions" {
     local module=$BATS_TEST_TMPDIR/module.so
