@@ -18,15 +18,15 @@ void real_resolve_late(void)
     loaded_find(LOADED_NEXT, "dlopen\0dlsym\0", (void **)&loader);
 }
 
-/* The name ends with two NUL. What is in a library of another name is not kept, because that may go. */
+/* The name ends with two NUL. What is found while no library of that name is loaded is not kept, because it may go. */
 static void *late(void **kept, const char *library, const char *name)
 {
     void *found;
     void *opened;
 
-    if (!*kept && loader.dlsym) {
+    if (!*kept && loader.dlsym && (opened = loader.dlopen(library, RTLD_LAZY | RTLD_NOLOAD))) {
         *kept = loader.dlsym(RTLD_NEXT, name);
-        if (!*kept && (opened = loader.dlopen(library, RTLD_LAZY | RTLD_NOLOAD)))
+        if (!*kept)
             *kept = loader.dlsym(opened, name);
     }
     found = *kept;
@@ -40,13 +40,13 @@ static int is_missing(void)
     return -1;
 }
 
-/* These two are in libc since glibc 2.34. */
+/* These two are in libc since glibc 2.34. Of an older one they are not kept if only a module has their library. */
 pid_t real_forkpty(int *master, char *name, const struct termios *termios,
                    const struct winsize *size)
 {
     static void *kept;
     pid_t (*function)(int *, char *, const struct termios *, const struct winsize *) =
-        late(&kept, "libutil.so.1", "forkpty\0");
+        late(&kept, "libc.so.6", "forkpty\0");
 
     return function ? function(master, name, termios, size) : is_missing();
 }
@@ -54,7 +54,7 @@ pid_t real_forkpty(int *master, char *name, const struct termios *termios,
 int real_mq_notify(int queue, const struct sigevent *event)
 {
     static void *kept;
-    int (*function)(int, const struct sigevent *) = late(&kept, "librt.so.1", "mq_notify\0");
+    int (*function)(int, const struct sigevent *) = late(&kept, "libc.so.6", "mq_notify\0");
 
     return function ? function(queue, event) : is_missing();
 }

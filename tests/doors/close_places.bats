@@ -287,19 +287,21 @@ print(module.system(b"exit 3") >> 8, module.close(999))' "$module"
 
 # As PAM does for each session. What is mapped meanwhile keeps the module from coming back to its old place.
 @test "a module that is opened and closed with its library again and again calls that library's functions" {
-    local module=$BATS_TEST_TMPDIR/module.so
+    local module=$BATS_TEST_TMPDIR/module.so mode
     gcc -shared -fPIC -o "$BATS_TEST_TMPDIR/libselinux.so.1" -Wl,-soname,libselinux.so.1 -xc - <<<'int setcon(const char *c) { return *c; }'
     gcc -shared -fPIC -o "$module" -xc - -L"$BATS_TEST_TMPDIR" -l:libselinux.so.1 -Wl,-rpath,"$BATS_TEST_TMPDIR" \
         <<<'int setcon(const char *); int session(void) { return setcon("\7"); }'
-    run -0 env LD_PRELOAD="$LIBSAFECLOSE" python3 -c '
+    for mode in RTLD_LOCAL RTLD_GLOBAL; do
+        run -0 env LD_PRELOAD="$LIBSAFECLOSE" python3 -c '
 import _ctypes, ctypes, mmap, sys
 keep = []
 for session in range(4):
-    module = ctypes.CDLL(sys.argv[1])
+    module = ctypes.CDLL(sys.argv[1], getattr(ctypes, sys.argv[2]))
     print(module.session())
     _ctypes.dlclose(module._handle)
-    keep.append(mmap.mmap(-1, 1 << 15))' "$module"
-    same $'7\n7\n7\n7' "$output"
+    keep.append(mmap.mmap(-1, 1 << 15))' "$module" "$mode"
+        same $'7\n7\n7\n7' "$output"
+    done
 }
 
 # Its programs lie so low that a table's address plus the base can be nearer to the table than the address.
