@@ -4,9 +4,9 @@
 #include "stack/eh_index.h"
 #include "stack/image.h"
 #include "process/process.h"
+#include "symbols/open_below.h"
 
 #include <elf.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +31,9 @@ static unsigned long uses;
 
 static int open_path(const char *path)
 {
-    return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    const char *why;
+
+    return open_below(NULL, path, &why);
 }
 
 /* By its place in memory: this is the very file, even if it was deleted or replaced. */
@@ -54,8 +56,7 @@ static int open_named(pid_t pid, const struct mapping *m)
 
     snprintf(path, sizeof(path), "/proc/%ld/root%s", (long)pid, m->path);
     fd = open_path(path);
-    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-        (st.st_ino == m->inode || major(st.st_dev) == 0))
+    if (fd >= 0 && fstat(fd, &st) == 0 && (st.st_ino == m->inode || major(st.st_dev) == 0))
         return fd;
     if (fd >= 0)
         close(fd);
@@ -68,7 +69,7 @@ static int open_here(const struct mapping *m)
     struct stat st;
     int fd = open_path(m->path);
 
-    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_ino == m->inode &&
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == m->inode &&
         ((uint64_t)major(st.st_dev) << 32 | minor(st.st_dev)) == m->device)
         return fd;
     if (fd >= 0)

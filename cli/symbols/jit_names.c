@@ -1,5 +1,9 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "symbols/jit_names.h"
 #include "process/process.h"
+#include "symbols/open_below.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -32,16 +36,17 @@ static long own_number(pid_t pid)
 static FILE *open_map(pid_t pid)
 {
     char path[PATH_MAX];
+    const char *why;
     struct stat st;
     uid_t owner;
     FILE *file;
     int fd;
 
     snprintf(path, sizeof(path), "/proc/%ld/root/tmp/perf-%ld.map", (long)pid, own_number(pid));
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    fd = open_regular(open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW), &why);
     if (fd < 0)
         return NULL;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > MOST_BYTES ||
+    if (fstat(fd, &st) != 0 || st.st_size > MOST_BYTES ||
         (st.st_uid != 0 && (!process_owner(pid, "", &owner) || owner != st.st_uid)) ||
         !(file = fdopen(fd, "r"))) {
         close(fd);

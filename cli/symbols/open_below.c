@@ -26,11 +26,12 @@ static int find_below(const char *root, const char *path)
     return fd;
 }
 
-int open_below(const char *root, const char *path, const char **why)
+/* Not waiting for whoever has a lease on the file. */
+int open_regular(int place, const char **why)
 {
-    int place = find_below(root, path), fd = -1;
     char name[64];
     struct stat st;
+    int fd = -1;
 
     *why = NULL;
     if (place < 0)
@@ -39,7 +40,12 @@ int open_below(const char *root, const char *path, const char **why)
     if (fstat(place, &st) == 0 && !S_ISREG(st.st_mode))
         *why = "it is not a regular file";
     else
-        fd = open(name, O_RDONLY | O_CLOEXEC);
+        fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     close(place);
     return fd;
+}
+
+int open_below(const char *root, const char *path, const char **why)
+{
+    return open_regular(find_below(root, path), why);
 }

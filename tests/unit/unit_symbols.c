@@ -3,6 +3,7 @@
  * compiler did.
  */
 #define _GNU_SOURCE
+#include "symbols/jit_names.h"
 #include "symbols/symbols.h"
 #include "test.h"
 
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -161,6 +163,37 @@ TEST(a_file_that_others_can_write_is_not_given_to_addr2line)
     close(fd);
     unlink(copy);
     symbols_free(symbols);
+}
+
+/* ---- Code that was made at run time ---------------------------------------------------------------- */
+
+static char map_name[64];
+
+static int name_map(void **state)
+{
+    (void)state;
+    snprintf(map_name, sizeof(map_name), "/tmp/perf-%d.map", getpid());
+    return 0;
+}
+
+static int remove_map(void **state)
+{
+    (void)state;
+    return unlink(map_name);
+}
+
+TEST_NAMED("a map that is a device is not opened", map_is_device, name_map, remove_map, NULL)
+{
+    int watch = inotify_init1(IN_NONBLOCK);
+    struct inotify_event opened;
+    uint64_t offset;
+    char name[64];
+
+    assert_int_equal(mkfifo(map_name, 0600), 0);
+    assert_true(inotify_add_watch(watch, map_name, IN_OPEN) >= 0);
+    assert_false(jit_name(getpid(), 0x1000, name, sizeof(name), &offset));
+    assert_int_equal(read(watch, &opened, sizeof(opened)), -1);
+    close(watch);
 }
 
 TEST_MAIN()
