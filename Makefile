@@ -225,7 +225,7 @@ $(BUILD)/tests/unit_loaded: $(BUILD)/tests/loaded_lib.so
 $(BUILD)/tests/loaded_lib.so: override LDFLAGS += -Wl,--hash-style=sysv
 
 # Those of the command have its objects, without its main.
-CLI_UNITS = $(patsubst %,$(BUILD)/tests/unit_%,groups json overload symbols watch)
+CLI_UNITS = $(patsubst %,$(BUILD)/tests/unit_%,groups json overload processes symbols watch)
 $(CLI_UNITS): $(BUILD)/tests/unit_%: tests/unit/unit_%.c $(filter-out $(BUILD)/cli/main.o,$(COMMAND_OBJECTS))
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)

@@ -77,25 +77,30 @@ static int open_here(const struct mapping *m)
     return -1;
 }
 
-static int open_file(pid_t pid, pid_t parent, const struct mapping *m)
-{
-    int fd = open_mapped(pid, m);
-
-    if (fd < 0)
-        fd = open_named(pid, m);
-    if (fd < 0 && parent)
-        fd = open_mapped(parent, m);
-    if (fd < 0 && parent)
-        fd = open_named(parent, m);
-    return fd >= 0 ? fd : open_here(m);
-}
-
 static bool has_our_root(pid_t pid)
 {
     char root[PATH_MAX];
 
     return process_shares(pid, "ns/mnt") && process_link(pid, "root", root, sizeof(root)) &&
            strcmp(root, "/") == 0;
+}
+
+/* By whoever has it still. It is foreign if that process is below another root, or gone since. */
+static void open_file(struct image *image, pid_t pid, pid_t parent, const struct mapping *m)
+{
+    const pid_t from[] = {pid, parent};
+
+    for (unsigned i = 0; i < 2 && from[i]; i++) {
+        image->fd = open_mapped(from[i], m);
+        if (image->fd < 0)
+            image->fd = open_named(from[i], m);
+        if (image->fd < 0)
+            continue;
+        image->foreign = !has_our_root(from[i]);
+        return;
+    }
+    image->fd = open_here(m);
+    image->foreign = false;
 }
 
 /* ---- The tables ---------------------------------------------------------------------------------- */
@@ -244,8 +249,7 @@ struct image *image_of(pid_t pid, pid_t parent, const struct mapping *m)
     if (image->fd >= 0 || image->tried == pid)
         return image;
     image->tried = pid;
-    image->fd = open_file(pid, parent, m);
-    image->foreign = !has_our_root(pid) && !(parent && has_our_root(parent));
+    open_file(image, pid, parent, m);
     return image;
 }
 

@@ -23,7 +23,7 @@ struct image {
     int fd;      /* -1: it can't be read */
     pid_t tried; /* the last process that it was looked for in */
     bool is_read;
-    bool foreign;   /* below another root than ours */
+    bool foreign;   /* opened below another root than ours */
     char path[512]; /* as the process names it; cut where longer */
     unsigned segments;
     struct elf_segment segment[IMAGE_SEGMENTS]; /* that are loaded */

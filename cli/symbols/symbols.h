@@ -20,7 +20,7 @@
  *
  * A file may be hostile, and the library under addr2line has a history: it gets only files of root or of
  * this user that nobody else can write, and none from below another root. It gets the open file, no name, and
- * limits of time and memory. Everything else here reads through elf/reader.h, which trusts nothing.
+ * limits of time and memory. c++filt gets names from any file. Both run without root's rights (symbols/tool.h). Everything else here reads through elf/reader.h, which trusts nothing.
  *
  * Bounds: 64 modules and 2 million functions (32 MB) are kept, and those not used for longest go first;
  * 4 processes of addr2line run at a time; each answer may take 10 s, all together 60 s.

@@ -6,24 +6,42 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define MOST_MEMORY ((rlim_t)4 << 30)
 #define MOST_CPU_SECONDS 60
+#define NOBODY 65534
 
 static void limit(int what, rlim_t most)
 {
     struct rlimit r = {most, most};
 
     setrlimit(what, &r);
+}
+
+/* What it reads may be hostile, so root's rights are dropped, if they aren't needed to read the file. In a user namespace
+ * that has no such user they stay, and are those of the namespace. */
+static void drop_rights(int kept)
+{
+    struct stat st;
+
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (geteuid() != 0 || (kept >= 0 && (fstat(kept, &st) != 0 || !(st.st_mode & S_IROTH))))
+        return;
+    if (setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
+        setresuid(NOBODY, NOBODY, NOBODY) != 0)
+        return;
 }
 
 /* An environment of our own: nothing in the user's may make it ask the network for debug files
@@ -38,6 +56,7 @@ static void become(const char *path, char *const *arguments, int fd, int kept)
     limit(RLIMIT_AS, MOST_MEMORY);
     limit(RLIMIT_CPU, MOST_CPU_SECONDS);
     limit(RLIMIT_CORE, 0);
+    drop_rights(kept);
     if (dup2(fd, 0) == 0 && dup2(fd, 1) == 1 && dup2(null, 2) == 2)
         execve(path, arguments, environment);
     _exit(127);

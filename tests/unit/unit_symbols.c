@@ -3,8 +3,10 @@
  * compiler did.
  */
 #define _GNU_SOURCE
+#include "process/process.h"
 #include "symbols/jit_names.h"
 #include "symbols/symbols.h"
+#include "symbols/tool.h"
 #include "test.h"
 
 #include <fcntl.h>
@@ -163,6 +165,22 @@ TEST(a_file_that_others_can_write_is_not_given_to_addr2line)
     close(fd);
     unlink(copy);
     symbols_free(symbols);
+}
+
+TEST(a_demangler_has_no_rights_of_root)
+{
+    static char program[] = "c++filt";
+    char *arguments[] = {program, NULL}, line[64];
+    uid_t owner = 0;
+    struct tool tool;
+    int left = 10000;
+
+    assert_true(tool_start(&tool, arguments, -1));
+    assert_true(tool_say(&tool, "_Z1fv\n") && tool_hear(&tool, line, sizeof(line), &left));
+    assert_string_equal(line, "f()");
+    assert_true(process_owner(tool.pid, "", &owner));
+    assert_int_equal(owner, geteuid() == 0 ? 65534 : geteuid());
+    tool_stop(&tool);
 }
 
 /* ---- Code that was made at run time ---------------------------------------------------------------- */

@@ -7,15 +7,10 @@
 #include "trace/reset_cause.h"
 #include "test.h"
 #include "trace/record.h"
-#include "stack/image.h"
 #include "watch/rate.h"
 
 #include <netinet/tcp.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define IN(function) (1U << KERNEL_##function)
 
@@ -234,30 +229,6 @@ TEST(a_cgroup_tells_unit_and_container)
     expect_place("0::/user.slice/user-0.slice/session-1.scope\n", "", "");
     expect_place("0::/\n", "", "");
     expect_place("", "", "");
-}
-
-/* ---- The files of processes ------------------------------------------------------------------------ */
-
-/* A pipe stands for every file that does something if it is opened. */
-TEST(a_process_can_not_have_a_device_opened)
-{
-    char directory[] = "/tmp/unit_watch.XXXXXX", path[64];
-    struct mapping mapping = {.end = 4096, .path = path};
-    int watch = inotify_init1(IN_NONBLOCK);
-    struct inotify_event opened;
-    struct stat st;
-
-    assert_non_null(mkdtemp(directory));
-    snprintf(path, sizeof(path), "%s/pipe", directory);
-    assert_int_equal(mkfifo(path, 0600), 0);
-    assert_int_equal(stat(path, &st), 0);
-    mapping.inode = st.st_ino;
-    assert_true(inotify_add_watch(watch, path, IN_OPEN) >= 0);
-    assert_int_equal(image_of(getpid(), getppid(), &mapping)->fd, -1);
-    assert_int_equal(read(watch, &opened, sizeof(opened)), -1);
-    close(watch);
-    unlink(path);
-    rmdir(directory);
 }
 
 TEST_MAIN()
