@@ -334,25 +334,23 @@ static void execute_rule(struct machine *m, struct cfi_bytes *b, uint8_t op)
 /* Those that say where the frame is; the others go on to the registers. */
 static void execute_cfa(struct machine *m, struct cfi_bytes *b, uint8_t op)
 {
-    uint64_t number;
+    uint64_t number = m->row->cfa_register;
 
     switch (op) {
     case DEF_CFA:
         number = cfi_uleb(b);
+        /* fall through */
+    case DEF_CFA_OFFSET:
         set_cfa(m, b, number, (int64_t)cfi_uleb(b));
         break;
     case DEF_CFA_SF:
         number = cfi_uleb(b);
+        /* fall through */
+    case DEF_CFA_OFFSET_SF:
         set_cfa(m, b, number, aligned(m, (uint64_t)cfi_sleb(b)));
         break;
     case DEF_CFA_REGISTER:
         set_cfa(m, b, cfi_uleb(b), m->row->cfa_offset);
-        break;
-    case DEF_CFA_OFFSET:
-        m->row->cfa_offset = (int32_t)cfi_uleb(b);
-        break;
-    case DEF_CFA_OFFSET_SF:
-        m->row->cfa_offset = (int32_t)aligned(m, (uint64_t)cfi_sleb(b));
         break;
     case DEF_CFA_EXPRESSION:
         m->row->cfa_offset = (int32_t)expression(m, b);

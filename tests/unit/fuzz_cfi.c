@@ -19,11 +19,21 @@ static void check(int holds)
         abort();
 }
 
-static void check_row(const struct cfi_row *row)
+static void check_place(int32_t place, size_t size)
+{
+    check(place >= 0 && (size_t)place < size);
+}
+
+static void check_row(const struct cfi_row *row, size_t size)
 {
     check(row->cfa_register < CFI_REGISTERS);
-    for (unsigned i = 0; i < CFI_REGISTERS; i++)
+    if (row->cfa_expression)
+        check_place(row->cfa_offset, size);
+    for (unsigned i = 0; i < CFI_REGISTERS; i++) {
         check(row->registers[i].rule <= CFI_IS_EXPRESSION);
+        if (row->registers[i].rule >= CFI_AT_EXPRESSION)
+            check_place(row->registers[i].value, size);
+    }
 }
 
 static void find(const uint8_t *module, size_t size, size_t before, int32_t offset)
@@ -35,7 +45,7 @@ static void find(const uint8_t *module, size_t size, size_t before, int32_t offs
     bool signal;
 
     if (cfi_find(&m, address, &row, &signal))
-        check_row(&row);
+        check_row(&row, size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
