@@ -7,6 +7,11 @@
 /* The one encoding that linkers of 64-bit machines write here: 4 bytes, signed, from where they stand. */
 #define RELATIVE 0x1b
 
+/* Millions of descriptions may share one common part, which is read for each of them: so it has limits. Compilers
+ * write five letters at most, and a number of 64 bits has ten digits. */
+#define MOST_LETTERS 16
+#define MOST_DIGITS 10
+
 struct pair {
     int32_t function; /* both from the beginning of the index */
     int32_t description;
@@ -33,12 +38,14 @@ static int32_t number(const struct frames *f, size_t at)
     return n;
 }
 
-/* Past a number of 7 bits a byte. */
+/* Past a number of 7 bits a byte. What has more than 64 bits is no number, and ends the reading. */
 static size_t skip_number(const struct frames *f, size_t at)
 {
-    while (at < f->size && f->bytes[at] & 0x80)
+    size_t most = at + MOST_DIGITS;
+
+    while (at < f->size && at < most && f->bytes[at] & 0x80)
         at++;
-    return at + 1;
+    return at < most ? at + 1 : f->size;
 }
 
 /* How the descriptions that belong to this common part write an address; 0 if that isn't said. `at` is after its
@@ -46,8 +53,11 @@ static size_t skip_number(const struct frames *f, size_t at)
 static uint8_t encoding_of(const struct frames *f, size_t at)
 {
     const char *letters = (const char *)f->bytes + at + 1;
-    size_t most = at + 1 < f->size ? f->size - at - 1 : 0, count = strnlen(letters, most);
+    size_t most = at + 1 < f->size ? f->size - at - 1 : 0, count;
 
+    if (most > MOST_LETTERS)
+        most = MOST_LETTERS;
+    count = strnlen(letters, most);
     if (count == most || *letters != 'z')
         return 0;
     at += 1 + count + 1;

@@ -93,6 +93,9 @@ struct common {
     struct cfi_bytes first; /* instructions that all begin with */
 };
 
+/* Compilers write some hundred bytes, and safeclose watch reads the tables of hostile programs. */
+#define MOST_ENTRY (64U << 10)
+
 /* An entry of .eh_frame, without its length. */
 static bool entry_at(const uint8_t *at, const uint8_t *start, const uint8_t *end,
                      struct cfi_bytes *entry)
@@ -103,7 +106,8 @@ static bool entry_at(const uint8_t *at, const uint8_t *start, const uint8_t *end
         return false;
     *entry = (struct cfi_bytes){at, end, false};
     size = cfi_fixed(entry, 4);
-    if (entry->bad || size < 4 || size > (uint64_t)(entry->end - entry->at)) /* 64-bit ones too */
+    if (entry->bad || size - 4 > MOST_ENTRY || /* less than 4, and 64-bit ones, too */
+        size > (uint64_t)(entry->end - entry->at))
         return false;
     entry->end = entry->at + size;
     return true;

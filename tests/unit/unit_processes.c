@@ -1,10 +1,13 @@
 /* What safeclose watch reads of processes that may be hostile: their files, and what they have mapped. */
 #define _GNU_SOURCE
+#include "shim/report/stack_cfi.h"
+#include "stack/eh_index.h"
 #include "stack/image.h"
 #include "test.h"
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -76,6 +79,96 @@ TEST(what_a_process_in_another_root_has_opened_is_foreign_whatever_its_parent_is
 {
     expect_foreign((uintptr_t)child_in, false);
     expect_foreign((uintptr_t)fork, true);
+}
+
+/* ---- Tables for unwinding -------------------------------------------------------------------------- */
+
+static uint8_t tables[128 << 10];
+
+static size_t put(size_t at, const void *bytes, size_t size)
+{
+    memcpy(tables + at, bytes, size);
+    return at + size;
+}
+
+static size_t put4(size_t at, size_t number)
+{
+    return put(at, &(uint32_t){(uint32_t)number}, 4);
+}
+
+/* A common part, and a description of 16 bytes of code; the size of both. Instructions may have zeros behind them. */
+static size_t make_tables(const char *letters, const uint8_t *instructions, size_t count,
+                          size_t zeros)
+{
+    size_t at, description;
+
+    memset(tables, 0, sizeof(tables));
+    at = put(put4(4, 0), "\1", 1);
+    at = put(put(at, letters, strlen(letters) + 1), (uint8_t[]){1, 0x78, CFI_RETURN, 1, 0x1b}, 5);
+    put4(0, at - 4);
+    description = at;
+    at = put4(put4(put4(at + 4, at + 4), -(at + 8)), 16) + 1;
+    at = put(at, instructions, count) + zeros;
+    put4(description, at - description - 4);
+    return at;
+}
+
+/* The row for its code, which begins where the tables do. */
+static bool find_row(size_t size, struct cfi_row *row)
+{
+    size_t at = put4(put(size, (uint8_t[]){1, 0x1b, 3, 0x3b}, 4), 0);
+    size_t description = 4 + (size_t)tables[0];
+    struct module m = {.eh_frame_hdr = tables + size, .tables = tables};
+    bool is_signal;
+
+    m.tables_end = tables + put4(put4(put4(at, 1), -size), description - size);
+    return cfi_find(&m, (uintptr_t)tables, row, &is_signal);
+}
+
+TEST(a_description_longer_than_compilers_write_is_not_run)
+{
+    static const uint8_t cfa[] = {0x0c, 1, 8};
+    struct cfi_row row;
+
+    assert_true(find_row(make_tables("zR", cfa, sizeof(cfa), 0), &row));
+    assert_int_equal(row.cfa_register, 1);
+    assert_int_equal(row.cfa_offset, 8);
+    assert_true(find_row(make_tables("zR", cfa, sizeof(cfa), 60000), &row));
+    assert_false(find_row(make_tables("zR", cfa, sizeof(cfa), 70000), &row));
+}
+
+TEST(an_offset_after_an_expression_is_no_place_of_an_expression)
+{
+    static const uint8_t both[] = {0x0f, 1, 0x30, 0x0e, 0xff, 0xff, 0xff, 0xff, 7};
+    static const uint8_t aligned[] = {0x0f, 1, 0x30, 0x13, 0xff, 0xff, 0xff, 0};
+    struct cfi_row row;
+
+    assert_true(find_row(make_tables("zR", both, 3, 0), &row));
+    assert_true(row.cfa_expression);
+    assert_true(find_row(make_tables("zR", both, sizeof(both), 0), &row));
+    assert_false(row.cfa_expression);
+    assert_true(find_row(make_tables("zR", aligned, sizeof(aligned), 0), &row));
+    assert_false(row.cfa_expression);
+}
+
+static bool can_index(const char *letters)
+{
+    size_t size = make_tables(letters, (const uint8_t *)"", 0, 0);
+    uint8_t *frames = malloc(size);
+    bool can;
+
+    assert_non_null(frames);
+    memcpy(frames, tables, size);
+    can = eh_index_add(&frames, &size);
+    free(frames);
+    return can;
+}
+
+TEST(more_letters_than_compilers_write_are_not_read_for_each_description)
+{
+    assert_true(can_index("zR"));
+    assert_true(can_index("zSR"));
+    assert_false(can_index("zSSSSSSSSSSSSSSSSSSSR"));
 }
 
 TEST_MAIN()
