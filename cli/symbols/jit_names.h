@@ -1,4 +1,9 @@
-/* Names of code that was made at run time: from /tmp/perf-PID.map, which Java, Node and others write if asked to. */
+/*
+ * Names of code that was made at run time: from /tmp/perf-PID.map, which Java, Node and others write if asked to.
+ *
+ * Bounds: the maps of 8 processes are kept, and the one not used for longest goes first; of each process 64 MB are
+ * read, and 524288 pieces of code are known.
+ */
 #ifndef SAFECLOSE_JIT_NAMES_H
 #define SAFECLOSE_JIT_NAMES_H
 

@@ -214,4 +214,38 @@ TEST_NAMED("a map that is a device is not opened", map_is_device, name_map, remo
     close(watch);
 }
 
+static void write_map(const char *how, const char *text)
+{
+    FILE *map = fopen(map_name, how);
+
+    assert_non_null(map);
+    assert_true(fputs(text, map) >= 0);
+    assert_int_equal(fclose(map), 0);
+}
+
+static void expect_jit(uint64_t address, const char *expected, uint64_t into)
+{
+    uint64_t offset = 0;
+    char name[64] = "";
+
+    assert_int_equal(jit_name(getpid(), address, name, sizeof(name), &offset), *expected != '\0');
+    assert_string_equal(name, expected);
+    assert_int_equal(offset, into);
+}
+
+TEST_NAMED("a map is read on where it grows, and anew where it was replaced", map_grows, name_map,
+           remove_map, NULL)
+{
+    write_map("w", "1000 10 first\nno line\n2000 20 sec");
+    expect_jit(0x1004, "first", 4);
+    expect_jit(0x2004, "", 0);
+    write_map("a", "ond one\n1000 8 newer\n");
+    expect_jit(0x1004, "newer", 4);
+    expect_jit(0x1008, "first", 8);
+    expect_jit(0x2004, "second one", 4);
+    write_map("w", "3000 10 other\n");
+    expect_jit(0x3000, "other", 0);
+    expect_jit(0x1004, "", 0);
+}
+
 TEST_MAIN()
