@@ -8,6 +8,25 @@
 
 #define MOST_MAPPINGS 4096
 
+/* Changed by this file only. */
+static size_t bytes;
+
+size_t mappings_bytes(void)
+{
+    return bytes;
+}
+
+static size_t bytes_of(const char *path)
+{
+    return sizeof(struct mapping) + strlen(path) + 1;
+}
+
+static void drop(struct mapping *mapping)
+{
+    bytes -= bytes_of(mapping->path);
+    free(mapping->path);
+}
+
 struct mappings *mappings_new(void)
 {
     struct mappings *m = calloc(1, sizeof(*m));
@@ -22,7 +41,7 @@ void mappings_release(struct mappings *m)
     if (!m || --m->references)
         return;
     for (unsigned i = 0; i < m->count; i++)
-        free(m->list[i].path);
+        drop(&m->list[i]);
     free(m->list);
     free(m);
 }
@@ -55,7 +74,7 @@ void mappings_add(struct mappings *m, const struct mapping *mapping, const char 
     char *copy;
 
     while (over < m->count && m->list[over].start < mapping->end)
-        free(m->list[over++].path);
+        drop(&m->list[over++]);
     memmove(m->list + at, m->list + over, (m->count - over) * sizeof(*m->list));
     m->count -= over - at;
     if (m->count == m->room) {
@@ -73,6 +92,7 @@ void mappings_add(struct mappings *m, const struct mapping *mapping, const char 
     memmove(m->list + at + 1, m->list + at, (m->count - at) * sizeof(*m->list));
     m->list[at] = *mapping;
     m->list[at].path = copy;
+    bytes += bytes_of(copy);
     m->count++;
 }
 
@@ -90,7 +110,7 @@ static void add_line(struct mappings *m, const char *line)
         rights[2] != 'x')
         return;
     mapping.device = (uint64_t)major << 32 | minor;
-    snprintf(name, sizeof(name), "%.*s", (int)strcspn(line + path, "\n"), line + path);
+    snprintf(name, sizeof(name), "%s", line + path);
     mappings_add(m, &mapping, name);
 }
 
@@ -100,10 +120,12 @@ struct mappings *mappings_read(pid_t pid)
     char *text = process_file(pid, "maps", &len);
     struct mappings *m = text && len ? mappings_new() : NULL;
 
-    for (const char *line = text; m && line && *line;) {
+    /* Each line ends with a zero byte, because sscanf looks for the end of what it gets: of all that follows. */
+    for (char *line = text, *next; m && line; line = next) {
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = '\0';
         add_line(m, line);
-        line = strchr(line, '\n');
-        line += line != NULL;
     }
     free(text);
     return m;

@@ -2,6 +2,7 @@
 #ifndef SAFECLOSE_MAPPINGS_H
 #define SAFECLOSE_MAPPINGS_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -31,6 +32,9 @@ struct mappings *mappings_read(pid_t pid);
 struct mappings *mappings_own(struct mappings *of);
 
 void mappings_release(struct mappings *mappings);
+
+/* How much memory all lists have, without what they have room for. */
+size_t mappings_bytes(void);
 
 /* Adds one; what it overlaps was unmapped. */
 void mappings_add(struct mappings *mappings, const struct mapping *mapping, const char *path);

@@ -22,6 +22,9 @@ int process_open(pid_t pid, const char *name)
     return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 }
 
+/* A process may have mapped a million places, and is read while it can do nothing about it. */
+#define MOST_BYTES (64U << 20)
+
 /* Files in /proc have no size to ask for. */
 static char *read_all(int fd, size_t *len)
 {
@@ -38,7 +41,7 @@ static char *read_all(int fd, size_t *len)
             break;
         *len += (size_t)n;
         bytes[*len] = '\0';
-        if (n == 0)
+        if (n == 0 || *len >= MOST_BYTES)
             return bytes;
         if (cap - *len > 1)
             continue;

@@ -8,7 +8,8 @@
 #include <string.h>
 
 #define PROCESSES 4096
-#define PLACES 16          /* in which a process may be, from the one that its number says */
+#define PLACES 16 /* in which a process may be, from the one that its number says */
+#define MOST_BYTES (256U << 20)
 #define MOST_GENERATIONS 8 /* of parents that are asked in a child's place */
 
 /* Changed by this file only. */
@@ -57,9 +58,32 @@ static void open_images(const struct watched *w)
         image_of(w->pid, w->parent, &w->mappings->list[i]);
 }
 
+/* The one not used for longest, of the others that have any; NULL if none has. */
+static struct watched *oldest_with_mappings(const struct watched *but)
+{
+    struct watched *oldest = NULL;
+
+    for (struct watched *w = table; w < table + PROCESSES; w++)
+        if (w != but && w->mappings && (!oldest || w->used < oldest->used))
+            oldest = w;
+    return oldest;
+}
+
+/* They are read again if they are asked for, unless the process is gone. */
+static void limit_mappings(const struct watched *but)
+{
+    struct watched *oldest;
+
+    while (mappings_bytes() > MOST_BYTES && (oldest = oldest_with_mappings(but))) {
+        mappings_release(oldest->mappings);
+        oldest->mappings = NULL;
+    }
+}
+
 static void read_mappings(struct watched *w)
 {
     w->mappings = mappings_read(w->pid);
+    limit_mappings(w);
     open_images(w);
 }
 
@@ -79,6 +103,7 @@ static void follow_mapping(const struct trace_event *event)
     mappings_add(w->mappings, &mapping, event->path);
     mapping.path = (char *)event->path; /* NOLINT: it is only read */
     image_of(w->pid, w->parent, &mapping);
+    limit_mappings(w);
 }
 
 static void follow_fork(const struct trace_event *event)

@@ -6,6 +6,7 @@
  * is looked at, some milliseconds later, is known all the same.
  *
  * Bounds: 4096 processes; of 16 that share a place, the one not used for longest goes first.
+ * Their mappings: 256 MB; those of the process not used for longest go first, and are read again when they are needed.
  */
 #ifndef SAFECLOSE_WATCHED_H
 #define SAFECLOSE_WATCHED_H

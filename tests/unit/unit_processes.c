@@ -1,8 +1,10 @@
 /* What safeclose watch reads of processes that may be hostile: their files, and what they have mapped. */
 #define _GNU_SOURCE
+#include "process/process.h"
 #include "shim/report/stack_cfi.h"
 #include "stack/eh_index.h"
 #include "stack/image.h"
+#include "stack/watched.h"
 #include "test.h"
 
 #include <signal.h>
@@ -79,6 +81,47 @@ TEST(what_a_process_in_another_root_has_opened_is_foreign_whatever_its_parent_is
 {
     expect_foreign((uintptr_t)child_in, false);
     expect_foreign((uintptr_t)fork, true);
+}
+
+/* ---- What they have mapped ------------------------------------------------------------------------- */
+
+/* A process with the most mappings, of 4096 bytes each. */
+static void map_all(pid_t pid, const char *path)
+{
+    struct trace_event event = {.kind = TRACE_EXECUTED, .pid = pid, .path = "full"};
+
+    watched_follow(&event);
+    event.kind = TRACE_MAPPED;
+    event.path = path;
+    for (uint64_t i = 0; i < 4096; i++) {
+        event.start = i << 12;
+        event.end = event.start + 4096;
+        watched_follow(&event);
+    }
+}
+
+TEST(the_mappings_of_all_processes_have_a_limit_and_the_newest_are_kept)
+{
+    static char path[4000] = "[";
+
+    memset(path + 1, 'x', sizeof(path) - 2);
+    for (pid_t pid = 1 << 23; pid < (1 << 23) + 20; pid++) {
+        map_all(pid, path);
+        assert_non_null(mappings_find(watched_mappings(pid), 4095 << 12));
+        assert_true(mappings_bytes() <= 256U << 20);
+    }
+}
+
+TEST(the_line_of_a_mapping_ends_where_the_next_begins)
+{
+    struct mappings *mappings = mappings_read(getpid());
+    const struct mapping *own = mappings_find(mappings, (uintptr_t)map_all);
+    char path[PATH_MAX];
+
+    assert_true(process_link(getpid(), "exe", path, sizeof(path)));
+    assert_string_equal(own->path, path);
+    assert_true(mappings->count > 2);
+    mappings_release(mappings);
 }
 
 /* ---- Tables for unwinding -------------------------------------------------------------------------- */
