@@ -20,7 +20,7 @@ static struct symbols *symbols_for(const struct image *image)
     struct symbols **symbols = image->foreign ? &names_only : &with_lines;
 
     if (!*symbols)
-        *symbols = symbols_new(image->foreign ? SYMBOLS_NAMES : SYMBOLS_LINES);
+        *symbols = symbols_new(image->foreign ? SYMBOLS_NAMES : SYMBOLS_LIVE);
     return *symbols;
 }
 

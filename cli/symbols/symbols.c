@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #endif
 #include "symbols/symbols.h"
+#include "symbols/answer_time.h"
 #include "common/say.h"
 #include "elf/reader.h"
 #include "symbols/open_below.h"
@@ -19,8 +20,6 @@
 #define MOST_MODULES 64
 #define MOST_FUNCTIONS 2000000
 #define MOST_LINE_TOOLS 4
-#define ANSWER_MS 10000
-#define ALL_ANSWERS_MS 60000
 /* Templates make long names. */
 #define MANGLED_BYTES 4096
 
@@ -41,7 +40,7 @@ struct symbols {
     size_t functions; /* of all slots */
     unsigned long clock;
     enum symbols_how how;
-    int left; /* ms for answers */
+    struct answer_time time;
     bool demangles;
     struct tool demangler;
 };
@@ -57,9 +56,9 @@ struct symbols *symbols_new(enum symbols_how how)
     for (unsigned i = 0; i < MOST_MODULES; i++)
         symbols->slots[i].elf.fd = symbols->slots[i].names.fd = symbols->slots[i].addr2line.fd = -1;
     symbols->how = how;
-    symbols->left = ALL_ANSWERS_MS;
+    answer_time_begin(&symbols->time, how);
     symbols->demangler.fd = -1;
-    symbols->demangles = how == SYMBOLS_LINES;
+    symbols->demangles = how != SYMBOLS_NAMES;
     return symbols;
 }
 
@@ -148,7 +147,7 @@ static void load(struct symbols *symbols, struct slot *slot, const char *root)
     if (!read_table(symbols, slot, &slot->elf, SHT_SYMTAB) &&
         !read_debug_file(symbols, slot, root) && !read_table(symbols, slot, &slot->elf, SHT_DYNSYM))
         slot->module.no_names = "it is stripped";
-    slot->lines = symbols->how == SYMBOLS_LINES && !root && source_lines_allowed(slot->elf.fd);
+    slot->lines = symbols->how != SYMBOLS_NAMES && !root && source_lines_allowed(slot->elf.fd);
 }
 
 static struct slot *known(struct symbols *symbols, const struct stat *st)
@@ -208,27 +207,28 @@ void symbols_demangle(struct symbols *symbols, char *name, size_t cap)
     static char no_parameters[] = "-p";
     char *arguments[] = {program, no_parameters, NULL};
     char line[MANGLED_BYTES];
-    int left = symbols->left < ANSWER_MS ? symbols->left : ANSWER_MS, before = left;
+    int most, left;
 
-    if (!symbols->demangles || !is_mangled(name))
+    if (!symbols->demangles || !is_mangled(name) || !(most = answer_time_one(&symbols->time)))
         return;
     if (symbols->demangler.fd < 0)
         symbols->demangles = tool_start(&symbols->demangler, arguments, -1);
-    if (symbols->demangles && tool_say(&symbols->demangler, name) &&
-        tool_say(&symbols->demangler, "\n") &&
+    if (!symbols->demangles)
+        return;
+    left = most;
+    if (tool_say(&symbols->demangler, name) && tool_say(&symbols->demangler, "\n") &&
         tool_hear(&symbols->demangler, line, sizeof(line), &left) && *line && strlen(line) < cap)
         strcpy(name, line);
-    symbols->left -= before - left;
-    symbols->demangles &= symbols->demangler.fd >= 0;
+    answer_time_took(&symbols->time, &symbols->demangler, most - left);
 }
 
 static void find_line(struct symbols *symbols, struct slot *slot, uint64_t address,
                       struct place *place)
 {
-    int left = symbols->left < ANSWER_MS ? symbols->left : ANSWER_MS, before = left;
     unsigned running = 0;
+    int most, left;
 
-    if (!slot->lines)
+    if (!slot->lines || !(most = answer_time_one(&symbols->time)))
         return;
     for (unsigned i = 0; i < MOST_MODULES; i++)
         running += symbols->slots[i].addr2line.fd >= 0;
@@ -237,9 +237,11 @@ static void find_line(struct symbols *symbols, struct slot *slot, uint64_t addre
             tool_stop(&oldest(symbols, false, true, slot)->addr2line);
         slot->lines = source_lines_open(&slot->addr2line, slot->elf.fd);
     }
-    if (slot->lines)
-        source_lines_find(&slot->addr2line, address, place, &left);
-    symbols->left -= before - left;
+    if (!slot->lines)
+        return;
+    left = most;
+    source_lines_find(&slot->addr2line, address, place, &left);
+    answer_time_took(&symbols->time, &slot->addr2line, most - left);
     slot->lines = slot->addr2line.fd >= 0;
 }
 

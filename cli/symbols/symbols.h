@@ -20,10 +20,12 @@
  *
  * A file may be hostile, and the library under addr2line has a history: it gets only files of root or of
  * this user that nobody else can write, and none from below another root. It gets the open file, no name, and
- * limits of time and memory. c++filt gets names from any file. Both run without root's rights (symbols/tool.h). Everything else here reads through elf/reader.h, which trusts nothing.
+ * limits of time and memory. c++filt gets names from any file. Both run without root's rights (symbols/tool.h).
+ * Everything else here reads through elf/reader.h, which trusts nothing.
  *
  * Bounds: 64 modules and 2 million functions (32 MB) are kept, and those not used for longest go first;
- * 4 processes of addr2line run at a time; each answer may take 10 s, all together 60 s.
+ * 4 processes of addr2line run at a time; each answer may take 10 s, all together 60 s. Live, while nobody reads events,
+ * they are 2 s and 10 s, of which 1 s comes back each minute. A file whose answer takes longer has no lines.
  */
 #ifndef SAFECLOSE_SYMBOLS_H
 #define SAFECLOSE_SYMBOLS_H
@@ -33,8 +35,8 @@
 #include <stdint.h>
 #include <time.h>
 
-/* With lines and demangled names; without, no program is started. */
-enum symbols_how { SYMBOLS_LINES, SYMBOLS_NAMES };
+/* With lines and demangled names, or the same while events come in; without, no program is started. */
+enum symbols_how { SYMBOLS_LINES, SYMBOLS_LIVE, SYMBOLS_NAMES };
 
 #define SYMBOL_BYTES 512
 #define BUILD_ID_BYTES 129

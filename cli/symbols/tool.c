@@ -30,8 +30,8 @@ static void limit(int what, rlim_t most)
     setrlimit(what, &r);
 }
 
-/* What it reads may be hostile, so root's rights are dropped, if they aren't needed to read the file. In a user namespace
- * that has no such user they stay, and are those of the namespace. */
+/* What it reads may be hostile, so root's rights are dropped, if they aren't needed to read the file. In a user
+ * namespace that has no such user they stay, and are those of the namespace. */
 static void drop_rights(int kept)
 {
     struct stat st;

@@ -17,7 +17,8 @@ struct tool {
 };
 
 /* Starts a program that PATH finds; arguments as for execv. kept: a descriptor that it gets, too, or -1. Its stderr
- * is /dev/null, its memory 4 GB and its CPU time 60 s at most. Of root it runs as nobody, unless nobody can't read kept. False if it can't be started. */
+ * is /dev/null, its memory 4 GB and its CPU time 60 s at most. If root starts it, it runs as nobody, unless nobody
+ * can't read kept. False if it can't be started. */
 bool tool_start(struct tool *tool, char *const *arguments, int kept);
 void tool_stop(struct tool *tool);
 

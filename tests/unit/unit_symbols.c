@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -181,6 +182,45 @@ TEST(a_demangler_has_no_rights_of_root)
     assert_true(process_owner(tool.pid, "", &owner));
     assert_int_equal(owner, geteuid() == 0 ? 65534 : geteuid());
     tool_stop(&tool);
+}
+
+/* A tool that ends without an answer. */
+static void find_useless_tool(const char *tool, char *directory)
+{
+    char path[64];
+
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof(path), "%s/%s", directory, tool);
+    assert_int_equal(symlink("/bin/true", path), 0);
+    setenv("PATH", directory, 1);
+}
+
+TEST(a_demangler_that_ended_is_started_again_and_it_is_said_once)
+{
+    char directory[] = "/tmp/unit_symbols.XXXXXX", name[64] = "_Z1fv", said[256] = "";
+    struct symbols *symbols = symbols_new(SYMBOLS_LIVE);
+    char *path = strdup(getenv("PATH"));
+    int own = dup(2), file = memfd_create("said", 0);
+
+    find_useless_tool("c++filt", directory);
+    dup2(file, 2);
+    for (int i = 0; i < 3; i++)
+        symbols_demangle(symbols, name, sizeof(name));
+    dup2(own, 2);
+    setenv("PATH", path, 1);
+    assert_string_equal(name, "_Z1fv");
+    symbols_demangle(symbols, name, sizeof(name));
+    assert_string_equal(name, "f");
+    assert_true(pread(file, said, sizeof(said) - 1, 0) > 0);
+    assert_non_null(strstr(said, "safeclose: unable to get all answers"));
+    assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
+    symbols_free(symbols);
+    free(path);
+    close(file);
+    close(own);
+    snprintf(name, sizeof(name), "%s/c++filt", directory);
+    unlink(name);
+    rmdir(directory);
 }
 
 /* ---- Code that was made at run time ---------------------------------------------------------------- */
