@@ -14,8 +14,8 @@ struct process_threads {
     bool own_table; /* one of the program's threads has its own descriptor table */
 };
 
-/* The whole of /proc/PID/name (the first 64 MB of what is longer) and a zero byte, to be freed, its length in *len; NULL
- * with errno. */
+/* The whole of /proc/PID/name (of what is longer, the first 64 MB) and a zero byte, to be freed, its length in *len;
+ * NULL with errno. */
 char *process_file(pid_t pid, const char *name, size_t *len);
 
 /* Opens /proc/PID/name for reading; -1 with errno. */

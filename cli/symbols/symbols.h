@@ -24,8 +24,9 @@
  * Everything else here reads through elf/reader.h, which trusts nothing.
  *
  * Bounds: 64 modules and 2 million functions (32 MB) are kept, and those not used for longest go first;
- * 4 processes of addr2line run at a time; each answer may take 10 s, all together 60 s. Live, while nobody reads events,
- * they are 2 s and 10 s, of which 1 s comes back each minute. A file whose answer takes longer has no lines.
+ * 4 processes of addr2line run at a time; each answer may take 10 s, all together 60 s. Live, since no
+ * events are read meanwhile, they are 2 s and 10 s, of which 1 s comes back each minute. A file whose answer takes
+ * longer has no lines.
  */
 #ifndef SAFECLOSE_SYMBOLS_H
 #define SAFECLOSE_SYMBOLS_H

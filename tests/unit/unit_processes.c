@@ -7,6 +7,7 @@
 #include "stack/watched.h"
 #include "test.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ TEST(a_process_can_not_have_a_device_opened)
     int watch = inotify_init1(IN_NONBLOCK);
     struct inotify_event opened;
     struct stat st;
+    ssize_t before, after;
 
     assert_non_null(mkdtemp(directory));
     snprintf(path, sizeof(path), "%s/pipe", directory);
@@ -33,11 +35,16 @@ TEST(a_process_can_not_have_a_device_opened)
     assert_int_equal(stat(path, &st), 0);
     mapping.inode = st.st_ino;
     assert_true(inotify_add_watch(watch, path, IN_OPEN) >= 0);
+    close(open(path, O_PATH));
+    before = read(watch, &opened, sizeof(opened));
     assert_int_equal(image_of(getpid(), getppid(), &mapping)->fd, -1);
-    assert_int_equal(read(watch, &opened, sizeof(opened)), -1);
+    after = read(watch, &opened, sizeof(opened));
     close(watch);
     unlink(path);
     rmdir(directory);
+    if (before >= 0)
+        skip(); /* older kernels tell the same of a place that is not opened */
+    assert_int_equal(after, -1);
 }
 
 static pid_t child_in(const char *root)
@@ -79,6 +86,8 @@ static void expect_foreign(uintptr_t in, bool gone)
 
 TEST(what_a_process_in_another_root_has_opened_is_foreign_whatever_its_parent_is)
 {
+    if (geteuid() != 0)
+        skip();
     expect_foreign((uintptr_t)child_in, false);
     expect_foreign((uintptr_t)fork, true);
 }

@@ -249,6 +249,9 @@ TEST_NAMED("a map that is a device is not opened", map_is_device, name_map, remo
 
     assert_int_equal(mkfifo(map_name, 0600), 0);
     assert_true(inotify_add_watch(watch, map_name, IN_OPEN) >= 0);
+    close(open(map_name, O_PATH));
+    if (read(watch, &opened, sizeof(opened)) >= 0)
+        skip(); /* older kernels tell the same of a place that is not opened */
     assert_false(jit_name(getpid(), 0x1000, name, sizeof(name), &offset));
     assert_int_equal(read(watch, &opened, sizeof(opened)), -1);
     close(watch);
