@@ -165,7 +165,7 @@ bool jit_name(pid_t pid, uint64_t address, char *name, size_t cap, uint64_t *off
     const struct code *code = NULL;
     struct map *map;
     char line[LINE], *text = NULL;
-    uint64_t start, size;
+    uint64_t start = 0, size;
 
     if (file) {
         map = map_of(pid, &st);
