@@ -37,10 +37,12 @@ int open_regular(int place, const char **why)
     if (place < 0)
         return -1;
     snprintf(name, sizeof(name), "/proc/self/fd/%d", place);
-    if (fstat(place, &st) == 0 && !S_ISREG(st.st_mode))
-        *why = "it is not a regular file";
-    else
-        fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fstat(place, &st) == 0) {
+        if (S_ISREG(st.st_mode))
+            fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        else
+            *why = "it is not a regular file";
+    }
     close(place);
     return fd;
 }
