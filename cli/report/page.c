@@ -162,9 +162,11 @@ struct target {
 /* A link to nothing is a mistake. */
 static bool find(struct target *t)
 {
+    char link;
+
     t->path = realpath(t->file, NULL);
     t->exists = t->path != NULL;
-    if (!t->exists && errno == ENOENT && lstat(t->file, &t->st) != 0)
+    if (!t->exists && errno == ENOENT && readlink(t->file, &link, 1) < 0)
         t->path = text_of("%s", t->file);
     return t->path || fail(t->file, strerror(errno));
 }
