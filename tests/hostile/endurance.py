@@ -44,6 +44,14 @@ def look(server):
             hostile.tcp_memory())
 
 
+def has_connections(server):
+    """Whether one waits to be accepted, is the server's or its lot's, or is on its way between them."""
+    with open("/proc/net/tcp") as file:
+        lines = [line.split() for line in file][1:]
+    return any(int(line[1].split(":")[1], 16) == server.port and line[3] != "0A" and
+               (line[9] != "0" or line[3] in ("01", "08")) for line in lines)
+
+
 def play(option, log):
     seen = {"resets": counter("OutRsts")}
     server = hostile.Server(option, log, option.mode)
@@ -62,7 +70,7 @@ def play(option, log):
     seen["clients"] = {line.split()[0]: [int(w) for w in line.split()[1:]] for line in clients.stdout}
     seen["clients_failed"] = clients.returncode
     end = time.monotonic() + 60
-    while look(server)[2] and time.monotonic() < end:
+    while has_connections(server) and time.monotonic() < end:
         time.sleep(0.1)
     seen["samples"].append(look(server))
     seen["own"] = len(server.in_lot()) if server.lot else 0
