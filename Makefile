@@ -36,6 +36,7 @@ DOCDIR = $(PREFIX)/share/doc/safeclose
 MANDIR = $(PREFIX)/share/man
 BASHDIR = $(PREFIX)/share/bash-completion/completions
 ZSHDIR = $(PREFIX)/share/zsh/site-functions
+$(foreach place,CURDIR DESTDIR PREFIX,$(if $(word 2,$($(place))),$(error $(place)="$($(place))": must have no blanks)))
 
 # Another machine or libc: ARCH=i386 or ARCH=aarch64, or the name of its compiler, CC=musl-gcc. What runs here while
 # it is built comes from CC_FOR_BUILD. CC, CFLAGS, CPPFLAGS and LDFLAGS may come from the environment.
@@ -175,7 +176,17 @@ $(PLAIN_LIB): $(SHIM_OBJECTS) shim/libsafeclose.map
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(PLAIN_LINK) $(SHIM_CFLAGS) $(SAME) $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJECTS) $(SHIM_LINK)
 
-$(BUILD)/shim/%.o: shim/%.c Makefile
+# By another compiler than before all is built anew: what is there may be for another machine or libc.
+COMPILER = $(BUILD)/compiler
+
+$(COMPILER):
+	$(Q)mkdir -p $(@D) && echo '$(CC)' >$@
+
+ifneq ($(shell cat $(COMPILER) 2>/dev/null),$(CC))
+$(COMPILER): ALWAYS
+endif
+
+$(BUILD)/shim/%.o: shim/%.c Makefile $(COMPILER)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SHIM_FLAGS) -MMD -MP -c -o $@ $<
@@ -184,7 +195,7 @@ $(COMMAND): $(COMMAND_OBJECTS)
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(SAME) $(FRAMES) $(LDFLAGS) -o $@ $(COMMAND_OBJECTS)
 
-$(BUILD)/cli/%.o: cli/%.c Makefile
+$(BUILD)/cli/%.o: cli/%.c Makefile $(COMPILER)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(PLAIN_FLAGS) $(WIDE) $(COMMAND_INCLUDES) -MMD -MP -c -o $@ $<
@@ -202,7 +213,7 @@ $(PAGES) $(COMPLETIONS): $(BUILD)/%: %.in $(BUILD)/scripts/tables shim/settings/
 
 $(BUILD)/scripts/tables: $(wildcard shim/*/*.def)
 
-$(BUILD)/demo/%: demo/%.c demo/net.c demo/net.h
+$(BUILD)/demo/%: demo/%.c demo/net.c demo/net.h $(COMPILER)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(PLAIN_FLAGS) $(LDFLAGS) -o $@ demo/$*.c demo/net.c
@@ -231,12 +242,12 @@ $(CLI_UNITS): $(BUILD)/tests/unit_%: tests/unit/unit_%.c $(filter-out $(BUILD)/c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(COMMAND_INCLUDES) $(LDFLAGS) -o $@ $(filter %.o,$^) $< $(CMOCKA)
 
-$(BUILD)/tests/kernel_facts_%: tests/kernel/kernel_facts_%.c tests/support/net.c
+$(BUILD)/tests/kernel_facts_%: tests/kernel/kernel_facts_%.c tests/support/net.c $(COMPILER)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(CMOCKA) $(PARTS_OF_LIBC)
 
-$(BUILD)/tests/%_lib.so: %_lib.c
+$(BUILD)/tests/%_lib.so: %_lib.c $(COMPILER)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -fPIC -shared -o $@ $< $(PARTS_OF_LIBC)
@@ -257,7 +268,7 @@ $(BUILD)/tests/replay_log $(BUILD)/fuzz/log: $(log_SOURCES) $(wildcard cli/*.h c
 
 PLAYERS = tests/support/net.c tests/support/play.c tests/support/options.c
 
-$(BUILD)/tests/%: %.c $(PLAYERS)
+$(BUILD)/tests/%: %.c $(PLAYERS) $(COMPILER)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ $(sort $(filter %.c %.o,$^)) $(PARTS_OF_LIBC)
@@ -370,7 +381,7 @@ deps-package:
 try-deb: deb
 	$(Q)scripts/package/try-deb --clean
 
-.PHONY: kernels dist deb deps-package try-deb
+.PHONY: ALWAYS kernels dist deb deps-package try-deb
 
 endurance: $(LIB) $(BUILD)/tests/hostile_server $(BUILD)/tests/endurance_clients
 	$(Q)scripts/endurance $(N)
@@ -393,10 +404,12 @@ INSTALL_PROGRAM = $(INSTALL)
 install-strip:
 	$(Q)$(MAKE) --no-print-directory install INSTALL_PROGRAM='$(INSTALL) -s --strip-program=$(STRIP)'
 
+# The library takes its name when it is whole: programs that preload it may start meanwhile.
 install: $(LIB) $(COMMAND) $(PAGES) $(COMPLETIONS)
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR) $(BINDIR) $(DOCDIR) $(MANDIR)/man1 $(MANDIR)/man7 \
 		$(BASHDIR) $(ZSHDIR))
-	$(INSTALL_PROGRAM) -m 755 $(LIB) $(DESTDIR)$(LIBDIR)/$(LIB)
+	$(INSTALL_PROGRAM) -m 755 $(LIB) $(DESTDIR)$(LIBDIR)/$(LIB).new
+	mv -f $(DESTDIR)$(LIBDIR)/$(LIB).new $(DESTDIR)$(LIBDIR)/$(LIB)
 	$(INSTALL_PROGRAM) -m 755 $(COMMAND) $(DESTDIR)$(BINDIR)/$(COMMAND)
 	$(INSTALL) -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)
 	$(INSTALL) -m 644 $(BUILD)/man/safeclose.1 $(DESTDIR)$(MANDIR)/man1/safeclose.1
@@ -407,7 +420,8 @@ install: $(LIB) $(COMMAND) $(PAGES) $(COMPLETIONS)
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(LIBDIR)/$(LIB) $(BINDIR)/$(COMMAND) $(MANDIR)/man1/safeclose.1 \
 		$(MANDIR)/man7/libsafeclose.7 $(BASHDIR)/safeclose $(ZSHDIR)/_safeclose)
-	rm -rf $(DESTDIR)$(DOCDIR)
+	rm -f $(addprefix $(DESTDIR)$(DOCDIR)/,README.md LICENSE)
+	rmdir $(DESTDIR)$(DOCDIR) 2>/dev/null || :
 
 clean:
 	rm -rf $(BUILD) $(LIB) $(COMMAND)

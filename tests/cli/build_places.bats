@@ -18,6 +18,10 @@ copy_to()
     matches 'clang .*-DFROM_OUTSIDE .*shim/doors/close.c' "$output"
     matches 'clang .*-Wl,-z,separate-code .*-o libsafeclose.so' "$output"
     matches 'warning: more than 131072 bytes' "$output"
+    # What is there is not taken for what another compiler makes.
+    run -0 make -n -C "$BATS_TEST_TMPDIR/flags" CC=gcc libsafeclose.so
+    matches 'gcc .*shim/doors/close.c' "$output"
+    run -0 make -q -C "$BATS_TEST_TMPDIR/flags" CC=clang libsafeclose.so
 }
 
 @test "two folders give the same bytes" {

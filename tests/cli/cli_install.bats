@@ -73,12 +73,29 @@ files()
     matches 'for: it is 32-bit i386 with glibc, and a library for that is installed' "$output"
 }
 
+@test "where another build is installed, nothing else is to be" {
+    cp -r "$usr" moved
+    own=$(dirname "$(realpath /lib64/ld-linux-x86-64.so.2)")
+    mkdir -p "moved${own#/usr}"
+    cp moved/lib/libsafeclose.so "moved${own#/usr}"
+    python3 "$top/tests/cli/cli_elf.py" i386 bits=32 machine=3 interp=/lib64/ld-linux-x86-64.so.2
+    run -1 moved/bin/safeclose check ./i386
+    matches 'do: build the library for it \(make ARCH=i386\), and preload that one' "$output"
+}
+
 @test "uninstall leaves no file, and those of others" {
     make -s -C "$top" install PREFIX="$PWD/usr" 3>&- >&2
-    touch usr/bin/other usr/share/man/man1/other.1
+    touch usr/bin/other usr/share/man/man1/other.1 usr/share/doc/safeclose/changelog
     make -s -C "$top" uninstall PREFIX="$PWD/usr" 3>&- >&2
     same './bin/other
+./share/doc/safeclose/changelog
 ./share/man/man1/other.1' "$(files usr)"
+}
+
+@test "a place with a blank in its name is refused" {
+    run -2 make -s -C "$top" install DESTDIR="$PWD/my stage"
+    matches 'DESTDIR=".*/my stage": must have no blanks' "$output"
+    same '' "$(ls)"
 }
 
 @test "DESTDIR goes in front of everything" {
