@@ -36,8 +36,8 @@ static bool same_machine(const struct elf_facts *a, const struct elf_facts *b)
     return a->bits == b->bits && a->machine == b->machine && a->big_endian == b->big_endian;
 }
 
-/* What makes the build for such programs; NULL if there is none: shim/ground/sys.h has system calls for no others,
- * and shim/ground/libc.h tells why not for musl on i386. */
+/* What makes the build for such programs; NULL if there is none: shim/ground/sys.h has system calls for no others, and
+ * the names that handle times on 32-bit machines (shim/hooks/time64.c) are those of glibc. */
 static const char *make_for(const struct elf_facts *e)
 {
     bool musl = e->loader == LIBC_MUSL;

@@ -125,6 +125,11 @@ const struct config *mode_of_process(struct findings *f, pid_t pid,
     read_names(&its, pid);
     known = read_environment(&its, bytes, len);
     free(bytes);
+    if (known && its.controlled && its.in_programs) {
+        findings_add(f, FOR, "SAFECLOSE_MODE is %s in it; the file of SAFECLOSE_CONTROL may differ",
+                     options_mode_name(its.mode));
+        return NULL;
+    }
     if (known)
         say_mode(f, &its);
     else

@@ -206,6 +206,8 @@ bool library_choose(struct library *library, const struct elf_facts *program, ch
     if (fd >= 0) {
         ok = !read_build(&build, fd) && fits(&build, program);
         close(fd);
+        if (!ok) /* it is of use to other programs */
+            *place = '\0';
     }
     if (ok) {
         library->for_each_size &= build.libc == LIBC_GLIBC;

@@ -24,8 +24,8 @@ char *library_name(const struct library *library);
 /* Builds for other machines and libcs are beside each other in the command's PREFIX: where the program's loader looks
  * for $LIB, and for musl, whose loader knows no $LIB, in PREFIX/lib/MACHINE-linux-musl. */
 
-/* Makes it the build for this program. False if there is none, and then place is where it would be; "" where that
- * is unknown. */
+/* Makes it the build for this program. False if there is none, and then place is where it would be; "" if that is
+ * unknown, or another build is there. */
 bool library_choose(struct library *library, const struct elf_facts *program, char place[PATH_MAX]);
 
 #endif

@@ -345,6 +345,15 @@ python_waits='print("ready", flush=True); input()'
     finish
 }
 
+@test "a process whose mode a file holds, of a library without symbols" {
+    strip -o libsafeclose.so "$top/libsafeclose.so"
+    begin env LD_PRELOAD="$PWD/libsafeclose.so" SAFECLOSE_MODE=warn SAFECLOSE_CONTROL=/run/mode python3 -c "$python_waits"
+    hear ready
+    says $covered "$program" '  for: the library is loaded: .*' \
+        '  for: SAFECLOSE_MODE is warn in it; the file of SAFECLOSE_CONTROL may differ'
+    finish
+}
+
 @test "SAFECLOSE_PROGRAMS counts by the names that the process began with" {
     cp "$(type -P cat)" renamed
     begin "$safeclose" run --programs=other,renamed ./renamed
