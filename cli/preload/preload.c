@@ -43,12 +43,13 @@ static void append(char *list, const char *entry, size_t len)
     list[end + len] = '\0';
 }
 
-/* Appends those entries of the old list that are AddressSanitizer's, or those that are not. */
-static void append_old(char *list, const char *old, bool asan, const char *except)
+/* Appends those entries of the old list that are AddressSanitizer's, or those that are neither that nor this library,
+ * wherever it lies: two of it would both work. */
+static void append_old(char *list, const char *old, bool asan)
 {
     for (size_t len; *(old += strspn(old, SEPARATORS)); old += len) {
         len = strcspn(old, SEPARATORS);
-        if (is_asan(old, len) == asan && !(strlen(except) == len && strncmp(old, except, len) == 0))
+        if (is_asan(old, len) == asan && !has_name(old, len, LIBRARY_NAME))
             append(list, old, len);
     }
 }
@@ -61,11 +62,11 @@ bool preload_set(const struct library *library, const char *asan)
     bool ok = list != NULL;
 
     if (ok) {
-        append_old(list, old ? old : "", true, "");
+        append_old(list, old ? old : "", true);
         if (!*list && *asan)
             append(list, asan, strlen(asan));
         append(list, name, strlen(name));
-        append_old(list, old ? old : "", false, name);
+        append_old(list, old ? old : "", false);
         ok = setenv("LD_PRELOAD", list, 1) == 0;
     }
     if (!ok)

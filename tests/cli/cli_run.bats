@@ -193,6 +193,10 @@ preload_of()
     matches malloc_lib.so "$output"
 }
 
+@test "another copy of the library in LD_PRELOAD goes" {
+    same "$top/libsafeclose.so:/b/c.so" "$(LD_PRELOAD="/usr/local/lib/libsafeclose.so:/b/c.so" preload_of "$safeclose" run 2>/dev/null)"
+}
+
 @test "an LD_PRELOAD of 100,000 bytes stays whole" {
     long=$(printf '/nowhere/%05d.so:' {1..6000})
     same "$top/libsafeclose.so:${long%:}" "$(LD_PRELOAD=$long preload_of "$safeclose" run)"
