@@ -65,6 +65,13 @@ static bool may_be_same_socket(int fd, int other)
     return sys2(SYS_fstat, fd, SYS_ARG(&a)) < 0 || (a.st_dev == b.st_dev && a.st_ino == b.st_ino);
 }
 
+/* The peer alone does not tell: of numbers that were duplicated before a connect only the one that was connected has
+ * it. Nor does the serial, which what came by an exec or a message lacks. */
+static bool may_be_same_connection(const struct fd_info *info, struct fd_info other)
+{
+    return other.peer == info->peer || (info->serial && other.serial == info->serial);
+}
+
 /* A connection has a second number only if it was duplicated here, or came by an exec or a message. */
 bool holders_hold_here(int fd, const struct fd_info *info, int *number)
 {
@@ -72,7 +79,8 @@ bool holders_hold_here(int fd, const struct fd_info *info, int *number)
 
     for (int other = kinds ? fdtable_next(-1, kinds) : -1; other >= 0;
          other = fdtable_next(other, kinds)) {
-        if (other != fd && fdtable_get(other).peer == info->peer && may_be_same_socket(fd, other)) {
+        if (other != fd && may_be_same_connection(info, fdtable_get(other)) &&
+            may_be_same_socket(fd, other)) {
             *number = other;
             return true;
         }

@@ -40,6 +40,13 @@ echoed()
     echoed
 }
 
+@test "a dup of a socket that is connected afterwards: the other number reads all, and answers" {
+    leaves_alone --alone 'peer listens' 'program makes a socket' 'program shares by dup' \
+        'program connects the socket' 'peer accepts' "${unread[@]}" "${echo[@]}"
+    echoed
+    tells 1.note shared 1.outcome none
+}
+
 @test "a stream on a dup of it: the stream's number reads all, and answers" {
     leaves_alone "${unread[@]}" 'program shares with a stream' "${echo[@]}"
     echoed

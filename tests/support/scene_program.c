@@ -108,6 +108,12 @@ VERB(do_connect_without_waiting, port, "connects without waiting")
     program_takes(fd);
 }
 
+VERB(do_connect_socket, port, "connects the socket")
+{
+    if (connect_to(program_connection(), port) != 0)
+        scene_fail("connect");
+}
+
 VERB(do_make_socket, rest, "makes a socket")
 {
     options.we_connect = true;
