@@ -51,8 +51,8 @@ long dup_end(uint32_t forks, int fd, long copy)
         return copy;
     if (boundary_vfork_child())
         holders_lose(fd); /* the copy is likely to survive an exec, out of our sight */
-    else if (fd != copy && boundary_enter())
-        track_new((int)copy, holders_dup(fd, forks));
+    else if (fd != copy && boundary_enter() && !track_new((int)copy, holders_dup(fd, forks)))
+        holders_lose(fd); /* no close of fd would find the copy */
     return copy;
 }
 

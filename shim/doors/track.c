@@ -15,11 +15,10 @@
 
 /* If the table has an older entry for this number, that connection was closed unseen. Relatives are not told that this
  * process has given it up, because it may only have been moved to another number. */
-void track_new(int fd, struct fd_info info)
+bool track_new(int fd, struct fd_info info)
 {
     fdtable_take(fd);
-    if (info.flags)
-        fdtable_set(fd, info);
+    return !info.flags || fdtable_set(fd, info);
 }
 
 /* The flags of a socket whose creation was not seen; 0 if fd is no socket. */

@@ -9,8 +9,9 @@
 
 #include <stdbool.h>
 
-/* fd is a new number, with this entry; an entry without flags says that it is not TCP. */
-void track_new(int fd, struct fd_info info);
+/* fd is a new number, with this entry; an entry without flags says that it is not TCP. False if the entry can't be
+ * kept. */
+bool track_new(int fd, struct fd_info info);
 
 /* fd came from a process that can't be followed. */
 void track_arrived(int fd);

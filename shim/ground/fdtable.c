@@ -58,18 +58,19 @@ static struct entry *entry_of(int fd, bool create)
     return page ? &page[fd % ENTRIES] : NULL;
 }
 
-void fdtable_set(int fd, struct fd_info info)
+bool fdtable_set(int fd, struct fd_info info)
 {
     struct entry *e = entry_of(fd, true);
 
     if (!e)
-        return;
+        return false;
     atomic_store_explicit(&e->peer, info.peer, memory_order_relaxed);
     atomic_store_explicit(&e->origin, info.origin, memory_order_relaxed);
     atomic_store_explicit(&e->epolls, info.epolls, memory_order_relaxed);
     atomic_store_explicit(&e->rings, info.rings, memory_order_relaxed);
     atomic_store_explicit(&e->serial_flags, info.serial << FLAG_BITS | info.flags,
                           memory_order_release);
+    return true;
 }
 
 struct fd_info fdtable_get(int fd)

@@ -54,8 +54,9 @@ static inline bool fdtable_is_plain(const struct fd_info *info)
            !(info->flags & doubts);
 }
 
-/* Replaces what is known of fd. Numbers beyond the table are not remembered. */
-void fdtable_set(int fd, struct fd_info info);
+/* Replaces what is known of fd. False if it can't be remembered: the number is beyond the table, or there is no memory
+ * for the page. */
+bool fdtable_set(int fd, struct fd_info info);
 
 /* What is known of fd; all zero if nothing is. */
 struct fd_info fdtable_get(int fd);

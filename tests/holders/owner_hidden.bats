@@ -54,6 +54,10 @@ held()
     held owner_hidden pidfd-getfd-by-number
 }
 
+@test "holder: a duplicate, of whose number there was no memory to remember anything" {
+    held owner_hidden dup-without-memory
+}
+
 @test "holder: a child that took it with pidfd_getfd" {
     held owner_hidden pidfd-getfd-by-child
 }

@@ -308,6 +308,23 @@ SCENE(pidfd_getfd_by_child, "pidfd-getfd-by-child")
     end_with(pid);
 }
 
+/* What a library remembers of so high a number needs memory of its own. */
+SCENE(dup_without_memory, "dup-without-memory")
+{
+    enum { HIGH = 5000 };
+    struct rlimit memory, none = {0, 0};
+    int fd = owner_takes_one();
+
+    must(getrlimit(RLIMIT_AS, &memory), "ask for a limit");
+    none.rlim_max = memory.rlim_max;
+    must(setrlimit(RLIMIT_AS, &none), "forbid more memory");
+    int copy = must(fcntl(fd, F_DUPFD, HIGH), "duplicate");
+    must(setrlimit(RLIMIT_AS, &memory), "allow more memory");
+    close_unread(fd);
+    owner_serves("holder", copy, copy);
+    owner_peer_reads();
+}
+
 /* ---- Passing --------------------------------------------------------------------------------- */
 
 SCENE(pass_by_number, "pass-by-number")

@@ -113,7 +113,7 @@ TEST_THEN(a_note_comes_back_as_it_was_set, clear)
     const int numbers[] = {0, 1, 255, 256, 511, 512, 513, 1023, 1024, 524287, BEYOND - 1};
 
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        fdtable_set(numbers[i], whole);
+        assert_true(fdtable_set(numbers[i], whole));
         assert_note(numbers[i], whole);
         fdtable_set(numbers[i], other);
         assert_note(numbers[i], other);
@@ -148,7 +148,7 @@ TEST(a_number_outside_the_table_is_not_remembered)
     const int numbers[] = {-1, -2, -256, INT_MIN, BEYOND, BEYOND + 1, INT_MAX - 1, INT_MAX};
 
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        fdtable_set(numbers[i], (struct fd_info){1, 1, FD_TCP, 1, 0, 0});
+        assert_false(fdtable_set(numbers[i], (struct fd_info){1, 1, FD_TCP, 1, 0, 0}));
         assert_note(numbers[i], nothing);
         fdtable_add(numbers[i], FD_UNTRACKED);
         assert_note(numbers[i], nothing);
