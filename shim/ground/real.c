@@ -114,10 +114,12 @@ int real_fcntl(int fd, int command, void *argument)
     return (int)result(sys3(SYS_fcntl, fd, command, SYS_ARG(argument)));
 }
 
+#ifndef __LP64__
 int real_fcntl64(int fd, int command, void *argument)
 {
     return libc.fcntl64 ? libc.fcntl64(fd, command, argument) : real_fcntl(fd, command, argument);
 }
+#endif
 
 int real_ioctl(int fd, unsigned long request, void *argument)
 {

@@ -39,6 +39,9 @@ EXPORT int fcntl(int fd, int command, ...)
     return (int)dup_fcntl_end(forks, fd, command, real_fcntl(fd, command, argument));
 }
 
+#ifdef __LP64__ /* the same, as libc has it */
+ALIAS(fcntl) int fcntl64(int fd, int command, ...);
+#else
 EXPORT int fcntl64(int fd, int command, ...)
 {
     uint32_t forks = dup_begin();
@@ -50,6 +53,7 @@ EXPORT int fcntl64(int fd, int command, ...)
     va_end(args);
     return (int)dup_fcntl_end(forks, fd, command, real_fcntl64(fd, command, argument));
 }
+#endif
 
 /* glibc has these names too. */
 ALIAS(dup2) int __dup2(int fd, int target);
