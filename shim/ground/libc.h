@@ -6,6 +6,7 @@
 #ifndef SAFECLOSE_LIBC_H
 #define SAFECLOSE_LIBC_H
 
+#include <spawn.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -101,10 +102,18 @@ int fcntl64(int fd, int command, ...);
 
 #endif
 
-/* Declared by newer versions only (glibc 2.34), or never. */
+/* Declared by newer versions only (glibc 2.34, 2.39), or never. */
 pid_t _Fork(void);
 int close_range(unsigned first, unsigned last, int flags);
 void closefrom(int low);
+int pidfd_spawn(int *restrict pidfd, const char *restrict path,
+                const posix_spawn_file_actions_t *restrict actions,
+                const posix_spawnattr_t *restrict attributes, char *const argv[restrict],
+                char *const envp[restrict]);
+int pidfd_spawnp(int *restrict pidfd, const char *restrict file,
+                 const posix_spawn_file_actions_t *restrict actions,
+                 const posix_spawnattr_t *restrict attributes, char *const argv[restrict],
+                 char *const envp[restrict]);
 int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags);
 
 #endif

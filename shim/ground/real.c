@@ -217,6 +217,13 @@ void *real_vfork(void)
     return (void *)LOOKED_UP(libc.vfork);
 }
 
+real_spawn *real_find_spawn(enum real_spawn name)
+{
+    const size_t first = offsetof(__typeof__(libc), posix_spawn) / sizeof(void *);
+
+    return LOOKED_UP(libc.posix_spawn) ? ((real_spawn **)&libc)[first + name] : NULL;
+}
+
 int real_setrlimit(int resource, const void *limit)
 {
 #ifndef __LP64__ /* the kernel's structure is wider than libc's */

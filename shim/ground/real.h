@@ -38,6 +38,10 @@ bool real_is_ours(void);
 void real_find_clock(void);
 int64_t real_clock_ns(int clock);
 
+#define REAL_SPAWN_PARAMETERS                                                                      \
+    (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,         \
+     char *const[], char *const[])
+
 /* Each as its manual page says, errno included; first those that real.def makes. */
 #define REAL(type, name, parameters)
 #define REAL_CALL(type, name, parameters, arguments, call) type real_##name parameters;
@@ -66,6 +70,11 @@ pid_t real__Fork(void);
 /* Those with 64 in their name are the same where longs have 64 bits. */
 int real_setrlimit(int resource, const void *limit);
 int real_prlimit(pid_t pid, int resource, const void *limit, void *old);
+
+/* The function of this name; NULL if libc lacks it. A program that looks for it finds our hook all the same. */
+enum real_spawn { REAL_POSIX_SPAWN, REAL_POSIX_SPAWNP, REAL_PIDFD_SPAWN, REAL_PIDFD_SPAWNP };
+typedef int real_spawn REAL_SPAWN_PARAMETERS;
+real_spawn *real_find_spawn(enum real_spawn name);
 
 /* The address of vfork, which must be jumped to and not called (hooks/fork.c). */
 void *real_vfork(void);

@@ -32,16 +32,24 @@ EXPORT int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions,
     return ret;
 }
 
+static int spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                 const posix_spawnattr_t *attributes, char *const argv[], char *const envp[],
+                 enum real_spawn name)
+{
+    bool watched = spawn_begin(actions);
+    real_spawn *call = real_find_spawn(name);
+    int ret = call ? call(pid, path, actions, attributes, argv, envp) : ENOSYS;
+
+    spawn_end(watched, 0);
+    return ret;
+}
+
 EXPORT int posix_spawn(pid_t *restrict pid, const char *restrict path,
                        const posix_spawn_file_actions_t *actions,
                        const posix_spawnattr_t *restrict attributes, char *const argv[restrict],
                        char *const envp[restrict])
 {
-    bool watched = spawn_begin(actions);
-    int ret = real_posix_spawn(pid, path, actions, attributes, argv, envp);
-
-    spawn_end(watched, 0);
-    return ret;
+    return spawn(pid, path, actions, attributes, argv, envp, REAL_POSIX_SPAWN);
 }
 
 EXPORT int posix_spawnp(pid_t *restrict pid, const char *restrict file,
@@ -49,11 +57,23 @@ EXPORT int posix_spawnp(pid_t *restrict pid, const char *restrict file,
                         const posix_spawnattr_t *restrict attributes, char *const argv[restrict],
                         char *const envp[restrict])
 {
-    bool watched = spawn_begin(actions);
-    int ret = real_posix_spawnp(pid, file, actions, attributes, argv, envp);
+    return spawn(pid, file, actions, attributes, argv, envp, REAL_POSIX_SPAWNP);
+}
 
-    spawn_end(watched, 0);
-    return ret;
+EXPORT int pidfd_spawn(int *restrict pidfd, const char *restrict path,
+                       const posix_spawn_file_actions_t *restrict actions,
+                       const posix_spawnattr_t *restrict attributes, char *const argv[restrict],
+                       char *const envp[restrict])
+{
+    return spawn(pidfd, path, actions, attributes, argv, envp, REAL_PIDFD_SPAWN);
+}
+
+EXPORT int pidfd_spawnp(int *restrict pidfd, const char *restrict file,
+                        const posix_spawn_file_actions_t *restrict actions,
+                        const posix_spawnattr_t *restrict attributes, char *const argv[restrict],
+                        char *const envp[restrict])
+{
+    return spawn(pidfd, file, actions, attributes, argv, envp, REAL_PIDFD_SPAWNP);
 }
 
 /* Its command substitution starts a shell. */

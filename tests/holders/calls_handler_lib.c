@@ -1,8 +1,10 @@
 /* A library that calls a handler of SIGUSR1, where there is one, just before it closes or executes. Behind the library
- * under test in LD_PRELOAD it does so when that has done its part, and the number is still open. */
+ * under test in LD_PRELOAD it does so when that has done its part, and the number is still open. It also has the names
+ * that libc may lack. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -28,4 +30,41 @@ __attribute__((visibility("default"))) int execve(const char *path, char *const 
 
     interrupt();
     return next(path, argv, envp); /* syscall would be the library's, and begin another exec */
+}
+
+typedef int spawn_call(int *pidfd, const char *path, const posix_spawn_file_actions_t *actions,
+                       const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]);
+
+static spawn_call *next_of(const char *name, const char *instead)
+{
+    spawn_call *next = (spawn_call *)dlsym(RTLD_NEXT, name);
+
+    return next ? next : (spawn_call *)dlsym(RTLD_NEXT, instead);
+}
+
+#define EXPORT __attribute__((visibility("default")))
+
+EXPORT int pidfd_spawn(int *restrict pidfd, const char *restrict path,
+                       const posix_spawn_file_actions_t *restrict actions,
+                       const posix_spawnattr_t *restrict attributes, char *const argv[restrict],
+                       char *const envp[restrict]);
+EXPORT int pidfd_spawnp(int *restrict pidfd, const char *restrict file,
+                        const posix_spawn_file_actions_t *restrict actions,
+                        const posix_spawnattr_t *restrict attributes, char *const argv[restrict],
+                        char *const envp[restrict]);
+
+int pidfd_spawn(int *restrict pidfd, const char *restrict path,
+                const posix_spawn_file_actions_t *restrict actions,
+                const posix_spawnattr_t *restrict attributes, char *const argv[restrict],
+                char *const envp[restrict])
+{
+    return next_of("pidfd_spawn", "posix_spawn")(pidfd, path, actions, attributes, argv, envp);
+}
+
+int pidfd_spawnp(int *restrict pidfd, const char *restrict file,
+                 const posix_spawn_file_actions_t *restrict actions,
+                 const posix_spawnattr_t *restrict attributes, char *const argv[restrict],
+                 char *const envp[restrict])
+{
+    return next_of("pidfd_spawnp", "posix_spawnp")(pidfd, file, actions, attributes, argv, envp);
 }

@@ -109,6 +109,18 @@ sole()
     held_by spawn-moved owner-unknown
 }
 
+# Where libc has no such names, a library below has them.
+@test "pidfd_spawn and pidfd_spawnp: the program serves" {
+    local library=$LIBSAFECLOSE:$programs/calls_handler_lib.so
+    LIBSAFECLOSE=$library held_by pidfd_spawn owner-unknown
+    LIBSAFECLOSE=$library held_by pidfd_spawnp owner-unknown
+}
+
+@test "pidfd_spawn and pidfd_spawnp, as this libc has them or not: the program serves" {
+    held_by pidfd_spawn owner-unknown
+    held_by pidfd_spawnp owner-unknown
+}
+
 @test "system: what runs in the background serves" {
     held_by system owner-unknown
 }

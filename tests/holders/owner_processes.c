@@ -7,6 +7,7 @@
 #include "net.h"
 #include "owner_hold.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <pty.h>
@@ -418,6 +419,33 @@ SCENE(spawn_moved, "spawn-moved")
     posix_spawn_file_actions_adddup2(&actions, fd, OWNER_NUMBER);
     wait_for_holder(fd, spawn(&actions, OWNER_NUMBER));
     posix_spawn_file_actions_destroy(&actions);
+}
+
+/* Of the other name's parameters only the first means something else. libc has it since glibc 2.39. */
+static void spawn_by(const char *name)
+{
+    typedef int call(int *, const char *, const posix_spawn_file_actions_t *,
+                     const posix_spawnattr_t *, char *const[], char *const[]);
+    call *named = (call *)dlsym(RTLD_DEFAULT, name);
+    int fd = owner_takes_one();
+    int pidfd;
+
+    errno = named ? named(&pidfd, self, NULL, NULL, hold_arguments(fd), environ) : ENOSYS;
+    if (errno == ENOSYS)
+        spawn(NULL, fd);
+    else if (errno)
+        unable("spawn");
+    wait_for_holder(fd, -1);
+}
+
+SCENE(spawn_pidfd, "pidfd_spawn")
+{
+    spawn_by("pidfd_spawn");
+}
+
+SCENE(spawn_pidfd_by_path, "pidfd_spawnp")
+{
+    spawn_by("pidfd_spawnp");
 }
 
 /* A program that did not get it is none that holds it. */
