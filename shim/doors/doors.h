@@ -65,8 +65,8 @@ long socket_pair_end(const int pair[2], long ret);
 long socket_listen_end(int fd, long ret);
 long socket_connect_end(int fd, const struct sockaddr *address, socklen_t len, long ret);
 long socket_shutdown_end(int fd, int how, long ret);
-uint64_t socket_epoll_begin(int operation, int fd);
-long socket_epoll_end(uint64_t rings, int epoll, int operation, int fd, long ret);
+uint64_t socket_epoll_begin(int epoll, int operation, int fd);
+long socket_epoll_end(uint64_t begun, int epoll, int operation, int fd, long ret);
 void socket_option_begin(int fd, int level, int name);
 
 /* The real call takes this address and len. */

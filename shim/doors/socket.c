@@ -173,21 +173,22 @@ long socket_shutdown_end(int fd, int how, long ret)
     return ret;
 }
 
-/* In which epoll sets a connection is. Returns what socket_epoll_end takes. */
-uint64_t socket_epoll_begin(int operation, int fd)
+/* In which epoll sets a connection is. Returns what socket_epoll_end takes: whether the table had it in this set
+ * already, or the count of rings. */
+uint64_t socket_epoll_begin(int epoll, int operation, int fd)
 {
     if (operation == EPOLL_CTL_ADD && boundary_enter())
-        holders_enter_epoll_begin(fd);
+        return holders_enter_epoll_begin(fd, epoll);
     return rings_count();
 }
 
-long socket_epoll_end(uint64_t rings, int epoll, int operation, int fd, long ret)
+long socket_epoll_end(uint64_t begun, int epoll, int operation, int fd, long ret)
 {
-    if (ret != 0 || !boundary_enter())
+    if (!boundary_enter())
         return ret;
     if (operation == EPOLL_CTL_ADD)
-        holders_enter_epoll_end(fd, epoll);
-    else if (operation == EPOLL_CTL_DEL)
-        fdtable_leave_epoll(fd, epoll, rings);
+        holders_enter_epoll_end(fd, epoll, begun, ret);
+    else if (operation == EPOLL_CTL_DEL && ret == 0)
+        fdtable_leave_epoll(fd, epoll, begun);
     return ret;
 }

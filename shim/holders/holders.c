@@ -93,9 +93,8 @@ bool holders_in_epoll(const struct fd_info *info)
     return info->epolls || info->flags & FD_EPOLL_STUCK || rings_may_have(info);
 }
 
-/* Noted before the call, because a process that is killed in it can't do so later; and after it, because the child of
- * a fork in between has the number, but does not know of the set. A listening socket does not linger. */
-void holders_enter_epoll_begin(int fd)
+/* A listening socket does not linger. */
+static void tell_of_epoll(int fd)
 {
     struct fd_info info = fdtable_get(fd);
 
@@ -106,13 +105,28 @@ void holders_enter_epoll_begin(int fd)
         family_distrust();
 }
 
+/* Noted before the call: the set may give another thread an event, and that thread may close the connection, before
+ * this one goes on; and a process that is killed in the call can't do so later. Relatives are told after it, too, of a
+ * fork in between. */
+bool holders_enter_epoll_begin(int fd, int epoll)
+{
+    bool again = !fdtable_enter_epoll(fd, epoll);
+
+    tell_of_epoll(fd);
+    return again;
+}
+
 /* If it was in the set with this number, and is put into it again, then nobody saw how it was taken out; or the
  * number is another set's by now, and the first set may live under another number or in a relative. */
-void holders_enter_epoll_end(int fd, int epoll)
+void holders_enter_epoll_end(int fd, int epoll, bool again, long ret)
 {
-    if (!fdtable_enter_epoll(fd, epoll))
-        fdtable_add(fd, FD_EPOLL_STUCK);
-    holders_enter_epoll_begin(fd);
+    if (ret == 0) {
+        if (again)
+            fdtable_add(fd, FD_EPOLL_STUCK);
+        tell_of_epoll(fd);
+    } else if (!again && errno != EEXIST) {
+        fdtable_leave_epoll(fd, epoll, fdtable_get(fd).rings);
+    }
 }
 
 enum held holders_give_up(int fd, struct fd_info *info, bool ending, bool stays, int *number)

@@ -60,9 +60,10 @@ enum held holders_release(struct fd_info *info);
  * parent still holds all that it created, and a child that ends can skip it. Otherwise 0. */
 uint32_t holders_keeper(void);
 
-/* Before and after fd is put into an epoll set. Tells the processes that were forked before, which can't know. */
-void holders_enter_epoll_begin(int fd);
-void holders_enter_epoll_end(int fd, int epoll);
+/* Before and after fd is put into an epoll set, which returned ret. Tells the processes that were forked before, which
+ * can't know. again: what begin returned, whether the table had it in that set already. */
+bool holders_enter_epoll_begin(int fd, int epoll);
+void holders_enter_epoll_end(int fd, int epoll, bool again, long ret);
 
 /* Whether this number may be in an epoll set. */
 bool holders_in_epoll(const struct fd_info *info);

@@ -57,9 +57,9 @@ EXPORT int shutdown(int fd, int how)
 
 EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
-    uint64_t rings = socket_epoll_begin(operation, fd);
+    uint64_t begun = socket_epoll_begin(epoll, operation, fd);
 
-    return (int)socket_epoll_end(rings, epoll, operation, fd,
+    return (int)socket_epoll_end(begun, epoll, operation, fd,
                                  real_epoll_ctl(epoll, operation, fd, event));
 }
 

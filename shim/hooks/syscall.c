@@ -83,7 +83,7 @@ static long pass(long call[7], const void *call_site)
     long number = call[0];
     uint32_t forked = dup_begin();
     struct fd_info info;
-    uint64_t rings;
+    uint64_t begun;
     struct accepting accepting;
     struct unsharing unsharing;
     enum forking forking;
@@ -140,8 +140,8 @@ static long pass(long call[7], const void *call_site)
     case SYS_shutdown:
         return socket_shutdown_end(fd, (int)a[1], real_syscall(call));
     case SYS_epoll_ctl:
-        rings = socket_epoll_begin((int)a[1], (int)a[2]);
-        return socket_epoll_end(rings, fd, (int)a[1], (int)a[2], real_syscall(call));
+        begun = socket_epoll_begin(fd, (int)a[1], (int)a[2]);
+        return socket_epoll_end(begun, fd, (int)a[1], (int)a[2], real_syscall(call));
     case SYS_setsockopt:
         socket_option_begin(fd, (int)a[1], (int)a[2]);
         return real_syscall(call);

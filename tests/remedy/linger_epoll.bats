@@ -36,6 +36,14 @@ load linger_epoll
     lingers changed 1000
 }
 
+@test "refused before and after it is registered: no stale event" {
+    lingers refused 500
+}
+
+@test "closed by a thread that the registration woke, before that has returned: no stale event" {
+    LIBSAFECLOSE=$LIBSAFECLOSE:$programs/calls_handler_lib.so lingers served-meanwhile 500
+}
+
 @test "taken out by the program itself: lingers" {
     lingers taken-out 1000
 }

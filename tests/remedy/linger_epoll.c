@@ -15,6 +15,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,6 +199,47 @@ static void changed(struct connection *c)
     level(c);
 }
 
+static void add_in_vain(int fd, uint32_t events, int error)
+{
+    struct epoll_event event = {.events = events};
+
+    if (epoll_ctl(sets[0], EPOLL_CTL_ADD, fd, &event) == 0 || errno != error)
+        unable("have a registration refused");
+}
+
+/* First with flags that exclude each other, and then because it is there. */
+static void refused(struct connection *c)
+{
+    add_in_vain(c->fd, EPOLLIN | EPOLLEXCLUSIVE | EPOLLONESHOT, EINVAL);
+    level(c);
+    add_in_vain(c->fd, EPOLLIN, EEXIST);
+}
+
+/* Served and closed before the call that registers it has returned, as another thread does that the event wakes.
+ * calls_handler_lib below the library calls the handler. */
+static struct connection *registered;
+
+static void serve(const struct way *way, struct connection *c);
+
+static void serve_registered(int signal)
+{
+    static const struct way way = {.close = close_it};
+    struct pollfd request = {.fd = registered->fd, .events = POLLIN};
+
+    (void)signal;
+    if (registered->dead || poll(&request, 1, -1) != 1)
+        return;
+    serve(&way, registered);
+}
+
+static void level_and_served(struct connection *c)
+{
+    registered = c;
+    signal(SIGUSR2, serve_registered);
+    level(c);
+    signal(SIGUSR2, SIG_DFL);
+}
+
 /* ---- Ways to close -------------------------------------------------------------------------------- */
 
 void close_it(struct connection *c)
@@ -234,6 +277,8 @@ static const struct way ways[] = {
     {"closed-set", in_a_set_that_is_closed, close_it, NULL},
     {"changed", changed, close_it, NULL},
     {"taken-out", level, take_out_and_close, NULL},
+    {"refused", refused, close_it, NULL},
+    {"served-meanwhile", level_and_served, close_it, NULL},
     {"held-on", level, close_another, NULL},
     {.name = NULL},
 };

@@ -65,6 +65,6 @@ load linger_epoll
 }
 
 @test "it is found when a set that is another by now is taken for the first" {
-    broken holders/holders.c '!fdtable_enter_epoll(fd, epoll))' '!fdtable_enter_epoll(fd, epoll) \&\& false)'
+    broken holders/holders.c '!fdtable_enter_epoll(fd, epoll);' '!fdtable_enter_epoll(fd, epoll) \&\& false;'
     gets_stale_events child-new-set
 }
