@@ -84,21 +84,22 @@ EXPORT int wordexp(const char *restrict words, wordexp_t *restrict expansion, in
     return (int)spawn_end(watched, real_wordexp(words, expansion, flags));
 }
 
-static int exec_path(const char *path, char *const argv[], char *const envp[])
+static int execute(const char *path, char *const argv[], char *const envp[],
+                   int (*call)(const char *path, char *const argv[], char *const envp[]))
 {
     struct exec exec = exec_begin();
 
-    return (int)exec_failed(exec, real_execve(path, argv, envp));
+    return (int)exec_failed(exec, call(path, argv, envp));
 }
 
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
-    return exec_path(path, argv, envp);
+    return execute(path, argv, envp, real_execve);
 }
 
 EXPORT int execv(const char *path, char *const argv[])
 {
-    return exec_path(path, argv, environ);
+    return execute(path, argv, environ, real_execve);
 }
 
 static int exec_file(const char *file, char *const argv[])
@@ -115,9 +116,7 @@ EXPORT int execvp(const char *file, char *const argv[])
 
 EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-    struct exec exec = exec_begin();
-
-    return (int)exec_failed(exec, real_execvpe(file, argv, envp));
+    return execute(file, argv, envp, real_execvpe);
 }
 
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
@@ -160,7 +159,7 @@ static int exec_list(enum list list, const char *path, const char *first, va_lis
         argv[i + 1] = va_arg(*args, char *);
     if (list == EXECLP)
         return exec_file(path, argv);
-    return exec_path(path, argv, list == EXECLE ? va_arg(*args, char **) : environ);
+    return execute(path, argv, list == EXECLE ? va_arg(*args, char **) : environ, real_execve);
 }
 
 EXPORT int execl(const char *path, const char *first, ...)
