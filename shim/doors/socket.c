@@ -103,9 +103,11 @@ long socket_accept_end(const struct accepting *a, int listener, long fd)
             fdtable_add(listener, FD_LISTENING);
         peer = peer_of(a, (int)fd);
         info.peer = owner_peer_hash(&peer);
-        /* An accepted socket inherits SO_LINGER, and its protocol, from the listening one. */
-        info.flags =
-            FD_TCP | FD_CREATED | FD_PEER | (flags & (FD_MPTCP | FD_ASK_LINGER | FD_LOWAT));
+        /* An accepted socket inherits options, and its protocol, from the listening one, by whatever number and in
+         * whatever process they were set. */
+        info.flags = FD_TCP | FD_CREATED | FD_PEER |
+                     (flags & (FD_MPTCP | FD_ASK_LINGER | FD_LOWAT)) |
+                     (family_knows_linger2() ? FD_ASK_LINGER : 0);
     }
     track_new((int)fd, info);
     if (a->watched) {
@@ -149,19 +151,21 @@ long socket_connect_end(int fd, const struct sockaddr *address, socklen_t len, l
 }
 
 /* Before the call, because another thread's close must not miss it. If the call fails, a close asks the kernel once
- * more than it had to. */
+ * more than it had to. Of a listening socket's options the others who accept from it learn by the family. */
 void socket_option_begin(int fd, int level, int name)
 {
     bool linger2 = level == IPPROTO_TCP && name == TCP_LINGER2;
+    uint32_t flags = linger2 || (level == SOL_SOCKET && name == SO_LINGER) ? FD_ASK_LINGER
+                     : level == SOL_SOCKET && name == SO_RCVLOWAT          ? FD_LOWAT
+                                                                           : 0;
+    struct fd_info info;
 
-    if (!boundary_enter())
+    if (!flags || !boundary_enter())
         return;
-    if (linger2 || (level == SOL_SOCKET && name == SO_LINGER))
-        fdtable_add(fd, FD_ASK_LINGER);
-    if (linger2)
+    fdtable_add(fd, flags);
+    info = fdtable_get(fd);
+    if (linger2 || (!(info.flags & FD_PEER) && holders_were_others(&info)))
         family_linger2();
-    if (level == SOL_SOCKET && name == SO_RCVLOWAT)
-        fdtable_add(fd, FD_LOWAT);
 }
 
 long socket_shutdown_end(int fd, int how, long ret)

@@ -117,7 +117,8 @@ bool family_is_gone(const struct relative *relative);
 void family_end(void);
 bool family_is_ending(const struct relative *relative);
 
-/* This process sets TCP_LINGER2; whether anybody in the family ever did. */
+/* This process sets TCP_LINGER2; or SO_LINGER or SO_RCVLOWAT where others may accept connections that inherit it.
+ * Whether anybody in the family ever did. */
 void family_linger2(void);
 bool family_knows_linger2(void);
 

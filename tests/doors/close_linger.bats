@@ -20,6 +20,18 @@ load ../support/scene
     tells cause zero-linger outcome rst
 }
 
+@test "SO_LINGER {1,0} on a duplicate of the listening socket: an accepted connection resets as bare, in every mode" {
+    never_changed --alone 'program listens' 'program lingers on a duplicate of the listener 0' \
+        'peer connects' 'program accepts' 'peer sends 1024' 'program closes' "$end"
+    saw resets 1 peer_end ECONNRESET
+}
+
+@test "SO_LINGER {1,0} that the parent sets after it forked a worker: what that accepts resets as bare, in every mode" {
+    never_changed --alone 'program listens' 'program starts a worker that answers 3000' \
+        'program lingers on the listener 0' 'peer connects' 'peer sends 1024' 'program awaits the worker' "$end"
+    saw child 0 resets 1 peer_end ECONNRESET
+}
+
 @test "SO_LINGER {1,0} set through a duplicate: told, and left alone in every mode" {
     never_changed 'program shares by dup' 'program lingers on the duplicate 0' \
         'program closes the duplicate' 'program closes' "$end"

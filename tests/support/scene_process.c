@@ -95,19 +95,30 @@ VERB(do_close_in_clone_child, rest, "closes in a clone child")
 }
 
 /* A worker of a pre-fork server: accepts, answers without reading, closes, and leaves by exit(). */
-VERB(do_serve_in_fork_child, rest, "serves in a fork child")
-{
-    pid_t child = fork();
+static pid_t worker;
 
-    if (child == 0) {
+VERB(do_start_worker, answer, "starts a worker that answers")
+{
+    worker = fork();
+    if (worker == 0) {
         int fd = net_accept(program.listener);
         net_wait_at_least(net_unread, fd, 1);
-        scene_write(fd, 0, scene_number(rest));
+        scene_write(fd, 0, scene_number(answer));
         struct closed closed = program_close(fd);
         exit(closed.result == 0 && closed.error == SCENE_KEPT ? 0 : 1);
     }
-    scene_say("~child_pid=%d", child);
-    wait_for(child);
+    scene_say("~child_pid=%d", worker);
+}
+
+VERB(do_await_worker, rest, "awaits the worker")
+{
+    wait_for(worker);
+}
+
+VERB(do_serve_in_fork_child, answer, "serves in a fork child")
+{
+    do_start_worker(answer);
+    wait_for(worker);
 }
 
 /* ---- The end --------------------------------------------------------------------------------------- */

@@ -233,6 +233,14 @@ VERB(do_linger_on_listener, rest, "lingers on the listener")
     set_linger(program.listener, rest);
 }
 
+VERB(do_linger_on_listener_duplicate, rest, "lingers on a duplicate of the listener")
+{
+    int copy = dup(program.listener);
+
+    set_linger(copy, rest);
+    close(copy);
+}
+
 static void set_int(int level, int option, int value)
 {
     if (setsockopt(program_connection(), level, option, &value, sizeof value) != 0)
