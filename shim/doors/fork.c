@@ -3,6 +3,7 @@
 #include "doors/fork.h"
 #include "doors/standdown.h"
 #include "ground/boundary.h"
+#include "ground/real.h"
 #include "holders/family.h"
 #include "holders/holders.h"
 #include "remedy/linger.h"
@@ -29,8 +30,10 @@ enum forking fork_clone_begin(uint64_t flags)
 {
     if (flags & CLONE_NEWNET)
         event_json_moved();
-    if (flags & CLONE_THREAD)
+    if (flags & CLONE_THREAD) {
+        real_note_thread();
         return FORK_UNWATCHED;
+    }
     if (!(flags & (CLONE_VM | CLONE_FILES)))
         return fork_begin();
     if (boundary_vfork_child())

@@ -251,6 +251,11 @@ bool real_single_threaded(void)
     return LIBC_ALONE;
 }
 
+void real_note_thread(void)
+{
+    libc.__libc_single_threaded = ""; /* which begins with false */
+}
+
 bool real_can_find_object(void)
 {
     return libc._dl_find_object;

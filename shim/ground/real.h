@@ -99,4 +99,7 @@ bool real_can_find_object(void);
 /* True if the process has one thread, as far as libc can tell; false where it can't. */
 bool real_single_threaded(void);
 
+/* The program makes a thread that libc does not know of. For good. */
+void real_note_thread(void);
+
 #endif

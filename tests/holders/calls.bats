@@ -72,6 +72,10 @@ told()
     SAFECLOSE_LINGER_IDLE=1s told drain draining in-use calls reader-of-more-for-long
 }
 
+@test "the same in a thread that the program made by clone, of which libc knows nothing: it gets all 1000" {
+    theirs reader-of-more-in-clone
+}
+
 # What is left when it has peeked is nobody's (-q: whether the end resets is not compared).
 @test "a reader that peeks until there is more (MSG_PEEK, MSG_WAITALL): it sees all 1000" {
     as_bare drain linger -- -q calls peeker

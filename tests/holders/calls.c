@@ -48,13 +48,18 @@ static pthread_t start_reader(int number, long count, int flags)
     return calls_start_asleep(receive);
 }
 
+static void say_result(void)
+{
+    owner_say("reader: %zd bytes, %s, %s\n", result,
+              result < 0 || owner_right(bytes, 0, result) ? "right" : "wrong",
+              result < 0 ? strerrorname_np(error) : "no error");
+}
+
 static void say_what_came(pthread_t reader)
 {
     owner_ask('F', 0); /* so that one that was robbed doesn't wait for ever */
     pthread_join(reader, NULL);
-    owner_say("reader: %zd bytes, %s, %s\n", result,
-              result < 0 || owner_right(bytes, 0, result) ? "right" : "wrong",
-              result < 0 ? strerrorname_np(error) : "no error");
+    say_result();
 }
 
 /* Nothing is unread. */
@@ -116,6 +121,43 @@ SCENE(reader_of_more_by_second_number, "reader-of-more-by-second-number")
 SCENE(reader_of_more_for_long, "reader-of-more-for-long")
 {
     read_more(false, 2500000);
+}
+
+static atomic_bool received;
+
+static int receive_in_clone(void *unused)
+{
+    receive(unused);
+    received = true;
+    return 0;
+}
+
+/* libc knows nothing of the thread, and says that there is none. */
+SCENE(reader_of_more_in_clone, "reader-of-more-in-clone")
+{
+    static char stack[65536] __attribute__((aligned(16)));
+    const int thread =
+        CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+    int least = OWNER_BYTES;
+    int tid;
+
+    read_from = fd = owner_takes_one();
+    wanted = OWNER_BYTES;
+    must(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least), "set a low mark");
+    must(clone(receive_in_clone, stack + sizeof stack, thread, NULL), "clone");
+    while ((tid = calls_tid) == 0)
+        sched_yield();
+    if (!net_wait_until(calls_sleeps, &tid))
+        unable("have a thread sleep");
+    owner_sends(FEW);
+    must(close(fd), "close");
+    a_moment();
+    owner_sends(OWNER_BYTES - FEW);
+    owner_ask('F', 0);
+    while (!received)
+        sched_yield();
+    say_result();
+    owner_peer_reads();
 }
 
 /* What it has seen stays unread. */
