@@ -353,8 +353,8 @@ child_touches_nothing()
     one_event via close cause unread-data unread 1024 action none
     scene drain 'clone refused'
     one_event via close cause unread-data unread 1024
-    # The child that was not made is looked for within a millisecond, as others are.
-    if [[ ${told[action]} == drained ]]; then
+    # The thread that was not made counts from then on, so the connection is drained once no thread can be in a call.
+    if [[ ${told[action]} == drain* ]]; then
         resets_nobody
     else
         saw resets 1
