@@ -85,10 +85,9 @@ long socket_accept_end(const struct accepting *a, int listener, long fd);
 /* Before an ioctl. */
 void message_ioctl_begin(unsigned long request, const void *argument);
 
-/* sendmsg and recvmsg, sendmmsg and recvmmsg, pidfd_getfd. Of sendmmsg the first message begins it. */
-void message_send_begin(const struct msghdr *message);
+/* sendmsg and recvmsg, sendmmsg and recvmmsg, pidfd_getfd. Before a send ret says nothing. */
 typedef long message_door(const struct msghdr *message, long ret);
-message_door message_sent, message_received;
+message_door message_send_begin, message_sent, message_received;
 long message_many(message_door *door, const struct mmsghdr *messages, long count);
 long message_pidfd_taken(long fd);
 

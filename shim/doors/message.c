@@ -17,6 +17,7 @@
 #include <linux/sockios.h>
 #include <linux/nbd.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 
 #define CONTROL_MOST 65536 /* more than the kernel takes (net.core.optmem_max) */
 
@@ -40,25 +41,27 @@ static void each_descriptor(const struct msghdr *message, void (*visit)(int fd))
     }
 }
 
+/* One call for each page. */
 static bool is_readable(const void *bytes, size_t size)
 {
-    const char *p = bytes;
+    const uintptr_t begin = (uintptr_t)bytes;
 
-    for (size_t at = 0; at + sizeof(uint64_t) < size; at += 4096)
-        if (!sys_readable(p + at))
+    for (uintptr_t at = begin; at - begin < size; at = (at | 4095) + 1)
+        if (!sys_readable((const void *)at))
             return false;
-    return size >= sizeof(uint64_t) && sys_readable(p + size - sizeof(uint64_t));
+    return true;
 }
 
-/* Noted before the call: while a connection is on its way, no process holds it, and a relative that looks for holders
- * must know of it. */
-void message_send_begin(const struct msghdr *message)
+/* Noted before the call. While a connection is on its way, no process holds it, and a relative that looks for holders
+ * must know of it. The call may last longer than the receiver needs to use the connection, and another thread, or a
+ * handler of a signal, may close it here meanwhile. */
+long message_send_begin(const struct msghdr *message, long unused)
 {
-    if (!boundary_watches() || !holders_forks() || !is_readable(message, sizeof(*message)))
-        return;
-    if (message->msg_controllen <= CONTROL_MOST &&
+    if (boundary_watches() && is_readable(message, sizeof(*message)) &&
+        message->msg_controllen <= CONTROL_MOST &&
         is_readable(message->msg_control, message->msg_controllen))
         each_descriptor(message, holders_lose);
+    return unused;
 }
 
 static void sent(int fd)
@@ -97,7 +100,7 @@ long message_received(const struct msghdr *message, long ret)
 
 long message_many(message_door *door, const struct mmsghdr *messages, long count)
 {
-    for (long i = 0; i < count; i++)
+    for (long i = 0; i < count && i < UIO_MAXIOV; i++) /* the kernel takes no more */
         door(&messages[i].msg_hdr, 0);
     return count;
 }

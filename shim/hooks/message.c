@@ -8,14 +8,13 @@
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
-    message_send_begin(message);
+    message_send_begin(message, 0);
     return message_sent(message, real_sendmsg(fd, message, flags));
 }
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, libc_message_flags flags)
 {
-    if (count)
-        message_send_begin(&messages->msg_hdr);
+    message_many(message_send_begin, messages, count);
     return (int)message_many(message_sent, messages, real_sendmmsg(fd, messages, count, flags));
 }
 

@@ -155,11 +155,10 @@ static long pass(long call[7], const void *call_site)
         return socket_accept_end(&accepting, fd, real_syscall(call));
 
     case SYS_sendmsg:
-        message_send_begin((const struct msghdr *)a[1]);
+        message_send_begin((const struct msghdr *)a[1], 0);
         return message_sent((const struct msghdr *)a[1], real_syscall(call));
     case SYS_sendmmsg:
-        if (a[2])
-            message_send_begin((const struct msghdr *)a[1]);
+        message_many(message_send_begin, (const struct mmsghdr *)a[1], (unsigned)a[2]);
         return message_many(message_sent, (const struct mmsghdr *)a[1], real_syscall(call));
     case SYS_recvmsg:
         return message_received((const struct msghdr *)a[1], real_syscall(call));

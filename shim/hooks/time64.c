@@ -48,14 +48,13 @@ EXPORT int __setsockopt64(int fd, int level, int name, const void *value, sockle
 
 EXPORT ssize_t __sendmsg64(int fd, const struct msghdr *message, int flags)
 {
-    message_send_begin(message);
+    message_send_begin(message, 0);
     return message_sent(message, real___sendmsg64(fd, message, flags));
 }
 
 EXPORT int __sendmmsg64(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
-    if (count)
-        message_send_begin(&messages->msg_hdr);
+    message_many(message_send_begin, messages, count);
     return (int)message_many(message_sent, messages, real___sendmmsg64(fd, messages, count, flags));
 }
 

@@ -70,6 +70,14 @@ held()
     held owner_hidden pass-while-sending
 }
 
+@test "holder: a stranger to whom it was passed by a sendmsg that has not returned yet" {
+    held owner_hidden pass-to-stranger
+}
+
+@test "holder: a stranger to whom it was passed by the second message of a sendmmsg that has not returned yet" {
+    held owner_hidden pass-second-to-stranger
+}
+
 @test "holder: a child that a vfork child forked" {
     held owner_hidden vfork-forks
 }

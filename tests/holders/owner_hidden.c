@@ -36,23 +36,34 @@ static void end_with(pid_t holder)
     owner_reaps(holder);
 }
 
-/* With a message as long as that. */
-static void send_descriptor(int wire, int fd, size_t size)
+/* With a message as long as that; or with one like it, after a message of one byte. */
+static void send_descriptor_with(int wire, int fd, size_t size, bool second)
 {
     char control[CMSG_SPACE(sizeof fd)] = {0};
     struct iovec data = {calloc(1, size), size};
+    struct iovec before = {control, 1};
     struct msghdr message = {.msg_iov = &data,
                              .msg_iovlen = 1,
                              .msg_control = control,
                              .msg_controllen = sizeof control};
+    struct mmsghdr both[] = {{.msg_hdr = {.msg_iov = &before, .msg_iovlen = 1}},
+                             {.msg_hdr = message}};
     struct cmsghdr *c = CMSG_FIRSTHDR(&message);
 
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
     c->cmsg_len = CMSG_LEN(sizeof fd);
     memcpy(CMSG_DATA(c), &fd, sizeof fd);
-    sendmsg(wire, &message, MSG_NOSIGNAL);
+    if (second)
+        sendmmsg(wire, both, 2, MSG_NOSIGNAL);
+    else
+        sendmsg(wire, &message, MSG_NOSIGNAL);
     free(data.iov_base);
+}
+
+static void send_descriptor(int wire, int fd, size_t size)
+{
+    send_descriptor_with(wire, fd, size, false);
 }
 
 /* A child that is there before the connection, and waits for it to be passed. */
@@ -390,6 +401,53 @@ SCENE(pass_while_sending, "pass-while-sending")
 SCENE(pass_and_be_cancelled, "pass-and-be-cancelled")
 {
     pass_in_long_message(true);
+}
+
+/* What becomes of a program that is no relative of the one that passes the connection: no fork was seen. */
+static _Noreturn void receives(int wire)
+{
+    int fd = net_receive_descriptor(wire, 0);
+
+    if (fd < 0)
+        fd = net_receive_descriptor(wire, 0);
+    owner_opens(ready);
+    hold(fd, fd);
+}
+
+static void *send_second(void *unused)
+{
+    send_descriptor_with(long_wire, held, LONG_MESSAGE, true);
+    return unused;
+}
+
+static void pass_to_stranger(void *sends(void *))
+{
+    int wires[2];
+    pid_t pid;
+    pthread_t thread;
+
+    must(socketpair(AF_UNIX, SOCK_STREAM, 0, wires), "make a wire");
+    char *arguments[] = {(char *)self, "--receive", (char *)number_text(wires[1]), NULL};
+    if (posix_spawn(&pid, self, NULL, NULL, arguments, environ) != 0)
+        unable("spawn");
+    held = owner_takes_one();
+    long_wire = wires[0];
+    thread = start_thread(sends, NULL);
+    owner_waits(ready);
+    close_unread(held);
+    end_with(pid);
+    shutdown(long_wire, SHUT_RDWR);
+    pthread_join(thread, NULL);
+}
+
+SCENE(pass_to_stranger_while_sending, "pass-to-stranger")
+{
+    pass_to_stranger(send_long);
+}
+
+SCENE(pass_second_to_stranger, "pass-second-to-stranger")
+{
+    pass_to_stranger(send_second);
 }
 
 /* ---- What a vfork child does is its own ------------------------------------------------------ */
@@ -839,6 +897,10 @@ int main(int argc, char **argv)
         if (fork() == 0)
             hold(atoi(argv[2]), atoi(argv[2]));
         _exit(0);
+    }
+    if (argc == 3 && strcmp(argv[1], "--receive") == 0) {
+        ready = (struct owner_gate){{OWNER_NUMBER + 14, OWNER_NUMBER + 15}};
+        receives(atoi(argv[2]));
     }
     owner_makes_gates();
     ready = owner_gate();
