@@ -169,17 +169,20 @@ static int own_feed(void)
     return linger_own_lot(feed_target()) ? feed_number() : -1;
 }
 
+static bool end(int reason, int64_t wait, bool surely)
+{
+    return lots_end(own_feed(), reason, wait_now_ns() + wait, surely);
+}
+
 void linger_wait(void)
 {
-    if (boundary_lot() || !lots_live())
-        return;
-    if (!lots_finish(own_feed(), wait_now_ns() + config.exit_wait))
-        lots_end(own_feed(), ENDED_EXIT, wait_now_ns() + STOP_WAIT_NS, false);
+    if (!boundary_lot() && lots_live() && !end(LOTS_WHEN_EMPTY, config.exit_wait, false))
+        end(ENDED_EXIT, STOP_WAIT_NS, false);
 }
 
 static void end_all(void)
 {
-    lots_end(own_feed(), ENDED_STOPPED, wait_now_ns() + STOP_WAIT_NS, true);
+    end(ENDED_STOPPED, STOP_WAIT_NS, true);
     lots_await_burial(wait_now_ns() + STOP_WAIT_NS);
 }
 

@@ -21,7 +21,7 @@ enum lot_finish { LOT_GOES_ON, LOT_RETIRED, LOT_PROCESS_EXITS };
 
 /* In memory of this process alone, which a fork empties. "by ...": who writes the field. */
 struct lot_control {
-    _Atomic int thread; /* its thread id, after its end too; by the starter */
+    _Atomic int thread; /* its thread id, after its end too; by the starter, lots_await_burial */
     _Atomic int
         phase; /* enum lot_phase, a futex: whether its descriptor table is its own; by the lot */
     _Atomic int welcome;    /* takes parcels; by the starter, by the lot when it takes no more */

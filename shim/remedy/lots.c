@@ -89,8 +89,8 @@ static int find_room(struct lots *l)
         if (atomic_load(&l->ages[i]) - atomic_load(&l->ages[oldest]) > UINT32_MAX / 2)
             oldest = i;
     }
-    atomic_store(&l->controls[oldest].stop, ENDED_EVICTED);
-    nudge(&l->tids[oldest], NULL, NULL);
+    if (!atomic_exchange(&l->controls[oldest].stop, ENDED_EVICTED)) /* it may never answer */
+        nudge(l->tids, oldest, NULL, NULL);
     return -1;
 }
 
@@ -99,7 +99,7 @@ static void retire_all(struct lots *l)
 {
     for (int i = 0; i < BOUNDARY_LOTS; i++)
         if (atomic_load(&l->tids[i]) && !atomic_exchange(&l->controls[i].finish, LOT_RETIRED))
-            nudge(&l->tids[i], NULL, NULL);
+            nudge(l->tids, i, NULL, NULL);
 }
 
 long lots_start(int feed, int log)
@@ -194,50 +194,40 @@ static bool await_all(struct lots *l, int64_t deadline)
         while (!await_end(l, i, nudge_at < deadline ? nudge_at : deadline)) {
             if (wait_is_over(deadline))
                 return false;
-            nudge(&l->tids[i], NULL, NULL);
+            nudge(l->tids, i, NULL, NULL);
             nudge_at = wait_now_ns() + NUDGE_AFTER_NS;
         }
     }
     return true;
 }
 
-bool lots_finish(int feed, int64_t deadline)
+bool lots_end(int feed, int reason, int64_t deadline, bool surely)
 {
     struct lots *l = atomic_load(&lots);
+    bool ended;
 
-    for (int i = 0; l && i < BOUNDARY_LOTS; i++)
-        atomic_store(&l->controls[i].finish, LOT_PROCESS_EXITS);
     if (!l)
         return true;
+    for (struct lot_control *c = l->controls; c < l->controls + BOUNDARY_LOTS; c++)
+        atomic_store(reason ? &c->stop : &c->finish, reason ? reason : LOT_PROCESS_EXITS);
     wake_all(l, feed);
-    return await_all(l, deadline);
-}
-
-void lots_end(int feed, enum ended reason, int64_t deadline, bool surely)
-{
-    struct lots *l = atomic_load(&lots);
-
-    for (int i = 0; l && i < BOUNDARY_LOTS; i++)
-        atomic_store(&l->controls[i].stop, (int)reason);
-    if (!l)
-        return;
-    wake_all(l, feed);
-    await_all(l, deadline);
+    ended = await_all(l, deadline);
     for (int i = 0; surely && i < BOUNDARY_LOTS; i++)
         while (atomic_load(&l->tids[i])) {
-            nudge(&l->tids[i], nudge_end, NULL);
+            nudge(l->tids, i, nudge_end, NULL);
             wait_ns(MOMENT_NS);
         }
     nudge_await();
+    return ended;
 }
 
-/* A thread clears its id a moment before the kernel ceases to count it. */
+/* A thread clears its id a moment before the kernel ceases to count it. No lot lives. */
 void lots_await_burial(int64_t deadline)
 {
     struct lots *l = atomic_load(&lots);
 
     for (int i = 0; l && i < BOUNDARY_LOTS; i++) {
-        int tid = atomic_load(&l->controls[i].thread);
+        int tid = atomic_exchange(&l->controls[i].thread, 0); /* another thread may get it */
 
         while (tid && nudge_finds(tid) && !wait_is_over(deadline))
             wait_ns(MOMENT_NS);
@@ -266,7 +256,7 @@ bool lots_follow(const long call[4])
             continue;
         memcpy(before, rights->words, sizeof(before));
         rights->known = 0;
-        nudge(&l->tids[i], follow, call);
+        nudge(l->tids, i, follow, call);
         if (atomic_load(&l->tids[i]) && !rights_can_return(rights, before))
             return false;
     }

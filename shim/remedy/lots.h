@@ -32,18 +32,17 @@ bool lots_busy(void);
 /* Wakes this lot if it naps. */
 void lots_hurry(struct lot_control *lot);
 
-/* Tells all lots to end when they are empty, and waits for that. feed: leads to one of them, or -1. False if one still
- * lives at the deadline (monotonic, ns). */
-bool lots_finish(int feed, int64_t deadline);
+#define LOTS_WHEN_EMPTY 0
 
 /*
- * Drains and closes all that is parked, and ends all lots, for this reason. surely: a lot that still lives at the
- * deadline is ended by force, the kernel closes what it holds, and this returns when no lot lives, however long that
- * takes.
+ * Tells all lots to end, and waits for that. With an enum ended as reason they drain and close all that is parked, with
+ * LOTS_WHEN_EMPTY they let it linger. feed: leads to one of them, or -1. surely: a lot that still lives at the deadline
+ * (monotonic, ns) is ended by force, the kernel closes what it holds, and this returns when no lot lives, however long
+ * that takes. False if one still lived at the deadline.
  */
-void lots_end(int feed, enum ended reason, int64_t deadline, bool surely);
+bool lots_end(int feed, int reason, int64_t deadline, bool surely);
 
-/* Waits until the kernel no longer counts the threads of ended lots, at most until the deadline. */
+/* After lots_end: waits until the kernel no longer counts the lots' threads, at most until the deadline. */
 void lots_await_burial(int64_t deadline);
 
 /* Makes each lot's thread make this system call (number and arguments). True if all have, and can take it back. No lot

@@ -7,22 +7,27 @@
 #include "remedy/nudge.h"
 
 #define MOMENT_NS 20000
+#define MOMENTS 8000 /* they take half a second or more */
+#define FREE 0
+#define BUSY (-1)
+#define DONE (-2)
 #define OWN_BIT (1ULL << (NUDGE_SIGNAL - 1))
 
 /* struct kernel_sigaction of x86-64, i386 and arm64. */
+typedef void handler(int, siginfo_t *, void *);
 struct action {
-    void (*handler)(int, siginfo_t *, void *);
+    handler *handler;
     unsigned long flags;
     void (*restorer)(void);
     uint64_t mask;
 };
 
-static _Atomic bool nudging; /* a thread does; that thread */
-static _Atomic int target;   /* the lot's thread that has this errand; likewise */
-static nudge_errand *errand; /* before target */
+/* FREE, or a thread nudges: BUSY; the number of the lot that shall do the errand, from 1; BUSY once it has taken it,
+ * then DONE. By the thread that nudges, and by the lot's from the errand's taking until it is done. */
+static _Atomic int state;
+static nudge_errand *errand; /* before state names a lot */
 static const long *argument; /* likewise */
-static _Atomic int answered; /* the handler has run; the handler */
-static struct action before; /* libc's, or none; with nudging */
+static handler *before;      /* libc's, or SIG_DFL or SIG_IGN; with state */
 
 #if defined(__x86_64__) || defined(__i386__)
 #define RESTORER nudge_return
@@ -46,15 +51,19 @@ __asm__(".pushsection .text\n"
 static void on_nudge(int signal, siginfo_t *info, void *context)
 {
     int lot = boundary_lot();
+    int asked = lot;
 
     if (!lot) {
-        if ((uintptr_t)before.handler > (uintptr_t)SIG_IGN)
-            before.handler(signal, info, context);
+        if ((uintptr_t)before > (uintptr_t)SIG_IGN)
+            before(signal, info, context);
         return;
     }
-    if (atomic_load(&target) == sys_gettid())
+    if (!atomic_compare_exchange_strong(&state, &asked,
+                                        BUSY)) /* too late, or somebody else's signal */
+        return;
+    if (errand)
         errand(lot - 1, argument);
-    atomic_store(&answered, 1);
+    atomic_store(&state, DONE);
 }
 
 void nudge_end(int lot, const long *unused)
@@ -106,61 +115,72 @@ bool nudge_admit(void)
 
 static void claim(void)
 {
-    while (atomic_exchange(&nudging, true))
+    int was = FREE;
+
+    while (!atomic_compare_exchange_strong(&state, &was, BUSY)) {
+        was = FREE;
         wait_ns(MOMENT_NS);
+    }
 }
 
 void nudge_await(void)
 {
-    while (atomic_load(&nudging))
+    while (atomic_load(&state))
         wait_ns(MOMENT_NS);
 }
 
 void nudge_fork_child(void)
 {
-    atomic_store(&nudging, false);
+    atomic_store(&state, FREE);
 }
 
-/* As long as the signal is on its way its handler must stand: the default would end the process. */
-static void deliver(const _Atomic int *tid)
+/* A lot does not answer in time if it is in a call that no signal gets it out of, or if libc's handler stands by now.
+ * The signal is on its way then, but has no errand any more. */
+static void deliver(const _Atomic int *tid, int whom, int lot)
 {
-    int whom = atomic_load(tid);
-
-    atomic_store(&answered, 0);
-    atomic_store(&target, errand ? whom : 0);
-    if (!whom || send_signal(whom, NUDGE_SIGNAL) < 0)
+    atomic_store(&state, lot + 1);
+    if (send_signal(whom, NUDGE_SIGNAL) < 0)
         return;
-    while (atomic_load(tid) == whom && !atomic_load(&answered))
+    for (int i = 0; atomic_load(tid) == whom && atomic_load(&state) != DONE; i++) {
+        if (i >= MOMENTS && atomic_exchange(&state, BUSY) != BUSY)
+            return;
         wait_ns(MOMENT_NS);
+    }
+}
+
+/* Notes what stood there, for on_nudge. */
+static bool replace(const struct action *action)
+{
+    static struct action old;
+
+    if (set_action(action, &old) < 0)
+        return false;
+    if (old.handler != on_nudge)
+        before = old.handler;
+    return true;
 }
 
 /* After the claim there must still be a lot's thread: exec and the like wait for the claim (nudge_await) when
- * none lives. */
-static void nudge_claimed(const _Atomic int *tid)
+ * none lives. Our handler stays: while a signal is on its way the default would end the process, and where libc had
+ * none, it may install its own at any time. */
+static void nudge_claimed(const _Atomic int *tid, int lot)
 {
-    struct action old;
+    int whom = atomic_load(tid);
 
-    if (atomic_load(tid) == 0 || set_action(NULL, &old) < 0)
-        return;
-    if (old.handler != on_nudge) /* a fork in the middle of this leaves ours standing */
-        before = old;
-    if (set_action(&own, NULL) < 0)
-        return;
-    deliver(tid);
-    set_action(&before, NULL);
+    if (whom && replace(NULL) && replace(&own))
+        deliver(tid, whom, lot);
 }
 
-void nudge(const _Atomic int *tid, nudge_errand *what, const long *with)
+void nudge(const _Atomic int *tids, int lot, nudge_errand *what, const long *with)
 {
     uint64_t mask = 0;
 
     if (!signals_block(&mask)) /* a handler of the program's might never return here */
         return;
     claim();
-    atomic_store(&target, 0); /* a signal of somebody else's has no errand */
     errand = what;
     argument = with;
-    nudge_claimed(tid);
-    atomic_store(&nudging, false);
+    nudge_claimed(&tids[lot], lot);
+    atomic_store(&state, FREE);
     signals_restore(mask);
 }

@@ -68,6 +68,13 @@ load linger_process
     arrived 0
 }
 
+# As the close of a file may that somebody with other rights has passed to it. A tracer is easier to have.
+@test "a lot that no signal gets out of its call: another lot is started, and the process ends" {
+    SAFECLOSE_EXIT_WAIT=100ms linger linger linger_exit lot-is-stopped
+    matches '^whole 1 of 1 ' "$(of_peers linger)"
+    asserts '[e["action"] for e in closes] == ["lingering"]'
+}
+
 # ---- Fork per connection -------------------------------------------------------------------------------
 
 @test "a child for each connection, gone before its peer reads: the parent's lot has them all" {

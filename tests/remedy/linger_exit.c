@@ -5,8 +5,10 @@
 #define _GNU_SOURCE
 #include "linger_process.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 
 static int listener;
@@ -411,6 +413,72 @@ SCENE(stream_in_use, "stream-in-use")
     start(reads_for_ever, stream);
     linger_writes(fileno(stream), FEW);
     linger_asks(ASK_READ, EVERY);
+    exit(0);
+}
+
+/* ---- A lot that no signal gets out of its call ------------------------------------------------- */
+
+/* The thread of the parent that is a lot. */
+static int lot_thread(void)
+{
+    char path[300], name[20];
+    struct dirent *entry;
+
+    snprintf(path, sizeof path, "/proc/%d/task", (int)getppid());
+    DIR *tasks = opendir(path);
+    while (tasks && (entry = readdir(tasks))) {
+        snprintf(path, sizeof path, "/proc/%d/task/%s/comm", (int)getppid(), entry->d_name);
+        FILE *file = fopen(path, "r");
+        bool is_lot = file && fgets(name, sizeof name, file) && !strcmp(name, "safeclose-lot\n");
+
+        if (file)
+            fclose(file);
+        if (is_lot)
+            return atoi(entry->d_name);
+    }
+    errno = ESRCH;
+    unable("find the lot");
+}
+
+/* A tracer holds it, until the process ends. */
+static _Noreturn void stops_lot(struct owner_gate start, struct owner_gate stopped)
+{
+    owner_waits(start);
+    int tid = lot_thread();
+
+    must((int)ptrace(PTRACE_SEIZE, tid, NULL, NULL), "trace the lot");
+    must((int)ptrace(PTRACE_INTERRUPT, tid, NULL, NULL), "stop the lot");
+    must(waitpid(tid, NULL, __WALL), "see the lot stopped");
+    owner_opens(stopped);
+    while (waitpid(tid, NULL, __WALL) > 0)
+        ;
+    _exit(0);
+}
+
+/* The feed is the only socket of its kind. */
+static void close_feed(void)
+{
+    for (int fd = 3; fd < 2000; fd++) {
+        int kind = 0;
+        socklen_t len = sizeof kind;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind, &len) == 0 && kind == SOCK_SEQPACKET)
+            must(close_range((unsigned)fd, (unsigned)fd, 0), "close the feed");
+    }
+}
+
+SCENE(lot_is_stopped, "lot-is-stopped")
+{
+    struct owner_gate start = owner_gate(), stopped = owner_gate();
+    int fd;
+
+    if (must(fork(), "fork") == 0)
+        stops_lot(start, stopped);
+    fd = open_late();
+    owner_opens(start);
+    owner_waits(stopped);
+    close_feed();
+    must(close(fd), "close");
     exit(0);
 }
 
