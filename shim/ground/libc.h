@@ -45,6 +45,10 @@ typedef enum __rlimit_resource libc_prlimit_resource;
 /* Whether the program's only thread is calling, as libc knows it without a symbol to look up. */
 #define LIBC_ALONE false
 
+/* Whether freopen with this path keeps the descriptor. Without a path glibc opens /proc/self/fd/N anew, and closes the
+ * old file. musl changes the file's flags. */
+#define LIBC_REOPEN_KEEPS(path) false
+
 #else
 
 #define LIBC_AT_EXIT __attribute__((destructor))
@@ -57,6 +61,7 @@ typedef int libc_setrlimit_resource;
 typedef int libc_prlimit_resource;
 
 #define LIBC_OF_OTHERS "gnu_get_libc_version"
+#define LIBC_REOPEN_KEEPS(path) (!(path))
 #pragma weak at_quick_exit
 #pragma weak pthread_atfork
 

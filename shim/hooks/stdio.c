@@ -43,9 +43,10 @@ EXPORT int pclose(FILE *stream)
 EXPORT FILE *freopen(const char *restrict path, const char *restrict mode, FILE *restrict stream)
 {
     FILE *ret;
-    int fd;
+    int fd = -1;
 
-    stream_begin(stream, VIA_FREOPEN, CALLER, &fd);
+    if (!LIBC_REOPEN_KEEPS(path))
+        stream_begin(stream, VIA_FREOPEN, CALLER, &fd);
     ret = real_freopen(path, mode, stream);
     close_end(fd, 0);
     return ret;
@@ -54,9 +55,10 @@ EXPORT FILE *freopen(const char *restrict path, const char *restrict mode, FILE 
 EXPORT FILE *freopen64(const char *restrict path, const char *restrict mode, FILE *restrict stream)
 {
     FILE *ret;
-    int fd;
+    int fd = -1;
 
-    stream_begin(stream, VIA_FREOPEN, CALLER, &fd);
+    if (!LIBC_REOPEN_KEEPS(path))
+        stream_begin(stream, VIA_FREOPEN, CALLER, &fd);
     ret = real_freopen64(path, mode, stream);
     close_end(fd, 0);
     return ret;
