@@ -26,10 +26,18 @@ uint32_t family_self(void)
     return family_own;
 }
 
+void family_raise(_Atomic uint64_t *last, uint64_t serial)
+{
+    uint64_t was = atomic_load(last);
+
+    while (was < serial && !atomic_compare_exchange_weak(last, &was, serial))
+        ;
+}
+
 void family_distrust(void)
 {
     if (family)
-        atomic_store(&family->untrusted, family_serial());
+        family_raise(&family->untrusted, family_serial());
 }
 
 bool family_trusts(uint64_t serial)

@@ -92,14 +92,12 @@ void family_fork_parent(int child)
     uint32_t place = take_unborn();
     struct member *m = place ? member_of(place) : NULL;
     uint64_t end = family_serial();
-    uint64_t last = atomic_load(&forked);
 
     if (m && child < 0)
         atomic_store(&m->place, place | DEAD); /* nobody was born */
     else if (m)
         set_pid(place, child > 0 ? child : 0, end);
-    while (last < end && !atomic_compare_exchange_weak(&forked, &last, end))
-        ; /* another thread's fork may have been over later */
+    family_raise(&forked, end); /* another thread's fork may have been over later */
     atomic_fetch_sub(&forking, 1);
 }
 

@@ -50,6 +50,9 @@ static inline struct member *member_of(uint32_t place)
     return &family->members[place % PLACES];
 }
 
+/* *last becomes this serial, unless somebody who drew a later one was faster. */
+void family_raise(_Atomic uint64_t *last, uint64_t serial);
+
 /* What is known of the process at this index. Unsound if an attacker has written it; or if it was written twice during
  * each of the reads. */
 struct relative family_view(uint32_t index);
