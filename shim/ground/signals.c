@@ -22,13 +22,13 @@ void signals_restore(uint64_t before)
         sys4(SYS_rt_sigprocmask, SIG_SETMASK, SYS_ARG(&before), 0, sizeof(before));
 }
 
-/* struct kernel_sigaction of x86-64 and arm64 begins with the handler. */
+/* struct kernel_sigaction begins with the handler, on i386 with the flags in the other half of the word. */
 void signals_ignore_pipe(void)
 {
     uint64_t action[4] = {(uint64_t)(uintptr_t)SIG_IGN};
 
     if (sys4(SYS_rt_sigaction, SIGPIPE, 0, SYS_ARG(action), sizeof(uint64_t)) < 0 ||
-        action[0] != (uint64_t)(uintptr_t)SIG_DFL)
+        (uintptr_t)action[0] != (uintptr_t)SIG_DFL)
         return;
     action[0] = (uint64_t)(uintptr_t)SIG_IGN;
     sys4(SYS_rt_sigaction, SIGPIPE, SYS_ARG(action), 0, sizeof(uint64_t));
