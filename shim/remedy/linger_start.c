@@ -61,7 +61,7 @@ static long start_fed_by(const int pair[2])
         feed_keep(pair[0], mark);
     else
         sys1(SYS_close, pair[0]);
-    return tid;
+    return tid > 0 && feed_number() < 0 ? -EMFILE : tid; /* the lot ends without a feed */
 }
 
 /* The thread of a new lot, for feed_lead; or as lots_start. */

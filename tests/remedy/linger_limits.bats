@@ -51,6 +51,12 @@ nothing_lost()
     asserts 'summaries[0]["linger_ends"]["evicted"] > 0' 'summaries[0]["actions"]["lingering"] == 120'
 }
 
+@test "no room for the way to the lot: drained instead, and told once" {
+    linger linger linger_limits no-high-number
+    asserts '[e["action"] for e in closes] == ["drained"] * 5'
+    same 1 "$(grep -c "can't start the library's thread: Too many open files" "$log")"
+}
+
 # ---- A lot that can't be fed -------------------------------------------------------------------------------
 
 @test "ETOOMANYREFS: drained instead, and told" {

@@ -241,6 +241,20 @@ SCENE(closes_all_by_from, "closes-all-by-from")
     closes_all(BY_FROM);
 }
 
+/* The high numbers, which ours would be among, are all in use. */
+SCENE(no_high_number, "no-high-number")
+{
+    int null = must(open("/dev/null", O_RDWR | O_CLOEXEC), "open /dev/null");
+
+    listener = owner_listens();
+    limit(1024);
+    for (int fd = OWNER_PEER; fd < 1024; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            must(dup2(null, fd), "use a number");
+    park(5);
+    wait_for(ASK_READ);
+}
+
 /* A server whose children begin by closing what they don't know, and go on accepting. */
 SCENE(child_closes_all, "child-closes-all")
 {
