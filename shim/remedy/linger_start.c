@@ -6,6 +6,7 @@
 #include "ground/signals.h"
 #include "ground/sys.h"
 #include "ground/wait.h"
+#include "holders/family.h"
 #include "holders/threads.h"
 #include "remedy/feed.h"
 #include "remedy/linger.h"
@@ -64,12 +65,19 @@ static long start_fed_by(const int pair[2])
     return tid > 0 && feed_number() < 0 ? -EMFILE : tid; /* the lot ends without a feed */
 }
 
-/* The thread of a new lot, for feed_lead; or as lots_start. */
+/* The thread of a new lot, for feed_lead; or as lots_start. A child that was forked meanwhile may have the end that
+ * parcels come from, so this lot gets none. */
 static long start_now(void)
 {
+    uint64_t forked = family_forked();
     int pair[2];
-    long tid = parcel_pair(pair) ? start_fed_by(pair) : -EMFILE;
+    long tid;
 
+    if (forked == UINT64_MAX) /* a fork is under way */
+        return 0;
+    tid = parcel_pair(pair) ? start_fed_by(pair) : -EMFILE;
+    if (tid > 0 && forked != family_forked())
+        tid = 0;
     if (tid <= 0)
         atomic_store(&not_before, wait_now_ns() + RETRY_NS);
     return tid;
