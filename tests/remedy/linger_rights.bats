@@ -95,6 +95,11 @@ keeps_its_lot()
     matches '^whole 10 of 10 ' "$(of_peers linger)"
 }
 
+@test "a thread with the id of a lot's that has ended: a change of rights does not wait for it" {
+    linger linger linger_rights its-id-again
+    same 'again 1, waits 0' "$(of_program linger | head -n 1)"
+}
+
 @test "changes that are refused: what lingers goes on" {
     all_arrives 5 -u linger_rights refused
 }

@@ -347,6 +347,41 @@ SCENE(per_request, "per-request")
     late_data_arrives();
 }
 
+/* The lot is there, and ends. Returns the id of its thread, which a thread of the program has now, or may have. */
+static int replaces_lot(void)
+{
+    char tid[16] = "0";
+    FILE *file;
+
+    park_to_the_end(1);
+    threads("safeclose-lot", tid);
+    do { /* until nothing lingers */
+        usleep(1000);
+        must(seteuid(0), "seteuid");
+    } while (threads("safeclose-lot", NULL));
+    if ((file = fopen("/proc/sys/kernel/ns_last_pid", "w"))) {
+        fprintf(file, "%d", atoi(tid) - 1);
+        fclose(file);
+    }
+    start_thread(sleep_for_ever, NULL);
+    return atoi(tid);
+}
+
+/* A change of rights does not wait for the thread that has the id of one that has ended. */
+SCENE(its_id_again, "its-id-again")
+{
+    struct timespec before, after;
+    bool again = false;
+
+    listener = owner_listens();
+    for (int i = 0; i < 20 && !again; i++) /* another process may be faster */
+        again = syscall(SYS_tgkill, getpid(), replaces_lot(), 0) == 0;
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    must(seteuid(0), "seteuid");
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    owner_say("again %d, waits %d\n", again, after.tv_sec - before.tv_sec > 1);
+}
+
 /* They fail, of the lot's thread too. */
 SCENE(refused, "refused")
 {
