@@ -73,8 +73,8 @@ void nudge_end(int lot, const long *unused)
     sys1(SYS_exit, 0);
 }
 
-/* Its signals of a setuid may come to ours, and its threads must see no more of them than otherwise: no EINTR, and as in
- * musl's handler no other signal within it. What a lot waits in is not begun again all the same (signal(7)). */
+/* Its signals of a setuid may come to ours, and its threads must see no more of them than otherwise: no EINTR, and as
+ * in musl's handler no other signal within it. What a lot waits in is not begun again all the same (signal(7)). */
 #define LIKE_LIBC (SA_SIGINFO | SA_RESTART | SA_ONSTACK)
 
 static const struct action own = {

@@ -95,6 +95,12 @@ keeps_its_lot()
     matches '^whole 10 of 10 ' "$(of_peers linger)"
 }
 
+@test "threads that are cancelled between changes of rights: they end, and what lingers goes on" {
+    all_arrives 3 linger_rights cancels
+    same 'cancelled 1 cancelled 1 cancelled 1' "$(of_program linger | head -n 3 | paste -sd ' ')"
+    matches 'after: 1 lots' "$(<"$BATS_TEST_TMPDIR/linger.stderr")"
+}
+
 @test "a thread with the id of a lot's that has ended: a change of rights does not wait for it" {
     linger linger linger_rights its-id-again
     same 'again 1, waits 0' "$(of_program linger | head -n 1)"

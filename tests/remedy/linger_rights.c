@@ -347,6 +347,25 @@ SCENE(per_request, "per-request")
     late_data_arrives();
 }
 
+/* By the signal that nudges lots, where libc is musl. */
+SCENE(cancels, "cancels")
+{
+    listener = owner_listens();
+    park(3);
+    for (int i = 0; i < 3; i++) {
+        pthread_t thread = start_thread(sleep_for_ever, NULL);
+        void *result = NULL;
+
+        become(NOBODY);
+        become(0);
+        pthread_cancel(thread);
+        pthread_join(thread, &result);
+        owner_say("cancelled %d\n", result == PTHREAD_CANCELED);
+    }
+    tell_lot("after");
+    late_data_arrives();
+}
+
 /* The lot is there, and ends. Returns the id of its thread, which a thread of the program has now, or may have. */
 static int replaces_lot(void)
 {
