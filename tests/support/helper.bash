@@ -217,7 +217,7 @@ broken()
     mkdir -p "$copy/build"
     cp -Rp "$top/Makefile" "$top/shim" "$copy"
     # What is built already need not be built again.
-    cp -Rp "${BUILD:-$top/build}/shim" "$copy/build"
+    cp -Rp "${BUILD:-$top/build}"/{shim,compiler} "$copy/build"
     sed -i "s/$2/$3/" "$copy/shim/$1"
     if cmp -s "$top/shim/$1" "$copy/shim/$1"; then
         fail "shim/$1 has no line with \"$2\": tell this test what it looks like now"
