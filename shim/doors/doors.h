@@ -36,13 +36,13 @@ enum standdown range_begin(unsigned first, unsigned last, int flags, enum via vi
 long range_end(enum standdown reason, unsigned first, unsigned last, int flags, long ret);
 
 /* dup2, dup3: they close what target stood for. */
-uint32_t dup_onto_begin(int fd, int target, int flags, enum via via, const void *call_site);
-long dup_onto_end(uint32_t forks, int fd, int target, long copy);
+uint64_t dup_onto_begin(int fd, int target, int flags, enum via via, const void *call_site);
+long dup_onto_end(uint64_t forked, int fd, int target, long copy);
 
-/* dup, and fcntl. forks: what dup_begin returned before the call. */
-uint32_t dup_begin(void);
-long dup_end(uint32_t forks, int fd, long copy);
-long dup_fcntl_end(uint32_t forks, int fd, int command, long ret);
+/* dup, and fcntl. forked: what dup_begin returned before the call. */
+uint64_t dup_begin(void);
+long dup_end(uint64_t forked, int fd, long copy);
+long dup_fcntl_end(uint64_t forked, int fd, int command, long ret);
 
 /* fclose, pclose, freopen. Returns the errno of a flush that failed, so that the stream's unwritten output is
  * lost; else 0. *fd: the stream's descriptor, or -1. close_end follows. */

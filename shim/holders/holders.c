@@ -24,11 +24,6 @@ bool holders_were_others(const struct fd_info *info)
     return info->flags & (FD_UNTRACKED | FD_INHERITED | FD_DUPED) || !elsewhere_excluded(info);
 }
 
-uint32_t holders_forks(void)
-{
-    return family_forks();
-}
-
 enum held holders_release(struct fd_info *info)
 {
     return elsewhere_give_up(info, false, false);
@@ -241,13 +236,13 @@ void holders_fork_begun(void)
         holders_lose_kept();
 }
 
-struct fd_info holders_dup(int fd, uint32_t forks)
+struct fd_info holders_dup(int fd, uint64_t forked)
 {
     struct fd_info duped;
 
     if (fdtable_get(fd).flags & FD_TCP) {
         fdtable_add(fd, FD_DUPED);
-        if (forks != family_forks() || family_forked() == UINT64_MAX)
+        if (forked == UINT64_MAX || forked != family_forked())
             holders_lose(fd);
     }
     duped = fdtable_get(fd);

@@ -71,10 +71,10 @@ bool holders_in_epoll(const struct fd_info *info);
 /* Whether this process holds fd's connection by another number, and by which. */
 bool holders_hold_here(int fd, const struct fd_info *info, int *number);
 
-/* fd was duplicated. Returns the entry for the new number, all zero if fd is not known to be TCP. forks: what
- * holders_forks returned before the call; a fork in between may have copied one number or both. */
-struct fd_info holders_dup(int fd, uint32_t forks);
-uint32_t holders_forks(void);
+/* fd was duplicated. Returns the entry for the new number, all zero if fd is not known to be TCP. forked: what
+ * family_forked returned before the call; a fork that was under way then, or now, or came in between, may have copied
+ * one number or both. */
+struct fd_info holders_dup(int fd, uint64_t forked);
 
 /* A process that can't be followed may hold fd's connection from now on. */
 void holders_lose(int fd);

@@ -81,7 +81,7 @@ static long pass(long call[7], const void *call_site)
 {
     long *a = call + 1;
     long number = call[0];
-    uint32_t forked = dup_begin();
+    uint64_t forked = dup_begin();
     struct fd_info info;
     uint64_t begun;
     struct accepting accepting;

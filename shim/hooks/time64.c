@@ -21,9 +21,9 @@ int __recvmmsg64(int fd, struct mmsghdr *messages, unsigned count, int flags, vo
 
 EXPORT int __fcntl_time64(int fd, int command, void *argument)
 {
-    uint32_t forks = dup_begin();
+    uint64_t forked = dup_begin();
 
-    return (int)dup_fcntl_end(forks, fd, command, real___fcntl_time64(fd, command, argument));
+    return (int)dup_fcntl_end(forked, fd, command, real___fcntl_time64(fd, command, argument));
 }
 
 EXPORT int __ioctl_time64(int fd, unsigned long request, void *argument)
