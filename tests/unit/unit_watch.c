@@ -206,6 +206,17 @@ TEST(below_it_all_are_again_but_not_at_every_change)
     assert_int_equal(watch_rate_for(0, 2000, 1024), 1);
 }
 
+TEST(what_comes_at_once_is_forgotten_at_that_rate)
+{
+    const int64_t turn = 20000000;
+
+    assert_int_equal(watch_rate_above(0, 40, turn), 0);
+    assert_int_equal(watch_rate_above(0, 300, turn), 260);
+    assert_int_equal(watch_rate_above(260, 0, turn), 220);
+    assert_int_equal(watch_rate_above(260, 0, 10 * turn), 0);
+    assert_int_equal(watch_rate_above(0, UINT64_MAX / 2, turn), 1000);
+}
+
 /* ---- Where a process belongs ----------------------------------------------------------------------- */
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
