@@ -19,8 +19,7 @@
 #define STACK_OF_RESET 4096
 #define STACK_OF_CLOSE 2048
 #define WAIT_MS 20
-#define TURN 20000000LL    /* ns */
-#define SETTLED 10000000LL /* ns */
+#define TURN 20000000LL /* ns */
 
 /* ---- The loop ------------------------------------------------------------------------------------ */
 
@@ -98,13 +97,15 @@ static bool take_turn(struct watching *w, struct trace *trace, bool *all)
     return fflush(stdout) == 0;
 }
 
-/* Takes what was recorded before the end, unless another signal comes: there may be much. */
+/* Takes what was recorded before the end, unless another signal comes: there may be much. One within a second is the same
+ * wish: timeout(1) sends two. */
 static bool drain_rest(struct watching *w, struct trace *trace)
 {
+    int64_t begin = monotonic_now();
     bool all = false, ok = true;
 
     stopped = 0;
-    while (!all && ok && !stopped)
+    while (!all && ok && (!stopped || monotonic_now() - begin < WATCH_SECOND))
         ok = take_turn(w, trace, &all);
     return ok;
 }
@@ -120,9 +121,6 @@ static int watch(struct watching *w, struct trace *trace)
         ok = take_turn(w, trace, &all);
     }
     trace_stop(trace);
-    /* What has just happened needs a moment to be taken for settled. A signal must not cut it: timeout(1) sends two. */
-    for (int64_t settled = monotonic_now() + SETTLED; monotonic_now() < settled;)
-        usleep(1000);
     ok = ok && drain_rest(w, trace);
     watch_tell_held(w, INT64_MAX);
     w->totals.time = monotonic_now() - begin;

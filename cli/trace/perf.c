@@ -27,6 +27,7 @@ struct perf {
     struct trace_cpu *cpus;
     struct pollfd *polls;
     bool counts_lost;
+    bool stopped;
     int64_t settled; /* records of this time and before may be taken */
     struct trace_period periods[TRACE_POINTS];
     uint64_t lost; /* by the records in the rings, where the events don't count them */
@@ -73,6 +74,7 @@ void perf_stop(struct perf *perf)
 {
     control_all(perf, PERF_EVENT_IOC_DISABLE);
     control_processes(perf, PERF_EVENT_IOC_DISABLE);
+    perf->stopped = true;
 }
 
 static bool open_cpus(struct perf *perf, int cpus, const struct trace_options *options)
@@ -139,7 +141,7 @@ void perf_close(struct perf *perf)
 /* The time first: what a ring shows afterwards of that time or before is all there is. */
 static void look(struct perf *perf)
 {
-    perf->settled = monotonic_now() - SETTLED;
+    perf->settled = perf->stopped ? INT64_MAX : monotonic_now() - SETTLED;
     for (unsigned i = 0; i < perf->count; i++)
         ring_look(&perf->cpus[i].ring);
 }

@@ -8,6 +8,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define ALL_PROCESSORS                                                                             \
+    1 /* MEMBARRIER_CMD_GLOBAL; the headers had another name for it until Linux 4.16 */
 
 static const char *const points[TRACE_POINTS] = {
     [TRACE_SENT] = "events/tcp/tcp_send_reset/format",
@@ -117,6 +122,14 @@ void trace_start(struct trace *trace)
         trace_pipe_start(trace->pipe);
 }
 
+/* Until no other processor is about to record one more event. It does so with preemption off, and membarrier(2) waits until
+ * that has been on again everywhere (a grace period of RCU). A kernel with nohz_full refuses. */
+static void wait_for_others(void)
+{
+    if (syscall(SYS_membarrier, ALL_PROCESSORS, 0, 0) != 0)
+        usleep(10000);
+}
+
 void trace_stop(struct trace *trace)
 {
     if (trace->idle)
@@ -125,6 +138,7 @@ void trace_stop(struct trace *trace)
         perf_stop(trace->perf);
     else
         trace_pipe_stop(trace->pipe);
+    wait_for_others();
 }
 
 /* After all of perf's before it: a reset's close is among them. */

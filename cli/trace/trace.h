@@ -94,8 +94,8 @@ struct trace *trace_open(const struct trace_options *options);
  * between knows every process that a tracepoint may name. */
 void trace_start(struct trace *trace);
 
-/* Nothing is told from here on; trace_next gives what was before it, the last of it after some milliseconds. So
- * trace_next comes to an end, and every tracepoint that was counted is told or lost. */
+/* Nothing is recorded from here on; trace_next gives what was before it. So trace_next comes to an end, and every tracepoint
+ * that was counted is told or lost. */
 void trace_stop(struct trace *trace);
 
 /* The next event, false if there is none yet. */

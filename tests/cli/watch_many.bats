@@ -49,7 +49,7 @@ near()
     if grep -q 'one in several' "$events"; then
         near "$all" $((rows + lost))
     else
-        same "$all" $((rows + lost))
+        ((all == rows + lost)) || fail "$said" "told: $rows" "$(<"$events.said")"
     fi
 }
 
