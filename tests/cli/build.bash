@@ -2,6 +2,8 @@
 # Builds for other machines and libcs, by scripts/matrix. Load it behind helper.
 
 builds=$BATS_FILE_TMPDIR/builds
+# What such programs are started by.
+by=()
 # shellcheck disable=SC2154 # $top is the helper's
 
 # built ROW: builds it, and has its tests run.
@@ -29,6 +31,6 @@ fits()
     install -D "$build" "$file"
     run -0 "$prefix/bin/safeclose" check ./program
     matches "a library for that is installed: $file" "$output"
-    run -0 --separate-stderr "$prefix/bin/safeclose" run -m linger ./program
+    run -0 --separate-stderr "${by[@]}" "$prefix/bin/safeclose" run -m linger ./program
     same '' "$stderr"
 }

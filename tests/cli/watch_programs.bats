@@ -169,12 +169,30 @@ instances()
     unshare -m sh -c "$mounted && ls /sys/kernel/tracing/instances"
 }
 
-@test "an instance that a killed watcher had for idle processors is removed by the next" {
+sleeps()
+{
+    [[ $(cat "/proc/$1/comm") == sleep ]]
+}
+
+# A watcher is killed, its number is in $killed, and what it made stays.
+leaves_an_instance()
+{
+    local holder
     watching --json
+    # Who begins to watch meanwhile can't remove what somebody has open.
+    unshare -m sh -c "$mounted && exec sleep 100 </sys/kernel/tracing/instances/safeclose-watch-$watch/trace_pipe" 3>&- &
+    holder=$!
+    wait_until sleeps "$holder"
     kill -KILL "$watch"
     wait "$watch" || true
     killed=$watch
     matches "safeclose-watch-$killed" "$(instances)"
+    kill "$holder"
+    wait "$holder" || true
+}
+
+@test "an instance that a killed watcher had for idle processors is removed by the next" {
+    leaves_an_instance
     watching --json
     seen
     [[ ! $(instances) =~ safeclose-watch-($killed|$watch) ]] || fail "left: $(instances)"
@@ -184,11 +202,7 @@ instances()
     build -fno-omit-frame-pointer
     watch_by=(unshare -m sh -c "$mounted &&"'
         exec setpriv --bounding-set=-sys_admin,-perfmon --inh-caps=-sys_admin,-perfmon "$@"' sh)
-    watching --json
-    kill -KILL "$watch"
-    wait "$watch" || true
-    killed=$watch
-    matches "safeclose-watch-$killed" "$(instances)"
+    leaves_an_instance
     plays unread
     resets 'r["cause"] == "unread-data"' "r['pid'] == $of_program" 'r["comm"] == "watch_play"' \
         '"play_unread" in r["functions"]' 'r["via"] == "close"'
