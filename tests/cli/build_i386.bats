@@ -11,7 +11,7 @@ with_i386=$top/scripts/with-i386
 # There no process shares another's memory, so nothing lingers; all else is as it must be.
 mended_in_qemu()
 {
-    cd "$builds/$1"
+    cd "$builds/$1" || return
     run -1 "$with_i386" demo/run
     same 'demo/run: 3 things in these 13 rows are not as they should be' \
         "$(grep '^demo/run' <<<"$output" | grep -v '^demo/run: late data, linger: ')"

@@ -167,8 +167,8 @@ $2
 each_is_told()
 {
     serves "$1" "$2"
-    paced 6 10
-    paced 3 40
+    paced 4 10
+    paced 2 40
     settled "$1"
     judged "$1 $2 paced" '
 assert suppressed == 0 and lost == 0 and forgotten == 0, figures
