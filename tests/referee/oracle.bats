@@ -42,7 +42,7 @@ nobody_misses_a_byte()
 # found HOLDER MODE OPTION...: such a fault is.
 found()
 {
-    run -1 oracle "${@:2}" --count 20000 --stop 3 --patience 3000
+    run -1 oracle "${@:2}" --count 20000 --stop 3
     matches "(ROBBED|CUT|UNDONE).*"$'\n'"  $1" "$output"
 }
 
