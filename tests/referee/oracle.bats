@@ -39,11 +39,16 @@ nobody_misses_a_byte()
     [[ $output =~ 'mended '([0-9]+)' %'$ ]] && ((BASH_REMATCH[1] >= 10)) || fail "$output"
 }
 
-# found HOLDER MODE OPTION...: such a fault is.
+# found HOLDER MODE OPTION...: such a fault is. On a slow machine the first ones may all be clients that had to wait; then
+# others are looked for.
 found()
 {
-    run -1 oracle "${@:2}" --count 20000 --stop 3
-    matches "(ROBBED|CUT|UNDONE).*"$'\n'"  $1" "$output"
+    local seed pattern="(ROBBED|CUT|UNDONE).*"$'\n'"  $1"
+    for seed in 12 13 14 15; do
+        run -1 oracle "${@:2}" --seed "$seed" --count 20000 --stop 3 --patience 3000
+        [[ ! $output =~ $pattern ]] || return 0
+    done
+    matches "$pattern" "$output"
 }
 
 @test "it is found when what was passed on is thought to be in nobody's hands" {
