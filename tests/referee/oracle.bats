@@ -76,3 +76,30 @@ found()
     broken holders/family_exec.c '(uint32_t)atomic_load(&process->pid)' 'EXECUTED'
     found '.*tries to execute' drain
 }
+
+# How many processes of this test's oracle there are.
+processes()
+{
+    local pid count=0
+    for pid in $(pgrep -x oracle); do
+        ! grep -qsz "^BATS_TEST_TMPDIR=$BATS_TEST_TMPDIR\$" "/proc/$pid/environ" || count=$((count + 1))
+    done
+    echo "$count"
+}
+
+serves()
+{
+    (($(processes) > 2))
+}
+
+is_gone()
+{
+    (($(processes) == 0))
+}
+
+@test "when it is killed, its server and whoever that has started end" {
+    "$programs/oracle" --count 20000 3>&- &
+    wait_until serves
+    kill -KILL "$!"
+    wait_until is_gone
+}

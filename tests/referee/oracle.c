@@ -161,8 +161,34 @@ static pid_t start_server(int board_fd)
     return pid;
 }
 
+/* What ends the server with all its children: a process of its own, so that they end when this one is killed, too. */
+struct guard {
+    pid_t pid;
+    int fd; /* it waits until this is closed */
+};
+
+static struct guard start_guard(pid_t server)
+{
+    struct guard guard;
+    int ends[2];
+    char byte;
+
+    if (pipe2(ends, O_CLOEXEC) != 0 || (guard.pid = fork()) < 0)
+        fail("start a guard");
+    if (guard.pid == 0) {
+        setsid();
+        close(ends[1]);
+        (void)!read(ends[0], &byte, 1);
+        kill(-server, SIGKILL);
+        _exit(0);
+    }
+    close(ends[0]);
+    guard.fd = ends[1];
+    return guard;
+}
+
 /* Those whose parents have ended are ours. */
-static void end_server(pid_t server)
+static void end_server(pid_t server, struct guard guard)
 {
     siginfo_t info = {.si_pid = 0};
 
@@ -171,7 +197,8 @@ static void end_server(pid_t server)
         fprintf(stderr, "oracle: the server ended by itself, with %d\n", info.si_status);
         totals.crashed++;
     }
-    kill(-server, SIGKILL);
+    close(guard.fd);
+    waitpid(guard.pid, NULL, 0);
     while (waitpid(-server, NULL, 0) > 0 || errno == EINTR)
         ;
     totals.crashed += board->crashed;
@@ -183,6 +210,7 @@ static void play_generation(long position)
     int clients = (int)options.threads + 6;
     long long left = options.count * options.again - position;
     int fd = memfd_create("board", MFD_CLOEXEC);
+    struct guard guard;
     pid_t server;
 
     if (fd < 0 || ftruncate(fd, sizeof *board) != 0)
@@ -198,13 +226,14 @@ static void play_generation(long position)
     board->threads = (int)options.threads;
     board->patience_ms = (int)options.patience_ms;
     server = start_server(fd);
+    guard = start_guard(server);
     next_slot = 0;
     for (int i = 0; i < clients; i++)
         if (pthread_create(&threads[i], NULL, play_clients, NULL) != 0)
             fail("start a thread");
     for (int i = 0; i < clients; i++)
         pthread_join(threads[i], NULL);
-    end_server(server);
+    end_server(server, guard);
     munmap(board, sizeof *board);
     close(fd);
 }
