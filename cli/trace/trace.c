@@ -11,8 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define ALL_PROCESSORS                                                                             \
-    1 /* MEMBARRIER_CMD_GLOBAL; the headers had another name for it until Linux 4.16 */
+/* MEMBARRIER_CMD_GLOBAL; the headers had another name for it until Linux 4.16. */
+#define ALL_PROCESSORS 1
 
 static const char *const points[TRACE_POINTS] = {
     [TRACE_SENT] = "events/tcp/tcp_send_reset/format",

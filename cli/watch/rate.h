@@ -13,8 +13,8 @@ void watch_rate_adjust(struct trace *trace, const struct trace_counts *counts, i
 /* The period for a rate (events a second) of which so many are wanted, from the period of now: a power of 2. */
 unsigned watch_rate_for(uint64_t rate, uint64_t wanted, unsigned period);
 
-/* How many events are above the rate that is always looked at: of those before, so many more, after so many ns. Only above a
- * burst's worth are fewer looked at. */
+/* How many events came of late above the rate at which all are looked at: `above` before, and `count` more within `passed` ns.
+ * Samples begin when that is more than a burst. */
 uint64_t watch_rate_above(uint64_t above, uint64_t count, int64_t passed);
 
 /* Of that kind of event one in so many is looked at now. */
