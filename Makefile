@@ -151,7 +151,7 @@ FUZZERS = $(patsubst tests/unit/fuzz_%.c,%,$(wildcard tests/unit/fuzz_*.c))
 REPLAYS = $(FUZZERS:%=$(BUILD)/tests/replay_%)
 log_SOURCES = $(filter-out cli/main.c,$(COMMAND_SOURCES)) $(COMMAND_PURE:%=shim/%.c)
 FUZZ_FLAGS = -std=gnu11 -g -O1 $(COMMAND_INCLUDES) -fno-sanitize-recover=all
-TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(PLAYERS:tests/support/%.c=$(BUILD)/tests/%) $(BUILD)/tests/net_trace \
+TEST_PROGRAMS = $(filter-out $(CMOCKA_TESTS) $(TEST_LIBS:.so=) $(addprefix $(BUILD)/tests/,$(PLAYERS) net_trace) \
 	$(BUILD)/tests/replay $(FUZZERS:%=$(BUILD)/tests/fuzz_%) \
 	$(call BUILT_TESTS,$(BIG_PARTS)), $(call BUILT_TESTS,$(wildcard tests/*/*.c)))
 BENCH_LIB = $(BUILD)/scripts/bench_empty_lib.so
@@ -242,7 +242,7 @@ $(CLI_UNITS): $(BUILD)/tests/unit_%: tests/unit/unit_%.c $(filter-out $(BUILD)/c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(COMMAND_INCLUDES) $(LDFLAGS) -o $@ $(filter %.o,$^) $< $(CMOCKA)
 
-$(BUILD)/tests/kernel_facts_%: tests/kernel/kernel_facts_%.c tests/support/net.c $(COMPILER)
+$(BUILD)/tests/kernel_facts_%: tests/kernel/kernel_facts_%.c $(BUILD)/tests/support/net.o $(COMPILER)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(CMOCKA) $(PARTS_OF_LIBC)
@@ -266,9 +266,15 @@ $(BUILD)/fuzz/%: tests/unit/fuzz_%.c
 
 $(BUILD)/tests/replay_log $(BUILD)/fuzz/log: $(log_SOURCES) $(wildcard cli/*.h cli/*/*.h) cli/report/page.css cli/report/page.js
 
-PLAYERS = tests/support/net.c tests/support/play.c tests/support/options.c
+# What most programs share is compiled once.
+PLAYERS = net play options
 
-$(BUILD)/tests/%: %.c $(PLAYERS) $(COMPILER)
+$(addprefix $(BUILD)/tests/support/,$(addsuffix .o,$(PLAYERS) net_trace)): $(BUILD)/tests/support/%.o: tests/support/%.c Makefile $(COMPILER)
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_FLAGS) -c -o $@ $<
+
+$(BUILD)/tests/%: %.c $(PLAYERS:%=$(BUILD)/tests/support/%.o) $(COMPILER)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(LDFLAGS) -o $@ $(sort $(filter %.c %.o,$^)) $(PARTS_OF_LIBC)
@@ -276,7 +282,7 @@ $(BUILD)/tests/%: %.c $(PLAYERS) $(COMPILER)
 # Those that ask for the kernel's reasons read the tracepoint as the command does.
 TRACED = $(filter $(addprefix $(BUILD)/tests/,scene referee door_% kernel_facts_% linger_process_peer),$(TEST_PROGRAMS) $(CMOCKA_TESTS))
 TRACE_READER = $(addprefix $(BUILD)/cli/,$(addsuffix .o,process/process $(addprefix trace/,endpoint format page pipe record tracefs)))
-$(TRACED): tests/support/net_trace.c $(TRACE_READER) $(BUILD)/shim/ground/format.o
+$(TRACED): $(BUILD)/tests/support/net_trace.o $(TRACE_READER) $(BUILD)/shim/ground/format.o
 
 define big_test
 $(BUILD)/tests/$(1): $(wildcard tests/*/$(1)_*.c)
@@ -429,4 +435,4 @@ clean:
 .PHONY: all demo deps deps-servers unit-tests kernel-tests core-tests tests test referee faults servers controls beside-nginx \
 	watch-cost hostile attack oracle endurance fuzz bench matrix lint check install install-strip uninstall clean
 .DELETE_ON_ERROR:
--include $(SHIM_OBJECTS:.o=.d) $(COMMAND_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/fuzz/*.d)
+-include $(SHIM_OBJECTS:.o=.d) $(COMMAND_OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/support/*.d $(BUILD)/fuzz/*.d)
