@@ -55,15 +55,9 @@ is_a_door_after_a_loss()
     resets_for TCP_ABORT_ON_CLOSE on_close
     drained drain "$@"
     scene linger "${@:2}"
-    same "$(own "$log.bare")" "$(own "$log.seen")"
+    same "$own_bare" "$own"
     resets_nobody
     matches '^(drained no-lot|lingering )$' "${told[action]} ${told[note]}"
-}
-
-# own FILE: what the program itself saw in a run.
-own()
-{
-    grep -Ev '^(~|peer|resets=|on_)' "$1"
 }
 
 # drained MODE VIA [OPTION...] ACT, behind `unchanged` of the same: in this mode there is no reset, and the
@@ -73,10 +67,10 @@ drained()
     local mode=$1 via=$2
     shift 2
     scene "$mode" "$@"
-    same "$(own "$log.bare")" "$(own "$log.seen")"
+    same "$own_bare" "$own"
     resets_nobody
     says_drained via "$via" cause unread-data unread 1024
-    same "" "$(<"$stderr")"
+    [[ ! -s $stderr ]] || fail "it wrote: $(<"$stderr")"
 }
 
 # says_drained KEY VALUE...: of the one close, and all of its 1024 bytes.
@@ -98,13 +92,13 @@ lingers()
     local via=$1
     shift
     scene linger "$@"
-    same "$(own "$log.bare")" "$(own "$log.seen")"
+    same "$own_bare" "$own"
     resets_nobody
     one_event via "$via" cause unread-data outcome "$([[ $threads ]] && echo none || echo fin)" confirmed true \
         unread 1024 action lingering discarded 0 note ''
     same 1 "$ends"
     tells_end via "$via" fd "${seen[fd]}" cookie "${told[cookie]}" discarded 1024 outcome fin
-    same "" "$(<"$stderr")"
+    [[ ! -s $stderr ]] || fail "it wrote: $(<"$stderr")"
 }
 
 # is_no_door [OPTION...] ACT: as bare in every mode, and nothing is told of any close.

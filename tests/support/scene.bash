@@ -6,7 +6,7 @@
 # told[N.KEY] by its event number N (from 1, the first few), of which there are $closes, of $cookies
 # sockets; ended[KEY] by the last of the $ends of lingering; summed[KEY] by the last of the $summaries.
 declare -gA seen told ended summed
-declare -g closes ends cookies summaries
+declare -g closes ends cookies summaries comparable own own_bare reader_of
 log=$BATS_TEST_TMPDIR/log
 stderr=$BATS_TEST_TMPDIR/stderr
 # The last step of most scenes.
@@ -20,11 +20,19 @@ read_log()
     untraced_by_bats read_tables "$1"
 }
 
+# One reader serves all scenes of a test: to start it takes longer than to play a scene. A subshell has one of its own.
 read_tables()
 {
+    local answer
     told=() ended=() summed=() closes=0 ends=0 cookies=0 summaries=0
     [[ -e $1 ]] || return 0
-    python3 -IS "$BATS_TEST_DIRNAME/../support/scene_events.py" "$1" >"$log.tables" || fail "log: $(<"$1")"
+    if [[ ${reader_of-} != "$BASHPID" ]]; then
+        coproc reader { exec python3 -ISu "$BATS_TEST_DIRNAME/../support/scene_events.py" 3>&-; }
+        reader_of=$BASHPID
+    fi
+    printf '%s\t%s\n' "$1" "$log.tables" >&"${reader[1]}"
+    IFS= read -r answer <&"${reader[0]}" || answer='no answer'
+    [[ $answer == read ]] || fail "$answer" "log: $(<"$1")"
     # shellcheck disable=SC1090
     source "$log.tables"
 }
@@ -38,18 +46,18 @@ scene()
     read_log "$log"
 }
 
-# The same, without a look at the log.
+# The same, without a look at the log. What its witness saw is in seen[], in $comparable what can be compared between
+# two runs, and in $own what the program itself saw.
 play()
 {
-    local mode=$1 without=(-u LIBSAFECLOSE)
+    local mode=$1 library=$LIBSAFECLOSE
     shift
-    seen=()
-    rm -f "$log" "$stderr"
-    [[ $mode == none ]] || without=()
+    [[ ! -e $log ]] || rm -f "$log"
+    [[ $mode != none ]] || library=''
     # bats talks through number 3; a program that is left behind would keep bats waiting.
     # No peer of a scene ends its side unless told to, and no exit shall wait for that.
-    env "${without[@]}" SAFECLOSE_MODE="$mode" SAFECLOSE_LOG="${SAFECLOSE_LOG-$log}" \
-        SAFECLOSE_EXIT_WAIT="${SAFECLOSE_EXIT_WAIT-0}" \
+    LIBSAFECLOSE=$library SAFECLOSE_MODE=$mode SAFECLOSE_LOG=${SAFECLOSE_LOG-$log} \
+        SAFECLOSE_EXIT_WAIT=${SAFECLOSE_EXIT_WAIT-0} \
         timeout 200 "$programs/$player" ${untraced:+--untraced} ${by_number:+--syscall} "$@" \
         >"$log.seen" 2>"$stderr" 3>&- ||
         fail "mode $mode, $player: ${by_number-} $*" "$(cat "$log.seen" "$stderr")"
@@ -59,16 +67,16 @@ play()
 read_seen()
 {
     local line
+    seen=() comparable='' own=''
     while IFS= read -r line; do
-        line=${line#\~}
+        if [[ $line == '~'* ]]; then
+            line=${line#\~}
+        else
+            comparable+=$line$'\n'
+            [[ $line == peer* || $line == resets=* || $line == on_* ]] || own+=$line$'\n'
+        fi
         seen[${line%%=*}]=${line#*=}
     done <"$log.seen"
-}
-
-# What can be compared between two runs.
-comparable()
-{
-    grep -v '^~' "$log.seen"
 }
 
 # same_as_bare MODE... -- [OPTION...] STEP...: plays the scene without the library, then in each mode,
@@ -76,20 +84,20 @@ comparable()
 # mode warn is something written to stderr.
 same_as_bare()
 {
-    local modes=() mode asked=${untraced-} untraced=yes
+    local modes=() mode asked=${untraced-} untraced=yes bare
     while [[ $1 != -- ]]; do
         modes+=("$1")
         shift
     done
     shift
     play none "$@"
-    comparable >"$log.bare"
+    bare=$comparable own_bare=$own
     for mode in "${modes[@]}"; do
         # Tracing takes longer than all the rest, and one of several equals is enough.
         [[ $mode != "${modes[-1]}" ]] || untraced=$asked
         play "$mode" "$@"
-        comparable | diff "$log.bare" - >"$log.diff" ||
-            fail "mode $mode is not as bare (<), scene: $*" "$(<"$log.diff")"
+        [[ $comparable == "$bare" ]] ||
+            fail "mode $mode is not as bare (<), scene: $*" "$(diff <(echo "$bare") <(echo "$comparable"))"
         [[ $mode != off || ! -e $log ]] || fail "mode off told: $(<"$log")"
         [[ $mode == warn || ! -s $stderr ]] || fail "mode $mode wrote: $(<"$stderr")"
     done
@@ -151,11 +159,10 @@ tells_who()
 # as this one of its counters ("" for none), and the peer saw it. SENT is how many RST that took (1).
 resets_for()
 {
-    local counter
+    local -A times=([on_close]=0 [on_data]=0 [on_linger]=0)
+    [[ ! $2 ]] || times[$2]=1
     saw resets "${3-1}" peer_end ECONNRESET
-    for counter in on_close on_data on_linger; do
-        saw "$counter" "$([[ $counter == "$2" ]] && echo 1 || echo 0)"
-    done
+    saw on_close "${times[on_close]}" on_data "${times[on_data]}" on_linger "${times[on_linger]}"
     ! traced || saw reason "$1"
 }
 

@@ -1,8 +1,9 @@
-"""Prints what a JSON log holds as assignments for bash (scene.bash says what each variable means).
+"""Writes what JSON logs hold as assignments for bash (scene.bash says what each variable means).
 
-Fails on a line that is not one JSON object of at most 2048 bytes, or a close without all of its keys.
-Left out is the listening socket that a scene leaves open until the program exits. The value of "time"
-is there in microseconds too, as time_us, for comparison with a clock.
+Reads lines "LOG<tab>FILE" and answers each by "read" when FILE holds what is in LOG, or by what is wrong: a line that is
+not one JSON object of at most 2048 bytes, or a close without all of its keys. Left out is the listening socket that a
+scene leaves open until the program exits. The value of "time" is there in microseconds too, as time_us, for comparison
+with a clock.
 """
 import datetime
 import json
@@ -32,7 +33,7 @@ def flat(key, value):
 def table(name, event, prefix=""):
     """Assigns the event's keys to elements of an associative array."""
     pairs = (pair for item in event.items() for pair in flat(*item))
-    print(f"{name}+=(" + " ".join(f"[{prefix}{key}]={quoted(value)}" for key, value in pairs) + ")")
+    return f"{name}+=(" + " ".join(f"[{prefix}{key}]={quoted(value)}" for key, value in pairs) + ")\n"
 
 
 def microseconds(time):
@@ -43,35 +44,42 @@ def microseconds(time):
 def parse(line):
     event = json.loads(line)
     if len(line) + 1 > 2048:
-        sys.exit(f"a line of {len(line) + 1} bytes: {line!r}")
+        raise ValueError(f"a line of {len(line) + 1} bytes: {line!r}")
     if event["event"] in ("close", "linger-end"):
         for key, kind in CLOSE.items():
             if type(event.get(key)) is not kind:
-                sys.exit(f"{key} is not of {kind}: {line!r}")
+                raise ValueError(f"{key} is not of {kind}: {line!r}")
     event["time_us"] = microseconds(event["time"])
     return event
 
 
-def main():
-    with open(sys.argv[1], "rb") as log:
+def tables(path):
+    with open(path, "rb") as log:
         lines = log.read().split(b"\n")
     if lines.pop() != b"":
-        sys.exit("the log's last line is torn")
+        raise ValueError("the log's last line is torn")
     events = [parse(line) for line in lines]
     closes = [e for e in events if e["event"] == "close"
               and not (e["via"] == "exit" and e["state"] == "LISTEN")]
     ends = [e for e in events if e["event"] == "linger-end"]
     summaries = [e for e in events if e["event"] == "summary"]
     for number, event in enumerate(closes[:8], 1):
-        table("told", event, f"{number}.")
-    for event in closes[-1:]:
-        table("told", event)
-    for event in ends[-1:]:
-        table("ended", event)
-    for event in summaries[-1:]:
-        table("summed", event)
-    print(f"closes={len(closes)} ends={len(ends)} summaries={len(summaries)}")
-    print(f"cookies={len({e['cookie'] for e in closes})}")
+        yield table("told", event, f"{number}.")
+    for name, kind in (("told", closes), ("ended", ends), ("summed", summaries)):
+        for event in kind[-1:]:
+            yield table(name, event)
+    yield f"closes={len(closes)} ends={len(ends)} summaries={len(summaries)} cookies={len({e['cookie'] for e in closes})}\n"
 
 
-main()
+def answer(path, into):
+    try:
+        text = "".join(tables(path))
+        with open(into, "w", encoding="utf-8") as file:
+            file.write(text)
+        return "read"
+    except (OSError, ValueError, KeyError) as error:
+        return repr(error)
+
+
+for request in sys.stdin:
+    print(answer(*request.rstrip("\n").split("\t")))
