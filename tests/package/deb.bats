@@ -6,13 +6,12 @@ load ../support/helper
 
 setup_file()
 {
-    export BUILD=$BATS_FILE_TMPDIR/build
-    "$top/scripts/package/deb" --no-lintian 3>&- >&2
+    BUILD=$BATS_FILE_TMPDIR/build "$top/scripts/package/deb" --no-lintian 3>&- >&2
 }
 
 setup()
 {
-    packages=$BUILD/package/deb
+    packages=$BATS_FILE_TMPDIR/build/package/deb
     cd "$BATS_TEST_TMPDIR" || return
 }
 
@@ -73,8 +72,13 @@ hardened()
     same '' "$(sed 's/.*-fstack-protector/-fstack-protector/' producers | grep -v '^-fstack-protector-strong ')"
 }
 
+@test "the hardened library passes tests" {
+    dpkg-deb -x "$packages"/libsafeclose_*.deb root
+    LIBSAFECLOSE=$(echo "$PWD"/root/usr/lib/*/libsafeclose.so) "$top/tests/run" close.bats 3>&- >&2
+}
+
 @test "installed it works, by the command and by the library's name alone, and the purge leaves nothing" {
-    run -0 "$top/scripts/package/try-deb"
+    BUILD=$BATS_FILE_TMPDIR/build run -0 "$top/scripts/package/try-deb"
     matches '^installed, used and purged: ' "$output"
 }
 
