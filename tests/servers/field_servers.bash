@@ -53,6 +53,9 @@ haproxy       | haproxy, user nobody, no processes allowed, 100 clients
 # Those that a hundred clients ask, as each close is settled by itself.
 hundreds='memcached mariadbd tinyproxy haproxy'
 
+# Here the program is a client, and its resets come from a client's port.
+clients=tls
+
 # What no mode prevents: the cells are there, the reason is below the table, and it is not judged.
 declare -A limits=(
     [socat]="socat shuts the connection down for reading, after which late data resets"
