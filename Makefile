@@ -160,8 +160,9 @@ BENCH_PROGRAMS = $(filter-out $(BENCH_LIB:.so=),$(patsubst %.c,$(BUILD)/%,$(wild
 CMOCKA := $(shell printf '$(hash)include <%s.h>\n' stdarg stddef setjmp stdint cmocka | sed '$$aint main(void) { return 0; }' | $(CC) -xc -o /dev/null - -lcmocka >/dev/null 2>&1 && echo -lcmocka)
 # They are parts of libc since glibc 2.34, and empty.
 PARTS_OF_LIBC = -ldl -lrt -lutil
-TEST_FLAGS = $(PLAIN_FLAGS) -Itests/support -Ishim -Icli -MMD -MP -pthread $(FRAMES) $(if $(CMOCKA),,-Itests/support/no_cmocka) \
+TEST_CFLAGS = $(PLAIN_FLAGS) -Itests/support -Ishim -Icli -MMD -MP -pthread $(if $(CMOCKA),,-Itests/support/no_cmocka) \
 	-include tests/support/libc.h $(if $(IS_GLIBC),,-Itests/support/musl)
+TEST_FLAGS = $(TEST_CFLAGS) $(FRAMES)
 
 all: $(LIB) $(COMMAND) $(DEMOS) $(PAGES) $(COMPLETIONS)
 
@@ -272,7 +273,7 @@ PLAYERS = net play options
 $(addprefix $(BUILD)/tests/support/,$(addsuffix .o,$(PLAYERS) net_trace)): $(BUILD)/tests/support/%.o: tests/support/%.c Makefile $(COMPILER)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_FLAGS) -c -o $@ $<
+	$(Q)$(CC) $(TEST_CFLAGS) -c -o $@ $<
 
 $(BUILD)/tests/%: %.c $(PLAYERS:%=$(BUILD)/tests/support/%.o) $(COMPILER)
 	$(say) CC $@
