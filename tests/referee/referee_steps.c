@@ -42,12 +42,15 @@ bool peer_sends(struct game *g, uint32_t size, int flags)
 
 static void peer_leaves(struct game *g, bool reset)
 {
-    g->peer_reset = reset;
+    struct net_resets before = net_resets_now();
+
     if (reset)
         net_zero_linger(g->peer);
     else
         g->peer_shut = true;
     close(g->peer);
+    /* Without being asked for, too: of what it has not read. */
+    g->peer_reset = reset || net_resets_since(before).sent > 0;
     g->peer = -1;
     g->scene.peer_open = false;
     /* What an orphan hears can't be asked for. */
