@@ -19,7 +19,7 @@ static char *next(void)
     return texts[at++ % TEXTS];
 }
 
-const char *words_number(uint64_t n)
+static char *grouped(uint64_t n)
 {
     char digits[24], *text = next(), *to = text;
     int len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n);
@@ -33,6 +33,11 @@ const char *words_number(uint64_t n)
     return text;
 }
 
+const char *words_number(uint64_t n)
+{
+    return grouped(n);
+}
+
 const char *words_bytes(uint64_t bytes)
 {
     struct text t = text_over(next(), TEXT_BYTES - 1);
@@ -44,11 +49,9 @@ const char *words_bytes(uint64_t bytes)
 
 const char *words_count(uint64_t n, const char *word)
 {
-    char *text = next();
-    size_t len;
+    char *text = grouped(n);
+    size_t len = strlen(text);
 
-    strcpy(text, words_number(n));
-    len = strlen(text);
     snprintf(text + len, TEXT_BYTES - len, " %s%s", word, n == 1 ? "" : "s");
     return text;
 }
