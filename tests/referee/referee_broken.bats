@@ -48,7 +48,7 @@ load referee_broken
 
 @test "it is found when a drain discards what another holder would have read" {
     broken holders/owner.c 'return OWNER_SHARED;' 'return OWNER_SOLE;'
-    is_found 'the other holder read' --mode drain --stop 60
+    is_found 'the other holder read' --mode drain
 }
 
 @test "it is found when a door is not seen" {

@@ -8,7 +8,7 @@ load referee_broken
 
 @test "it is found when a shared close is called a reset, where the kernel can't be asked" {
     broken holders/owner.c 'return OWNER_SHARED;' 'return OWNER_SOLE;'
-    from=2301 is_found 'outcome, unconfirmed: expected "none", the event says' --mode log --stop 300
+    from=2301 is_found 'outcome, unconfirmed: expected "none", the event says' --mode log
 }
 
 @test "it is found when what is held on is called a reset" {

@@ -51,6 +51,7 @@ same_in_every_mode()
     same_in "off log warn drain linger" "$@"
 }
 
+# same_in MODES ORDER COMMAND...: likewise, in these modes alone.
 same_in()
 {
     local modes=$1 order=$2 mode bare=$BATS_TEST_TMPDIR/bare
