@@ -474,21 +474,24 @@ how_it_ends()
     refuses SUMMARY 'a duration of at most 24h with its unit, such as 10m; 0: never' 10m "${bad_durations[@]}"
 }
 
-# so_far SETTING=VALUE...: what is told of a program that closes, waits for a moment, and closes again: the kind of
-# each event, and of a summary whether the program goes on and how many closes it counts.
+# so_far PAUSE SETTING=VALUE...: what is told of a program that closes twice, waits for PAUSE seconds, and closes again: the
+# kind of each event, and of a summary whether the program goes on and how many closes it counts.
 so_far()
 {
     rm -f "$BATS_TEST_TMPDIR/log"
-    { sleep 0.3; echo; } | with SAFECLOSE_MODE=log SAFECLOSE_LOG="$BATS_TEST_TMPDIR/log" "$@" \
-        "$speaker" unread:2 wait unread >/dev/null
+    begin with SAFECLOSE_MODE=log SAFECLOSE_LOG="$BATS_TEST_TMPDIR/log" "${@:2}" "$speaker" unread:2 wait unread
+    hear waiting
+    sleep "$1"
+    go_on
+    finish
     json "$BATS_TEST_TMPDIR/log" '
 print(*("%s %d" % (e["so_far"], e["closes"]) if e["event"] == "summary" else e["event"] for e in events), sep=", ")'
 }
 
 @test "SUMMARY: what was counted so far is told at the first close after so long; 0 is never" {
-    same 'start, close, close, True 2, close, False 4' "$(so_far SAFECLOSE_SUMMARY=200ms)"
+    same 'start, close, close, True 2, close, False 4' "$(so_far 1.1 SAFECLOSE_SUMMARY=1s)"
     for setting in SAFECLOSE_SUMMARY=0 SAFECLOSE_SUMMARY=1h SAFECLOSE_SUMMARY=200 SAFECLOSE_EVENTS=resets; do
-        same 'start, close, close, close, False 4' "$(so_far "$setting" 2>/dev/null)"
+        same 'start, close, close, close, False 4' "$(so_far 0.3 "$setting" 2>/dev/null)"
     done
 }
 
