@@ -308,7 +308,11 @@ $(BUILD)/scripts/%: scripts/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(PLAIN_FLAGS) $(LDFLAGS) -pthread -o $@ $<
 
-demo: all
+# Unless make was told how many.
+ALL_PROCESSORS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
+demo:
+	$(Q)+$(MAKE) --no-print-directory $(ALL_PROCESSORS) all
 	$(Q)demo/run
 
 deps:
@@ -324,7 +328,7 @@ deps-servers:
 	$(Q)scripts/deps --servers
 
 test:
-	$(Q)+$(MAKE) --no-print-directory -j$(shell nproc) check lint tests
+	$(Q)+$(MAKE) --no-print-directory $(ALL_PROCESSORS) check lint tests
 	$(Q)tests/run
 
 # RACE=1: how often data that comes during a close makes the log wrong. OPTIONS: as the referee's --help

@@ -34,9 +34,12 @@ copy_to()
 }
 
 @test "install-strip installs no symbols for debuggers" {
-    make -s -C "$top" install-strip DESTDIR="$BATS_TEST_TMPDIR" >/dev/null
+    cd "$BATS_TEST_TMPDIR"
+    run -0 make -C "$top" install-strip DESTDIR="$BATS_TEST_TMPDIR"
+    echo "$output" # shown where the test fails
     for file in lib/libsafeclose.so bin/safeclose; do
-        run ! grep -q '\.debug_info\|\.symtab' <(readelf -S -W "$BATS_TEST_TMPDIR/usr/local/$file")
+        readelf -S -W "$BATS_TEST_TMPDIR/usr/local/$file" >sections
+        run ! grep -q '\.debug_info\|\.symtab' sections
     done
     "$BATS_TEST_TMPDIR/usr/local/bin/safeclose" run -m log true
 }
