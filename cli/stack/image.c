@@ -7,6 +7,7 @@
 #include "symbols/open_below.h"
 
 #include <elf.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,25 +37,26 @@ static int open_path(const char *path)
     return open_below(NULL, path, &why);
 }
 
-/* By its place in memory: this is the very file, even if it was deleted or replaced. */
-static int open_mapped(pid_t pid, const struct mapping *m)
+/* By its place in memory: this is the very file, even if it was deleted or replaced. PROCESS is an open folder of /proc: it
+ * stays that process's when the number is used again. */
+static int open_mapped(int process, const struct mapping *m)
 {
     char path[128];
 
-    snprintf(path, sizeof(path), "/proc/%ld/map_files/%" PRIx64 "-%" PRIx64, (long)pid, m->start,
-             m->end);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d/map_files/%" PRIx64 "-%" PRIx64, process,
+             m->start, m->end);
     return open_path(path);
 }
 
 /* By its name below the root of a process. On a file system that has no device of its own (overlay) a file's number
  * says nothing. */
-static int open_named(pid_t pid, const struct mapping *m)
+static int open_named(int process, const struct mapping *m)
 {
     char path[PATH_MAX + 64];
     struct stat st;
     int fd;
 
-    snprintf(path, sizeof(path), "/proc/%ld/root%s", (long)pid, m->path);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d/root%s", process, m->path);
     fd = open_path(path);
     if (fd >= 0 && fstat(fd, &st) == 0 && (st.st_ino == m->inode || major(st.st_dev) == 0))
         return fd;
@@ -77,28 +79,48 @@ static int open_here(const struct mapping *m)
     return -1;
 }
 
-static bool has_our_root(pid_t pid)
+static bool link_is(int process, const char *name, const char *expected)
 {
-    char root[PATH_MAX];
+    char path[64], target[PATH_MAX];
 
-    return process_shares(pid, "ns/mnt") && process_link(pid, "root", root, sizeof(root)) &&
-           strcmp(root, "/") == 0;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", process, name);
+    ssize_t n = readlink(path, target, sizeof(target) - 1);
+
+    target[n > 0 ? n : 0] = '\0';
+    return strcmp(target, expected) == 0;
 }
 
-/* By whoever has it still. It is foreign if that process is below another root, or gone since. */
+static bool has_our_root(int process)
+{
+    char namespace[64];
+
+    return process_link(getpid(), "ns/mnt", namespace, sizeof(namespace)) &&
+           link_is(process, "ns/mnt", namespace) && link_is(process, "root", "/");
+}
+
+/* By a process that has it; false if it can't be opened there. Its root is asked for first, because it may end as soon as the
+ * file is open. It had mapped the file by then, and only root returns from another root. */
+static bool open_from(struct image *image, pid_t pid, const struct mapping *m)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%ld", (long)pid);
+    int process = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (process < 0)
+        return false;
+    image->foreign = !has_our_root(process);
+    image->fd = open_mapped(process, m);
+    if (image->fd < 0)
+        image->fd = open_named(process, m);
+    close(process);
+    return image->fd >= 0;
+}
+
 static void open_file(struct image *image, pid_t pid, pid_t parent, const struct mapping *m)
 {
-    const pid_t from[] = {pid, parent};
-
-    for (unsigned i = 0; i < 2 && from[i]; i++) {
-        image->fd = open_mapped(from[i], m);
-        if (image->fd < 0)
-            image->fd = open_named(from[i], m);
-        if (image->fd < 0)
-            continue;
-        image->foreign = !has_our_root(from[i]);
+    if (open_from(image, pid, m) || open_from(image, parent, m))
         return;
-    }
     image->fd = open_here(m);
     image->foreign = false;
 }

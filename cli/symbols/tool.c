@@ -45,7 +45,8 @@ static void drop_rights(int kept)
 }
 
 /* An environment of our own: nothing in the user's may make it ask the network for debug files
- * (DEBUGINFOD_URLS), or load the library. */
+ * (DEBUGINFOD_URLS), or load the library. What a terminal sends to both of us ends us alone: the last answers may be missing
+ * yet, and without us it reads the end of its input. */
 static void become(const char *path, char *const *arguments, int fd, int kept)
 {
     static char locale[] = "LC_ALL=C", *environment[] = {locale, NULL};
@@ -53,6 +54,9 @@ static void become(const char *path, char *const *arguments, int fd, int kept)
 
     if (kept >= 0)
         fcntl(kept, F_SETFD, 0);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     limit(RLIMIT_AS, MOST_MEMORY);
     limit(RLIMIT_CPU, MOST_CPU_SECONDS);
     limit(RLIMIT_CORE, 0);
@@ -120,14 +124,14 @@ static long now_ms(void)
     return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* More bytes; false at the end of the tool or the time. */
+/* More bytes, or a signal of ours; false at the end of the tool or the time. */
 static bool receive(struct tool *tool, int *left)
 {
     struct pollfd p = {.fd = tool->fd, .events = POLLIN};
     long begin = now_ms();
-    ssize_t n = 0;
+    ssize_t n = poll(&p, 1, *left > 0 ? *left : 0);
 
-    if (poll(&p, 1, *left > 0 ? *left : 0) > 0)
+    if (n > 0)
         n = recv(tool->fd, tool->bytes, sizeof(tool->bytes), 0);
     *left -= (int)(now_ms() - begin);
     tool->at = 0;

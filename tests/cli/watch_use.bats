@@ -68,6 +68,28 @@ told()
     (($(awk '{ print length }' "$events" | sort -n | tail -1) <= 80))
 }
 
+# What a terminal sends when Ctrl-C is pressed: to watch and to what it has started.
+@test "ended while addr2line is at work, it waits for the answer" {
+    chmod 755 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test" . # addr2line runs as nobody
+    mkdir bin
+    mkfifo asked
+    chmod 666 asked
+    exec {asked}<>asked
+    printf '#!/bin/bash\necho $$ >%s\n/bin/sleep 0.2\nexec %s "$@"\n' "$PWD/asked" "$(command -v addr2line)" >bin/addr2line
+    chmod 755 bin/addr2line
+    begin "$play" unread
+    hear
+    port=$heard
+    PATH=$PWD/bin:$PATH watching --ports "$port"
+    go_on
+    read -r _ <&"$asked" # about libc, and then about the program
+    read -r tool <&"$asked"
+    kill -INT "$watch" "$tool"
+    finish
+    wait "$watch"
+    matches 'close_unread \(watch_play\.c:[0-9]+\)' "$(<"$events")"
+}
+
 @test "--pid shows a process and its children, and no other" {
     watch_with=(--pid $$)
     plays unread
