@@ -42,7 +42,7 @@ answered_early()
     [[ $mode == none ]] || start=(begin preloaded "$mode")
     SAFECLOSE_LOG=$log "${start[@]}" "$@" 2>"$stderr"
     hear listening
-    resets_before=$(counter OutRsts)
+    resets_before=$(resets_from "$port")
     aborted_before=$(counter TCPAbortOnClose)
     # The ends of the server's pipes are not the client's: it would keep the server from its end.
     exec {from_client}< <(exec "$programs/server_client" "$port" "$body" \
@@ -59,7 +59,7 @@ answered_early()
     exec {from_client}<&-
     wait "$pid" || fail "the client failed; the server: $(<"$stderr")"
     aborted=$(($(counter TCPAbortOnClose) - aborted_before))
-    resets=$(($(counter OutRsts) - resets_before))
+    resets=$(($(resets_from "$port") - resets_before))
     finish
     ((status == 0)) || fail "the server ended with $status: $(<"$stderr")"
     ((unread > 0)) || fail "the server has read everything"

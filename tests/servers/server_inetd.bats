@@ -81,7 +81,7 @@ left_unread()
 {
     local from_client word resets_before aborted_before
     start "$@"
-    resets_before=$(counter OutRsts)
+    resets_before=$(resets_from "$port")
     aborted_before=$(counter TCPAbortOnClose)
     kill -STOP "$socat"
     exec {from_client}< <(exec "$programs/server_client" "$port" 20000 3>&-)
@@ -95,7 +95,7 @@ left_unread()
     read -r word end <&"$from_client"
     exec {from_client}<&-
     aborted=$(($(counter TCPAbortOnClose) - aborted_before))
-    resets=$(($(counter OutRsts) - resets_before))
+    resets=$(($(resets_from "$port") - resets_before))
     stop
 }
 

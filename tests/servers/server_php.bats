@@ -27,10 +27,10 @@ serves_whole()
         </dev/null >/dev/null 2>"$stderr" 3>&- &
     php=$!
     wait_until listens "$port"
-    resets_before=$(counter OutRsts)
+    resets_before=$(resets_from "$port")
     "$programs/server_client" "$port" 8000000 >"$BATS_TEST_TMPDIR/client"
     same "body $reply right"$'\n'"end EOF" "$(tail -n 2 "$BATS_TEST_TMPDIR/client")"
-    same "$resets_before" "$(counter OutRsts)"
+    same "$resets_before" "$(resets_from "$port")"
     kill -INT "$php"
     wait "$php" || true
     php=''

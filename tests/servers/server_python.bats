@@ -23,9 +23,9 @@ serves()
         </dev/null >/dev/null 2>"$stderr" 3>&- &
     server=$!
     wait_until listens "$port"
-    aborted=$(counter TCPAbortOnClose) resets=$(counter OutRsts)
+    aborted=$(counter TCPAbortOnClose) resets=$(resets_from "$port")
     seen=$("$python" -I "$BATS_TEST_DIRNAME/server_python_client.py" "$port" "$2" "$3" 20000)
-    aborted=$(($(counter TCPAbortOnClose) - aborted)) resets=$(($(counter OutRsts) - resets))
+    aborted=$(($(counter TCPAbortOnClose) - aborted)) resets=$(($(resets_from "$port") - resets))
     kill -INT "$server"
     wait "$server" || fail "the server ended with $?: $(<"$stderr")"
     server=''

@@ -64,16 +64,16 @@ serves()
 # asked CONNECTIONS AT_A_TIME CROWD-OPTION...: has clients ask the server. Afterwards:
 #   $whole     clients that got the whole answer, and EOF
 #   $aborted   closes that the kernel answered with a reset for unread data
-#   $resets    resets of any kind
+#   $resets    resets of any kind that the server sent
 #   $said      the most frequent of the answers
 asked()
 {
     local aborted_before resets_before
     aborted_before=$(counter TCPAbortOnClose)
-    resets_before=$(counter OutRsts)
+    resets_before=$(resets_from "$port")
     said=$("$programs/crowd" -n "$1" -c "$2" -b 300000 -r 32768 "${@:3}" 127.0.0.1 "$port")
     aborted=$(($(counter TCPAbortOnClose) - aborted_before))
-    resets=$(($(counter OutRsts) - resets_before))
+    resets=$(($(resets_from "$port") - resets_before))
     whole=$(awk '/ end=eof / { sub("received=", "", $3); if ($3 > 2000000) n += $1 } END { print n + 0 }' <<<"$said")
     said=$(head -n 5 <<<"$said")
 }

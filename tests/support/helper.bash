@@ -50,6 +50,26 @@ counted()
     echo $((after - before))
 }
 
+# resets_from PORT: how many resets were sent from this port of this network namespace since the first call. Not OutRsts where
+# servers and clients are busy: on a loaded machine an acknowledgement may be late, even without a loss, and come to a client
+# that has closed, which answers with a reset that no program has caused.
+resets_from()
+{
+    local packets
+    ! [[ /proc/self/ns/net -ef /proc/1/ns/net ]] || fail 'run this file by tests/run: it counts with nft'
+    packets=$(nft list counter inet resets "from_$1" 2>/dev/null | awk '$1 == "packets" { print $2 }')
+    [[ $packets ]] || nft -f - <<EOF
+table inet resets {
+    counter from_$1 { }
+    chain out {
+        type filter hook output priority 0
+        tcp sport $1 tcp flags rst counter name from_$1
+    }
+}
+EOF
+    echo "${packets:-0}"
+}
+
 # untraced_by_bats COMMAND...: bats stops before every command of every function to note where it is, in
 # case that one fails. In a loop over what a log says that takes longer than all the rest of a test.
 untraced_by_bats()
