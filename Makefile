@@ -268,7 +268,7 @@ $(BUILD)/fuzz/%: tests/unit/fuzz_%.c
 $(BUILD)/tests/replay_log $(BUILD)/fuzz/log: $(log_SOURCES) $(wildcard cli/*.h cli/*/*.h) cli/report/page.css cli/report/page.js
 
 # What most programs share is compiled once.
-PLAYERS = net play options
+PLAYERS = net net_answers play options
 
 $(addprefix $(BUILD)/tests/support/,$(addsuffix .o,$(PLAYERS) net_trace)): $(BUILD)/tests/support/%.o: tests/support/%.c Makefile $(COMPILER)
 	$(say) CC $@

@@ -69,7 +69,7 @@ instrument()
     done
     server=$BATS_TEST_TMPDIR/server
     gcc -std=gnu11 -O1 -g -pthread "-fsanitize=$1" -I"$top/tests/support" -o "$server" \
-        "$top/tests/remedy/linger_stress.c" "$top"/tests/support/{net,play}.c
+        "$top/tests/remedy/linger_stress.c" "$top"/tests/support/{net,net_answers,play}.c
 }
 
 # nothing_to_complain_of LIBRARY [-fs]: in the instrumented program, with that library.

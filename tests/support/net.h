@@ -50,6 +50,14 @@ struct net_resets net_resets_now(void);
 /* What has been added since BEFORE. What a close() does itself is counted when it returns. */
 struct net_resets net_resets_since(struct net_resets before);
 
+/* From now on each reset of this namespace is noted, by raw sockets; where they aren't allowed, none is. */
+void net_resets_note(void);
+
+/* Of SENT resets since net_resets_note, how many were answers from port FROM to port TO, 0 being any: without ACK, so to a segment
+ * that found no connection (RFC 9293, 3.10.7.1). On a busy machine an acknowledgement may be late, even without a loss, and
+ * come to a peer that has closed: no program has caused its answer. */
+long net_resets_answers(long sent, int from, int to);
+
 /* ---- A connected pair ------------------------------------------------------------------------ */
 
 enum net_family {

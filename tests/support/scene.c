@@ -252,11 +252,22 @@ static void say_clocks(const char *when)
     scene_say("~%s_real=%lld", when, real.tv_sec * 1000000LL + real.tv_nsec / 1000);
 }
 
+/* How many of the resets the peer's side has answered with, having closed. */
+static long answers_of_peer(long resets)
+{
+    if (given || resets == 0)
+        return 0;
+    return program_connects ? net_resets_answers(resets, peer_port, 0)
+                            : net_resets_answers(resets, 0, peer_port);
+}
+
 static void say_resets(const char *when)
 {
     struct net_resets r = net_resets_since(begin);
+    long answers = answers_of_peer(r.sent);
 
-    scene_say("%sresets=%ld", when, r.sent);
+    scene_say("%sresets=%ld", when, r.sent - answers);
+    scene_say("~%sanswers=%ld", when, answers);
     scene_say("%son_close=%ld", when, r.on_close);
     scene_say("%son_data=%ld", when, r.on_data);
     scene_say("%son_linger=%ld", when, r.on_linger);
@@ -325,6 +336,7 @@ static void perform(char *const *steps)
         scene_say("~trace=%s", no_trace);
     say_namespace();
     say_clocks("begin");
+    net_resets_note();
     begin = net_resets_now();
     int connection = given ? peer_makes_pair() : -1;
     /* What the program finds when it starts. */
