@@ -472,8 +472,13 @@ static inline void say_reasons(void)
 static inline void say_kernel(struct net_resets before)
 {
     struct net_resets r = net_resets_since(before);
+    int ours = atomic_load(&door.wire->port), its = atomic_load(&door.wire->witness_port);
+    long answers = 0;
 
-    say("resets=%ld", r.sent);
+    if (r.sent > 0 && (ours || its))
+        answers = net_resets_answers(r.sent, its, its ? 0 : ours);
+    say("resets=%ld", r.sent - answers);
+    say("~answers=%ld", answers);
     say("on_close=%ld", r.on_close);
     say("on_data=%ld", r.on_data);
     say("on_linger=%ld", r.on_linger);
@@ -499,6 +504,7 @@ static inline void watch(char **command, bool meets)
     program = fork();
     if (program == 0)
         become_program(command, memory);
+    net_resets_note();
     say("~pid=%d", program);
     if (door_given >= 0)
         close(door_given);
