@@ -45,8 +45,8 @@ static void drop_rights(int kept)
 }
 
 /* An environment of our own: nothing in the user's may make it ask the network for debug files
- * (DEBUGINFOD_URLS), or load the library. What a terminal sends to both of us ends us alone: the last answers may be missing
- * yet, and without us it reads the end of its input. */
+ * (DEBUGINFOD_URLS), or load the library. The signals of a terminal reach both of us, and end us alone: we may wait for its
+ * answers still, and once we are gone it reads the end of its input. */
 static void become(const char *path, char *const *arguments, int fd, int kept)
 {
     static char locale[] = "LC_ALL=C", *environment[] = {locale, NULL};
