@@ -475,7 +475,7 @@ static inline void say_kernel(struct net_resets before)
     int ours = atomic_load(&door.wire->port), its = atomic_load(&door.wire->witness_port);
     long answers = 0;
 
-    if (r.sent > 0 && (ours || its))
+    if (ours || its)
         answers = net_resets_answers(r.sent, its, its ? 0 : ours);
     say("resets=%ld", r.sent - answers);
     say("~answers=%ld", answers);

@@ -450,7 +450,7 @@ long net_fill(int fd)
  * upper half of byte 12. It returns how much to keep: everything, or 0 to drop the segment. */
 enum { FLAG_FIN = 0x01, FLAG_RST = 0x04, KEEP = 0x40000, DROP = 0 };
 
-static int attach(int fd, struct sock_filter *code, size_t length)
+int net_filter(int fd, struct sock_filter *code, size_t length)
 {
     struct sock_fprog program = {.len = length, .filter = code};
 
@@ -465,7 +465,7 @@ static int drop_by_flag(int fd, int flag, int if_set, int if_not)
         BPF_STMT(BPF_RET | BPF_K, if_set),
         BPF_STMT(BPF_RET | BPF_K, if_not),
     };
-    return attach(fd, code, sizeof code / sizeof code[0]);
+    return net_filter(fd, code, sizeof code / sizeof code[0]);
 }
 
 static int drop_marked(int fd)
@@ -482,7 +482,7 @@ static int drop_marked(int fd)
         BPF_STMT(BPF_RET | BPF_K, DROP),
         BPF_STMT(BPF_RET | BPF_K, KEEP),
     };
-    return attach(fd, code, sizeof code / sizeof code[0]);
+    return net_filter(fd, code, sizeof code / sizeof code[0]);
 }
 
 int net_drop(int fd, enum net_loss what)

@@ -145,6 +145,11 @@ enum { NET_MARK = '!' };
 int net_drop(int fd, enum net_loss what);
 int net_hear(int fd); /* ends net_drop */
 
+struct sock_filter;
+
+/* FD hears only what the filter lets through (socket(7), SO_ATTACH_FILTER). -1 with errno. */
+int net_filter(int fd, struct sock_filter *code, size_t length);
+
 /* ---- What the kernel says of a socket, and waiting for it ------------------------------------ */
 
 int net_state(int fd);    /* TCP_INFO's tcpi_state: TCP_ESTABLISHED, ... */

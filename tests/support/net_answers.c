@@ -9,7 +9,7 @@
 
 enum { KEPT = 256, WAIT_MS = 1000 };
 
-/* Changed by take_note alone. More than are kept count as no answers. */
+/* Changed by take_notes alone. More than are kept count as no answers. */
 static struct {
     int from, to;
     bool has_ack;
@@ -31,10 +31,9 @@ static int note(int family)
     };
     if (family == AF_INET6)
         code[0] = (struct sock_filter)BPF_STMT(BPF_LDX | BPF_W | BPF_IMM, 0);
-    struct sock_fprog program = {sizeof code / sizeof code[0], code};
     int fd = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
 
-    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) {
+    if (fd >= 0 && net_filter(fd, code, sizeof code / sizeof code[0]) != 0) {
         close(fd);
         fd = -1;
     }
